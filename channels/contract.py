@@ -1,0 +1,569 @@
+"""The contract between the gateway and every channel: values in, values out, one Protocol.
+
+A channel is a configured account at an institution; its adapter translates these values to the
+institution's wire and back. Answers are *returned* as an `Outcome`, never raised, so that no
+exception path can turn "cannot tell" into "failed". Everything here is immutable and free of I/O.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Literal, Protocol, runtime_checkable
+
+from channels.money import Currency, Money
+
+
+class Rail(StrEnum):
+    """How a beneficiary can be reached."""
+
+    ALIPAY = "alipay"
+    WECHAT = "wechat"
+    BANK_CARD = "bank_card"
+    BANK_ACCOUNT = "bank_account"
+
+
+class AlipayIdentity(StrEnum):
+    """Which kind of Alipay identity is given (uni.transfer `payee_info.identity_type`)."""
+
+    USER_ID = "user_id"
+    LOGON_ID = "logon_id"
+    OPEN_ID = "open_id"
+
+
+@dataclass(frozen=True, slots=True)
+class AlipayAccount:
+    """An Alipay balance; `name` is checked when given, and mandatory for a logon id."""
+
+    identity: str = field(repr=False)
+    identity_type: AlipayIdentity
+    name: str | None = field(default=None, repr=False)
+    rail: Literal[Rail.ALIPAY] = field(default=Rail.ALIPAY, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WechatWallet:
+    """A WeChat balance. An openid belongs to one appid; a channel with another appid refuses it."""
+
+    openid: str = field(repr=False)
+    appid: str | None = None
+    name: str | None = field(default=None, repr=False)
+    rail: Literal[Rail.WECHAT] = field(default=Rail.WECHAT, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BankCard:
+    """A personal bank card. `bank_code` is the institution's short code (ICBC, CCB …) if known."""
+
+    number: str = field(repr=False)
+    name: str = field(repr=False)
+    bank_code: str | None = None
+    bank_name: str | None = None
+    rail: Literal[Rail.BANK_CARD] = field(default=Rail.BANK_CARD, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BankAccount:
+    """A corporate account. `bank_code` is the 12-digit CNAPS line number of its branch."""
+
+    number: str = field(repr=False)
+    name: str = field(repr=False)
+    bank_code: str
+    bank_name: str
+    branch_name: str | None = None
+    province: str | None = None
+    city: str | None = None
+    rail: Literal[Rail.BANK_ACCOUNT] = field(default=Rail.BANK_ACCOUNT, init=False)
+
+
+Instrument = AlipayAccount | WechatWallet | BankCard | BankAccount
+"""One way to reach a beneficiary; a beneficiary may have several."""
+
+INSTRUMENTS: Mapping[Rail, type[Instrument]] = {
+    Rail.ALIPAY: AlipayAccount,
+    Rail.WECHAT: WechatWallet,
+    Rail.BANK_CARD: BankCard,
+    Rail.BANK_ACCOUNT: BankAccount,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One try to pay, as told to a channel. The same attempt always makes the same instruction."""
+
+    attempt_id: str
+    reference: str
+    """Ours at this channel: unique per channel account for ever, within `Traits.reference`."""
+    amount: Money
+    instrument: Instrument
+    purpose: str
+    """What the beneficiary sees (order title, remark); already checked for control characters."""
+    notify_url: str | None = None
+    """Where this channel shall send notices, if it takes the address per request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a channel could never carry an instruction: the field at fault and a sentence on it."""
+
+    field: str
+    message: str
+
+
+# --- What a channel is -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRule:
+    """What a channel accepts as our reference."""
+
+    alphabet: str
+    """Every character allowed, e.g. digits and letters."""
+    length_min: int
+    length_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """What the institution charges per payout: clamp(flat + rate, min, max) + surcharge."""
+
+    flat_minor: int = 0
+    rate_ppm: int = 0
+    min_minor: int = 0
+    max_minor: int | None = None
+    surcharge_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """When money given to the channel arrives: `days` after the day it was sent before `cutoff`."""
+
+    days: int = 0
+    calendar: Literal["natural", "cn_statutory", "cn_no_makeup"] = "natural"
+    cutoff: time = time(23, 59, 59)
+    timezone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Local opening hours; `closes` before `opens` means the window crosses midnight."""
+
+    opens: time
+    closes: time
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator's contract with the institution says; comes from configuration."""
+
+    currency: Currency
+    amount_min: int
+    amount_max: int
+    fee: FeeSchedule = FeeSchedule()
+    cycle: Cycle = Cycle()
+    hours: tuple[Window, ...] = ()
+    """Empty means always open."""
+    day_cap_minor: int | None = None
+    inflight_max: int = 64
+    in_doubt_max: int = 200
+    """At this many unanswered payouts the channel takes no new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Whether the channel honours a second send of the same reference, and for how long.
+
+    Only channels whose specification promises it get one (reliability.md §4.4).
+    """
+
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Constants of a configured channel: what its protocol promises, and its contract terms."""
+
+    kind: str
+    rails: frozenset[Rail]
+    terms: Terms
+    reference: ReferenceRule
+    resend: Resend | None
+    """None: sticky, an attempt in doubt is only ever inquired about."""
+    acceptance_window_s: int | None
+    """How long the channel still accepts a request after it was signed; None when not known."""
+    absence_proves: bool
+    """Whether "not found" may, after the windows have passed, prove that no money moved."""
+    inquire_first_s: int
+    inquire_max_s: int
+    inquire_horizon_days: int | None
+    """The channel forgets older payouts; a person must look before then."""
+    sends_per_s: int | None
+    name_required_from_minor: int | None
+    """From this amount the beneficiary's name is mandatory."""
+    notices: bool
+    statement: bool
+    statement_ready: time | None
+    """Local time on the next day from which the statement of a day can be fetched."""
+    payee_confirms: bool
+    """Whether the beneficiary has to act before money moves (WeChat's confirmation page)."""
+
+
+# --- What a channel answers ------------------------------------------------------------------
+
+
+class Fault(StrEnum):
+    """Who caused a rejection; only `CHANNEL` counts against a channel's health."""
+
+    BENEFICIARY = "beneficiary"
+    INSTRUCTION = "instruction"
+    CHANNEL = "channel"
+    OPERATOR = "operator"
+
+
+class Elsewhere(StrEnum):
+    """Where the payout may be tried after a proven failure."""
+
+    ANY = "any"
+    OTHER_INSTRUMENT = "other_instrument"
+    NEVER = "never"
+
+
+class Reason(StrEnum):
+    """Why money did not move, or came back. Closed: a code no table knows is `Unknown`."""
+
+    PAYEE_NOT_FOUND = "payee_not_found"
+    PAYEE_NAME_MISMATCH = "payee_name_mismatch"
+    PAYEE_BLOCKED = "payee_blocked"
+    PAYEE_UNVERIFIED = "payee_unverified"
+    PAYEE_LIMIT = "payee_limit"
+    PAYEE_DECLINED = "payee_declined"
+    PAYEE_EXPIRED = "payee_expired"
+    INSTRUMENT_INVALID = "instrument_invalid"
+    AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
+    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"
+    PURPOSE_REFUSED = "purpose_refused"
+    PARAMETER_REFUSED = "parameter_refused"
+    RISK_REFUSED = "risk_refused"
+    FLOAT_SHORT = "float_short"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    NOT_PERMITTED = "not_permitted"
+    SIGNATURE_REFUSED = "signature_refused"
+    RAIL_DOWN = "rail_down"
+    OUTSIDE_HOURS = "outside_hours"
+    THROTTLED = "throttled"
+    NEVER_SENT = "never_sent"
+    RECALLED = "recalled"
+    BANK_RETURNED = "bank_returned"
+
+    @property
+    def fault(self) -> Fault:
+        """Who caused it."""
+        return _REASONS[self][0]
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Where another attempt has a chance."""
+        return _REASONS[self][1]
+
+
+_REASONS: Mapping[Reason, tuple[Fault, Elsewhere]] = {
+    Reason.PAYEE_NOT_FOUND: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.PAYEE_NAME_MISMATCH: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.PAYEE_BLOCKED: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.PAYEE_UNVERIFIED: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.PAYEE_LIMIT: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.PAYEE_DECLINED: (Fault.BENEFICIARY, Elsewhere.NEVER),
+    Reason.PAYEE_EXPIRED: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.INSTRUMENT_INVALID: (Fault.BENEFICIARY, Elsewhere.OTHER_INSTRUMENT),
+    Reason.AMOUNT_BELOW_MINIMUM: (Fault.INSTRUCTION, Elsewhere.ANY),
+    Reason.AMOUNT_ABOVE_MAXIMUM: (Fault.INSTRUCTION, Elsewhere.ANY),
+    Reason.PURPOSE_REFUSED: (Fault.INSTRUCTION, Elsewhere.ANY),
+    Reason.PARAMETER_REFUSED: (Fault.INSTRUCTION, Elsewhere.ANY),
+    Reason.RISK_REFUSED: (Fault.INSTRUCTION, Elsewhere.ANY),
+    Reason.FLOAT_SHORT: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.QUOTA_EXHAUSTED: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.ACCOUNT_SUSPENDED: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.NOT_PERMITTED: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.SIGNATURE_REFUSED: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.RAIL_DOWN: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.OUTSIDE_HOURS: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.THROTTLED: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.NEVER_SENT: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.RECALLED: (Fault.OPERATOR, Elsewhere.NEVER),
+    Reason.BANK_RETURNED: (Fault.BENEFICIARY, Elsewhere.NEVER),
+}
+
+
+class NotSentCause(StrEnum):
+    """How we know that no byte of the request reached the peer."""
+
+    DNS = "dns"
+    REFUSED = "refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS = "tls"
+    POOL_WAIT = "pool_wait"
+    UNREACHABLE = "unreachable"
+    PREPARE = "prepare"
+    """The adapter could not build or was told not to send; nothing was tried."""
+
+
+class UnknownCause(StrEnum):
+    """Why we cannot tell whether money moved."""
+
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection_lost"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+    """The process died between arming and the answer."""
+    UNREADABLE = "unreadable"
+    BAD_SIGNATURE = "bad_signature"
+    MISMATCH = "mismatch"
+    """The answer names another reference, amount, currency or payee."""
+    UNKNOWN_CODE = "unknown_code"
+    UNKNOWN_STATE = "unknown_state"
+    CHANNEL_UNSURE = "channel_unsure"
+    """The channel itself says it does not know (SYSTEM_ERROR, DEALING without a record …)."""
+    THROTTLED = "throttled"
+    """The channel says the request was not taken in; same bytes may be sent again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the peer actually said, for a person and for the record; may hold payee data."""
+
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    body: bytes = field(default=b"", repr=False)
+    """At most the first 4 KiB; stored encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayeeAction:
+    """What the beneficiary must do before the money moves."""
+
+    kind: Literal["wechat_confirm"]
+    package_info: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Nothing left this process; another try here or elsewhere is safe."""
+
+    cause: NotSentCause
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The channel says, verifiably, that no money moved and none will.
+
+    With `confirm` the wording is definite but the specification asks for a look first: it counts
+    only once an inquiry by our reference has found no such payout or a failed one.
+    """
+
+    reason: Reason
+    code: str
+    message: str = ""
+    confirm: bool = False
+    channel_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The channel has it. `stage` is the channel's own word for where it stands."""
+
+    channel_ref: str | None
+    stage: str = ""
+    action: PayeeAction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Cannot tell. Only inquiries, or a resend where the traits allow it, may follow."""
+
+    cause: UnknownCause
+    evidence: Evidence = Evidence()
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The channel says the money reached the beneficiary; reference, amount and payee matched."""
+
+    channel_ref: str
+    at: datetime
+    fee: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The money came back after it had been paid (退票)."""
+
+    channel_ref: str | None
+    at: datetime
+    amount: Money
+    reason: Reason = Reason.BANK_RETURNED
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The channel, verifiably, finds no payout under our reference. Never by itself a failure."""
+
+    evidence: Evidence = Evidence()
+
+
+Outcome = NotSent | Rejected | Pending | Unknown | Paid | Returned
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A signed request, complete to the last byte; sending it needs no key and no decision."""
+
+    instruction: Instruction
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    digest: str
+    """SHA-256 (hex) over URL, headers and body: names exactly what was armed."""
+    signed_at: datetime
+    not_after: datetime | None
+    """The latest moment at which sending these bytes still makes sense to the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What an inquiry may use and must compare the answer with."""
+
+    reference: str
+    amount: Money
+    instrument: Instrument
+    sent_at: datetime
+    channel_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeReply:
+    """What the channel expects to hear back, to the byte."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A verified message from the channel. It names a payout; it never changes one by itself."""
+
+    notice_id: str
+    """The channel's own id of the message; equal for its duplicates."""
+    reference: str
+    channel_ref: str | None
+    event: str
+    reply: NoticeReply
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRefused:
+    """Not proven to come from the channel, or not readable; `reply` tells it so."""
+
+    cause: str
+    reply: NoticeReply
+
+
+class LineKind(StrEnum):
+    """What a statement line is about."""
+
+    PAYOUT = "payout"
+    RETURN = "return"
+    FEE = "fee"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One movement on our account as the institution booked it."""
+
+    kind: LineKind
+    amount: Money
+    """Always positive; `kind` and `credit` say the direction."""
+    credit: bool
+    booked_at: datetime
+    reference: str | None
+    channel_ref: str | None
+    line_ref: str
+    """The institution's serial number of the movement: unique within the account."""
+    memo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What the institution says is on our account."""
+
+    available: Money
+    at: datetime
+
+
+class ChannelError(Exception):
+    """A read (statement, balance, recall) could not be answered; money is not in question."""
+
+
+class StatementNotReadyError(ChannelError):
+    """The institution has not published that day yet; ask again later."""
+
+
+class StatementBrokenError(ChannelError):
+    """The statement cannot be read completely; nothing of it may be used as complete."""
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """A configured account at an institution. Constructing one does no I/O."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it, e.g. `alipay-main`."""
+
+    @property
+    def traits(self) -> Traits:
+        """Constants; the same object for the channel's life."""
+
+    def check(self, instruction: Instruction) -> tuple[Problem, ...]:
+        """Everything that makes this channel refuse the instruction for ever; pure."""
+
+    def prepare(self, instruction: Instruction, now: datetime) -> Prepared:
+        """Build and sign the exact request. Same instruction and time: same business fields."""
+
+    async def send(self, prepared: Prepared) -> Outcome:
+        """Send exactly these bytes, at most once; never raises for a peer's fault."""
+
+    async def inquire(self, inquiry: Inquiry) -> Outcome | Absent:
+        """Ask what became of a reference. Never `NotSent`: a failed question is `Unknown`."""
+
+    def read_notice(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Notice | NoticeRefused:
+        """Verify first, parse second; pure. Header names are lower case."""
+
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """Every line of the local business day, or `ChannelError`; never a silent stop."""
+
+    async def aclose(self) -> None:
+        """Let go of connections; safe to call twice."""
+
+
+@runtime_checkable
+class Recallable(Protocol):
+    """A channel that can be asked to stop a payout it has not yet paid."""
+
+    async def recall(self, inquiry: Inquiry) -> Outcome | Absent:
+        """Ask to cancel; the answer is whatever state the payout is in now."""
+
+
+@runtime_checkable
+class Funded(Protocol):
+    """A channel whose account balance can be read."""
+
+    async def balance(self) -> Balance:
+        """The available balance, or `ChannelError`."""

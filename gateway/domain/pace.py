@@ -1,0 +1,61 @@
+"""When to look again: backoff as pure functions of history and time.
+
+An inquiry about an open attempt never stops by itself; it only slows down to the channel's
+maximum. Delays are spread by a fraction derived from the id, so that a thousand payouts doubted in
+the same outage do not come back in the same second.
+"""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from channels.contract import Traits
+from gateway.domain.payout import Attempt, Payout
+
+PARK_AFTER = timedelta(hours=4)
+"""Escalate an unanswered attempt after this long (reliability.md §4.4, profile table)."""
+
+DELIVERY_LADDER_S = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+"""Webhook tries, after Standard Webhooks' advice: 3 days in all, then dead letter."""
+
+
+def jitter(seed: str, seconds: int) -> timedelta:
+    """Stretch a delay by 0-10 %, always the same for the same seed."""
+    share = sha256(seed.encode()).digest()[0]
+    return timedelta(milliseconds=seconds * 1000 + seconds * 100 * share // 255)
+
+
+def next_inquiry(payout: Payout, attempt: Attempt, traits: Traits, now: datetime) -> datetime:
+    """When to ask about an open attempt: after as long again as it has been open.
+
+    That doubles the gaps without counting anything: with a first delay of 10 s, asked after 10,
+    20, 40, 80 … seconds, and at the channel's maximum pace for ever.
+    """
+    open_s = int((now - attempt.signed_at).total_seconds())
+    delay = min(max(open_s, traits.inquire_first_s), traits.inquire_max_s)
+    return now + jitter(f"{payout.id}{payout.version}", delay)
+
+
+def must_park(attempt: Attempt, now: datetime) -> bool:
+    """Whether an attempt has been open without a terminal answer for too long."""
+    return attempt.doubted_at is not None and now - attempt.doubted_at >= PARK_AFTER
+
+
+def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
+    """Whether the same reference may be signed and sent once more.
+
+    Only where the channel promises to honour its own reference, only inside that promise counted
+    from the first send, only after two inquiries in a row found nothing, and never while the last
+    send could still be accepted late without our knowing.
+    """
+    if traits.resend is None or attempt.absences < 2:
+        return False
+    fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
+    quiet = attempt.not_after is None or now > attempt.not_after
+    return fresh and quiet
+
+
+def next_delivery(tries: int, now: datetime) -> datetime | None:
+    """When to try a webhook again after `tries` failed tries; None when the ladder is used up."""
+    if tries >= len(DELIVERY_LADDER_S):
+        return None
+    return now + timedelta(seconds=DELIVERY_LADDER_S[tries])

@@ -1,0 +1,405 @@
+"""The nouns of the system: payout, attempt, certificate, and the events that move them.
+
+Values only. Which event may follow which state is in `lifecycle`; what it books is in `ledger`.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import ClassVar, Literal, NewType
+
+from channels.contract import Instrument, PayeeAction, Reason, ReferenceRule
+from channels.money import Money
+
+PayoutId = NewType("PayoutId", str)
+MerchantId = NewType("MerchantId", str)
+
+
+class PayoutState(StrEnum):
+    """Where a payout stands."""
+
+    HELD = "held"
+    """A person must release or cancel it."""
+    SCHEDULED = "scheduled"
+    """Waits for its release time; may be cancelled until then."""
+    ROUTING = "routing"
+    """Free to be given to a channel; no live attempt."""
+    ATTEMPTING = "attempting"
+    """One channel has, or may have, the instruction."""
+    PARKED = "parked"
+    """In doubt for longer than allowed: a named owner looks at it, and inquiries go on."""
+    PAID = "paid"
+    """The channel's word that the beneficiary has the money."""
+    SETTLED = "settled"
+    """Seen on the channel's statement."""
+    RETURNED = "returned"
+    """The money came back after it had been paid; back in the merchant's available balance."""
+    FAILED = "failed"
+    """Every attempt is proven dead; the hold is released."""
+    CANCELLED = "cancelled"
+    """Stopped before any attempt was armed; the hold is released."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the gateway will not act on it again of its own accord."""
+        return self in {PayoutState.RETURNED, PayoutState.FAILED, PayoutState.CANCELLED}
+
+
+class AttemptState(StrEnum):
+    """Where one try at one channel stands. An attempt exists from the moment it is armed."""
+
+    ARMED = "armed"
+    """Committed; bytes may be on the wire. After a crash this means in doubt."""
+    PENDING = "pending"
+    """The channel confirmed that it has the instruction."""
+    IN_DOUBT = "in_doubt"
+    """Nobody knows whether money moved."""
+    CONFIRMED = "confirmed"
+    """Paid, with matching reference, amount and payee."""
+    DEAD = "dead"
+    """Proven, by a certificate, to have moved no money."""
+    RETURNED = "returned"
+    """Paid, then sent back."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the attempt bars another one (a returned one still does)."""
+        return self is not AttemptState.DEAD
+
+
+class Source(StrEnum):
+    """Where we learned something."""
+
+    SEND = "send"
+    INQUIRY = "inquiry"
+    STATEMENT = "statement"
+    RECOVERY = "recovery"
+    PERSON = "person"
+
+
+class CertificateKind(StrEnum):
+    """The only tickets to another attempt or to FAILED (reliability.md §4.3)."""
+
+    DEFINITE_REJECT = "C1"
+    TERMINAL_INQUIRY = "C2"
+    NEVER_LEFT = "C3"
+    EXPIRED = "C4"
+    ABSENT_AFTER_WINDOW = "C5"
+    ABSENT_FROM_STATEMENT = "C6"
+    TWO_PEOPLE = "C7"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Proof that an attempt moved no money. Immutable once stored."""
+
+    kind: CertificateKind
+    reason: Reason
+    code: str
+    message: str
+    at: datetime
+    by: str = "gateway"
+    checked_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A definite-sounding rejection whose specification asks for an inquiry before it counts."""
+
+    reason: Reason
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one channel, under one reference, with every send counted."""
+
+    number: int
+    channel: str
+    reference: str
+    instrument: int
+    """Index into the payout's instruments."""
+    state: AttemptState
+    digest: str
+    armed_at: datetime
+    signed_at: datetime
+    not_after: datetime | None
+    quoted_fee_minor: int
+    """The channel fee reserved from its float together with the amount."""
+    arrival_at: datetime | None
+    """When the channel's cycle promises arrival."""
+    sends: int = 1
+    inquiries: int = 0
+    absences: int = 0
+    """Inquiries in a row that found nothing under the reference."""
+    channel_ref: str | None = None
+    stage: str = ""
+    action: PayeeAction | None = None
+    refusal: Refusal | None = None
+    certificate: Certificate | None = None
+    doubted_at: datetime | None = None
+    paid_at: datetime | None = None
+    fee_minor: int | None = None
+    """What the channel said it charged; None while it has not said."""
+    returned_at: datetime | None = None
+    settled_on: date | None = None
+
+
+Speed = Literal["standard", "fast", "instant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """What a merchant asked for, once, and everything that has become of it."""
+
+    id: PayoutId
+    merchant_id: MerchantId
+    merchant_ref: str
+    amount: Money
+    fee: Money
+    """What the merchant pays us on top, fixed at acceptance."""
+    instruments: tuple[Instrument, ...] = field(repr=False)
+    purpose: str
+    speed: Speed
+    deadline_at: datetime | None
+    release_at: datetime | None
+    max_fee_minor: int | None
+    metadata: Mapping[str, str]
+    state: PayoutState
+    version: int
+    """Number of events so far; also the sequence number of the last one."""
+    accepted_at: datetime
+    updated_at: datetime
+    due_at: datetime | None
+    """When the worker should look at it next; None when nothing is left to do."""
+    reason: str | None = None
+    """Why it is held, parked, failed or cancelled."""
+    owner: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def live(self) -> Attempt | None:
+        """The one attempt that may have moved money, if any."""
+        return next((attempt for attempt in self.attempts if attempt.state.is_live), None)
+
+    @property
+    def hold_minor(self) -> int:
+        """What the merchant's balance is held for: the amount and our fee."""
+        return self.amount.minor + self.fee.minor
+
+
+# --- Events ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The payout was stored; everything later refers to this moment."""
+
+    kind: ClassVar[str] = "accepted"
+    state: PayoutState
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The gateway or a person stopped it before any attempt."""
+
+    kind: ClassVar[str] = "held"
+    reason: str
+    owner: str = "operations"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Its release time came, or a person let it go on."""
+
+    kind: ClassVar[str] = "released"
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Stopped for good before any attempt was armed."""
+
+    kind: ClassVar[str] = "cancelled"
+    by: str
+    reason: str = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No channel is left to try, and every attempt is proven dead."""
+
+    kind: ClassVar[str] = "failed"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """The attempt is committed; from now on bytes may leave."""
+
+    kind: ClassVar[str] = "armed"
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """The same reference is signed and committed again; one more send."""
+
+    kind: ClassVar[str] = "resent"
+    number: int
+    digest: str
+    signed_at: datetime
+    not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pended:
+    """The channel has the instruction and has not finished."""
+
+    kind: ClassVar[str] = "pending"
+    number: int
+    source: Source
+    channel_ref: str | None
+    stage: str
+    action: PayeeAction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """No answer, or none that proves anything."""
+
+    kind: ClassVar[str] = "in_doubt"
+    number: int
+    source: Source
+    cause: str
+    refusal: Refusal | None = None
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The channel's verified word that the beneficiary has the money."""
+
+    kind: ClassVar[str] = "paid"
+    number: int
+    source: Source
+    channel_ref: str
+    paid_at: datetime
+    fee_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A certificate proves that the attempt moved no money."""
+
+    kind: ClassVar[str] = "attempt_dead"
+    number: int
+    source: Source
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """Money that had been paid is on our account again (退票)."""
+
+    kind: ClassVar[str] = "returned"
+    number: int
+    source: Source
+    amount_minor: int
+    returned_at: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The payout was found on the channel's statement, with the right amount."""
+
+    kind: ClassVar[str] = "settled"
+    number: int
+    on: date
+    line_ref: str
+    fee_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """Evidence against a proven fact. Nothing is rewritten; money goes to suspense, people look."""
+
+    kind: ClassVar[str] = "contradicted"
+    number: int
+    source: Source
+    says: str
+    amount_minor: int
+    """What the channel says moved although the attempt is dead; 0 when only the words disagree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """In doubt for too long: it has an owner now; inquiries go on."""
+
+    kind: ClassVar[str] = "parked"
+    reason: str
+    owner: str = "operations"
+
+
+@dataclass(frozen=True, slots=True)
+class Unparked:
+    """Its owner handed it back to the gateway."""
+
+    kind: ClassVar[str] = "unparked"
+    by: str
+
+
+Event = (
+    Accepted
+    | Held
+    | Released
+    | Cancelled
+    | Failed
+    | Armed
+    | Resent
+    | Pended
+    | Doubted
+    | Confirmed
+    | Died
+    | CameBack
+    | Settled
+    | Contradicted
+    | Parked
+    | Unparked
+)
+
+
+# --- Identifiers -----------------------------------------------------------------------------
+
+
+def sortable_id(prefix: str, at: datetime, entropy: bytes) -> str:
+    """Make an id that sorts by time: 48 bits of milliseconds and 80 random bits, base32hex."""
+    if len(entropy) != 10:
+        raise ValueError("an id takes 10 bytes of entropy")
+    stamp = int(at.timestamp() * 1000).to_bytes(6)
+    return prefix + base64.b32hexencode(stamp + entropy).decode().rstrip("=").lower()
+
+
+def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> str:
+    """Our reference for one attempt, in the channel's alphabet and as long as it allows up to 32.
+
+    A function of payout and attempt alone, so that it can be re-derived, and spread over the whole
+    space of the alphabet; the store's unique index on (channel, reference) refuses a collision.
+    """
+    length = min(rule.length_max, 32)
+    base = len(rule.alphabet)
+    space = base ** (length - 1) * (base - 1)
+    value = int.from_bytes(sha256(f"{payout_id}/{number}".encode()).digest()) % space
+    digits = []
+    # The first character is never the alphabet's zero: some channels strip leading zeros.
+    for _ in range(length - 1):
+        value, digit = divmod(value, base)
+        digits.append(rule.alphabet[digit])
+    digits.append(rule.alphabet[1 + value])
+    return "".join(reversed(digits))

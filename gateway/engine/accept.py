@@ -1,0 +1,188 @@
+"""Durable, idempotent intake: one commit of payout, hold, event and outbox, then the answer.
+
+Nothing here touches a network. A request either is the first under its key, or the same again, or
+a conflict; it is never half-stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from channels.contract import Instruction, Instrument
+from channels.money import Money
+from gateway.domain.errors import InvalidError
+from gateway.domain.ledger import posting
+from gateway.domain.payout import (
+    Accepted,
+    Payout,
+    PayoutId,
+    PayoutState,
+    Speed,
+    channel_reference,
+    sortable_id,
+)
+from gateway.engine.gateway import Gateway, Told
+from gateway.ports import Change, Intake, Merchant
+
+SCHEDULE_MAX = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a merchant asks for, already read into types at the door."""
+
+    merchant_ref: str
+    amount: Money
+    instruments: tuple[Instrument, ...] = field(repr=False)
+    purpose: str
+    speed: Speed = "standard"
+    deadline_at: datetime | None = None
+    release_at: datetime | None = None
+    max_fee_minor: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def accept(
+    gateway: Gateway, merchant: Merchant, request: Request, intake: Intake, actor: str
+) -> Payout:
+    """Store the payout, or return the earlier one of the same key and body.
+
+    Raises `InvalidError` (with `param`), `ConflictError`, `UnfundedError`. When it returns, the
+    payout survives a power cut; the worker has been told.
+    """
+    now = gateway.clock.now()
+    payout_id = PayoutId(sortable_id("po_", now, gateway.entropy.bytes(10)))
+    _check_times(request, now)
+    _check_reachable(gateway, payout_id, request)
+    state, reason, release_at = _first_state(merchant, request, now)
+    payout = Payout(
+        id=payout_id,
+        merchant_id=merchant.id,
+        merchant_ref=request.merchant_ref,
+        amount=request.amount,
+        fee=merchant_fee(merchant, request.amount),
+        instruments=request.instruments,
+        purpose=request.purpose,
+        speed=request.speed,
+        deadline_at=request.deadline_at,
+        release_at=release_at,
+        max_fee_minor=request.max_fee_minor,
+        metadata=dict(request.metadata),
+        state=state,
+        version=1,
+        accepted_at=now,
+        updated_at=now,
+        due_at=None,
+        reason=reason,
+        owner="operations" if state is PayoutState.HELD else None,
+    )
+    due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
+    payout = replace(payout, due_at=due_at)
+    event = Accepted(state, reason)
+    change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
+    stored = await gateway.store.accept(change, intake, merchant.floor_minor)
+    if stored.id == payout.id:
+        gateway.observer.moved(change)
+        if state is PayoutState.ROUTING:
+            gateway.wake(Told(payout.id))
+    return stored
+
+
+def merchant_fee(merchant: Merchant, amount: Money) -> Money:
+    """What the merchant pays on top: clamp(flat + rate, min, max) + surcharge, each rounded up.
+
+    Worked example: 0.3 % of 33.33 CNY is 9.999 fen, charged as 10 fen.
+    """
+    fee = merchant.fee
+    charged = max(fee.flat_minor + _share(amount.minor, fee.rate_ppm), fee.min_minor)
+    if fee.max_minor is not None:
+        charged = min(charged, fee.max_minor)
+    return Money(charged + _share(amount.minor, fee.surcharge_ppm), amount.currency)
+
+
+def _share(minor: int, ppm: int) -> int:
+    return -(-minor * ppm // 1_000_000)
+
+
+def _first_state(
+    merchant: Merchant, request: Request, now: datetime
+) -> tuple[PayoutState, str | None, datetime | None]:
+    limit = merchant.review_above_minor
+    release_at = request.release_at
+    if release_at is None and merchant.release_delay_s:
+        release_at = now + timedelta(seconds=merchant.release_delay_s)
+    if limit is not None and request.amount.minor > limit:
+        return PayoutState.HELD, "review_amount", release_at
+    if release_at is not None and release_at > now:
+        return PayoutState.SCHEDULED, None, release_at
+    return PayoutState.ROUTING, None, release_at
+
+
+def _check_times(request: Request, now: datetime) -> None:
+    if request.release_at is not None and request.release_at > now + SCHEDULE_MAX:
+        raise InvalidError(
+            "release_too_late",
+            "release_after must lie within the next 366 days",
+            zh="release_after 不能超过 366 天",
+            param="release_after",
+        )
+    starts = max(now, request.release_at or now)
+    if request.deadline_at is not None and request.deadline_at <= starts:
+        raise InvalidError(
+            "deadline_passed",
+            "deadline must lie in the future and after release_after",
+            zh="deadline 必须晚于当前时间和 release_after",
+            param="deadline",
+        )
+
+
+def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) -> None:
+    """Refuse at the door what no configured channel could ever carry, and say why for each."""
+    problems: list[str] = []
+    for channel in gateway.channels.values():
+        terms = channel.traits.terms
+        if terms.currency is not request.amount.currency:
+            problems.append(f"{channel.name}: pays {terms.currency} only")
+            continue
+        if not terms.amount_min <= request.amount.minor <= terms.amount_max:
+            problems.append(f"{channel.name}: amount outside its limits")
+            continue
+        for index, instrument in enumerate(request.instruments):
+            if instrument.rail not in channel.traits.rails:
+                problems.append(f"{channel.name}: does not reach {instrument.rail}")
+                continue
+            told = instruction_of(
+                gateway, payout_id, request, channel=channel.name, instrument=index
+            )
+            found = channel.check(told)
+            if not found:
+                return
+            problems += [f"{channel.name}: {one.field}: {one.message}" for one in found]
+    raise InvalidError(
+        "no_channel",
+        "no configured channel can carry this payout: " + "; ".join(dict.fromkeys(problems)),
+        zh="没有任何已配置渠道可以承接该代付",
+        param="beneficiary",
+    )
+
+
+def instruction_of(
+    gateway: Gateway,
+    payout_id: PayoutId,
+    asked: Request | Payout,
+    *,
+    channel: str,
+    instrument: int,
+    number: int = 1,
+) -> Instruction:
+    """The instruction of attempt `number`: a function of its arguments alone, for ever."""
+    rule = gateway.channels[channel].traits.reference
+    base = gateway.notify_base
+    return Instruction(
+        attempt_id=f"{payout_id}/{number}",
+        reference=channel_reference(payout_id, number, rule),
+        amount=asked.amount,
+        instrument=asked.instruments[instrument],
+        purpose=asked.purpose,
+        notify_url=f"{base}/notices/{channel}" if base else None,
+    )

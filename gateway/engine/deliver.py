@@ -1,0 +1,217 @@
+"""The outbox is emptied here: due webhooks are sent, in order, and their fate is written down.
+
+At least once: a delivery is marked only after its receiver has answered, so a crash in between
+sends it again under the same id. In order: one payout's webhooks to one endpoint form a lane, and a
+lane never overtakes itself. Nobody waits for a stranger: an endpoint holds a fraction of the slots,
+and one that has gone silent is probed by one delivery at a time while its others move along the
+ladder unsent.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from gateway.domain.pace import jitter, next_delivery
+from gateway.domain.payout import PayoutId
+from gateway.ports import Clock, Delivery, DirectoryStore, Endpoint, OutboxStore
+
+ACTOR = "gateway"
+ENDPOINT_SHARE = 4
+"""One endpoint may hold a quarter of the slots."""
+SILENCES_MAX = 3
+"""After so many tries in a row without any status, an endpoint counts as silent."""
+
+_GONE = 410
+
+_Lane = tuple[PayoutId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one try: the receiver's status, or else why there is none."""
+
+    status: int | None
+    error: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the receiver has it."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def problem(self) -> str:
+        """Say what went wrong in words for the merchant."""
+        return self.error or f"the receiver answered {self.status}"
+
+
+class Sender(Protocol):
+    """Puts one webhook on the wire."""
+
+    async def send(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
+        """Try once, signed as of `at`; never raises for what the receiver does."""
+
+
+class DeliveryStore(OutboxStore, DirectoryStore, Protocol):
+    """Webhooks owed, and the endpoints they are owed to."""
+
+
+class Courier:
+    """Sends what is due without waiting for slow receivers. One per process.
+
+    Call `start_due` again and again; call `finish` before leaving.
+    """
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        sender: Sender,
+        clock: Clock,
+        *,
+        limit: int,
+        concurrency: int,
+    ) -> None:
+        """`limit` bounds what one look at the outbox brings, `concurrency` what is being sent."""
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._limit = limit
+        self._slots = asyncio.Semaphore(concurrency)
+        self._share = max(1, concurrency // ENDPOINT_SHARE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._silences: dict[str, int] = {}
+        self._probed: set[str] = set()
+        self._lanes: dict[_Lane, asyncio.Task[None]] = {}
+        self._failures: list[BaseException] = []
+        self.settled = 0
+        """Tries whose end has been written down since the start."""
+
+    async def start_due(self) -> int:
+        """Start the lanes that have something due and are not under way; how many.
+
+        Raises what the store raised in an earlier lane.
+        """
+        self._raise_failure()
+        # Remembered before the look: what it brings may be older than the end of a lane.
+        busy = set(self._lanes)
+        due = await self._store.due_deliveries(self._clock.now(), self._limit + len(busy))
+        waiting: dict[_Lane, list[Delivery]] = {}
+        for delivery in due:
+            lane = (delivery.payout_id, delivery.endpoint_id)
+            if lane not in busy and lane not in self._lanes:
+                waiting.setdefault(lane, []).append(delivery)
+        for lane, deliveries in waiting.items():
+            deliveries.sort(key=lambda delivery: delivery.seq)
+            task = asyncio.create_task(self._run(lane, deliveries))
+            self._lanes[lane] = task
+        return len(waiting)
+
+    async def finish(self) -> None:
+        """Wait for every lane under way; raises the first failure of the store."""
+        while self._lanes:
+            await asyncio.wait(self._lanes.values())
+        self._raise_failure()
+
+    async def aclose(self) -> None:
+        """Stop in the middle: what was not written down stays due and will be sent again."""
+        for task in self._lanes.values():
+            task.cancel()
+        while self._lanes:
+            await asyncio.wait(self._lanes.values())
+
+    async def _run(self, lane: _Lane, deliveries: Iterable[Delivery]) -> None:
+        try:
+            share = self._shares.setdefault(lane[1], asyncio.Semaphore(self._share))
+            for delivery in deliveries:
+                # The own share first: who waits for it must not sit on a slot meanwhile.
+                async with share, self._slots:
+                    may_go_on = await self._settle(delivery)
+                if not may_go_on:
+                    return
+        except Exception as error:  # noqa: BLE001 - raised by the next `start_due` or `finish`
+            self._failures.append(error)
+        finally:
+            del self._lanes[lane]
+
+    async def _settle(self, delivery: Delivery) -> bool:
+        """Try one delivery and write down its end; whether the next of its lane may follow."""
+        endpoint = await self._store.endpoint(delivery.endpoint_id)
+        if endpoint is None or endpoint.merchant_id != delivery.merchant_id:
+            return await self._fail(delivery, Answer(None, "the endpoint no longer exists"), None)
+        if not endpoint.active:
+            return await self._fail(delivery, Answer(None, "the endpoint is switched off"), None)
+        answer = await self._ask(endpoint, delivery)
+        now = self._clock.now()
+        if answer.is_accepted and answer.status is not None:
+            await self._store.delivered(delivery.id, answer.status, now)
+            self.settled += 1
+            return True
+        if answer.status == _GONE and await self._switch_off(endpoint):
+            gone = "the receiver answered 410 (gone); the endpoint was switched off"
+            return await self._fail(delivery, replace(answer, error=gone), None)
+        return await self._fail(delivery, answer, retry_at(delivery, now))
+
+    async def _ask(self, endpoint: Endpoint, delivery: Delivery) -> Answer:
+        """Send, unless the endpoint is silent and another delivery is just finding out."""
+        silent = self._silences.get(endpoint.id, 0) >= SILENCES_MAX
+        if silent and endpoint.id in self._probed:
+            return Answer(None, "not sent: the receiver did not answer other webhooks just now")
+        if silent:
+            self._probed.add(endpoint.id)
+        try:
+            answer = await self._sender.send(endpoint, delivery, self._clock.now())
+        finally:
+            if silent:
+                self._probed.discard(endpoint.id)
+        if answer.status is None:
+            self._silences[endpoint.id] = self._silences.get(endpoint.id, 0) + 1
+        else:
+            self._silences.pop(endpoint.id, None)
+        return answer
+
+    async def _switch_off(self, endpoint: Endpoint) -> bool:
+        """Honour a 410, unless the merchant has moved the endpoint while we were asking."""
+        current = await self._store.endpoint(endpoint.id)
+        if current is None or current.url != endpoint.url:
+            return False
+        if current.active:
+            await self._store.put_endpoint(replace(current, active=False), ACTOR)
+        return True
+
+    async def _fail(self, delivery: Delivery, answer: Answer, due_at: datetime | None) -> bool:
+        """Count a failed try. A dead letter lets its successors pass, a later try does not."""
+        await self._store.delivery_failed(delivery.id, answer.status, answer.problem, due_at)
+        self.settled += 1
+        return due_at is None
+
+    def _raise_failure(self) -> None:
+        if self._failures:
+            failure, self._failures = self._failures[0], []
+            raise failure
+
+
+def retry_at(delivery: Delivery, now: datetime) -> datetime | None:
+    """When to try again after one more failure, up to 10 % late; None when it is a dead letter."""
+    tries = delivery.tries + 1
+    due_at = next_delivery(tries, now)
+    if due_at is None:
+        return None
+    return now + jitter(f"{delivery.id}{tries}", int((due_at - now).total_seconds()))
+
+
+async def deliver_due(
+    store: DeliveryStore, sender: Sender, clock: Clock, *, limit: int, concurrency: int
+) -> int:
+    """Send what is due now, at most `limit`, and wait for it; how many tries were written down.
+
+    Raises only what the store raises, after every other lane has come to its end.
+    """
+    courier = Courier(store, sender, clock, limit=limit, concurrency=concurrency)
+    try:
+        await courier.start_due()
+        await courier.finish()
+    finally:
+        await courier.aclose()
+    return courier.settled

@@ -1,0 +1,245 @@
+"""One attempt: prepare, arm, send, settle the outcome. The only caller of `Channel.send`.
+
+The order is the product. (1) The request is built and signed. (2) The attempt, with the digest of
+those bytes, is committed, and the commit acknowledged to this very call. (3) Exactly those bytes
+are sent, once. (4) The outcome is committed. A crash, a cancellation or an unknown commit between
+(2) and (4) leaves the attempt ARMED, which recovery reads as "in doubt": nothing here ever
+concludes that money did not move, except through `domain.certify`.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from time import perf_counter
+
+from channels.contract import (
+    Absent,
+    Channel,
+    Fault,
+    Instruction,
+    NotSent,
+    NotSentCause,
+    Outcome,
+    Paid,
+    Prepared,
+    Rejected,
+    Unknown,
+    UnknownCause,
+)
+from gateway.domain.certify import events_of
+from gateway.domain.pace import must_park
+from gateway.domain.payout import (
+    Armed,
+    Attempt,
+    AttemptState,
+    Failed,
+    Parked,
+    Payout,
+    PayoutState,
+    Resent,
+    Source,
+)
+from gateway.engine.accept import instruction_of
+from gateway.engine.gateway import Gateway
+from gateway.engine.record import is_news, move
+from gateway.engine.route import Route, route, segment_of
+from gateway.ports import FloatShortError, StaleError
+from policies.facts import Decision
+from policies.health import Observed
+
+SETTLE_TRIES = 8
+"""How often an outcome is re-applied to a payout that moved meanwhile."""
+
+
+async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
+    """Give a ROUTING payout to the best channel, or say when to ask again, or fail it.
+
+    Returns the payout as it now stands. Raises `StaleError` when somebody else moved it.
+    """
+    now = gateway.clock.now()
+    chosen = route(gateway, payout, now)
+    if chosen.decision.chosen is None:
+        return await _nowhere(gateway, payout, chosen, now)
+    candidate = chosen.decision.chosen
+    channel = gateway.channels[candidate.channel]
+    told = instruction_of(
+        gateway,
+        payout.id,
+        payout,
+        channel=channel.name,
+        instrument=candidate.instrument,
+        number=len(payout.attempts) + 1,
+    )
+    with gateway.load.sends(channel.name):
+        prepared = await asyncio.to_thread(channel.prepare, told, now)
+        attempt = _armed(payout, channel, chosen, prepared, now)
+        try:
+            armed = await move(
+                gateway,
+                payout,
+                [Armed(attempt)],
+                actor="gateway",
+                decision=chosen.decision_json,
+                due_at=now + gateway.limits.send_grace,
+            )
+        except FloatShortError:
+            # Another replica took the float since it was counted; the next decision knows.
+            gateway.load.float_minor[channel.name] = 0
+            return payout
+        gateway.health.started(channel.name, segment_of(told.instrument), now)
+        outcome = await send(gateway, channel, prepared)
+    return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
+    """Sign the same instruction again under the same reference, commit that, send it.
+
+    Only for channels that promise to honour their own reference (`domain.pace.may_resend`).
+    """
+    now = gateway.clock.now()
+    channel = gateway.channels[attempt.channel]
+    told = instruction_of(
+        gateway,
+        payout.id,
+        payout,
+        channel=channel.name,
+        instrument=attempt.instrument,
+        number=attempt.number,
+    )
+    with gateway.load.sends(channel.name):
+        prepared = await asyncio.to_thread(channel.prepare, told, now)
+        event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
+        due_at = now + gateway.limits.send_grace
+        armed = await move(gateway, payout, [event], actor="gateway", due_at=due_at)
+        outcome = await send(gateway, channel, prepared)
+    return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+async def send(gateway: Gateway, channel: Channel, prepared: Prepared) -> Outcome:
+    """Let the armed bytes go, once. Any defect of an adapter reads as "cannot tell"."""
+    started = perf_counter()
+    now = gateway.clock.now()
+    if prepared.not_after is not None and now >= prepared.not_after:
+        outcome: Outcome = NotSent(NotSentCause.PREPARE, "signed too long ago")
+    else:
+        try:
+            outcome = await channel.send(prepared)
+        except Exception as error:  # noqa: BLE001 - bytes may have left; the only safe reading
+            gateway.observer.defect("channel.defect", error, channel=channel.name)
+            outcome = Unknown(UnknownCause.CRASHED)
+    seconds = perf_counter() - started
+    gateway.observer.called(channel.name, "send", type(outcome).__name__.lower(), seconds)
+    learn(gateway, channel.name, prepared.instruction, outcome, now, latency_ms=int(seconds * 1000))
+    return outcome
+
+
+async def settle(
+    gateway: Gateway, payout: Payout, number: int, outcome: Outcome | Absent, source: Source
+) -> Payout:
+    """Commit whatever the outcome proves about attempt `number`, however the payout has moved.
+
+    Safe to repeat: evidence that adds nothing writes nothing.
+    """
+    evidence = getattr(outcome, "evidence", None)
+    for _ in range(SETTLE_TRIES):
+        now = gateway.clock.now()
+        attempt = payout.attempts[number - 1]
+        events = [
+            event
+            for event in events_of(payout, attempt, outcome, source, now)
+            if is_news(payout, event)
+        ]
+        if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and not events:
+            events = [Parked("in_doubt_too_long")]
+        if not events:
+            return payout
+        try:
+            moved = await move(
+                gateway, payout, events, actor=f"channel:{attempt.channel}", evidence=evidence
+            )
+        except StaleError:
+            fresh = await gateway.store.payout(payout.id)
+            if fresh is None:
+                raise
+            payout = fresh
+            continue
+        for event in events:
+            if event.kind in {"contradicted", "parked"}:
+                gateway.observer.alarm(
+                    f"payout.{event.kind}", payout_id=payout.id, channel=attempt.channel
+                )
+        return moved
+    raise StaleError(f"{payout.id} keeps moving")
+
+
+def learn(
+    gateway: Gateway,
+    channel: str,
+    told: Instruction,
+    outcome: Outcome | Absent,
+    sent_at: datetime,
+    *,
+    latency_ms: int | None = None,
+) -> None:
+    """Teach the health view what the channel, and not the beneficiary or we, caused."""
+    match outcome:
+        case Paid():
+            observed: Observed = "success"
+        case Rejected(reason=reason) if reason.fault is Fault.CHANNEL:
+            observed = "failure"
+        case NotSent(cause=cause) if cause is not NotSentCause.PREPARE:
+            observed = "failure"
+        case Unknown():
+            observed = "unknown"
+        case _:
+            return
+    gateway.health.observe(
+        channel,
+        segment_of(told.instrument),
+        observed,
+        gateway.clock.now(),
+        sent_at=sent_at,
+        latency_ms=latency_ms,
+    )
+
+
+def _armed(
+    payout: Payout, channel: Channel, chosen: Route, prepared: Prepared, now: datetime
+) -> Attempt:
+    candidate = chosen.decision.order[0]
+    return Attempt(
+        number=len(payout.attempts) + 1,
+        channel=channel.name,
+        reference=prepared.instruction.reference,
+        instrument=candidate.instrument,
+        state=AttemptState.ARMED,
+        digest=prepared.digest,
+        armed_at=now,
+        signed_at=prepared.signed_at,
+        not_after=prepared.not_after,
+        quoted_fee_minor=chosen.quoted_fee_minor,
+        arrival_at=candidate.arrival.at,
+    )
+
+
+async def _nowhere(gateway: Gateway, payout: Payout, chosen: Route, now: datetime) -> Payout:
+    """No channel takes it now: wait for one, or fail it, as every attempt is proven dead."""
+    limits = gateway.limits
+    until = payout.deadline_at or payout.accepted_at + limits.give_up_after
+    retry_at = chosen.decision.retry_at
+    if retry_at is not None and retry_at < until and len(payout.attempts) < limits.attempts_max:
+        await gateway.store.postpone(payout, retry_at, chosen.decision_json)
+        return replace(payout, due_at=retry_at)
+    reason = _why_nowhere(payout, chosen.decision)
+    event = Failed(reason)
+    return await move(gateway, payout, [event], actor="gateway", decision=chosen.decision_json)
+
+
+def _why_nowhere(payout: Payout, decision: Decision) -> str:
+    """The reason a merchant reads: the last attempt's, else the most common exclusion."""
+    if payout.attempts:
+        certificate = payout.attempts[-1].certificate
+        if certificate is not None:
+            return certificate.reason.value
+    codes = [reason.code.value for one in decision.excluded for reason in one.reasons]
+    return max(codes, key=codes.count) if codes else "no_channel"

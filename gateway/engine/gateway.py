@@ -1,0 +1,60 @@
+"""Everything a use case needs, put together once by the composition root."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from channels.contract import Channel
+from gateway.domain.payout import PayoutId
+from gateway.engine.load import Load
+from gateway.ports import Clock, Entropy, Health, Observer, Store
+from policies.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the installation."""
+
+    give_up_after: timedelta = timedelta(hours=24)
+    """A payout without deadline that no channel will take fails after this long."""
+    attempts_max: int = 20
+    """After this many proven-dead attempts the payout fails rather than try again."""
+    send_grace: timedelta = timedelta(seconds=45)
+    """An armed attempt without an answer after this long belongs to a process that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Work for the worker: a payout, and the reference a channel's notice named, if any."""
+
+    payout_id: PayoutId
+    reference: str | None = None
+    notice_id: int | None = None
+    orphan: bool = False
+    """Found ARMED at start by the only process there is: its sender is gone."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The parts; `policy` is swapped whole when another one is activated."""
+
+    store: Store
+    clock: Clock
+    entropy: Entropy
+    channels: Mapping[str, Channel]
+    policy: Policy
+    health: Health
+    observer: Observer
+    load: Load
+    notify_base: str | None = None
+    """Public base URL for channel notices, e.g. `https://pay.example.com`; None: inquiries only."""
+    limits: Limits = field(default_factory=Limits)
+    queue: "asyncio.Queue[Told]" = field(default_factory=lambda: asyncio.Queue(maxsize=100_000))
+
+    def wake(self, told: Told) -> None:
+        """Have the worker look at a payout now; when the queue is full its due time will do."""
+        try:
+            self.queue.put_nowait(told)
+        except asyncio.QueueFull:
+            self.observer.alarm("worker.queue_full", payout_id=told.payout_id)

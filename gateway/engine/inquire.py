@@ -1,0 +1,76 @@
+"""Find out what became of an attempt: at the channel's pace, backing off, never giving up."""
+
+from time import perf_counter
+
+from channels.contract import Absent, Inquiry, Outcome, Unknown, UnknownCause
+from gateway.domain.pace import may_resend, next_inquiry
+from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source
+from gateway.engine.accept import instruction_of
+from gateway.engine.dispatch import learn, resend, settle
+from gateway.engine.gateway import Gateway
+from gateway.engine.record import move
+
+
+async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
+    """Ask the channel about one attempt and commit what the answer proves.
+
+    Works for open attempts (ours to settle) and for closed ones that a notice named (a return, or
+    a contradiction). Raises `StaleError` when the payout moved.
+    """
+    channel = gateway.channels.get(attempt.channel)
+    if channel is None:
+        # Its configuration was removed while money was under way: nobody can ask.
+        gateway.observer.alarm("channel.missing", channel=attempt.channel, payout_id=payout.id)
+        later = gateway.clock.now() + gateway.limits.send_grace
+        if payout.due_at is not None:
+            await gateway.store.postpone(payout, later, None)
+        return payout
+    if attempt.state is AttemptState.ARMED:
+        # Whoever armed it is gone without a word: what was sent, nobody knows.
+        event = Doubted(attempt.number, Source.RECOVERY, UnknownCause.CRASHED)
+        payout = await move(gateway, payout, [event], actor="gateway")
+        attempt = payout.attempts[attempt.number - 1]
+    outcome = await ask(gateway, payout, attempt)
+    version = payout.version
+    payout = await settle(gateway, payout, attempt.number, outcome, Source.INQUIRY)
+    attempt = payout.attempts[attempt.number - 1]
+    now = gateway.clock.now()
+    unseen = isinstance(outcome, Absent) and attempt.state is AttemptState.IN_DOUBT
+    if unseen and may_resend(attempt, channel.traits, now):
+        return await resend(gateway, payout, attempt)
+    if payout.version == version and payout.due_at is not None:
+        due_at = next_inquiry(payout, attempt, channel.traits, now)
+        await gateway.store.postpone(payout, due_at, None)
+    return payout
+
+
+async def ask(gateway: Gateway, payout: Payout, attempt: Attempt) -> Outcome | Absent:
+    """Put the question to the channel; a defect of its adapter is no answer."""
+    channel = gateway.channels[attempt.channel]
+    told = instruction_of(
+        gateway,
+        payout.id,
+        payout,
+        channel=channel.name,
+        instrument=attempt.instrument,
+        number=attempt.number,
+    )
+    question = Inquiry(
+        attempt.reference, payout.amount, told.instrument, attempt.signed_at, attempt.channel_ref
+    )
+    started = perf_counter()
+    try:
+        outcome = await channel.inquire(question)
+    except Exception as error:  # noqa: BLE001 - an adapter's defect must not stop the worker
+        gateway.observer.defect("channel.defect", error, channel=channel.name)
+        outcome = Unknown(UnknownCause.CRASHED)
+    gateway.observer.called(
+        channel.name, "inquire", type(outcome).__name__.lower(), perf_counter() - started
+    )
+    if not isinstance(outcome, Unknown) and attempt.state in {
+        AttemptState.IN_DOUBT,
+        AttemptState.PENDING,
+    }:
+        # An unanswered question says nothing about the channel's ability to pay.
+        learn(gateway, channel.name, told, outcome, attempt.signed_at)
+    return outcome

@@ -1,0 +1,73 @@
+"""What each channel carries right now, in memory: refreshed from the store, moved by our own acts.
+
+Only routing reads it, so being a second stale costs a detour and never money: the store's own
+guards (float, one live attempt) decide when a change commits.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from gateway.domain.ledger import Book
+from gateway.domain.payout import Armed, AttemptState, Died
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.ports import Change, ChannelStatus, ChannelUse
+
+
+class Load:
+    """Sends under way, doubts, use of the day and float, by channel name."""
+
+    def __init__(self) -> None:
+        """Begin knowing nothing; `refresh` before the first decision."""
+        self.sending: Counter[str] = Counter()
+        self.in_doubt: Counter[str] = Counter()
+        self.day_used: Counter[str] = Counter()
+        self.float_minor: Counter[str] = Counter()
+        self.status: dict[str, ChannelStatus] = {}
+        self.refreshed_at: datetime | None = None
+
+    def refresh(
+        self,
+        uses: "Mapping[str, ChannelUse]",
+        statuses: "Mapping[str, tuple[ChannelStatus, str]]",
+        at: datetime,
+    ) -> None:
+        """Take over what the store counts."""
+        self.in_doubt = Counter({name: use.in_doubt for name, use in uses.items()})
+        self.day_used = Counter({name: use.day_used_minor for name, use in uses.items()})
+        self.float_minor = Counter({name: use.float_minor for name, use in uses.items()})
+        self.status = {name: status for name, (status, _) in statuses.items()}
+        self.refreshed_at = at
+
+    @contextmanager
+    def sends(self, channel: str) -> "Iterator[None]":
+        """Count a send while it is under way."""
+        self.sending[channel] += 1
+        try:
+            yield
+        finally:
+            self.sending[channel] -= 1
+
+    def moved(self, change: "Change") -> None:
+        """Follow a committed change."""
+        for posting in change.postings:
+            for entry in posting:
+                if entry.account.book is Book.FLOAT:
+                    self.float_minor[entry.account.owner] += entry.change_minor
+        for event in change.events:
+            if isinstance(event, Armed):
+                self.day_used[event.attempt.channel] += change.after.amount.minor
+            elif isinstance(event, Died):
+                channel = change.after.attempts[event.number - 1].channel
+                self.day_used[channel] -= change.after.amount.minor
+        was = {} if change.before is None else {a.number: a.state for a in change.before.attempts}
+        for attempt in change.after.attempts:
+            doubted = (attempt.state is AttemptState.IN_DOUBT) - (
+                was.get(attempt.number) is AttemptState.IN_DOUBT
+            )
+            self.in_doubt[attempt.channel] += doubted

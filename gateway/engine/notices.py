@@ -1,0 +1,61 @@
+"""What channels tell us: kept raw, verified, and then only a reason to ask.
+
+A notice never moves a payout. Duplicates, replays and wrong order are therefore harmless: each
+leads to one inquiry, whose verified answer takes the same path as any other.
+"""
+
+from collections.abc import Mapping
+
+from channels.contract import Notice, NoticeRefused, NoticeReply
+from gateway.domain.errors import AbsenceError
+from gateway.engine.gateway import Gateway, Told
+
+REFUSED = "refused"
+UNKNOWN_REFERENCE = "unknown_reference"
+
+
+async def receive(
+    gateway: Gateway, channel_name: str, headers: Mapping[str, str], body: bytes
+) -> NoticeReply:
+    """Verify, keep, queue; the reply is what the channel expects to hear.
+
+    Unverifiable messages are counted and refused without being stored: anybody can send them.
+    Raises `AbsenceError` for a channel that is not configured.
+    """
+    channel = gateway.channels.get(channel_name)
+    if channel is None:
+        raise AbsenceError("no_such_channel", f"no channel is named {channel_name!r}")
+    now = gateway.clock.now()
+    read = channel.read_notice(headers, body, now)
+    if isinstance(read, NoticeRefused):
+        gateway.observer.alarm("notice.refused", channel=channel_name, cause=read.cause)
+        return read.reply
+    notice_id = await gateway.store.keep_notice(channel_name, headers, body, now)
+    await queue(gateway, channel_name, read, notice_id)
+    return read.reply
+
+
+async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: int) -> None:
+    """Have the worker ask about the reference that a verified notice names."""
+    payout_id = await gateway.store.by_reference(channel_name, notice.reference)
+    if payout_id is None:
+        await gateway.store.notice_done(notice_id, UNKNOWN_REFERENCE)
+        gateway.observer.alarm("notice.unknown_reference", channel=channel_name)
+        return
+    gateway.wake(Told(payout_id, notice.reference, notice_id))
+
+
+async def requeue(gateway: Gateway, limit: int = 10_000) -> int:
+    """After a start: queue the notices that were kept and not yet acted on."""
+    kept = await gateway.store.notices(limit)
+    for notice in kept:
+        channel = gateway.channels.get(notice.channel)
+        if channel is None:
+            continue
+        # Verified when it came in; its signature may have grown too old to verify again.
+        read = channel.read_notice(notice.headers, notice.body, notice.received_at)
+        if isinstance(read, NoticeRefused):
+            await gateway.store.notice_done(notice.id, REFUSED)
+        else:
+            await queue(gateway, notice.channel, read, notice.id)
+    return len(kept)

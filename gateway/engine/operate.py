@@ -1,0 +1,168 @@
+"""What people do to payouts, channels and balances; every act has an actor and leaves a trace."""
+
+from channels.contract import Reason
+from channels.money import Currency
+from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
+from gateway.domain.ledger import Account, Book, funded, topped_up
+from gateway.domain.payout import (
+    AttemptState,
+    Cancelled,
+    Certificate,
+    CertificateKind,
+    Died,
+    Event,
+    MerchantId,
+    Payout,
+    PayoutId,
+    PayoutState,
+    Released,
+    Source,
+    Unparked,
+)
+from gateway.engine.gateway import Gateway, Told
+from gateway.engine.record import move
+from gateway.ports import ChannelStatus, StaleError
+
+
+async def find(gateway: Gateway, payout_id: str, merchant_id: MerchantId | None) -> Payout:
+    """The payout, or the same `AbsenceError` whether it is nobody's or another merchant's."""
+    payout = await gateway.store.payout(PayoutId(payout_id), merchant_id)
+    if payout is None:
+        raise AbsenceError(
+            "payout_not_found", f"there is no payout {payout_id[:40]!r}", zh="代付单不存在"
+        )
+    return payout
+
+
+async def cancel(
+    gateway: Gateway, payout_id: str, merchant_id: MerchantId | None, actor: str
+) -> Payout:
+    """Stop a payout before it is armed. Repeating it returns the cancelled payout."""
+    return await _act(
+        gateway,
+        payout_id,
+        merchant_id,
+        Cancelled(actor),
+        {PayoutState.HELD, PayoutState.SCHEDULED, PayoutState.ROUTING},
+        done=PayoutState.CANCELLED,
+    )
+
+
+async def release(
+    gateway: Gateway, payout_id: str, merchant_id: MerchantId | None, actor: str
+) -> Payout:
+    """Let a held or scheduled payout go now."""
+    payout = await _act(
+        gateway,
+        payout_id,
+        merchant_id,
+        Released(actor),
+        {PayoutState.HELD, PayoutState.SCHEDULED},
+    )
+    gateway.wake(Told(payout.id))
+    return payout
+
+
+async def unpark(gateway: Gateway, payout_id: str, actor: str) -> Payout:
+    """Hand a parked payout back to the gateway's own inquiries."""
+    return await _act(gateway, payout_id, None, Unparked(actor), {PayoutState.PARKED})
+
+
+async def certify(
+    gateway: Gateway, payout_id: str, *, reason: Reason, evidence: str, maker: str, checker: str
+) -> Payout:
+    """Certificate C7: two different people, with evidence, declare the open attempt dead."""
+    if not evidence.strip():
+        raise InvalidError("evidence_missing", "say what proves it", param="evidence")
+    if maker == checker:
+        raise InvalidError(
+            "same_person",
+            "maker and checker must be two different people",
+            zh="经办人与复核人不能是同一人",
+            param="checker",
+        )
+    payout = await find(gateway, payout_id, None)
+    live = payout.live
+    if live is None or live.state not in {AttemptState.PENDING, AttemptState.IN_DOUBT}:
+        raise ConflictError(
+            "nothing_in_doubt", f"{payout_id} has no pending or doubtful attempt to certify"
+        )
+    proof = Certificate(
+        CertificateKind.TWO_PEOPLE, reason, "manual", evidence, gateway.clock.now(), maker, checker
+    )
+    event = Died(live.number, Source.PERSON, proof)
+    moved = await move(gateway, payout, [event], actor=f"{maker}+{checker}")
+    gateway.observer.alarm("attempt.certified_by_people", payout_id=payout.id)
+    gateway.wake(Told(payout.id))
+    return moved
+
+
+async def switch_channel(
+    gateway: Gateway, channel: str, status: ChannelStatus, reason: str, actor: str
+) -> None:
+    """Pause, drain or resume a channel; effective here at once, elsewhere within a refresh."""
+    if channel not in gateway.channels:
+        raise AbsenceError("no_such_channel", f"no channel is named {channel!r}", zh="渠道不存在")
+    await gateway.store.set_channel_status(channel, status, reason, actor)
+    gateway.load.status[channel] = status
+
+
+async def fund(
+    gateway: Gateway, merchant_id: str, currency: Currency, amount_minor: int, key: str, actor: str
+) -> bool:
+    """Book a merchant's deposit, once per `key`."""
+    if await gateway.store.merchant(MerchantId(merchant_id)) is None:
+        raise AbsenceError("no_such_merchant", f"there is no merchant {merchant_id!r}")
+    posting = funded(MerchantId(merchant_id), currency, amount_minor)
+    return await gateway.store.post(posting, f"deposit of {merchant_id}", key, actor)
+
+
+async def top_up(
+    gateway: Gateway, channel: str, currency: Currency, amount_minor: int, key: str, actor: str
+) -> bool:
+    """Book a transfer of the operator's money to its account at a channel, once per `key`."""
+    configured = gateway.channels.get(channel)
+    if configured is None:
+        raise AbsenceError("no_such_channel", f"no channel is named {channel!r}", zh="渠道不存在")
+    if configured.traits.terms.currency is not currency:
+        raise InvalidError(
+            "currency_mismatch",
+            f"{channel} holds {configured.traits.terms.currency}, not {currency}",
+            param="currency",
+        )
+    posting = topped_up(channel, currency, amount_minor)
+    booked = await gateway.store.post(posting, f"top-up of {channel}", key, actor)
+    if booked:
+        gateway.load.float_minor[Account(Book.FLOAT, channel, currency).owner] += amount_minor
+    return booked
+
+
+async def _act(
+    gateway: Gateway,
+    payout_id: str,
+    merchant_id: MerchantId | None,
+    event: Event,
+    allowed: set[PayoutState],
+    *,
+    done: PayoutState | None = None,
+) -> Payout:
+    """Apply a person's event if the state allows it, looking again when it moved meanwhile."""
+    actor = getattr(event, "by", "operations")
+    for _ in range(8):
+        payout = await find(gateway, payout_id, merchant_id)
+        if payout.state is done:
+            return payout
+        if payout.state not in allowed:
+            raise ConflictError(
+                "state_forbids",
+                f"a payout that is {payout.state} cannot be {event.kind}; "
+                f"only {', '.join(sorted(allowed))} can",
+                zh=f"当前状态 {payout.state} 不允许此操作",
+            )
+        try:
+            return await move(gateway, payout, [event], actor=actor)
+        except StaleError:
+            continue
+    raise ConflictError(
+        "busy", f"{payout_id} keeps moving; look again", zh="代付单正在变化，请重试"
+    )

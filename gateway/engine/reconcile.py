@@ -1,0 +1,162 @@
+"""Statements: fetch each finished business day, match it, settle what agrees, open what does not.
+
+A day is marked as read only after all of it has been matched and acted on, so a crash in the
+middle repeats the day; every act is idempotent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from channels.contract import (
+    Channel,
+    ChannelError,
+    Paid,
+    Returned,
+    StatementLine,
+    StatementNotReadyError,
+)
+from gateway.domain.payout import AttemptState, Payout, PayoutState, Settled, Source
+from gateway.domain.reconciliation import BreakKind, Match, Reconciled, reconcile
+from gateway.engine.dispatch import SETTLE_TRIES, settle
+from gateway.engine.gateway import Gateway
+from gateway.engine.operate import find
+from gateway.engine.record import move
+from gateway.ports import StaleError
+
+LOOK_BACK = timedelta(days=7)
+"""How many finished days are asked for; older gaps are for a person."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What one round of reading statements did."""
+
+    days: int = 0
+    lines: int = 0
+    settled: int = 0
+    returned: int = 0
+    breaks: int = 0
+    waiting: list[str] = field(default_factory=list)
+    """Channel and day whose statement is not there yet or could not be read, with the reason."""
+
+
+async def reconcile_all(gateway: Gateway) -> Report:
+    """Read every statement that should exist by now and was not read before."""
+    report = Report()
+    for channel in gateway.channels.values():
+        if not channel.traits.statement:
+            continue
+        read = await gateway.store.statement_days(channel.name)
+        for day in _days(channel, gateway.clock.now()):
+            if day in read:
+                continue
+            try:
+                lines = [line async for line in channel.statement(day)]
+            except StatementNotReadyError as waiting:
+                report.waiting.append(f"{channel.name} {day}: {waiting}")
+                continue
+            except ChannelError as broken:
+                report.waiting.append(f"{channel.name} {day}: {broken}")
+                gateway.observer.alarm("statement.broken", channel=channel.name, on=str(day))
+                continue
+            await _day(gateway, channel, day, lines, report)
+    return report
+
+
+def _days(channel: Channel, now: datetime) -> Iterator[date]:
+    """Finished local business days whose statement should be ready, oldest first."""
+    zone = ZoneInfo(channel.traits.terms.cycle.timezone)
+    ready = channel.traits.statement_ready or time(0)
+    local = now.astimezone(zone)
+    last = local.date() - timedelta(days=1 if local.time() >= ready else 2)
+    day = last - LOOK_BACK + timedelta(days=1)
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
+
+
+async def _day(
+    gateway: Gateway, channel: Channel, day: date, lines: list[StatementLine], report: Report
+) -> None:
+    store = gateway.store
+    keys = {key for line in lines for key in (line.reference, line.channel_ref) if key}
+    attempts = await store.attempts_by_references(channel.name, sorted(keys))
+    zone = ZoneInfo(channel.traits.terms.cycle.timezone)
+    # One day of grace: a payout just before the cut-off may be booked on the next day.
+    overdue = await store.unsettled(channel.name, datetime.combine(day, time(0), zone))
+    result = reconcile(channel.name, day, lines, attempts, overdue, gateway.clock.now())
+    for match in result.paid:
+        report.settled += await _settle(gateway, channel, day, match)
+    for match in result.returned:
+        report.returned += await _come_back(gateway, match)
+    await _open_breaks(gateway, channel, result, report)
+    await store.keep_statement(channel.name, day, lines, gateway.clock.now())
+    report.days += 1
+    report.lines += len(lines)
+
+
+async def _settle(gateway: Gateway, channel: Channel, day: date, match: Match) -> bool:
+    """The statement proves payment: confirm what was still open, then mark it settled."""
+    if match.attempt.settled:
+        return False
+    payout = await _payout(gateway, match)
+    number = match.attempt.number
+    if payout.attempts[number - 1].state in {
+        AttemptState.ARMED,
+        AttemptState.PENDING,
+        AttemptState.IN_DOUBT,
+    }:
+        proof = Paid(match.line.channel_ref or match.line.line_ref, match.line.booked_at)
+        payout = await settle(gateway, payout, number, proof, Source.STATEMENT)
+    for _ in range(SETTLE_TRIES):
+        if payout.state is not PayoutState.PAID:
+            return False
+        event = Settled(number, day, match.line.line_ref, match.fee_minor)
+        try:
+            await move(gateway, payout, [event], actor=f"channel:{channel.name}")
+        except StaleError:
+            payout = await _payout(gateway, match)
+            continue
+        return True
+    return False
+
+
+async def _come_back(gateway: Gateway, match: Match) -> bool:
+    payout = await _payout(gateway, match)
+    proof = Returned(match.line.channel_ref, match.line.booked_at, match.line.amount)
+    after = await settle(gateway, payout, match.attempt.number, proof, Source.STATEMENT)
+    return after.version != payout.version
+
+
+async def _open_breaks(
+    gateway: Gateway, channel: Channel, result: Reconciled, report: Report
+) -> None:
+    for broken in result.breaks:
+        if not await gateway.store.open_break(broken):
+            continue
+        report.breaks += 1
+        gateway.observer.alarm(
+            f"break.{broken.kind}",
+            channel=channel.name,
+            on=str(broken.on),
+            payout_id=broken.payout_id,
+        )
+        if broken.kind is BreakKind.STATUS and broken.payout_id and broken.reference:
+            await _late_payment(gateway, broken.payout_id, broken.reference)
+
+
+async def _late_payment(gateway: Gateway, payout_id: str, reference: str) -> None:
+    """A dead attempt's money moved after all: book it to suspense and stop that payout."""
+    payout = await find(gateway, payout_id, None)
+    attempt = next(one for one in payout.attempts if one.reference == reference)
+    proof = Paid(attempt.channel_ref or reference, gateway.clock.now())
+    await settle(gateway, payout, attempt.number, proof, Source.STATEMENT)
+
+
+async def _payout(gateway: Gateway, match: Match) -> Payout:
+    payout = await gateway.store.payout(match.attempt.payout_id)
+    if payout is None:
+        raise StaleError(f"{match.attempt.payout_id} is gone from the store")
+    return payout

@@ -1,0 +1,78 @@
+"""The one way a payout moves: events applied, postings derived, one guarded commit, then told."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from channels.contract import Evidence
+from gateway.domain.ledger import posting
+from gateway.domain.lifecycle import apply
+from gateway.domain.pace import next_inquiry
+from gateway.domain.payout import Doubted, Event, Payout, PayoutState, Pended
+from gateway.engine.gateway import Gateway
+from gateway.ports import Change
+
+
+async def move(
+    gateway: Gateway,
+    payout: Payout,
+    events: Sequence[Event],
+    *,
+    actor: str,
+    decision: bytes | None = None,
+    evidence: Evidence | None = None,
+    due_at: datetime | None = None,
+) -> Payout:
+    """Apply events to a payout and commit the lot; returns the payout as stored.
+
+    Raises what `PayoutStore.record` raises, and `TransitionError` for a defect; then nothing
+    happened. `due_at` overrides when the worker looks next.
+    """
+    now = gateway.clock.now()
+    after, postings = payout, []
+    for event in events:
+        before, after = after, apply(after, event, now)
+        postings.append(posting(before, after, event))
+    after = due(gateway, after, now, due_at)
+    change = Change(payout, after, tuple(events), tuple(postings), actor, decision, evidence)
+    await gateway.store.record(change)
+    gateway.load.moved(change)
+    gateway.observer.moved(change)
+    return after
+
+
+def due(gateway: Gateway, payout: Payout, now: datetime, asked: datetime | None) -> Payout:
+    """Set when the worker looks next: at once for routing, at the channel's pace for doubt."""
+    match payout.state:
+        case PayoutState.ROUTING:
+            at: datetime | None = asked or now
+        case PayoutState.SCHEDULED:
+            at = payout.release_at
+        case PayoutState.ATTEMPTING | PayoutState.PARKED:
+            live = payout.live
+            channel = gateway.channels.get(live.channel) if live else None
+            if asked is None and live is not None and channel is not None:
+                asked = next_inquiry(payout, live, channel.traits, now)
+            at = asked or now + gateway.limits.send_grace
+        case _:
+            at = None
+    return replace(payout, due_at=at)
+
+
+def is_news(payout: Payout, event: Event) -> bool:
+    """Whether an answer tells more than is known; repeated "still pending" is not an event."""
+    if isinstance(event, Pended):
+        attempt = payout.attempts[event.number - 1]
+        return (
+            attempt.state != "pending"
+            or (event.channel_ref or attempt.channel_ref) != attempt.channel_ref
+            or event.stage != attempt.stage
+        )
+    if isinstance(event, Doubted):
+        attempt = payout.attempts[event.number - 1]
+        return (
+            attempt.state == "armed"
+            or (event.absent and attempt.absences < 2)
+            or (event.refusal is not None and attempt.refusal is None)
+        )
+    return True

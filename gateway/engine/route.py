@@ -1,0 +1,190 @@
+"""Gather the facts, ask the policy, keep the whole Decision: which channel is tried next, and why.
+
+The decision itself is `policies.decide`, pure; here the gateway's values become its facts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from time import perf_counter
+
+import orjson
+
+from channels.contract import (
+    BankAccount,
+    BankCard,
+    Channel,
+    Instrument,
+    Reason,
+    Terms,
+    Window,
+)
+from gateway.domain.payout import Attempt, Payout
+from gateway.engine.accept import instruction_of
+from gateway.engine.gateway import Gateway
+from policies.decide import decide
+from policies.explain import to_json
+from policies.facts import (
+    ChannelFacts,
+    Cycle,
+    Decision,
+    Fee,
+    HealthView,
+    Hours,
+    InstrumentFacts,
+    PayoutFacts,
+    Tried,
+)
+from policies.health import keep_one_per_rail
+
+AGAIN_S: Mapping[Reason, int] = {
+    Reason.NEVER_SENT: 30,
+    Reason.RAIL_DOWN: 300,
+    Reason.FLOAT_SHORT: 600,
+    Reason.OUTSIDE_HOURS: 900,
+    Reason.QUOTA_EXHAUSTED: 3600,
+}
+"""Troubles that pass: the same channel may be tried again after so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the next attempt goes, or when to ask again, with the decision that says why."""
+
+    decision: Decision
+    decision_json: bytes
+    quoted_fee_minor: int = 0
+
+
+def segment_of(instrument: Instrument) -> str:
+    """The part of a channel whose health an outcome speaks of: the rail, and the bank if known."""
+    if isinstance(instrument, BankCard | BankAccount) and instrument.bank_code:
+        return f"{instrument.rail}:{instrument.bank_code}"
+    return str(instrument.rail)
+
+
+def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
+    """Decide for the payout's next attempt. Pure but for the random draw and the time it takes."""
+    started = perf_counter()
+    health = _health(gateway, payout, now)
+    facts = PayoutFacts(
+        payout_id=payout.id,
+        merchant_id=payout.merchant_id,
+        amount_minor=payout.amount.minor,
+        currency=payout.amount.currency,
+        instruments=tuple(
+            InstrumentFacts(index, instrument.rail, getattr(instrument, "bank_code", None))
+            for index, instrument in enumerate(payout.instruments)
+        ),
+        speed=payout.speed,
+        deadline_at=payout.deadline_at,
+        max_fee_minor=payout.max_fee_minor,
+        tried=tuple(_tried(attempt) for attempt in payout.attempts),
+    )
+    channels = [
+        _channel_facts(gateway, payout, channel, health) for channel in gateway.channels.values()
+    ]
+    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
+    gateway.observer.decided(perf_counter() - started)
+    chosen = decision.chosen
+    quoted = 0
+    if chosen is not None:
+        # Micro units round up: the float must cover what the channel may charge at most.
+        quoted = -(-(chosen.cost.fee + chosen.cost.surcharge) // 1_000_000)
+    return Route(decision, orjson.dumps(to_json(decision)), quoted)
+
+
+def _health(
+    gateway: Gateway, payout: Payout, now: datetime
+) -> tuple[Mapping[str, HealthView], ...]:
+    """Per instrument, every channel's view in that instrument's segment."""
+    open_for: dict[str, frozenset[str]] = {
+        name: frozenset(channel.traits.rails)
+        for name, channel in gateway.channels.items()
+        if gateway.load.status.get(name, "active") == "active"
+    }
+    return tuple(
+        keep_one_per_rail(
+            gateway.health.views(gateway.channels, segment_of(instrument), now), open_for
+        )
+        for instrument in payout.instruments
+    )
+
+
+def _channel_facts(
+    gateway: Gateway, payout: Payout, channel: Channel, health: tuple[Mapping[str, HealthView], ...]
+) -> ChannelFacts:
+    name, terms, load = channel.name, channel.traits.terms, gateway.load
+    fee, cycle, hours = _priced(terms)
+    problems: dict[int, tuple[str, ...]] = {}
+    for index, instrument in enumerate(payout.instruments):
+        if instrument.rail in channel.traits.rails:
+            told = instruction_of(
+                gateway,
+                payout.id,
+                payout,
+                channel=name,
+                instrument=index,
+                number=len(payout.attempts) + 1,
+            )
+            found = channel.check(told)
+            if found:
+                problems[index] = tuple(f"{one.field}: {one.message}" for one in found)
+    return ChannelFacts(
+        name=name,
+        rails=channel.traits.rails,
+        currency=terms.currency,
+        fee=fee,
+        cycle=cycle,
+        min_minor=terms.amount_min,
+        max_minor=terms.amount_max,
+        day_cap_minor=terms.day_cap_minor,
+        day_used_minor=load.day_used[name],
+        float_minor=load.float_minor[name],
+        inflight=load.sending[name],
+        inflight_max=terms.inflight_max,
+        in_doubt=load.in_doubt[name],
+        in_doubt_max=terms.in_doubt_max,
+        status=load.status.get(name, "active"),
+        hours=hours,
+        health=health[0][name],
+        health_of={index: views[name] for index, views in enumerate(health)},
+        problems=problems,
+    )
+
+
+@lru_cache(maxsize=256)
+def _priced(terms: Terms) -> tuple[Fee, Cycle, Hours]:
+    """A channel's contract terms as the policy prices them."""
+    fee, cycle = terms.fee, terms.cycle
+    return (
+        Fee(fee.flat_minor, fee.rate_ppm, fee.min_minor, fee.max_minor, fee.surcharge_ppm),
+        Cycle(
+            cycle.days,
+            cycle.calendar,
+            cycle.cutoff,
+            cycle.timezone,
+            instant=cycle.days == 0 and cycle.calendar == "natural",
+        ),
+        Hours(tuple(_pair(window) for window in terms.hours), cycle.timezone),
+    )
+
+
+def _pair(window: Window) -> tuple[time, time]:
+    return window.opens, window.closes
+
+
+def _tried(attempt: Attempt) -> Tried:
+    """A dead attempt as the policy sees it; live ones never reach routing."""
+    certificate = attempt.certificate
+    if certificate is None:
+        raise ValueError(f"attempt {attempt.reference} is not proven dead")
+    seconds = AGAIN_S.get(certificate.reason)
+    return Tried(
+        channel=attempt.channel,
+        instrument=attempt.instrument,
+        fault=certificate.reason.fault,
+        elsewhere=certificate.reason.elsewhere.value,
+        retry_at=None if seconds is None else certificate.at + timedelta(seconds=seconds),
+    )

@@ -1,0 +1,205 @@
+"""The loop that makes payouts go on: whoever is due, bounded, drained on stop.
+
+Work comes from two sides: a queue for what just happened (an acceptance, a notice), and the store's
+`due_at` for everything else, so that a lost wake-up costs a poll and never a payout. Within this
+process one payout is worked on by one task at a time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
+from gateway.engine.dispatch import dispatch
+from gateway.engine.gateway import Gateway, Told
+from gateway.engine.inquire import inquire
+from gateway.engine.notices import requeue
+from gateway.engine.record import move
+from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
+
+STEPS_MAX = 50
+"""A payout takes at most so many steps in one turn; then the others have theirs."""
+
+REFRESH = timedelta(seconds=1)
+
+
+class Worker:
+    """Runs payouts until stopped. One per process."""
+
+    def __init__(
+        self, gateway: Gateway, *, concurrency: int, poll_s: float, exclusive: bool
+    ) -> None:
+        """`exclusive`: no other process works on this store, so every ARMED one is an orphan."""
+        self._gateway = gateway
+        self._slots = asyncio.Semaphore(concurrency)
+        self._poll_s = poll_s
+        self._exclusive = exclusive
+        self._busy: set[PayoutId] = set()
+        self._again: dict[PayoutId, Told] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self.broken: StoreBrokenError | None = None
+        """Set when the store failed for good; the process must leave."""
+
+    async def run(self) -> None:
+        """Work until `stop`; returns when everything begun is finished."""
+        await self._recover()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._from_store())
+            group.create_task(self._from_queue())
+            group.create_task(self._refreshing())
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def stop(self) -> None:
+        """Take nothing new; what is under way finishes."""
+        self._stopping.set()
+
+    async def _recover(self) -> None:
+        gateway = self._gateway
+        await refresh(gateway)
+        await requeue(gateway)
+        if self._exclusive:
+            for payout_id in await gateway.store.armed(1_000_000):
+                gateway.wake(Told(payout_id, orphan=True))
+
+    async def _from_store(self) -> None:
+        gateway = self._gateway
+        while not self._stopping.is_set():
+            with suppress(StoreError):
+                for payout_id in await gateway.store.due(gateway.clock.now(), 500):
+                    if payout_id not in self._busy:
+                        await self._begin(Told(payout_id))
+            await self._pause(self._poll_s)
+
+    async def _from_queue(self) -> None:
+        queue = self._gateway.queue
+        while not self._stopping.is_set():
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            coming = asyncio.ensure_future(queue.get())
+            await asyncio.wait({stopping, coming}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not coming.done():
+                coming.cancel()
+                return
+            await self._begin(coming.result())
+            while not queue.empty() and not self._stopping.is_set():
+                await self._begin(queue.get_nowait())
+
+    async def _refreshing(self) -> None:
+        while not self._stopping.is_set():
+            with suppress(StoreError):
+                await refresh(self._gateway)
+            await self._pause(REFRESH.total_seconds())
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _begin(self, told: Told) -> None:
+        """Start a turn for a payout, or remember that it is wanted again."""
+        if told.payout_id in self._busy:
+            if told.reference is not None or told.payout_id not in self._again:
+                self._again[told.payout_id] = told
+            return
+        self._busy.add(told.payout_id)
+        await self._slots.acquire()
+        task = asyncio.create_task(self._turn(told))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _turn(self, told: Told) -> None:
+        gateway = self._gateway
+        try:
+            await advance(gateway, told)
+        except StoreBrokenError as broken:
+            self.broken = broken
+            gateway.observer.alarm("store.broken")
+            self.stop()
+        except (StaleError, CommitUnknownError):
+            pass  # somebody else moved it, or we cannot know: its due time brings it back
+        except StoreError:
+            gateway.observer.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - one payout's defect must not stop the others
+            gateway.observer.defect("payout.defect", error, payout_id=told.payout_id)
+            await self._set_aside(told.payout_id)
+        finally:
+            self._slots.release()
+            self._busy.discard(told.payout_id)
+            again = self._again.pop(told.payout_id, None)
+            if again is not None:
+                gateway.wake(again)
+
+    async def _set_aside(self, payout_id: PayoutId) -> None:
+        """Look again in a minute at a payout whose turn met a defect, instead of spinning on it."""
+        gateway = self._gateway
+        with suppress(StoreError):
+            payout = await gateway.store.payout(payout_id)
+            if payout is not None and payout.due_at is not None:
+                later = gateway.clock.now() + timedelta(minutes=1)
+                await gateway.store.postpone(payout, later, None)
+
+
+async def refresh(gateway: Gateway) -> None:
+    """Bring the in-memory load up to what the store counts."""
+    now = gateway.clock.now()
+    uses = await gateway.store.use(business_day_start(now))
+    gateway.load.refresh(uses, await gateway.store.channel_statuses(), now)
+
+
+def business_day_start(now: datetime) -> datetime:
+    """Midnight of the business day in Asia/Shanghai, which has no daylight saving: UTC+8."""
+    shifted = now + timedelta(hours=8)
+    return shifted.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=8)
+
+
+async def advance(gateway: Gateway, told: Told) -> Payout | None:
+    """Do everything that can be done for a payout now; returns it as it then stands."""
+    payout = await gateway.store.payout(told.payout_id)
+    if payout is None:
+        return None
+    live = payout.live
+    if told.orphan and live is not None and live.state is AttemptState.ARMED:
+        payout = await inquire(gateway, payout, live)
+    if told.reference is not None:
+        payout = await _about(gateway, payout, told)
+    for _ in range(STEPS_MAX):
+        step = _step(gateway, payout)
+        if step is None:
+            return payout
+        version = payout.version
+        payout = await step()
+        if payout.version == version:
+            return payout
+    return payout
+
+
+async def _about(gateway: Gateway, payout: Payout, told: Told) -> Payout:
+    """A notice named one of the payout's attempts: ask about it, whatever its state."""
+    attempt = _named(payout, told.reference)
+    if attempt is not None:
+        payout = await inquire(gateway, payout, attempt)
+    if told.notice_id is not None:
+        await gateway.store.notice_done(told.notice_id, "asked")
+    return payout
+
+
+def _named(payout: Payout, reference: str | None) -> Attempt | None:
+    return next((one for one in payout.attempts if one.reference == reference), None)
+
+
+def _step(gateway: Gateway, payout: Payout) -> Callable[[], Awaitable[Payout]] | None:
+    """The next thing to do for a payout, if its time has come."""
+    if payout.due_at is None or payout.due_at > gateway.clock.now():
+        return None
+    match payout.state:
+        case PayoutState.SCHEDULED:
+            return lambda: move(gateway, payout, [Released("schedule")], actor="gateway")
+        case PayoutState.ROUTING:
+            return lambda: dispatch(gateway, payout)
+        case PayoutState.ATTEMPTING | PayoutState.PARKED if payout.live is not None:
+            live = payout.live
+            return lambda: inquire(gateway, payout, live)
+        case _:
+            return None

@@ -1,0 +1,512 @@
+"""What the engine needs from the outside: a clock, entropy, a store. Protocols and their values.
+
+Every write is a `Change` or a named operation that commits or does nothing. A write that returns
+is durable; a write that raises `CommitUnknownError` may or may not be, and nobody may act on it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from channels.contract import Evidence, FeeSchedule, StatementLine
+from gateway.domain.ledger import Account, Book, Posting
+from gateway.domain.payout import Event, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.reconciliation import Booked, Break
+from policies.facts import HealthView
+from policies.health import Observed
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+
+
+class Entropy(Protocol):
+    """The only source of randomness."""
+
+    def bytes(self, count: int) -> bytes:
+        """Unpredictable bytes (ids, keys, nonces)."""
+
+    def ppm(self) -> int:
+        """A draw from 0 to 999,999 for logged exploration."""
+
+
+class Health(Protocol):
+    """What is believed about channels now (`policies.health.Health` is one)."""
+
+    def started(self, channel: str, segment: str, now: datetime) -> None:
+        """An attempt was given to the channel."""
+
+    def observe(
+        self,
+        channel: str,
+        segment: str,
+        outcome: Observed,
+        now: datetime,
+        *,
+        sent_at: datetime | None = None,
+        latency_ms: int | None = None,
+    ) -> None:
+        """Learn from an outcome that the channel, not the beneficiary, caused."""
+
+    def views(
+        self, channels: Iterable[str], segment: str, now: datetime
+    ) -> Mapping[str, HealthView]:
+        """Every channel's view within a segment."""
+
+
+class Observer(Protocol):
+    """Who is told what happened: logs and metrics. Never raises, never slows the caller."""
+
+    def moved(self, change: "Change") -> None:
+        """A payout moved, durably."""
+
+    def called(self, channel: str, operation: str, outcome: str, seconds: float) -> None:
+        """A channel was asked something."""
+
+    def decided(self, seconds: float) -> None:
+        """A routing decision was made."""
+
+    def delivered(self, result: str) -> None:
+        """A webhook was tried: `delivered`, `retry` or `dead`."""
+
+    def alarm(self, event: str, **facts: object) -> None:
+        """Something a person should see; facts carry no payee data."""
+
+    def defect(self, event: str, error: Exception, **facts: object) -> None:
+        """A bug showed itself and was contained: type and place are kept, its message is not."""
+
+
+# --- Failures of the store ---------------------------------------------------------------------
+
+
+class StoreError(Exception):
+    """The store did not do it; nothing was written."""
+
+
+class StaleError(StoreError):
+    """The payout has moved on since it was read: read it again and decide again."""
+
+
+class FloatShortError(StoreError):
+    """The channel's float does not cover the reservation; nothing was written."""
+
+
+class CommitUnknownError(StoreError):
+    """The commit was asked for and never acknowledged. Do not send; read before acting."""
+
+
+class StoreBrokenError(StoreError):
+    """Disk full, I/O error, integrity error: stop sending and leave (reliability.md I16)."""
+
+
+# --- Values ------------------------------------------------------------------------------------
+
+
+class Funding(StrEnum):
+    """How a merchant's payouts are covered."""
+
+    PREFUNDED = "prefunded"
+    CREDIT = "credit"
+    PASS_THROUGH = "pass_through"  # noqa: S105 - a way of funding
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A customer of the gateway and what was agreed with it."""
+
+    id: MerchantId
+    name: str
+    funding: Funding
+    credit_limit_minor: int
+    fee: FeeSchedule
+    release_delay_s: int
+    review_above_minor: int | None
+    created_at: datetime
+    active: bool = True
+
+    @property
+    def floor_minor(self) -> int | None:
+        """How low its available balance may go; None for no limit."""
+        match self.funding:
+            case Funding.PREFUNDED:
+                return 0
+            case Funding.CREDIT:
+                return -self.credit_limit_minor
+            case Funding.PASS_THROUGH:
+                return None
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    PAYOUTS_WRITE = "payouts:write"
+    PAYOUTS_READ = "payouts:read"
+    WEBHOOKS = "webhooks"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A stored key. The secret itself is never stored, only its keyed hash."""
+
+    id: str
+    merchant_id: MerchantId | None
+    """None for an operator's key."""
+    digest: bytes = field(repr=False)
+    scopes: frozenset[Scope]
+    signing_secret: bytes | None = field(repr=False)
+    """When set, every request with this key must carry a valid HMAC signature."""
+    label: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a merchant wants its webhooks."""
+
+    id: str
+    merchant_id: MerchantId
+    url: str
+    secrets: tuple[str, ...] = field(repr=False)
+    """`whsec_…`, newest first; all of them sign, so that a secret can be rotated."""
+    kinds: tuple[str, ...]
+    """Event kinds wanted; empty means all."""
+    active: bool
+    created_at: datetime
+
+
+class DeliveryState(StrEnum):
+    """Where one webhook stands."""
+
+    DUE = "due"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook owed to one endpoint. Its id stays the same over all tries."""
+
+    id: str
+    endpoint_id: str
+    merchant_id: MerchantId
+    payout_id: PayoutId
+    seq: int
+    """The event's number within its payout."""
+    payload: bytes
+    state: DeliveryState
+    tries: int
+    due_at: datetime
+    created_at: datetime
+    last_status: int | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One line of a payout's timeline, as JSON-ready data without payee details."""
+
+    feed: int
+    """Position in the merchant's event feed; grows, never re-used, readers never skip one."""
+    payout_id: PayoutId
+    seq: int
+    kind: str
+    state: PayoutState
+    at: datetime
+    actor: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One atomic move of one payout: everything in it commits together, or nothing does."""
+
+    before: Payout | None
+    """None for an acceptance. Its version guards the write."""
+    after: Payout
+    events: tuple[Event, ...]
+    """One per version between before and after."""
+    postings: tuple[Posting, ...]
+    """One per event, in the same order."""
+    actor: str
+    decision: bytes | None = None
+    """The routing Decision (JSON) that led to the armed attempt, or to none."""
+    evidence: Evidence | None = None
+    """What the channel said, kept encrypted with the last event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What makes a request the same request again."""
+
+    idempotency_key: str
+    fingerprint: bytes
+    """SHA-256 over the canonical body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Filters of a merchant's payout list; newest first, keyset-paged."""
+
+    merchant_id: MerchantId | None
+    state: PayoutState | None = None
+    merchant_ref: str | None = None
+    channel: str | None = None
+    accepted_from: datetime | None = None
+    accepted_until: datetime | None = None
+    before_id: PayoutId | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """A balance on its account's normal side."""
+
+    account: Account
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelUse:
+    """What a channel is carrying now; counted in the store, so that all replicas see the same."""
+
+    channel: str
+    inflight: int
+    """Armed, pending or in-doubt attempts."""
+    in_doubt: int
+    day_used_minor: int
+    """Armed today (business day of the asked-for start), less what died."""
+    float_minor: int
+
+
+ChannelStatus = Literal["active", "paused", "draining"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotice:
+    """A channel's message as it came, kept before anything was decided about it."""
+
+    id: int
+    channel: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    received_at: datetime
+
+
+# --- The store ---------------------------------------------------------------------------------
+
+
+class PayoutStore(Protocol):
+    """Payouts, their attempts, events and decisions."""
+
+    async def accept(self, change: Change, intake: Intake, floor_minor: int | None) -> Payout:
+        """Store a new payout, or return the earlier one for the same key and body.
+
+        Raises `ConflictError` for the same key or merchant_ref with another body, and
+        `UnfundedError` when the available balance would fall below `floor_minor`.
+        The returned payout is durable, also when it is the earlier one.
+        """
+
+    async def record(self, change: Change) -> None:
+        """Commit a move guarded by `before.version`.
+
+        Raises `StaleError` when it has moved on, `FloatShortError` when arming would overdraw the
+        channel's float, `CommitUnknownError`, `StoreBrokenError`.
+        """
+
+    async def postpone(self, payout: Payout, due_at: datetime, decision: bytes | None) -> None:
+        """Look at it again at `due_at`; no event. Silently does nothing when it has moved on."""
+
+    async def payout(
+        self, payout_id: PayoutId, merchant_id: MerchantId | None = None
+    ) -> Payout | None:
+        """One payout with its attempts; another merchant's is None."""
+
+    async def search(self, search: Search) -> list[Payout]:
+        """A page of payouts, newest first."""
+
+    async def due(self, now: datetime, limit: int) -> list[PayoutId]:
+        """Payouts whose `due_at` has come, oldest first."""
+
+    async def next_due_at(self) -> datetime | None:
+        """The earliest `due_at` of all."""
+
+    async def armed(self, limit: int) -> list[PayoutId]:
+        """Payouts whose live attempt is ARMED: after a crash, perhaps sent and perhaps not."""
+
+    async def by_reference(self, channel: str, reference: str) -> PayoutId | None:
+        """Whose attempt a reference names."""
+
+    async def timeline(self, payout_id: PayoutId) -> list[StoredEvent]:
+        """All events of a payout, in order."""
+
+    async def feed(
+        self, merchant_id: MerchantId | None, after: int, limit: int
+    ) -> list[StoredEvent]:
+        """Events of a merchant after a feed position, in order, none ever skipped."""
+
+    async def decisions(self, payout_id: PayoutId) -> list[tuple[datetime, bytes]]:
+        """Every stored routing decision of a payout, in order."""
+
+    async def evidence(self, payout_id: PayoutId) -> list[tuple[int, Evidence]]:
+        """What channels said, by event number."""
+
+    async def use(self, day_start: datetime) -> dict[str, ChannelUse]:
+        """What every channel carries, by name."""
+
+    async def counts(self) -> dict[PayoutState, int]:
+        """How many payouts stand in each state."""
+
+
+class LedgerStore(Protocol):
+    """Balances and operator postings."""
+
+    async def post(self, posting: Posting, memo: str, key: str, actor: str) -> bool:
+        """Book an operator's posting once per `key`; False when that key was booked before."""
+
+    async def balances(
+        self, book: Book | None = None, owner: str | None = None
+    ) -> list[AccountBalance]:
+        """Balances as kept."""
+
+    async def audit(self) -> list[str]:
+        """Recompute every balance from the entries; a sentence per account that disagrees."""
+
+
+class DirectoryStore(Protocol):
+    """Merchants, keys, webhook endpoints, channel switches."""
+
+    async def add_merchant(self, merchant: Merchant, actor: str) -> None:
+        """Store a new merchant; `ConflictError` when the id is taken."""
+
+    async def merchant(self, merchant_id: MerchantId) -> Merchant | None:
+        """One merchant."""
+
+    async def merchants(self) -> list[Merchant]:
+        """All merchants by id."""
+
+    async def add_key(self, key: ApiKey, actor: str) -> None:
+        """Store a new key."""
+
+    async def key(self, key_id: str) -> ApiKey | None:
+        """One key, revoked or not."""
+
+    async def keys(self, merchant_id: MerchantId | None) -> list[ApiKey]:
+        """All keys of a merchant, or the operators'."""
+
+    async def revoke_key(self, key_id: str, at: datetime, actor: str) -> bool:
+        """Revoke; False when there is no such live key."""
+
+    async def spend_nonce(self, key_id: str, nonce: str, at: datetime, keep_s: int) -> bool:
+        """Remember a nonce durably; False when it was seen before. Old ones may be dropped."""
+
+    async def put_endpoint(self, endpoint: Endpoint, actor: str) -> None:
+        """Insert or replace a webhook endpoint."""
+
+    async def endpoints(self, merchant_id: MerchantId) -> list[Endpoint]:
+        """A merchant's endpoints."""
+
+    async def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        """One endpoint."""
+
+    async def set_channel_status(
+        self, channel: str, status: ChannelStatus, reason: str, actor: str
+    ) -> None:
+        """Pause, drain or resume; kept over restarts."""
+
+    async def channel_statuses(self) -> dict[str, tuple[ChannelStatus, str]]:
+        """Status and reason of every channel that was ever switched."""
+
+
+class OutboxStore(Protocol):
+    """Webhooks owed."""
+
+    async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
+        """Deliveries to try now. Within one payout and endpoint, lower `seq` first."""
+
+    async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
+        """Mark as done."""
+
+    async def delivery_failed(
+        self, delivery_id: str, status: int | None, error: str, due_at: datetime | None
+    ) -> None:
+        """Count a failed try; `due_at` None makes it a dead letter."""
+
+    async def deliveries(
+        self, merchant_id: MerchantId, payout_id: PayoutId | None, limit: int
+    ) -> list[Delivery]:
+        """Newest first."""
+
+    async def resend(self, merchant_id: MerchantId, delivery_id: str, now: datetime) -> bool:
+        """Make a delivery due again; False when there is none of that merchant."""
+
+
+class InboxStore(Protocol):
+    """Channel notices, raw."""
+
+    async def keep_notice(
+        self, channel: str, headers: Mapping[str, str], body: bytes, at: datetime
+    ) -> int:
+        """Store before anything else; returns its id."""
+
+    async def notices(self, limit: int) -> list[StoredNotice]:
+        """Unprocessed notices, oldest first."""
+
+    async def notice_done(self, notice_id: int, verdict: str) -> None:
+        """Mark as processed with a one-word verdict."""
+
+
+class StatementStore(Protocol):
+    """Statements, line by line, and breaks."""
+
+    async def keep_statement(
+        self, channel: str, on: date, lines: Sequence[StatementLine], at: datetime
+    ) -> int:
+        """Store a complete statement of a day; lines already stored (by line_ref) are kept once.
+
+        Returns how many lines were new.
+        """
+
+    async def statement_days(self, channel: str) -> set[date]:
+        """Days whose complete statement is stored."""
+
+    async def lines(self, channel: str, on: date) -> list[StatementLine]:
+        """The stored lines of a day."""
+
+    async def attempts_by_references(
+        self, channel: str, references: Sequence[str]
+    ) -> dict[str, Booked]:
+        """Attempts by our reference or the channel's own; keys are those asked for."""
+
+    async def unsettled(self, channel: str, paid_before: datetime) -> list[Booked]:
+        """Confirmed attempts paid before a moment and not yet seen on a statement."""
+
+    async def open_break(self, broken: Break) -> bool:
+        """Store a break once per channel, day, kind and reference/line; False when known."""
+
+    async def breaks(self, channel: str | None = None) -> list[Break]:
+        """Open breaks, oldest first."""
+
+
+class Store(
+    PayoutStore,
+    LedgerStore,
+    DirectoryStore,
+    OutboxStore,
+    InboxStore,
+    StatementStore,
+    Protocol,
+):
+    """Everything durable, in one database."""
+
+    async def healthy(self) -> bool:
+        """Whether a write would go through now."""
+
+    async def aclose(self) -> None:
+        """Finish what was begun and close."""
