@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from gateway.domain.pace import jitter, next_delivery
 from gateway.domain.payout import PayoutId
-from gateway.ports import Clock, Delivery, DirectoryStore, Endpoint, OutboxStore
+from gateway.ports import Clock, Delivery, Endpoint, OutboxStore
 
 ACTOR = "gateway"
 ENDPOINT_SHARE = 4
@@ -54,8 +55,14 @@ class Sender(Protocol):
         """Try once, signed as of `at`; never raises for what the receiver does."""
 
 
-class DeliveryStore(OutboxStore, DirectoryStore, Protocol):
-    """Webhooks owed, and the endpoints they are owed to."""
+class DeliveryStore(OutboxStore, Protocol):
+    """Webhooks owed, and of the directory only the endpoints they are owed to."""
+
+    async def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        """One endpoint."""
+
+    async def put_endpoint(self, endpoint: Endpoint, actor: str) -> None:
+        """Insert or replace a webhook endpoint."""
 
 
 class Courier:
@@ -106,6 +113,8 @@ class Courier:
             deliveries.sort(key=lambda delivery: delivery.seq)
             task = asyncio.create_task(self._run(lane, deliveries))
             self._lanes[lane] = task
+            # Not at the end of `_run`: a task cancelled before its first step never gets there.
+            task.add_done_callback(partial(self._ended, lane))
         return len(waiting)
 
     async def finish(self) -> None:
@@ -132,8 +141,9 @@ class Courier:
                     return
         except Exception as error:  # noqa: BLE001 - raised by the next `start_due` or `finish`
             self._failures.append(error)
-        finally:
-            del self._lanes[lane]
+
+    def _ended(self, lane: _Lane, _task: asyncio.Task[None]) -> None:
+        del self._lanes[lane]
 
     async def _settle(self, delivery: Delivery) -> bool:
         """Try one delivery and write down its end; whether the next of its lane may follow."""

@@ -29,6 +29,8 @@ class Load:
         self.day_used: Counter[str] = Counter()
         self.float_minor: Counter[str] = Counter()
         self.status: dict[str, ChannelStatus] = {}
+        self.uses: Mapping[str, ChannelUse] = {}
+        """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None
 
     def refresh(
@@ -38,6 +40,7 @@ class Load:
         at: datetime,
     ) -> None:
         """Take over what the store counts."""
+        self.uses = uses
         self.in_doubt = Counter({name: use.in_doubt for name, use in uses.items()})
         self.day_used = Counter({name: use.day_used_minor for name, use in uses.items()})
         self.float_minor = Counter({name: use.float_minor for name, use in uses.items()})

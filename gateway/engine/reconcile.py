@@ -42,24 +42,47 @@ class Report:
     """Channel and day whose statement is not there yet or could not be read, with the reason."""
 
 
-async def reconcile_all(gateway: Gateway) -> Report:
-    """Read every statement that should exist by now and was not read before."""
+class Patience:
+    """When a statement that was not there is asked for again: a minute, doubled up to an hour."""
+
+    def __init__(self) -> None:
+        """Begin impatient."""
+        self._waits: dict[tuple[str, date], tuple[datetime, timedelta]] = {}
+
+    def allows(self, channel: str, day: date, now: datetime) -> bool:
+        """Whether it is time to ask (again)."""
+        until, _ = self._waits.get((channel, day), (now, timedelta()))
+        return now >= until
+
+    def waited(self, channel: str, day: date, now: datetime) -> None:
+        """It was not there."""
+        _, last = self._waits.get((channel, day), (now, timedelta(seconds=30)))
+        wait = min(last * 2, timedelta(hours=1))
+        self._waits[channel, day] = (now + wait, wait)
+
+
+async def reconcile_all(gateway: Gateway, patience: Patience | None = None) -> Report:
+    """Read every statement that should exist by now and was not read before.
+
+    With `patience`, days that were not ready are not asked for at every round.
+    """
     report = Report()
     for channel in gateway.channels.values():
         if not channel.traits.statement:
             continue
         read = await gateway.store.statement_days(channel.name)
         for day in _days(channel, gateway.clock.now()):
-            if day in read:
+            now = gateway.clock.now()
+            if day in read or not (patience is None or patience.allows(channel.name, day, now)):
                 continue
             try:
                 lines = [line async for line in channel.statement(day)]
-            except StatementNotReadyError as waiting:
-                report.waiting.append(f"{channel.name} {day}: {waiting}")
-                continue
-            except ChannelError as broken:
-                report.waiting.append(f"{channel.name} {day}: {broken}")
-                gateway.observer.alarm("statement.broken", channel=channel.name, on=str(day))
+            except ChannelError as trouble:
+                report.waiting.append(f"{channel.name} {day}: {trouble}")
+                if patience is not None:
+                    patience.waited(channel.name, day, now)
+                if not isinstance(trouble, StatementNotReadyError):
+                    gateway.observer.alarm("statement.broken", channel=channel.name, on=str(day))
                 continue
             await _day(gateway, channel, day, lines, report)
     return report
@@ -138,7 +161,8 @@ async def _open_breaks(
             continue
         report.breaks += 1
         gateway.observer.alarm(
-            f"break.{broken.kind}",
+            "statement.break",
+            kind=broken.kind,
             channel=channel.name,
             on=str(broken.on),
             payout_id=broken.payout_id,

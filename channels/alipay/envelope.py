@@ -1,0 +1,264 @@
+"""The outside of Alipay's messages: a signed request, and a reply cut open without touching it.
+
+Pure. A reply's signature covers the exact bytes of its node, so the node is cut out of the raw body
+by a scanner that knows JSON strings, and verified before anything parses it (wire-protocols.md
+§1.1). Everything that is not provably Alipay's own words ends as `WireError`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from urllib.parse import quote_plus, urlencode
+from zoneinfo import ZoneInfo
+
+from channels.alipay import signing
+from channels.alipay.signing import Keys
+from channels.contract import UnknownCause
+
+BEIJING = ZoneInfo("Asia/Shanghai")
+CONTENT_TYPE = "application/x-www-form-urlencoded;charset=utf-8"
+USER_AGENT = "hangdao"
+
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_STRING = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"')
+_SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
+_NESTED = re.compile(_STRING.pattern + rb'|[][{}]|[^][{}"]+')
+
+_Value = TypeVar("_Value")
+
+
+class WireError(Exception):
+    """The message cannot be believed or understood; `cause` says which."""
+
+    def __init__(self, cause: UnknownCause, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A complete request."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over address, headers and body."""
+        head = "\n".join([self.url, *(f"{name}: {value}" for name, value in self.headers)])
+        return hashlib.sha256(head.encode() + b"\n\n" + self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A verified answer: top-level fields as text, as Alipay wrote them."""
+
+    fields: Mapping[str, str] = field(repr=False)
+
+    @property
+    def code(self) -> str:
+        """The top code, e.g. 10000 or 40004."""
+        return self.fields.get("code", "")
+
+    @property
+    def sub_code(self) -> str:
+        """The business code; empty on success."""
+        return self.fields.get("sub_code", "")
+
+    @property
+    def message(self) -> str:
+        """What it says to people; never decides anything."""
+        return self.fields.get("sub_msg") or self.fields.get("msg", "")
+
+    def get(self, name: str) -> str | None:
+        """Read a field; absent and empty are the same on this wire."""
+        return self.fields.get(name) or None
+
+
+def request(
+    gateway_url: str,
+    app_id: str,
+    keys: Keys,
+    method: str,
+    content: Mapping[str, object],
+    now: datetime,
+) -> Signed:
+    """Sign a call: common parameters by query, `biz_content` by form, as the official SDKs do."""
+    biz_content = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if keys.aes is not None:
+        biz_content = signing.encrypt(keys.aes, biz_content.encode())
+    common = {
+        "alipay_root_cert_sn": keys.root_cert_sn or "",
+        "app_cert_sn": keys.app_cert_sn or "",
+        "app_id": app_id,
+        "charset": "utf-8",
+        "encrypt_type": "" if keys.aes is None else "AES",
+        "format": "json",
+        "method": method,
+        "sign_type": "RSA2",
+        "timestamp": now.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S"),
+        "version": "1.0",
+    }
+    content_to_sign = signing.string_to_sign({**common, "biz_content": biz_content})
+    query = {name: value for name, value in common.items() if value}
+    query["sign"] = signing.sign(keys.private, content_to_sign)
+    return Signed(
+        url=f"{gateway_url}?{urlencode(query)}",
+        headers=(
+            ("Accept", "application/json"),
+            ("Content-Type", CONTENT_TYPE),
+            ("User-Agent", USER_AGENT),
+        ),
+        body=f"biz_content={quote_plus(biz_content)}".encode(),
+    )
+
+
+def open_reply(body: bytes, method: str, keys: Keys) -> Node:
+    """Verify, then read, the answer to a call of `method`.
+
+    `error_response` stands in for the method's own node when the gateway itself refuses.
+    """
+    members = dict(_unique(scan(body)))
+    expected = method.replace(".", "_") + "_response"
+    nodes = [members[name] for name in (expected, "error_response") if name in members]
+    if len(nodes) != 1:
+        raise WireError(UnknownCause.UNREADABLE, "not exactly one answer in the reply")
+    signature = _plain_string(members.get("sign"))
+    if not signature:
+        raise WireError(UnknownCause.BAD_SIGNATURE, "the reply is not signed")
+    serial = _plain_string(members.get("alipay_cert_sn"))
+    certified = keys.app_cert_sn is not None
+    key = keys.platform.get(serial if certified else "")
+    if key is None:
+        raise WireError(UnknownCause.BAD_SIGNATURE, "signed with a certificate we do not know")
+    if not signing.verifies(key, nodes[0], signature):
+        raise WireError(UnknownCause.BAD_SIGNATURE, "the signature does not fit the answer")
+    return Node(_fields(_decrypted(nodes[0], keys)))
+
+
+def scan(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the members of a JSON object with the exact bytes of each value.
+
+    Braces and quotes inside strings do not count, escapes are honoured. The values themselves are
+    not parsed: that is for after the signature has been checked.
+    """
+    at = _skip(body, 0)
+    if body[at : at + 1] != b"{":
+        raise WireError(UnknownCause.UNREADABLE, "not a JSON object")
+    at = _skip(body, at + 1)
+    if body[at : at + 1] == b"}":
+        at = _skip(body, at + 1)
+    else:
+        while True:
+            name = _match(_STRING, body, at)
+            at = _skip(body, at + len(name))
+            if body[at : at + 1] != b":":
+                raise WireError(UnknownCause.UNREADABLE, "a member without a value")
+            at = _skip(body, at + 1)
+            value = _value(body, at)
+            yield _plain_string(name), value
+            at = _skip(body, at + len(value))
+            separator = body[at : at + 1]
+            at = _skip(body, at + 1)
+            if separator == b"}":
+                break
+            if separator != b",":
+                raise WireError(UnknownCause.UNREADABLE, "members not separated by commas")
+    if at != len(body):
+        raise WireError(UnknownCause.UNREADABLE, "more text after the JSON object")
+
+
+def parse_object(text: bytes | str) -> Mapping[str, object]:
+    """Parse a JSON object strictly: no name twice, numbers kept as they are written."""
+    try:
+        parsed = json.loads(
+            text,
+            parse_float=str,
+            parse_int=str,
+            parse_constant=_no_constant,
+            object_pairs_hook=lambda pairs: dict(_unique(pairs)),
+        )
+    except (ValueError, RecursionError) as error:
+        raise WireError(UnknownCause.UNREADABLE, "not JSON") from error
+    if not isinstance(parsed, dict):
+        raise WireError(UnknownCause.UNREADABLE, "not a JSON object")
+    return parsed
+
+
+def text_fields(parsed: Mapping[str, object]) -> Mapping[str, str]:
+    """Keep the members that are text (or numbers, as written); nested ones are of no use here."""
+    return {name: value for name, value in parsed.items() if isinstance(value, str)}
+
+
+def _fields(raw: bytes) -> Mapping[str, str]:
+    return text_fields(parse_object(raw))
+
+
+def _decrypted(node: bytes, keys: Keys) -> bytes:
+    """Decrypt an encrypted node: a JSON string, signed including its quotes."""
+    if not node.startswith(b'"'):
+        return node
+    if keys.aes is None:
+        raise WireError(UnknownCause.UNREADABLE, "encrypted, but no AES key is configured")
+    try:
+        return signing.decrypt(keys.aes, _plain_string(node))
+    except ValueError as error:
+        raise WireError(UnknownCause.UNREADABLE, "cannot be decrypted") from error
+
+
+def _plain_string(raw: bytes | None) -> str:
+    if raw is None:
+        return ""
+    try:
+        text = json.loads(raw)
+    except ValueError as error:
+        raise WireError(UnknownCause.UNREADABLE, "not JSON") from error
+    if not isinstance(text, str):
+        raise WireError(UnknownCause.UNREADABLE, "not a string")
+    return text
+
+
+def _value(body: bytes, at: int) -> bytes:
+    first = body[at : at + 1]
+    if first == b'"':
+        return _match(_STRING, body, at)
+    if first not in {b"{", b"["}:
+        return _match(_SCALAR, body, at)
+    depth, end = 0, at
+    while True:
+        token = _match(_NESTED, body, end)
+        end += len(token)
+        depth += token in {b"{", b"["}
+        depth -= token in {b"}", b"]"}
+        if depth == 0:
+            return body[at:end]
+
+
+def _match(pattern: re.Pattern[bytes], body: bytes, at: int) -> bytes:
+    found = pattern.match(body, at)
+    if found is None:
+        raise WireError(UnknownCause.UNREADABLE, "the JSON text breaks off or is malformed")
+    return found[0]
+
+
+def _skip(body: bytes, at: int) -> int:
+    space = _SPACE.match(body, at)
+    return at if space is None else space.end()
+
+
+def _unique(pairs: Iterable[tuple[str, _Value]]) -> Iterator[tuple[str, _Value]]:
+    seen: set[str] = set()
+    for name, value in pairs:
+        if name in seen:
+            raise WireError(UnknownCause.UNREADABLE, "a name stands twice")
+        seen.add(name)
+        yield name, value
+
+
+def _no_constant(_: str) -> object:
+    raise ValueError("NaN and infinities are not JSON")

@@ -1,0 +1,193 @@
+"""What an operator configures for one Alipay application, checked when it is loaded.
+
+Keys are read and parsed here, once, so that a wrong file stops the start and not a payout. Secrets
+are shown by no repr and by no validation error.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+
+from channels.alipay import signing
+from channels.alipay.signing import KeyMaterialError, Keys
+from channels.contract import Rail
+
+INQUIRE_FIRST_S = 10
+INQUIRE_MAX_S = int(timedelta(hours=6).total_seconds())
+"""First look after ten seconds, then ever later, up to six hours (reliability.md §4.4)."""
+RESEND_WINDOW_S = int(timedelta(days=1).total_seconds())
+"""The same out_biz_no may always be sent again; only PAYMENT_TIME_EXPIRE bounds it, at an age the
+documentation does not give. A day covers every outage after which a person should look anyway."""
+
+Seconds = Annotated[float, Field(gt=0, le=120)]
+Product = Literal["TRANS_ACCOUNT_NO_PWD", "TRANS_BANKCARD_NO_PWD"]
+PRODUCTS: Mapping[Rail, Product] = {
+    Rail.ALIPAY: "TRANS_ACCOUNT_NO_PWD",
+    Rail.BANK_CARD: "TRANS_BANKCARD_NO_PWD",
+    Rail.BANK_ACCOUNT: "TRANS_BANKCARD_NO_PWD",
+}
+"""Which product can carry which rail (uni.transfer `product_code`)."""
+
+Source = TypeVar("Source")
+Parsed = TypeVar("Parsed")
+
+
+class ReportInfo(BaseModel):
+    """One line of `transfer_scene_report_infos`; the scene decides which lines are wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    info_type: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    info_content: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class AlipaySettings(BaseModel):
+    """One application (app_id) and the account it pays from.
+
+    Either `alipay_public_key(_file)` or all of `app_cert_file`, `root_cert_file` and
+    `alipay_cert_file` must be given, as the application is configured on the open platform.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    gateway_url: str = "https://openapi.alipay.com/gateway.do"
+    app_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{16}$")]
+    user_id: Annotated[str, StringConstraints(pattern=r"^2088[0-9]{12}$")] | None = None
+    """The paying account; with it, balances name it and statements must be its own."""
+    private_key: SecretStr | None = None
+    private_key_file: Path | None = None
+    alipay_public_key: str | None = Field(default=None, repr=False)
+    alipay_public_key_file: Path | None = None
+    app_cert_file: Path | None = None
+    root_cert_file: Path | None = None
+    alipay_cert_file: Path | None = None
+    """May hold several certificates while the platform changes its own."""
+    aes_key: SecretStr | None = None
+    """Base64; encrypts every request and is expected of every answer."""
+    products: Mapping[Rail, Product] = Field(default={Rail.ALIPAY: "TRANS_ACCOUNT_NO_PWD"})
+    """The rails this application is signed for, and the product that carries each."""
+    transfer_scene_name: Annotated[str, StringConstraints(min_length=1)] | None = None
+    transfer_scene_report_infos: tuple[ReportInfo, ...] = ()
+    tls_ca_file: Path | None = None
+    """Trust this authority and no other, for a gateway that is reached through one's own."""
+    connect_timeout_s: Seconds = 5
+    total_timeout_s: Seconds = 20
+    pool_wait_s: Seconds = 5
+    connections: Annotated[int, Field(ge=1, le=1000)] = 64
+    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
+    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
+    resend_window_s: Annotated[int, Field(ge=0)] | None = None
+    """How long the same number may be sent again; 0 never, absent a day."""
+
+    _keys: Keys = PrivateAttr()
+
+    @property
+    def keys(self) -> Keys:
+        """Everything cryptographic, parsed."""
+        return self._keys
+
+    @field_validator("gateway_url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        url = TypeAdapter(HttpUrl).validate_python(value)
+        if url.query or url.fragment or url.username or url.password:
+            raise ValueError("must be a plain address, without query, fragment or user")
+        return value
+
+    @field_validator("products")
+    @classmethod
+    def _products_fit(cls, value: Mapping[Rail, Product]) -> Mapping[Rail, Product]:
+        if not value:
+            raise ValueError("must name at least one rail")
+        for rail, product in value.items():
+            if PRODUCTS.get(rail) != product:
+                raise ValueError(f"{product} cannot carry {rail}")
+        return value
+
+    @model_validator(mode="after")
+    def _load(self) -> Self:
+        if self.inquire_max_s < self.inquire_first_s:
+            raise ValueError("inquire_max_s must not be below inquire_first_s")
+        if self.transfer_scene_report_infos and self.transfer_scene_name is None:
+            raise ValueError("transfer_scene_report_infos needs transfer_scene_name")
+        private = _one_of(
+            signing.load_private_key, "private_key", self.private_key, self.private_key_file
+        )
+        aes = None if self.aes_key is None else self.aes_key.get_secret_value()
+        self._keys = self._trust(
+            Keys(private, {}, aes=_parsed(signing.load_aes_key, "aes_key", aes) if aes else None)
+        )
+        return self
+
+    def _trust(self, keys: Keys) -> Keys:
+        files = (self.app_cert_file, self.root_cert_file, self.alipay_cert_file)
+        if files == (None, None, None):
+            key = _one_of(
+                signing.load_public_key,
+                "alipay_public_key",
+                self.alipay_public_key,
+                self.alipay_public_key_file,
+            )
+            return replace(keys, platform={"": key})
+        if self.alipay_public_key is not None or self.alipay_public_key_file is not None:
+            raise ValueError("alipay_public_key and certificate files exclude each other")
+        app, root, platform = (
+            _read(signing.load_certificates, name, file)
+            for name, file in zip(
+                ("app_cert_file", "root_cert_file", "alipay_cert_file"), files, strict=True
+            )
+        )
+        return replace(
+            keys,
+            platform={
+                signing.certificate_sn(certificate): _parsed(
+                    signing.certificate_key, "alipay_cert_file", certificate
+                )
+                for certificate in platform
+            },
+            app_cert_sn=signing.certificate_sn(app[0]),
+            root_cert_sn=signing.root_sn(root),
+        )
+
+
+def _one_of(
+    load: Callable[[str], Parsed], name: str, given: SecretStr | str | None, file: Path | None
+) -> Parsed:
+    text = given.get_secret_value() if isinstance(given, SecretStr) else given
+    if text is not None and file is None:
+        return _parsed(load, name, text)
+    if file is not None and text is None:
+        return _read(load, f"{name}_file", file)
+    raise ValueError(f"exactly one of {name} and {name}_file must be given")
+
+
+def _read(load: Callable[[str], Parsed], name: str, file: Path | None) -> Parsed:
+    if file is None:
+        raise ValueError(f"{name} is missing: certificate mode needs all three certificate files")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: {file} cannot be read as text") from error
+    return _parsed(load, name, text)
+
+
+def _parsed(load: Callable[[Source], Parsed], name: str, source: Source) -> Parsed:
+    try:
+        return load(source)
+    except KeyMaterialError as error:
+        raise ValueError(f"{name}: {error}") from error

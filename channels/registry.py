@@ -1,0 +1,42 @@
+"""Every kind of channel there is, in a literal table: how it is configured and who builds it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from channels.alipay.channel import build as build_alipay
+from channels.alipay.settings import AlipaySettings
+from channels.contract import Channel, Terms
+from channels.wechat_pay.channel import build as build_wechat_pay
+from channels.wechat_pay.settings import WechatPaySettings
+
+Clock = Callable[[], datetime]
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Settings]):
+    """One kind of channel."""
+
+    settings: type[Settings]
+    """Validates the `settings` part of a channel's configuration; unknown keys are errors."""
+    build: Callable[[str, Settings, Terms, Clock], Channel]
+    """Makes a channel from its name, its valid settings and the operator's terms; no I/O."""
+
+    def open(self, name: str, given: Mapping[str, object], terms: Terms, clock: Clock) -> Channel:
+        """Validate what was configured and build the channel.
+
+        `pydantic.ValidationError` for bad settings (it never shows a secret), `ValueError` for
+        terms the kind cannot keep.
+        """
+        return self.build(name, self.settings.model_validate(given), terms, clock)
+
+
+KINDS: Mapping[str, Kind[Any]] = {
+    "alipay": Kind(AlipaySettings, build_alipay),
+    "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+}
+"""`Any`: each kind has settings of its own, and only its own `build` takes them."""

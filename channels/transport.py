@@ -1,0 +1,286 @@
+"""The one place that decides *sent or not sent*.
+
+`post` puts at most one request on the wire: no redirect, no retry, no proxy, no cookie, no second
+hop, so whatever fails before the connection is handed over provably left nothing behind (`NotSent`)
+and whatever fails after it may have moved money (`Unknown`). An HTTP status decides nothing here:
+any complete reply is a `Reply`, and only an adapter that has verified it may believe it.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import aiohttp
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_fixed
+from yarl import URL
+
+from channels.contract import Evidence, NotSent, NotSentCause, Unknown, UnknownCause
+
+EVIDENCE_BYTES = 4096
+REPLY_BYTES_MAX = 1 << 20
+IDLE_CONNECTION_S = 15.0
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete HTTP reply, not yet verified by anyone. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def evidence(self, code: str | None = None, message: str | None = None) -> Evidence:
+        """What the peer said, cut to what may be kept."""
+        return Evidence(self.status, code, message, self.body[:EVIDENCE_BYTES])
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far one request came; `touched` once a connection was handed over for writing."""
+
+    touched: bool = False
+    status: int | None = None
+    received: bytearray = field(default_factory=bytearray)
+
+    def evidence(self, message: str) -> Evidence:
+        return Evidence(self.status, None, message, bytes(self.received[:EVIDENCE_BYTES]))
+
+
+class _TooLargeError(Exception):
+    """The reply is longer than the caller is willing to hold."""
+
+
+class Transport:
+    """One channel's way out: its own pool, its own bounds, its own TLS context.
+
+    Nothing is opened before the first request; `aclose` may be called twice, and afterwards every
+    request is `NotSent`. A cancelled call propagates `CancelledError`: its fate is unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout_s: float,
+        total_timeout_s: float,
+        pool_wait_s: float,
+        connections: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._connect_timeout_s = connect_timeout_s
+        self._total_timeout_s = total_timeout_s
+        self._pool_wait_s = pool_wait_s
+        self._slots = asyncio.Semaphore(connections)
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def post(self, url: str, headers: Headers, body: bytes) -> Reply | NotSent | Unknown:
+        """Send exactly these bytes as one POST, at most once, and hear the whole reply."""
+        return await self._once("POST", url, headers, body, REPLY_BYTES_MAX)
+
+    async def get(
+        self, url: str, headers: Headers, *, max_bytes: int = REPLY_BYTES_MAX
+    ) -> Reply | Unknown:
+        """Read; never for anything that moves money. A question that was not sent is unanswered."""
+        return unanswered(await self._once("GET", url, headers, None, max_bytes))
+
+    async def aclose(self) -> None:
+        """Drop every connection; requests on the wire become `Unknown`."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _once(
+        self, method: str, url: str, headers: Headers, body: bytes | None, max_bytes: int
+    ) -> Reply | NotSent | Unknown:
+        try:
+            async with asyncio.timeout(self._pool_wait_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            return NotSent(NotSentCause.POOL_WAIT, f"no free connection in {self._pool_wait_s} s")
+        try:
+            # A kept-alive connection that the peer has closed is noticed only when the loop turns:
+            # once to poll the socket, once to run what the poll found. Without these two turns a
+            # busy loop writes onto it and the payout is in doubt for no reason.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return await self._exchange(method, url, headers, body, max_bytes)
+        finally:
+            self._slots.release()
+
+    async def _exchange(
+        self, method: str, url: str, headers: Headers, body: bytes | None, max_bytes: int
+    ) -> Reply | NotSent | Unknown:
+        if self._closed:
+            return NotSent(NotSentCause.PREPARE, "the channel is closed")
+        progress = _Progress()
+        try:
+            async with (
+                asyncio.timeout(self._total_timeout_s),
+                self._opened().request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    trace_request_ctx=progress,
+                ) as response,
+            ):
+                await _receive(response, progress, max_bytes)
+                return Reply(response.status, _lowered(response), bytes(progress.received))
+        except Exception as error:  # noqa: BLE001 - no exception may pass for "failed"
+            if not progress.touched:
+                return NotSent(_before(error, url), _described(error))
+            return Unknown(_after(error), progress.evidence(_described(error)))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # `limit=0`: the semaphore alone bounds connections, so a wait for one can never
+                # hide inside the connect timeout.
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    ssl=self._tls or ssl.create_default_context(),
+                    keepalive_timeout=IDLE_CONNECTION_S,
+                ),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+                trace_configs=[_tracing()],
+            )
+        return self._session
+
+
+async def _receive(response: aiohttp.ClientResponse, progress: _Progress, max_bytes: int) -> None:
+    """Take in the whole body, keeping what came so far as evidence should it stop."""
+    progress.status = response.status
+    async for chunk in response.content.iter_any():
+        progress.received += chunk
+        if len(progress.received) > max_bytes:
+            raise _TooLargeError
+
+
+def unanswered(answer: Reply | NotSent | Unknown) -> Reply | Unknown:
+    """Turn a question that never left into one without an answer; inquiries are never `NotSent`."""
+    match answer:
+        case NotSent(NotSentCause.CONNECT_TIMEOUT | NotSentCause.POOL_WAIT as cause, detail):
+            return Unknown(UnknownCause.TIMEOUT, Evidence(message=f"{cause}: {detail}"))
+        case NotSent(cause, detail):
+            return Unknown(UnknownCause.CONNECTION_LOST, Evidence(message=f"{cause}: {detail}"))
+        case _:
+            return answer
+
+
+async def read(
+    ask: Callable[[], Awaitable[Reply | NotSent | Unknown]], *, tries: int = 3, pause_s: float = 0.2
+) -> Reply | Unknown:
+    """Ask again when a question was lost on the way; only for reads, never for a payout.
+
+    A timeout is not repeated: it has cost enough, and whoever asked will ask again later.
+    """
+
+    async def once() -> Reply | NotSent | Unknown:
+        return await ask()  # tenacity does not see through a lambda that returns an awaitable
+
+    retrying = AsyncRetrying(
+        retry=retry_if_result(_lost),
+        stop=stop_after_attempt(tries),
+        wait=wait_fixed(pause_s),
+        retry_error_callback=_last_answer,
+    )
+    answer: Reply | NotSent | Unknown = await retrying(once)
+    return unanswered(answer)
+
+
+def _lost(answer: Reply | NotSent | Unknown) -> bool:
+    match answer:
+        case Reply():
+            return False
+        case NotSent(cause):
+            return cause in {NotSentCause.DNS, NotSentCause.REFUSED, NotSentCause.UNREACHABLE}
+        case Unknown(cause):
+            return cause is UnknownCause.CONNECTION_LOST
+
+
+async def _last_answer(state: RetryCallState) -> Reply | NotSent | Unknown:
+    if state.outcome is None:
+        raise AssertionError("tenacity stops only after an attempt")
+    answer: Reply | NotSent | Unknown = state.outcome.result()
+    return answer
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Mark the moment from which bytes may leave.
+
+    A connection is handed over either fresh (`connection_create_end`, after TCP and TLS) or reused;
+    no request byte is written before one of the two. `request_headers_sent` fires just before the
+    first write and stands third in line in case a later aiohttp forgets one of the others.
+    """
+
+    async def touch(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        progress = context.trace_request_ctx
+        if isinstance(progress, _Progress):
+            progress.touched = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_end.append(touch)
+    tracing.on_connection_reuseconn.append(touch)
+    tracing.on_request_headers_sent.append(touch)
+    return tracing
+
+
+def _before(error: Exception, url: str) -> NotSentCause:
+    """Why no connection came to be."""
+    match error:
+        case TimeoutError():
+            return NotSentCause.CONNECT_TIMEOUT
+        case aiohttp.ClientConnectorDNSError():
+            return NotSentCause.DNS
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return NotSentCause.TLS
+        case aiohttp.ClientConnectorError(os_error=TimeoutError()):
+            return NotSentCause.CONNECT_TIMEOUT
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            return NotSentCause.REFUSED
+        case aiohttp.ClientConnectorError(
+            os_error=ConnectionResetError() | ConnectionAbortedError()
+        ) if url.startswith("https:"):
+            return NotSentCause.TLS  # the peer hung up in the handshake
+        case aiohttp.ClientConnectionError() | OSError():
+            return NotSentCause.UNREACHABLE
+        case _:
+            return NotSentCause.PREPARE
+
+
+def _after(error: Exception) -> UnknownCause:
+    """Why the answer is missing or worthless although the request may have arrived."""
+    match error:
+        case TimeoutError():
+            return UnknownCause.TIMEOUT
+        case aiohttp.ClientResponseError() | _TooLargeError() | ValueError():
+            return UnknownCause.UNREADABLE
+        case _:
+            return UnknownCause.CONNECTION_LOST
+
+
+def _described(error: Exception) -> str:
+    """Name the failure without its text: messages of the HTTP library may quote URL and body."""
+    os_error = getattr(error, "os_error", None)
+    cause = os_error if isinstance(os_error, OSError) else error
+    number = getattr(cause, "errno", None)
+    return type(cause).__name__ + (f" (errno {number})" if number else "")
+
+
+def _lowered(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    lowered: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        lowered[key] = f"{lowered[key]}, {value}" if key in lowered else value
+    return lowered

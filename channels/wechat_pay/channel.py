@@ -1,0 +1,256 @@
+"""The WeChat Pay channel: the only file here that awaits, and where the pure parts meet.
+
+Dialect: 商家转账 of API v3 (`/v3/fund-app/mch-transfer`), wire-protocols.md §2. The payee confirms
+in WeChat before money moves, within 24 hours. The same number may be submitted again for 24 hours
+and yields the payout's present state; "not found" proves nothing (reliability.md §4.4).
+A reference `batch/detail` asks about a line of the closed product 商家转账到零钱, which can no
+longer be paid.
+"""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+
+from channels.contract import (
+    Absent,
+    Balance,
+    ChannelError,
+    Inquiry,
+    Instruction,
+    Notice,
+    NoticeRefused,
+    NotSent,
+    Outcome,
+    Prepared,
+    Problem,
+    StatementLine,
+    StatementNotReadyError,
+    Terms,
+    Traits,
+    Unknown,
+    WechatWallet,
+)
+from channels.money import Currency, Money
+from channels.transport import Headers, Reply, Transport, read
+from channels.wechat_pay import checks, codes, notice, statement, wire
+from channels.wechat_pay.answers import Reader, refusal_of
+from channels.wechat_pay.settings import WechatPaySettings
+from channels.wechat_pay.signing import nonce
+
+Clock = Callable[[], datetime]
+
+LINES_PER_TURN = 500
+"""After so many statement lines other tasks get their turn."""
+
+
+def system_clock() -> datetime:
+    """Tell the machine's time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def build(
+    name: str,
+    settings: WechatPaySettings,
+    terms: Terms,
+    clock: Clock = system_clock,
+) -> "WechatPayChannel":
+    """Make a channel; opens no connection. `clock` dates inquiries and judges how old an answer is.
+
+    ValueError for terms in anything but CNY.
+    """
+    if terms.currency is not Currency.CNY:
+        raise ValueError(f"channel {name}: WeChat Pay pays CNY, not {terms.currency}")
+    authorities = settings.tls_ca_file
+    transport = Transport(
+        connect_timeout_s=settings.connect_timeout_s,
+        total_timeout_s=settings.total_timeout_s,
+        pool_wait_s=settings.pool_wait_s,
+        connections=settings.connections,
+        tls=None if authorities is None else ssl.create_default_context(cafile=authorities),
+    )
+    return WechatPayChannel(name, settings, terms, transport, clock)
+
+
+class WechatPayChannel:
+    """One merchant account at WeChat Pay. Also Recallable and Funded."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: WechatPaySettings,
+        terms: Terms,
+        transport: Transport,
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._traits = checks.traits(settings, terms)
+        self._transport = transport
+        self._clock = clock
+        self._reader = Reader(settings)
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it."""
+        return self._name
+
+    @property
+    def traits(self) -> Traits:
+        """Constants; the same object for the channel's life."""
+        return self._traits
+
+    def check(self, instruction: Instruction) -> tuple[Problem, ...]:
+        """Everything the submit page (§2.2) would refuse for ever."""
+        return checks.problems(instruction, self._settings.appid, self._traits.terms)
+
+    def prepare(self, instruction: Instruction, now: datetime) -> Prepared:
+        """Build and sign a submission; ValueError for what `check` objects to.
+
+        Same instruction and time, same bytes, save the ciphertext of a name: OAEP is randomised.
+        """
+        problems = self.check(instruction)
+        wallet = instruction.instrument
+        if problems or not isinstance(wallet, WechatWallet):
+            raise ValueError("cannot be sent: " + ", ".join(p.field for p in problems))
+        leading = self._settings.platform_keys.leading(now)
+        name = None
+        if wallet.name is not None and wire.sends_name(instruction.amount.minor, wallet.name):
+            name = leading.seal(wallet.name)
+        body = wire.submission(self._settings, instruction, wallet, name)
+        headers = self._signed("POST", wire.SUBMIT, body, instruction.reference, now)
+        url = self._settings.base_url + wire.SUBMIT
+        return Prepared(
+            instruction=instruction,
+            url=url,
+            headers=headers,
+            body=body,
+            digest=_digest(url, headers, body),
+            signed_at=now,
+            not_after=now + timedelta(seconds=checks.ACCEPTANCE_WINDOW_S),
+        )
+
+    async def send(self, prepared: Prepared) -> Outcome:
+        """Submit exactly these bytes, once."""
+        reply = await self._transport.post(prepared.url, prepared.headers, prepared.body)
+        if not isinstance(reply, Reply):
+            return reply
+        return self._reader.submitted(reply, prepared.instruction, self._clock())
+
+    async def inquire(self, inquiry: Inquiry) -> Outcome | Absent:
+        """Query by our number; one request."""
+        reply = await self._get(wire.query_target(inquiry.reference))
+        if isinstance(reply, Unknown):
+            return reply
+        return self._reader.inquired(reply, inquiry, self._clock())
+
+    async def recall(self, inquiry: Inquiry) -> Outcome | Absent:
+        """Ask to cancel, then ask how it stands.
+
+        The cancellation's own answer names neither amount nor payee, and says nothing useful when
+        it is refused; the state that the inquiry finds is the answer, also when the first was lost.
+        ChannelError if the request never left, or the payout is of the closed batch product.
+        """
+        if "/" in inquiry.reference:
+            raise ChannelError("a payout of the batch product cannot be cancelled")
+        target = wire.cancel_target(inquiry.reference)
+        headers = self._signed("POST", target, b"", inquiry.reference, self._clock())
+        asked = await self._transport.post(self._settings.base_url + target, headers, b"")
+        if isinstance(asked, NotSent):
+            raise ChannelError(f"the cancellation was not sent: {asked.cause}")
+        return await self.inquire(inquiry)
+
+    def read_notice(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Notice | NoticeRefused:
+        """Verify first, parse second; pure."""
+        return notice.read(self._settings, headers, body, now)
+
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """The fund-flow bill of one day at Beijing; a bill that does not add up ends in an error.
+
+        A day without any movement has no bill: the platform answers as if it were not ready.
+        """
+        gzip = self._settings.statement_gzip
+        target = wire.statement_target(day, self._settings.fund_account, gzip=gzip)
+        announced = await self._announced(target)
+        download = wire.download_target(announced.download_url)
+        if download is None:
+            raise ChannelError("the bill's address is not one of the bill download")
+        # Its reply is unsigned (§2.6); the digest in the signed announcement is what proves it.
+        reply = await read(partial(self._get, download, max_bytes=statement.BYTES_MAX))
+        if isinstance(reply, Unknown):
+            raise ChannelError(f"the bill could not be fetched: {reply.cause}")
+        if reply.status != 200:
+            raise ChannelError(f"the bill could not be fetched: HTTP {reply.status}")
+        plain = await asyncio.to_thread(statement.unpack, reply.body, announced.hash_value)
+        for number, line in enumerate(statement.lines(plain), start=1):
+            yield line
+            if number % LINES_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def balance(self) -> Balance:
+        """What is on the paying account; ChannelError also for merchants not permitted (403)."""
+        reply = await self._verified(wire.balance_target(self._settings.fund_account))
+        if reply.status != 200:
+            raise ChannelError(f"the balance was refused: {refusal_of(reply)}")
+        funds = wire.read(wire.FundBalance, reply.body)
+        if funds is None:
+            raise ChannelError("the balance is not readable")
+        return Balance(Money(funds.available_amount, Currency.CNY), self._clock())
+
+    async def aclose(self) -> None:
+        """Let go of connections; safe to call twice."""
+        await self._transport.aclose()
+
+    async def _announced(self, target: str) -> wire.BillFile:
+        reply = await self._verified(target)
+        if reply.status != 200:
+            code = refusal_of(reply)
+            if code in codes.STATEMENT_NOT_READY:
+                raise StatementNotReadyError(f"the bill is not there: {code}")
+            raise ChannelError(f"the bill was refused: {code}")
+        announced = wire.read(wire.BillFile, reply.body)
+        if announced is None:
+            raise ChannelError("the announcement of the bill is not readable")
+        return announced
+
+    async def _verified(self, target: str) -> Reply:
+        """Read what the platform provably answers, or ChannelError."""
+        reply = await read(partial(self._get, target))
+        if isinstance(reply, Unknown):
+            raise ChannelError(f"no answer: {reply.cause}")
+        unproven = self._reader.unproven(reply, self._clock())
+        if unproven is not None:
+            raise ChannelError(f"the answer proves nothing: {unproven.evidence.message}")
+        return reply
+
+    async def _get(self, target: str, *, max_bytes: int | None = None) -> Reply | Unknown:
+        headers = self._signed("GET", target, b"", target, self._clock())
+        url = self._settings.base_url + target
+        if max_bytes is None:
+            return await self._transport.get(url, headers)
+        return await self._transport.get(url, headers, max_bytes=max_bytes)
+
+    def _signed(
+        self, method: str, target: str, body: bytes, subject: str, now: datetime
+    ) -> Headers:
+        """Sign these bytes, asking for an answer under the key that leads."""
+        key = self._settings.merchant_key
+        authorization = key.authorization(method, target, body, now, nonce(subject, now))
+        content = (("Content-Type", "application/json; charset=utf-8"),) if body else ()
+        return (
+            ("Authorization", authorization),
+            ("Accept", "application/json"),
+            ("User-Agent", "hangdao"),
+            ("Wechatpay-Serial", self._settings.platform_keys.leading(now).serial),
+            *content,
+        )
+
+
+def _digest(url: str, headers: Headers, body: bytes) -> str:
+    """Hash URL LF, each header as `name: value` LF, LF, body: names what was armed to the byte."""
+    head = "".join(f"{name}: {value}\n" for name, value in headers)
+    return hashlib.sha256(f"{url}\n{head}\n".encode() + body).hexdigest()

@@ -1,0 +1,152 @@
+"""What an operator configures for one WeChat Pay merchant account, checked when it is loaded.
+
+Keys are read and parsed here, once, so that a wrong file stops the start and not a payout. Secrets
+are shown by no repr and by no validation error.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from channels.wechat_pay.signing import (
+    MerchantKey,
+    PlatformKey,
+    PlatformKeys,
+    load_certificate,
+    load_private,
+    load_public,
+)
+
+INQUIRE_FIRST_S = 30
+INQUIRE_MAX_S = 6 * 3600
+"""First look after half a minute, then ever later, up to six hours (reliability.md §4.4)."""
+
+Seconds = Annotated[float, Field(gt=0, le=120)]
+
+
+class ReportInfo(BaseModel):
+    """One line of 转账场景报备信息; which lines a scene wants is written in its product page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    info_type: Annotated[str, StringConstraints(min_length=1, max_length=15)]
+    info_content: Annotated[str, StringConstraints(min_length=1, max_length=32)]
+
+
+class WechatPaySettings(BaseModel):
+    """One merchant account. Either key mode is enough; both while the platform switches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    base_url: str = "https://api.mch.weixin.qq.com"
+    mchid: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,32}$")]
+    appid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    serial_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8,64}$", to_upper=True)]
+    """Serial of the merchant API certificate, hex."""
+    private_key: SecretStr | None = None
+    private_key_file: Path | None = None
+    public_key: str | None = Field(default=None, repr=False)
+    public_key_file: Path | None = None
+    public_key_id: Annotated[str, StringConstraints(pattern=r"^PUB_KEY_ID_[0-9]+$")] | None = None
+    platform_certificates: tuple[Path, ...] = ()
+    apiv3_key: SecretStr
+    transfer_scene_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,36}$")]
+    transfer_scene_report_infos: Annotated[tuple[ReportInfo, ...], Field(min_length=1)]
+    user_recv_perception: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """What the payee is told the money is; the scene decides which words are allowed."""
+    fund_account: Literal["BASIC", "OPERATION", "FEES"] = "BASIC"
+    """Which of the merchant's accounts pays: its balance and its bill are the ones read."""
+    statement_gzip: bool = True
+    connect_timeout_s: Seconds = 5
+    total_timeout_s: Seconds = 20
+    pool_wait_s: Seconds = 5
+    connections: Annotated[int, Field(ge=1, le=1000)] = 64
+    tls_ca_file: Path | None = None
+    """Authorities to trust instead of the system's, e.g. those of a proxy of one's own."""
+    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
+    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
+
+    _merchant_key: MerchantKey = PrivateAttr()
+    _platform_keys: PlatformKeys = PrivateAttr()
+
+    @property
+    def merchant_key(self) -> MerchantKey:
+        """Our key, parsed."""
+        return self._merchant_key
+
+    @property
+    def platform_keys(self) -> PlatformKeys:
+        """The platform's keys, parsed."""
+        return self._platform_keys
+
+    @field_validator("base_url")
+    @classmethod
+    def _origin_only(cls, value: str) -> str:
+        # The path is part of the signed text, so a base path would be signed in one place and not
+        # in another; only an origin is taken.
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be http(s)://host[:port]")
+        if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an origin, without path, query or user")
+        return value.rstrip("/")
+
+    @field_validator("apiv3_key")
+    @classmethod
+    def _aes_key(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if len(text) != 32 or not text.isascii():
+            raise ValueError("must be 32 ASCII characters")
+        return value
+
+    @model_validator(mode="after")
+    def _load_keys(self) -> Self:
+        if self.inquire_max_s < self.inquire_first_s:
+            raise ValueError("inquire_max_s must not be below inquire_first_s")
+        inline = None if self.private_key is None else self.private_key.get_secret_value()
+        pem = _one_of("private_key", inline, self.private_key_file)
+        self._merchant_key = MerchantKey(self.mchid, self.serial_no, load_private(pem))
+        self._platform_keys = PlatformKeys([*self._public_keys(), *self._certificates()])
+        return self
+
+    def _public_keys(self) -> Sequence[PlatformKey]:
+        if self.public_key is None and self.public_key_file is None:
+            if self.public_key_id is not None:
+                raise ValueError("public_key_id is given without public_key or public_key_file")
+            return ()
+        if self.public_key_id is None:
+            raise ValueError("public_key needs public_key_id")
+        pem = _one_of("public_key", self.public_key, self.public_key_file)
+        return (load_public(self.public_key_id, pem),)
+
+    def _certificates(self) -> Sequence[PlatformKey]:
+        return [
+            load_certificate(_read("platform_certificates", p)) for p in self.platform_certificates
+        ]
+
+
+def _one_of(name: str, text: str | None, file: Path | None) -> str:
+    if text is not None and file is None:
+        return text
+    if file is not None and text is None:
+        return _read(f"{name}_file", file)
+    raise ValueError(f"exactly one of {name} and {name}_file must be given")
+
+
+def _read(name: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: {file} cannot be read as PEM text") from error

@@ -1,0 +1,209 @@
+"""Administration under `/v1/admin`, for operators' keys: merchants, keys, channels, ledger."""
+
+from datetime import timedelta
+
+from channels.contract import FeeSchedule
+from gateway.api.auth import new_key
+from gateway.api.context import Answer, Call
+from gateway.api.schemas import AdvanceIn, FundIn, KeyIn, MerchantIn, SwitchIn
+from gateway.api.views import (
+    ChannelView,
+    balance_view,
+    break_view,
+    key_view,
+    merchant_view,
+    payout_view,
+    stamp,
+)
+from gateway.domain.errors import AbsenceError, ForbiddenError, InvalidError
+from gateway.domain.payout import MerchantId
+from gateway.engine import operate, reconcile
+from gateway.ports import Merchant, Scope
+from policies.health import WHOLE
+
+
+async def add_merchant(call: Call) -> Answer:
+    """POST /v1/admin/merchants."""
+    body: MerchantIn = call.body
+    merchant = Merchant(
+        id=MerchantId(body.id),
+        name=body.name,
+        funding=body.funding,
+        credit_limit_minor=body.credit_limit_minor,
+        fee=FeeSchedule(**body.fee.model_dump()),
+        release_delay_s=body.release_delay_s,
+        review_above_minor=body.review_above_minor,
+        created_at=call.gateway.clock.now(),
+    )
+    await call.gateway.store.add_merchant(merchant, call.caller.actor)
+    return 201, merchant_view(merchant)
+
+
+async def list_merchants(call: Call) -> Answer:
+    """GET /v1/admin/merchants."""
+    found = await call.gateway.store.merchants()
+    return 200, {"data": [merchant_view(one) for one in found]}
+
+
+async def fund(call: Call) -> Answer:
+    """POST /v1/admin/merchants/{merchant_id}/fund."""
+    body: FundIn = call.body
+    booked = await operate.fund(
+        call.gateway,
+        call.path("merchant_id"),
+        body.currency,
+        body.amount_minor,
+        f"fund:{call.path('merchant_id')}:{body.key}",
+        call.caller.actor,
+    )
+    return 200, {"booked": booked}
+
+
+async def add_key(call: Call) -> Answer:
+    """POST /v1/admin/merchants/{merchant_id}/keys."""
+    body: KeyIn = call.body
+    merchant_id = MerchantId(call.path("merchant_id"))
+    if await call.gateway.store.merchant(merchant_id) is None:
+        raise AbsenceError("no_such_merchant", f"there is no merchant {merchant_id!r}")
+    scopes = frozenset(body.scopes)
+    if Scope.ADMIN in scopes:
+        raise InvalidError(
+            "scope_not_for_merchants", "a merchant's key cannot be an operator's", param="scopes"
+        )
+    stored, text, signing = new_key(
+        call.api.entropy,
+        call.api.pepper,
+        merchant_id=merchant_id,
+        scopes=scopes,
+        label=body.label,
+        signed=body.signed,
+        now=call.gateway.clock.now(),
+    )
+    await call.gateway.store.add_key(stored, call.caller.actor)
+    return 201, {**key_view(stored), "key": text, "signing_secret": signing}
+
+
+async def list_keys(call: Call) -> Answer:
+    """GET /v1/admin/merchants/{merchant_id}/keys."""
+    found = await call.gateway.store.keys(MerchantId(call.path("merchant_id")))
+    return 200, {"data": [key_view(one) for one in found]}
+
+
+async def revoke_key(call: Call) -> Answer:
+    """DELETE /v1/admin/keys/{key_id}."""
+    key_id = call.path("key_id")
+    now = call.gateway.clock.now()
+    if not await call.gateway.store.revoke_key(key_id, now, call.caller.actor):
+        raise AbsenceError("no_such_key", "there is no such live key", zh="密钥不存在或已吊销")
+    call.api.authenticator.forget()
+    return 200, {"booked": True}
+
+
+async def list_channels(call: Call) -> Answer:
+    """GET /v1/admin/channels."""
+    gateway = call.gateway
+    load = gateway.load
+    now = gateway.clock.now()
+    views = gateway.health.views(gateway.channels, WHOLE, now)
+    statuses = await gateway.store.channel_statuses()
+    data: list[ChannelView] = []
+    for name, channel in gateway.channels.items():
+        status, reason = statuses.get(name, ("active", ""))
+        health = views[name]
+        data.append(
+            {
+                "name": name,
+                "kind": channel.traits.kind,
+                "status": status,
+                "reason": reason,
+                "rails": sorted(channel.traits.rails),
+                "currency": channel.traits.terms.currency,
+                "float_minor": load.float_minor[name],
+                "day_used_minor": load.day_used[name],
+                "in_doubt": load.in_doubt[name],
+                "sending": load.sending[name],
+                "success_ppm": health.success_ppm,
+                "unknown_ppm": health.unknown_ppm,
+                "observations": health.observations,
+                "quarantined": health.quarantined,
+                "latency_ms": health.latency_ms,
+            }
+        )
+    return 200, {"data": data}
+
+
+async def switch_channel(call: Call) -> Answer:
+    """POST /v1/admin/channels/{channel}/status."""
+    body: SwitchIn = call.body
+    await operate.switch_channel(
+        call.gateway, call.path("channel"), body.status, body.reason, call.caller.actor
+    )
+    return await list_channels(call)
+
+
+async def top_up(call: Call) -> Answer:
+    """POST /v1/admin/channels/{channel}/topup."""
+    body: FundIn = call.body
+    booked = await operate.top_up(
+        call.gateway,
+        call.path("channel"),
+        body.currency,
+        body.amount_minor,
+        f"topup:{call.path('channel')}:{body.key}",
+        call.caller.actor,
+    )
+    return 200, {"booked": booked}
+
+
+async def unpark(call: Call) -> Answer:
+    """POST /v1/admin/payouts/{payout_id}/unpark."""
+    moved = await operate.unpark(call.gateway, call.path("payout_id"), call.caller.actor)
+    return 200, payout_view(moved)
+
+
+async def ledger(call: Call) -> Answer:
+    """GET /v1/admin/ledger."""
+    found = await call.gateway.store.balances()
+    problems = await call.gateway.store.audit()
+    return 200, {
+        "data": [balance_view(one) for one in found],
+        "balanced": not problems,
+        "problems": problems,
+    }
+
+
+async def breaks(call: Call) -> Answer:
+    """GET /v1/admin/breaks."""
+    found = await call.gateway.store.breaks()
+    return 200, {"data": [break_view(one) for one in found]}
+
+
+async def read_statements(call: Call) -> Answer:
+    """POST /v1/admin/statements/read: read what is due now instead of at the next round."""
+    report = await reconcile.reconcile_all(call.gateway)
+    return 200, {
+        "days": report.days,
+        "lines": report.lines,
+        "settled": report.settled,
+        "returned": report.returned,
+        "breaks": report.breaks,
+        "waiting": report.waiting,
+    }
+
+
+async def show_clock(call: Call) -> Answer:
+    """GET /v1/admin/clock."""
+    return 200, {"now": stamp(call.gateway.clock.now())}
+
+
+async def advance_clock(call: Call) -> Answer:
+    """POST /v1/admin/clock/advance; only where the configuration made the clock adjustable."""
+    body: AdvanceIn = call.body
+    if call.api.advance_clock is None:
+        raise ForbiddenError(
+            "clock_is_real",
+            "this gateway runs on real time; only a sandbox's clock can be moved",
+            zh="生产环境时钟不可调整",
+        )
+    call.api.advance_clock(int(timedelta(seconds=body.seconds).total_seconds()))
+    return 200, {"now": stamp(call.gateway.clock.now())}

@@ -1,0 +1,119 @@
+"""The aiohttp application: routes, probes, notices, and the middlewares around them."""
+
+import re
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Protocol
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from gateway.api.context import API, WHO, Api, serve
+from gateway.api.openapi import document
+from gateway.api.problems import REQUEST_ID, Handler, problem, problems
+from gateway.api.routes import ROUTES
+from gateway.domain.errors import InvalidError
+from gateway.engine import notices
+
+_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+
+
+def build_app(
+    api: Api, *, body_max: int, observe_http: "HttpObserver | None" = None
+) -> web.Application:
+    """Put the application together; nothing starts until it is served."""
+    app = web.Application(
+        client_max_size=body_max, middlewares=[_around(api, observe_http), problems]
+    )
+    app[API] = api
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, serve(api, route))
+    described = orjson.dumps(document(ROUTES, api.version))
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.Response(body=described, content_type="application/json")
+
+    app.router.add_get("/openapi.json", openapi)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/version", _version)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_post("/notices/{channel}", _notice)
+    return app
+
+
+class HttpObserver(Protocol):
+    """Who is told of every request; `gateway.observe` counts them."""
+
+    def requested(
+        self, method: str, route: str, status: int, seconds: float, who: Mapping[str, str]
+    ) -> None:
+        """One request was answered; `who` holds ids (request, key, merchant), no payee data."""
+
+
+def _around(api: Api, observe_http: HttpObserver | None) -> Middleware:
+    """Give every request an id, one canonical log line, and its time in the answer."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = perf_counter()
+        asked = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = asked if _ID.fullmatch(asked) else api.entropy.bytes(8).hex()
+        request[WHO] = {"request_id": request[REQUEST_ID]}
+        try:
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: say nothing inside
+            api.gateway.observer.defect("http.defect", error, path=request.path)
+            response = problem(
+                request, 500, "defect", "the gateway failed on this; it has been recorded"
+            )
+        seconds = perf_counter() - started
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+        response.headers["Server-Timing"] = f"app;dur={seconds * 1000:.2f}"
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "unmatched"
+        if observe_http is not None:
+            observe_http.requested(
+                request.method, route, response.status, seconds, request.get(WHO, {})
+            )
+        return response
+
+    return around
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    problems_now = await request.app[API].ready()
+    return web.json_response(
+        {"ready": not problems_now, "problems": problems_now}, status=503 if problems_now else 200
+    )
+
+
+async def _version(request: web.Request) -> web.Response:
+    return web.json_response({"version": request.app[API].version})
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    return web.Response(
+        body=request.app[API].metrics(),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+async def _notice(request: web.Request) -> web.Response:
+    """A channel's message: raw bytes in, the exact reply out; nothing is decided in between."""
+    if request.query_string:
+        raise InvalidError("query_unknown", "notices take no query parameters")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    reply = await notices.receive(
+        request.app[API].gateway, request.match_info["channel"], headers, await request.read()
+    )
+    return web.Response(
+        status=reply.status,
+        body=reply.body,
+        headers={"Content-Type": reply.content_type} if reply.content_type else None,
+    )

@@ -1,0 +1,59 @@
+"""Read a JSON body strictly: bounded, UTF-8, an object, no key twice, no float."""
+
+import json
+from typing import NoReturn
+
+from aiohttp import web
+
+from gateway.domain.errors import InvalidError
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise InvalidError(
+        "number_not_integer",
+        f"{text[:40]} is not a whole number; amounts are integers of minor units, "
+        'or decimal strings such as "12.30"',
+        zh=f"{text[:40]} 不是整数；金额请用最小货币单位的整数，或十进制字符串",
+    )
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidError(
+            "body_duplicate_key",
+            f"the key {twice[:80]!r} stands twice in one object; which one counts is unclear",
+            zh=f"JSON 键 {twice[:80]!r} 重复",
+            param=twice[:80],
+        )
+    return result
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates,
+    parse_float=_refuse_float,
+    parse_constant=_refuse_float,
+)
+
+
+async def read_object(request: web.Request) -> dict[str, object]:
+    """The body as an object. An empty body reads as an empty object."""
+    raw = await request.read()
+    if not raw:
+        return {}
+    try:
+        value = _DECODER.decode(raw.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InvalidError(
+            "body_not_json", f"the body is not JSON: {type(error).__name__}", zh="请求体不是 JSON"
+        ) from None
+    except ValueError:
+        # CPython refuses to read integers of more than 4,300 digits.
+        raise InvalidError(
+            "body_not_json", "the body holds a number that is too long", zh="请求体中的数字过长"
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidError("body_not_json", "the body must be a JSON object", zh="请求体须为对象")
+    return value

@@ -1,0 +1,145 @@
+"""What handlers share, and the route table's row: one place for path, scope, models and answer."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gateway.api.auth import Authenticator, Caller
+from gateway.api.body import read_object
+from gateway.domain.errors import InvalidError
+from gateway.engine.gateway import Gateway
+from gateway.ports import Entropy, Scope
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class Api:
+    """The application's parts, beside the gateway itself."""
+
+    gateway: Gateway
+    authenticator: Authenticator
+    entropy: Entropy
+    pepper: bytes = field(repr=False)
+    version: str
+    check_webhook_url: Callable[[str], str | None]
+    """A sentence on what is wrong with a webhook URL, or None."""
+    new_webhook_secret: Callable[[bytes], str]
+    ready: Callable[[], Awaitable[list[str]]]
+    """What keeps the process from taking payouts now; empty when it is ready."""
+    metrics: Callable[[], bytes]
+    advance_clock: Callable[[int], None] | None = None
+    """Moves a test clock forward by seconds; None in production."""
+
+
+API: web.AppKey[Api] = web.AppKey("api", Api)
+WHO: web.RequestKey[dict[str, str]] = web.RequestKey("who", dict)
+"""Ids for the request's log line: request, key, merchant."""
+
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+Endpoint = Callable[["Call"], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request with what was read from it."""
+
+    api: Api
+    request: web.Request
+    caller: Caller
+    body: Any = None
+    query: Any = None
+    raw: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway."""
+        return self.api.gateway
+
+    def path(self, name: str) -> str:
+        """A path parameter."""
+        return self.request.match_info[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of the route table. The application and the OpenAPI document are both made from it."""
+
+    method: str
+    path: str
+    summary: str
+    handle: Endpoint
+    scope: Scope
+    answer: Any
+    """The TypedDict of the answer."""
+    status: int = 200
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    errors: tuple[int, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Optional request headers worth documenting."""
+
+
+def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Wrap a row's handler: authenticate, validate, call, encode."""
+
+    async def handler(request: web.Request) -> web.Response:
+        caller = await api.authenticator.caller(request, route.scope)
+        who = request[WHO]
+        who["key_id"] = caller.key.id
+        if caller.key.merchant_id is not None:
+            who["merchant_id"] = caller.key.merchant_id
+        raw: dict[str, object] = {}
+        body = query = None
+        if route.body is not None:
+            raw = await read_object(request)
+            body = _validate(route.body, raw)
+        if route.query is not None:
+            query = _validate(route.query, _query(request), strict=False)
+        elif request.query_string:
+            raise InvalidError(
+                "query_unknown",
+                "this path takes no query parameters",
+                zh="此路径不接受查询参数",
+                param=next(iter(request.query), None),
+            )
+        result = await route.handle(Call(api, request, caller, body, query, raw))
+        headers = result[2] if len(result) == 3 else None
+        return web.Response(
+            status=result[0],
+            body=orjson.dumps(result[1]),
+            content_type="application/json",
+            headers=headers,
+        )
+
+    return handler
+
+
+def _query(request: web.Request) -> dict[str, object]:
+    pairs: dict[str, object] = {}
+    for key, value in request.query.items():
+        if key in pairs:
+            raise InvalidError("query_duplicate", f"{key[:80]!r} is given twice", param=key[:80])
+        pairs[key] = value
+    return pairs
+
+
+def _validate(model: type[M], raw: dict[str, object], *, strict: bool | None = None) -> M:
+    """The model, or an `InvalidError` that names the first field at fault."""
+    try:
+        return model.model_validate(raw, strict=strict)
+    except ValidationError as failure:
+        first = failure.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        unknown = first["type"] == "extra_forbidden"
+        raise InvalidError(
+            "field_unknown" if unknown else "field_invalid",
+            f"{where}: {'no such field' if unknown else what}" if where else what,
+            zh=f"字段 {where} {'不存在' if unknown else '无效'}" if where else "",
+            param=where or None,
+        ) from None

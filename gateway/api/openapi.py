@@ -1,0 +1,157 @@
+"""The OpenAPI 3.1 document, generated from the route table and its models; nothing by hand."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from gateway.api.context import Route
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details",
+    "required": ["type", "title", "status", "detail", "code", "retryable", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "detail_zh": {"type": "string"},
+        "code": {"type": "string"},
+        "param": {"type": "string"},
+        "retryable": {"type": "boolean"},
+        "request_id": {"type": "string"},
+    },
+}
+
+_SAID = {
+    400: "The request cannot be read",
+    401: "No valid key or signature",
+    402: "The balance does not cover it",
+    403: "The key may not do this",
+    404: "No such thing, or not yours",
+    409: "It contradicts what is stored",
+    413: "The body is too large",
+    422: "A field is wrong; `param` names it",
+    503: "Try again; nothing was stored",
+}
+
+_REF = "#/components/schemas/{model}"
+
+
+def document(routes: Sequence[Route], version: str) -> dict[str, object]:
+    """The whole document, with every model once under `components`."""
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hangdao 航道",
+            "version": version,
+            "description": "Payout routing gateway: native API.",
+        },
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{route.handle.__module__.rsplit('.', 1)[-1]}_{route.handle.__name__}",
+        "summary": route.summary,
+        "description": f"Needs the scope `{route.scope}`.",
+        "parameters": [*_path_parameters(route.path), *_header_parameters(route.headers)],
+        "responses": {
+            str(route.status): {
+                "description": "Done",
+                "content": {"application/json": {"schema": _schema(route.answer, schemas)}},
+            },
+            **{str(status): _problem(status) for status in _statuses(route)},
+        },
+    }
+    if route.query is not None:
+        operation["parameters"] += _query_parameters(route.query)
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _schema(route.body, schemas)}},
+        }
+    return operation
+
+
+def _statuses(route: Route) -> list[int]:
+    statuses = {401, 403, 422, 503, *route.errors}
+    if route.body is not None:
+        statuses |= {400, 413}
+    if "{" in route.path:
+        statuses.add(404)
+    return sorted(statuses)
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": _SAID[status], "content": content}
+
+
+def _schema(model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    found = TypeAdapter(model).json_schema(ref_template=_REF)
+    schemas.update(found.pop("$defs", {}))
+    name = getattr(model, "__name__", "")
+    schemas[name] = found
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _path_parameters(path: str) -> Iterable[dict[str, Any]]:
+    for part in path.split("/"):
+        if part.startswith("{"):
+            yield {
+                "name": part[1:-1],
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 64},
+            }
+
+
+def _header_parameters(names: Iterable[str]) -> Iterable[dict[str, Any]]:
+    for name in names:
+        yield {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 16, "maxLength": 255},
+        }
+
+
+def _query_parameters(model: type[BaseModel]) -> Iterable[dict[str, Any]]:
+    schema = TypeAdapter(model).json_schema(ref_template=_REF)
+    for name, field in schema["properties"].items():
+        yield {"name": name, "in": "query", "required": False, "schema": _inlined(field, schema)}
+
+
+def _inlined(field: Any, schema: dict[str, Any]) -> Any:
+    """A query field with its references replaced: parameters stand on their own."""
+    if isinstance(field, dict):
+        reference = field.get("$ref")
+        if isinstance(reference, str):
+            return schema["$defs"][reference.rsplit("/", 1)[-1]]
+        kept = {
+            key: _inlined(value, schema)
+            for key, value in field.items()
+            if not (key == "default" and value is None)
+        }
+        options = kept.get("anyOf")
+        if isinstance(options, list):
+            # A query parameter is absent or given; there is no way to write null.
+            real = [option for option in options if option != {"type": "null"}]
+            if len(real) == 1:
+                kept = {**{k: v for k, v in kept.items() if k != "anyOf"}, **real[0]}
+        return kept
+    if isinstance(field, list):
+        return [_inlined(one, schema) for one in field]
+    return field

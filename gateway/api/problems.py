@@ -1,0 +1,131 @@
+"""Errors as RFC 9457 problem documents: the only place where domain errors meet HTTP statuses."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from gateway.domain.errors import (
+    AbsenceError,
+    ConflictError,
+    ForbiddenError,
+    GatewayError,
+    InvalidError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnfundedError,
+)
+from gateway.ports import CommitUnknownError, StoreError
+
+TYPE_BASE = "urn:hangdao:problem:"
+"""Namespace of problem types: they identify and do not resolve (RFC 9457 §3.1.1)."""
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+
+_STATUS: dict[type[GatewayError], int] = {
+    InvalidError: 422,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    AbsenceError: 404,
+    ConflictError: 409,
+    UnfundedError: 402,
+    UnavailableError: 503,
+}
+
+_CODE_STATUS = {
+    # draft-ietf-httpapi-idempotency-key-header-07 §2.7: missing 400, same key other body 422.
+    "idempotency_key_missing": 400,
+    "idempotency_key_reused": 422,
+    "body_not_json": 400,
+    "body_duplicate_key": 400,
+    "body_too_large": 413,
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of a domain error."""
+    return _CODE_STATUS.get(error.code) or _STATUS.get(type(error), 500)
+
+
+def problem(
+    request: web.Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    zh: str = "",
+    param: str | None = None,
+    retryable: bool = False,
+) -> web.Response:
+    """A problem document; `detail_zh` says in Chinese, if known, what `detail` says."""
+    body: dict[str, object] = {
+        "type": TYPE_BASE + code,
+        "title": code.replace("_", " "),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "retryable": retryable,
+        "request_id": request.get(REQUEST_ID, ""),
+    }
+    if zh:
+        body["detail_zh"] = zh
+    if param is not None:
+        body["param"] = param
+    response = web.Response(
+        status=status, body=orjson.dumps(body), content_type="application/problem+json"
+    )
+    if retryable:
+        response.headers["Retry-After"] = "1"
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="hangdao"'
+    return response
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a problem document; nothing internal leaks."""
+    try:
+        return await handler(request)
+    except GatewayError as error:
+        return problem(
+            request,
+            status_of(error),
+            error.code,
+            error.message,
+            zh=error.zh,
+            param=error.param,
+            retryable=error.retryable,
+        )
+    except CommitUnknownError:
+        return problem(
+            request,
+            503,
+            "commit_unknown",
+            "the request may or may not have been stored; send it again with the same key",
+            zh="请求是否已保存未知，请用相同的幂等键重试",
+            retryable=True,
+        )
+    except StoreError:
+        return problem(
+            request,
+            503,
+            "store_unavailable",
+            "nothing was stored; try again shortly",
+            zh="未保存任何内容，请稍后重试",
+            retryable=True,
+        )
+    except web.HTTPRequestEntityTooLarge:
+        return problem(request, 413, "body_too_large", "the body is too large", zh="请求体过大")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = problem(
+            request, 405, "method_not_allowed", f"use {allowed}", zh=f"请使用 {allowed}"
+        )
+        response.headers["Allow"] = allowed
+        return response
+    except web.HTTPNotFound:
+        return problem(request, 404, "no_such_path", "there is nothing here", zh="路径不存在")
+    except web.HTTPException as error:
+        return problem(request, error.status, "http_error", error.reason)

@@ -1,0 +1,591 @@
+"""What callers read: payouts, attempts and events as JSON-ready values, payee details masked."""
+
+from datetime import date, datetime
+from typing import Required, TypedDict
+
+from channels.contract import (
+    AlipayAccount,
+    AlipayIdentity,
+    BankAccount,
+    BankCard,
+    Instrument,
+    PayeeAction,
+    Rail,
+    Reason,
+    WechatWallet,
+)
+from channels.money import Currency
+from gateway.domain.ledger import Book
+from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
+from gateway.domain.reconciliation import Break, BreakKind
+from gateway.ports import (
+    AccountBalance,
+    ApiKey,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Funding,
+    Merchant,
+    StoredEvent,
+)
+
+
+class InstrumentView(TypedDict, total=False):
+    """One way to reach the beneficiary; which fields stand depends on the rail."""
+
+    rail: Required[Rail]
+    identity: str
+    identity_type: AlipayIdentity
+    openid: str
+    appid: str | None
+    number: str
+    bank_code: str | None
+    name: str | None
+
+
+class BeneficiaryView(TypedDict):
+    """Who gets the money, masked."""
+
+    instruments: list[InstrumentView]
+
+
+class ActionView(TypedDict):
+    """What the beneficiary must do before the money moves."""
+
+    kind: str
+    package_info: str
+    expires_at: str | None
+
+
+class CertificateView(TypedDict):
+    """Why an attempt is proven to have moved no money."""
+
+    kind: CertificateKind
+    reason: Reason
+    code: str
+    message: str
+    at: str | None
+    by: str
+    checked_by: str | None
+
+
+class AttemptView(TypedDict):
+    """One try at one channel."""
+
+    number: int
+    channel: str
+    reference: str
+    instrument: int
+    state: AttemptState
+    sends: int
+    channel_ref: str | None
+    stage: str | None
+    armed_at: str | None
+    promised_at: str | None
+    paid_at: str | None
+    returned_at: str | None
+    settled_on: str | None
+    quoted_fee_minor: int
+    fee_minor: int | None
+    certificate: CertificateView | None
+    action: ActionView | None
+
+
+class PayoutView(TypedDict):
+    """A payout as its merchant sees it."""
+
+    id: str
+    merchant_id: str
+    merchant_ref: str
+    state: PayoutState
+    final: bool
+    reason: str | None
+    owner: str | None
+    amount_minor: int
+    amount: str
+    currency: Currency
+    fee_minor: int
+    beneficiary: BeneficiaryView
+    purpose: str
+    speed: str
+    deadline: str | None
+    release_after: str | None
+    max_fee_minor: int | None
+    metadata: dict[str, str]
+    channel: str | None
+    channel_ref: str | None
+    promised_at: str | None
+    paid_at: str | None
+    returned_at: str | None
+    settled_on: str | None
+    attempts: int
+    action: ActionView | None
+    accepted_at: str | None
+    updated_at: str | None
+    version: int
+
+
+class PayoutPage(TypedDict):
+    """A page of payouts; ask for the next with `after` = the last id."""
+
+    data: list[PayoutView]
+    has_more: bool
+
+
+class AttemptList(TypedDict):
+    """All tries of a payout."""
+
+    data: list[AttemptView]
+
+
+class EventView(TypedDict):
+    """One line of a timeline or of the feed."""
+
+    feed: int
+    payout_id: str
+    seq: int
+    type: str
+    state: PayoutState
+    at: str | None
+    actor: str
+    data: dict[str, object]
+
+
+class EventPage(TypedDict):
+    """Events in order; ask for the next with `after` = `next_after`."""
+
+    data: list[EventView]
+    next_after: int
+    has_more: bool
+
+
+class EndpointView(TypedDict):
+    """A webhook endpoint, without its secrets."""
+
+    id: str
+    url: str
+    kinds: list[str]
+    active: bool
+    created_at: str | None
+
+
+class NewEndpointView(EndpointView):
+    """A webhook endpoint just made; its secret is shown this once."""
+
+    secret: str
+
+
+class EndpointList(TypedDict):
+    """A merchant's endpoints."""
+
+    data: list[EndpointView]
+
+
+class DeliveryView(TypedDict):
+    """One webhook owed to one endpoint."""
+
+    id: str
+    endpoint_id: str
+    payout_id: str
+    seq: int
+    state: DeliveryState
+    tries: int
+    due_at: str | None
+    last_status: int | None
+    last_error: str | None
+    created_at: str | None
+
+
+class DeliveryList(TypedDict):
+    """Webhooks of a payout."""
+
+    data: list[DeliveryView]
+
+
+class FeeView(TypedDict):
+    """clamp(flat + rate, min, max) + surcharge."""
+
+    flat_minor: int
+    rate_ppm: int
+    min_minor: int
+    max_minor: int | None
+    surcharge_ppm: int
+
+
+class MerchantView(TypedDict):
+    """A merchant and its agreement."""
+
+    id: str
+    name: str
+    funding: Funding
+    credit_limit_minor: int
+    fee: FeeView
+    release_delay_s: int
+    review_above_minor: int | None
+    active: bool
+    created_at: str | None
+
+
+class MerchantList(TypedDict):
+    """All merchants."""
+
+    data: list[MerchantView]
+
+
+class BalanceView(TypedDict):
+    """One account's balance on its normal side."""
+
+    book: Book
+    owner: str
+    currency: Currency
+    balance_minor: int
+
+
+class BalanceList(TypedDict):
+    """Balances."""
+
+    data: list[BalanceView]
+
+
+class LedgerView(TypedDict):
+    """Every balance, and what recomputing them from the entries found."""
+
+    data: list[BalanceView]
+    balanced: bool
+    problems: list[str]
+
+
+class KeyView(TypedDict):
+    """A key without its secret."""
+
+    id: str
+    label: str
+    scopes: list[str]
+    signed: bool
+    created_at: str | None
+    revoked_at: str | None
+
+
+class NewKeyView(KeyView):
+    """A key just made; `key` and `signing_secret` are shown this once."""
+
+    key: str
+    signing_secret: str | None
+
+
+class KeyList(TypedDict):
+    """A merchant's keys."""
+
+    data: list[KeyView]
+
+
+class BookedView(TypedDict):
+    """Whether a posting was booked now, or had been before under the same key."""
+
+    booked: bool
+
+
+class ChannelView(TypedDict):
+    """A channel as it stands."""
+
+    name: str
+    kind: str
+    status: str
+    reason: str
+    rails: list[str]
+    currency: Currency
+    float_minor: int
+    day_used_minor: int
+    in_doubt: int
+    sending: int
+    success_ppm: int
+    unknown_ppm: int
+    observations: int
+    quarantined: bool
+    latency_ms: int
+
+
+class ChannelList(TypedDict):
+    """All channels."""
+
+    data: list[ChannelView]
+
+
+class BreakView(TypedDict):
+    """An open disagreement with a statement."""
+
+    channel: str
+    on: str | None
+    kind: BreakKind
+    reference: str | None
+    line_ref: str | None
+    amount_minor: int
+    currency: Currency
+    payout_id: str | None
+    detail: str
+    opened_at: str | None
+
+
+class BreakList(TypedDict):
+    """Open breaks."""
+
+    data: list[BreakView]
+
+
+class StatementRoundView(TypedDict):
+    """What one round of reading statements did."""
+
+    days: int
+    lines: int
+    settled: int
+    returned: int
+    breaks: int
+    waiting: list[str]
+
+
+class ClockView(TypedDict):
+    """What time the gateway believes it is."""
+
+    now: str | None
+
+
+class WhyView(TypedDict):
+    """Every stored routing decision of a payout, newest last, with a sentence for people."""
+
+    data: list[dict[str, object]]
+
+
+def masked(text: str) -> str:
+    """Show at most the first six and last four of a long number, less of shorter text."""
+    if len(text) >= 14:
+        return f"{text[:6]}{'*' * 6}{text[-4:]}"
+    if len(text) >= 6:
+        return f"{text[:2]}****{text[-2:]}"
+    return "****"
+
+
+def masked_name(name: str | None) -> str | None:
+    """Keep the last character of a name, as receipts do."""
+    return None if name is None else "*" * (len(name) - 1) + name[-1]
+
+
+def instrument_view(instrument: Instrument) -> InstrumentView:
+    """One way to reach the beneficiary, masked."""
+    match instrument:
+        case AlipayAccount(identity=identity, identity_type=kind, name=name):
+            return {
+                "rail": Rail.ALIPAY,
+                "identity": masked(identity),
+                "identity_type": kind,
+                "name": masked_name(name),
+            }
+        case WechatWallet(openid=openid, appid=appid, name=name):
+            return {
+                "rail": Rail.WECHAT,
+                "openid": masked(openid),
+                "appid": appid,
+                "name": masked_name(name),
+            }
+        case BankCard(number=number, name=name, bank_code=code):
+            return {
+                "rail": Rail.BANK_CARD,
+                "number": masked(number),
+                "name": masked_name(name),
+                "bank_code": code,
+            }
+        case BankAccount(number=number, name=name, bank_code=code):
+            return {
+                "rail": Rail.BANK_ACCOUNT,
+                "number": masked(number),
+                "name": masked_name(name),
+                "bank_code": code,
+            }
+
+
+def attempt_view(attempt: Attempt) -> AttemptView:
+    """One try at one channel."""
+    certificate = attempt.certificate
+    return {
+        "number": attempt.number,
+        "channel": attempt.channel,
+        "reference": attempt.reference,
+        "instrument": attempt.instrument,
+        "state": attempt.state,
+        "sends": attempt.sends,
+        "channel_ref": attempt.channel_ref,
+        "stage": attempt.stage or None,
+        "armed_at": stamp(attempt.armed_at),
+        "promised_at": stamp(attempt.arrival_at),
+        "paid_at": stamp(attempt.paid_at),
+        "returned_at": stamp(attempt.returned_at),
+        "settled_on": stamp(attempt.settled_on),
+        "quoted_fee_minor": attempt.quoted_fee_minor,
+        "fee_minor": attempt.fee_minor,
+        "certificate": None
+        if certificate is None
+        else {
+            "kind": certificate.kind,
+            "reason": certificate.reason,
+            "code": certificate.code,
+            "message": certificate.message,
+            "at": stamp(certificate.at),
+            "by": certificate.by,
+            "checked_by": certificate.checked_by,
+        },
+        "action": action_view(attempt.action),
+    }
+
+
+def action_view(action: PayeeAction | None) -> ActionView | None:
+    """What the beneficiary must do, if anything."""
+    if action is None:
+        return None
+    return {
+        "kind": action.kind,
+        "package_info": action.package_info,
+        "expires_at": stamp(action.expires_at),
+    }
+
+
+def payout_view(payout: Payout) -> PayoutView:
+    """A payout as its merchant sees it."""
+    live = payout.live
+    return {
+        "id": payout.id,
+        "merchant_id": payout.merchant_id,
+        "merchant_ref": payout.merchant_ref,
+        "state": payout.state,
+        "final": payout.state.is_final,
+        "reason": payout.reason,
+        "owner": payout.owner,
+        "amount_minor": payout.amount.minor,
+        "amount": str(payout.amount),
+        "currency": payout.amount.currency,
+        "fee_minor": payout.fee.minor,
+        "beneficiary": {"instruments": [instrument_view(one) for one in payout.instruments]},
+        "purpose": payout.purpose,
+        "speed": payout.speed,
+        "deadline": stamp(payout.deadline_at),
+        "release_after": stamp(payout.release_at),
+        "max_fee_minor": payout.max_fee_minor,
+        "metadata": dict(payout.metadata),
+        "channel": live.channel if live else None,
+        "channel_ref": live.channel_ref if live else None,
+        "promised_at": stamp(live.arrival_at) if live else None,
+        "paid_at": stamp(live.paid_at) if live else None,
+        "returned_at": stamp(live.returned_at) if live else None,
+        "settled_on": stamp(live.settled_on) if live else None,
+        "attempts": len(payout.attempts),
+        "action": action_view(live.action) if live else None,
+        "accepted_at": stamp(payout.accepted_at),
+        "updated_at": stamp(payout.updated_at),
+        "version": payout.version,
+    }
+
+
+def event_view(event: StoredEvent) -> EventView:
+    """One line of a timeline or of the feed."""
+    return {
+        "feed": event.feed,
+        "payout_id": event.payout_id,
+        "seq": event.seq,
+        "type": f"payout.{event.kind}",
+        "state": event.state,
+        "at": stamp(event.at),
+        "actor": event.actor,
+        "data": dict(event.detail),
+    }
+
+
+def endpoint_view(endpoint: Endpoint) -> EndpointView:
+    """A webhook endpoint, without its secrets."""
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "kinds": list(endpoint.kinds),
+        "active": endpoint.active,
+        "created_at": stamp(endpoint.created_at),
+    }
+
+
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    """One webhook owed."""
+    return {
+        "id": delivery.id,
+        "endpoint_id": delivery.endpoint_id,
+        "payout_id": delivery.payout_id,
+        "seq": delivery.seq,
+        "state": delivery.state,
+        "tries": delivery.tries,
+        "due_at": stamp(delivery.due_at),
+        "last_status": delivery.last_status,
+        "last_error": delivery.last_error,
+        "created_at": stamp(delivery.created_at),
+    }
+
+
+def merchant_view(merchant: Merchant) -> MerchantView:
+    """A merchant and its agreement."""
+    fee = merchant.fee
+    return {
+        "id": merchant.id,
+        "name": merchant.name,
+        "funding": merchant.funding,
+        "credit_limit_minor": merchant.credit_limit_minor,
+        "fee": {
+            "flat_minor": fee.flat_minor,
+            "rate_ppm": fee.rate_ppm,
+            "min_minor": fee.min_minor,
+            "max_minor": fee.max_minor,
+            "surcharge_ppm": fee.surcharge_ppm,
+        },
+        "release_delay_s": merchant.release_delay_s,
+        "review_above_minor": merchant.review_above_minor,
+        "active": merchant.active,
+        "created_at": stamp(merchant.created_at),
+    }
+
+
+def key_view(key: ApiKey) -> KeyView:
+    """A key without its secret."""
+    return {
+        "id": key.id,
+        "label": key.label,
+        "scopes": sorted(key.scopes),
+        "signed": key.signing_secret is not None,
+        "created_at": stamp(key.created_at),
+        "revoked_at": stamp(key.revoked_at),
+    }
+
+
+def break_view(broken: Break) -> BreakView:
+    """An open disagreement."""
+    return {
+        "channel": broken.channel,
+        "on": stamp(broken.on),
+        "kind": broken.kind,
+        "reference": broken.reference,
+        "line_ref": broken.line_ref,
+        "amount_minor": broken.amount_minor,
+        "currency": broken.currency,
+        "payout_id": broken.payout_id,
+        "detail": broken.detail,
+        "opened_at": stamp(broken.opened_at),
+    }
+
+
+def balance_view(balance: AccountBalance) -> BalanceView:
+    """One account's balance on its normal side."""
+    return {
+        "book": balance.account.book,
+        "owner": balance.account.owner,
+        "currency": balance.account.currency,
+        "balance_minor": balance.minor,
+    }
+
+
+def stamp(value: datetime | date | None) -> str | None:
+    """RFC 3339 text, in UTC with `Z` for moments."""
+    if value is None:
+        return None
+    return value.isoformat().replace("+00:00", "Z")

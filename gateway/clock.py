@@ -1,0 +1,35 @@
+"""Time and randomness from the operating system: the only module that reads either."""
+
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+
+
+class SystemClock:
+    """Real time, plus what a sandbox has added to it."""
+
+    def __init__(self) -> None:
+        """Begin at real time."""
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, seconds: int) -> None:
+        """Jump forward; never back, as time already seen must stay in the past."""
+        if seconds < 0:
+            raise ValueError("a clock only moves forward")
+        self._ahead += timedelta(seconds=seconds)
+
+
+class SystemEntropy:
+    """Unpredictable bytes and draws."""
+
+    def bytes(self, count: int) -> bytes:
+        """From the operating system's generator."""
+        return os.urandom(count)
+
+    def ppm(self) -> int:
+        """Uniform from 0 to 999,999."""
+        return secrets.randbelow(1_000_000)

@@ -1,0 +1,38 @@
+"""Every name a log line can have, with its meaning; names are stable, alerts are built on them.
+
+A payout's own events appear as `payout.<kind>`, derived from the domain. A test holds that no
+other name is used in the code.
+"""
+
+from collections.abc import Mapping
+from typing import Final, get_args
+
+from gateway.domain.payout import Event
+
+HTTP_REQUEST: Final = "http.request"
+ATTEMPT_CLOSED: Final = "attempt.closed"
+WEBHOOK_TRIED: Final = "webhook.tried"
+
+EVENTS: Final[Mapping[str, str]] = {
+    HTTP_REQUEST: "The canonical line of one request: what was asked, by whom, how it ended.",
+    ATTEMPT_CLOSED: "The canonical line of one attempt, when money moved, did not, or came back.",
+    WEBHOOK_TRIED: "One try to deliver a webhook.",
+    "process.started": "Configured, migrated, recovered, listening.",
+    "process.stopping": "No new work is taken; what is under way is finished.",
+    "process.stopped": "Everything durable, all sockets closed.",
+    "log.foreign": "A library's own log line.",
+    "attempt.certified_by_people": "Two people declared an attempt dead, with evidence.",
+    "channel.defect": "An adapter raised instead of answering; read as cannot-tell.",
+    "channel.missing": "An open attempt names a channel that is no longer configured.",
+    "channel.switched": "A channel was paused, drained or resumed.",
+    "channel.quarantined": "A channel takes no new payouts until a probe succeeds.",
+    "notice.refused": "A channel notice failed verification; kept, not believed.",
+    "notice.unknown_reference": "A verified notice names no attempt of ours.",
+    "payout.defect": "An invariant broke while a payout was worked on; it was left alone.",
+    "statement.broken": "A statement could not be read completely; nothing was settled from it.",
+    "statement.break": "A statement line and our attempts disagree; a person must look.",
+    "store.broken": "Disk full or an I/O error: sending stops and the process leaves.",
+    "store.unavailable": "The database does not answer; nothing is accepted or sent meanwhile.",
+    "worker.queue_full": "More work is due than is taken at once; it stays due.",
+    **{f"payout.{event.kind}": f"{(event.__doc__ or '').strip()}" for event in get_args(Event)},
+}

@@ -1,0 +1,143 @@
+"""Structured logs on one stream: JSON for machines, coloured text for people, redacted for both.
+
+An exception is logged as its type and its place. Its message is not: adapters and libraries quote
+what they were given, and that may be a payee.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Literal, TextIO, cast
+
+import orjson
+import structlog
+from structlog.typing import Processor, WrappedLogger
+
+from gateway.observe.events import ATTEMPT_CLOSED, HTTP_REQUEST
+from gateway.observe.redact import redact
+from gateway.ports import Clock
+
+Log = structlog.typing.FilteringBoundLogger
+
+LEVELS: Mapping[str, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+FRAMES = 4
+"""How many of the innermost frames name the place of an error."""
+
+_ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+def make_log(
+    clock: Clock, stream: TextIO, *, level: str = "info", form: Literal["json", "console"] = "json"
+) -> Log:
+    """A log of its own; nothing global is touched, so that tests can have many."""
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(serializer=_to_json)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at")
+    )
+    return cast(
+        "Log",
+        structlog.wrap_logger(
+            structlog.WriteLogger(stream),
+            processors=[
+                _stamp(clock),
+                structlog.processors.add_log_level,
+                _placed,
+                redact,
+                renderer,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        ),
+    )
+
+
+def request_line(
+    log: Log,
+    *,
+    request_id: str,
+    method: str,
+    route: str,
+    status: int,
+    seconds: float,
+    **who: object,
+) -> None:
+    """The canonical line of a request. `who`: merchant_id, key_id, payout_id, code as known."""
+    write = log.warning if status >= 500 else log.info
+    known = {name: value for name, value in who.items() if value is not None}
+    write(
+        HTTP_REQUEST,
+        request_id=request_id,
+        method=method,
+        route=route,
+        status=status,
+        seconds=round(seconds, 6),
+        **known,
+    )
+
+
+def attempt_line(log: Log, **facts: object) -> None:
+    """The canonical line of an attempt."""
+    log.info(ATTEMPT_CLOSED, **facts)
+
+
+def place(error: BaseException) -> str:
+    """Where an error arose: the innermost frames as `file:line function`, without values."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    return " < ".join(
+        f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}"
+        for frame in reversed(frames)
+    )
+
+
+class _Handler(logging.Handler):
+    """Hands records of the standard library's loggers to ours."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts: dict[str, object] = {"logger": record.name, "traced": record.getMessage()}
+        if record.exc_info and record.exc_info[1] is not None:
+            facts |= {"error_type": record.exc_info[0], "exc_info": record.exc_info}
+            # Text and error are one: what the library says about it may quote its data.
+            facts["traced"] = str(record.msg)
+        self._log.log(record.levelno, "log.foreign", **facts)
+
+
+def adopt_standard_logging(log: Log) -> logging.Handler:
+    """Route what libraries log through `log`; returns the root handler, for taking it off again."""
+    handler = _Handler(log)
+    logging.root.handlers = [handler]
+    logging.root.setLevel(logging.WARNING)
+    return handler
+
+
+def _stamp(clock: Clock) -> Processor:
+    def stamp(_logger: WrappedLogger, _method: str, line: Any) -> Any:
+        return {"at": clock.now().isoformat(timespec="milliseconds"), **line}
+
+    return stamp
+
+
+def _placed(_logger: WrappedLogger, _method: str, line: Any) -> Any:
+    error = line.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, tuple):
+        error = cast("_ExcInfo", error)[1]
+    if isinstance(error, BaseException):
+        line["error_type"] = type(error).__name__
+        line["error_at"] = place(error)
+    return line
+
+
+def _to_json(line: object, **_: object) -> str:
+    return orjson.dumps(line, default=str).decode()

@@ -1,0 +1,120 @@
+"""Write a gateway's configuration for a sandbox: `hangdao.yaml` and its secrets beside it."""
+
+import base64
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import yaml
+
+from gateway.sandbox.institutions import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where a sandbox's gateway lives and which secrets it needs in its environment."""
+
+    config: Path
+    url: str
+    env: Mapping[str, str]
+
+
+def free_port() -> int:
+    """A TCP port on loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def install(
+    folder: Path,
+    accounts: Sequence[Account],
+    terms: Mapping[str, Mapping[str, object]],
+    *,
+    port: int,
+    channel_names: Mapping[str, str],
+) -> Installation:
+    """Write the configuration; an existing secrets file is kept, so that data stays readable.
+
+    `terms` and `channel_names` are keyed by account name.
+    """
+    url = f"http://127.0.0.1:{port}"
+    config = folder / "hangdao.yaml"
+    channels = [
+        {
+            "name": channel_names[account.name],
+            "kind": account.kind,
+            "credentials": credentials(account),
+            "terms": dict(terms[account.name]),
+        }
+        for account in accounts
+    ]
+    document = {
+        "server": {"host": "127.0.0.1", "port": port, "public_url": url},
+        "data_dir": "data",
+        "secrets": {"kek": "${HANGDAO_SANDBOX_KEK}", "key_pepper": "${HANGDAO_SANDBOX_PEPPER}"},
+        "clock": {"adjustable": True},
+        "webhooks": {"allow": ["127.0.0.0/8"]},
+        "worker": {"poll_s": 0.1},
+        "channels": channels,
+    }
+    config.write_text(
+        yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    return Installation(config, url, _secrets(folder / "secrets.json"))
+
+
+def credentials(account: Account) -> dict[str, object]:
+    """A channel's credentials from what the institution handed out, paced for a rehearsal."""
+    given = account.given
+    if account.kind == "alipay":
+        return {
+            "gateway_url": given["gateway_url"],
+            "app_id": given["app_id"],
+            "user_id": given["user_id"],
+            "private_key_file": given["private_key_file"],
+            "alipay_public_key_file": given["platform_public_key_file"],
+            "products": {
+                "alipay": "TRANS_ACCOUNT_NO_PWD",
+                "bank_card": "TRANS_BANKCARD_NO_PWD",
+            },
+            "inquire_first_s": 1,
+            "inquire_max_s": 60,
+            "total_timeout_s": 5,
+        }
+    return {
+        "base_url": given["base_url"],
+        "mchid": given["mchid"],
+        "appid": given["appid"],
+        "serial_no": given["serial_no"],
+        "private_key_file": given["private_key_file"],
+        "public_key_file": given["platform_public_key_file"],
+        "public_key_id": given["public_key_id"],
+        "apiv3_key": given["apiv3_key"],
+        "transfer_scene_id": "1005",
+        "transfer_scene_report_infos": [
+            {"info_type": "岗位类型", "info_content": "推广员"},
+            {"info_type": "报酬说明", "info_content": "佣金报酬"},
+        ],
+        "inquire_first_s": 1,
+        "inquire_max_s": 60,
+        "total_timeout_s": 5,
+    }
+
+
+def _secrets(file: Path) -> Mapping[str, str]:
+    if file.exists():
+        kept: dict[str, str] = orjson.loads(file.read_bytes())
+        return kept
+    fresh = {
+        "HANGDAO_SANDBOX_KEK": base64.b64encode(os.urandom(32)).decode(),
+        "HANGDAO_SANDBOX_PEPPER": base64.b64encode(os.urandom(32)).decode(),
+    }
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as private:
+        private.write(orjson.dumps(fresh))
+    return fresh

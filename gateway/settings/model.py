@@ -1,0 +1,297 @@
+"""The shape of the configuration: every section, key, default and bound.
+
+Numbers are taken as numbers only: no text, no fraction and no boolean becomes an amount. Secrets
+are `SecretStr`; what a channel's credentials must hold is checked by its adapter's own model.
+"""
+
+import base64
+import binascii
+from datetime import time
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+
+from channels.contract import Cycle, FeeSchedule, Terms, Window
+from channels.money import INT64_MAX, Currency
+
+CHANNEL_NAME = r"^[a-z][a-z0-9-]{1,31}$"
+KEK_BYTES = 32
+PEPPER_LENGTH_MIN = 32
+PPM = 1_000_000
+
+
+def _local_time(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError('must be a local time such as "17:30"')  # noqa: TRY004 - pydantic's way
+    try:
+        parsed = time.fromisoformat(value)
+    except ValueError:
+        raise ValueError('must be a local time such as "17:30"') from None
+    if parsed.tzinfo is not None:
+        raise ValueError("must be a local time; the time zone is a key of its own")
+    return parsed
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value} is not a time zone") from None
+    return value
+
+
+def _hours(value: str) -> str:
+    opens, dash, closes = value.partition("-")
+    if not dash or _local_time(opens.strip()) == _local_time(closes.strip()):
+        raise ValueError('must be opening hours such as "09:00-17:00"')
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be http(s)://host[:port]")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("must be an address without query, fragment or user")
+    return value.rstrip("/")
+
+
+def _database(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
+        raise ValueError("must be sqlite:///path or postgresql://…")
+    return value
+
+
+def _key(value: SecretStr) -> SecretStr:
+    try:
+        raw = base64.b64decode(value.get_secret_value(), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != KEK_BYTES:
+        raise ValueError(f"must be {KEK_BYTES} random bytes in base64")
+    return value
+
+
+def _pepper(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < PEPPER_LENGTH_MIN:
+        raise ValueError(f"must be at least {PEPPER_LENGTH_MIN} random characters")
+    return value
+
+
+def _allowed(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if colon and host and port.isascii() and port.isdigit() and 0 < int(port) <= 65535:
+        return value
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError("must be host:port or a network such as 127.0.0.0/8") from None
+    return value
+
+
+Minor = Annotated[int, Field(strict=True, ge=0, le=INT64_MAX)]
+"""Whole minor units (fen)."""
+Ppm = Annotated[int, Field(strict=True, ge=0, le=PPM)]
+Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
+LocalTime = Annotated[time, BeforeValidator(_local_time)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Flag = Annotated[bool, Field(strict=True)]
+KeyText = Annotated[SecretStr, AfterValidator(_key)]
+
+
+class Section(BaseModel):
+    """Common to all sections: unknown keys are errors, values are never changed or shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Server(Section):
+    """Where the gateway listens, and under which address channels and merchants reach it."""
+
+    host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
+    port: Port = 8080
+    public_url: Annotated[str, AfterValidator(_origin)] | None = None
+    workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+
+
+class Database(Section):
+    """`sqlite:///path` or `postgresql://…`; a secret, since it may carry a password."""
+
+    url: Annotated[SecretStr, AfterValidator(_database)]
+
+
+class Secrets(Section):
+    """The installation's own secrets."""
+
+    kek: KeyText
+    """Wraps the data keys of the store: 32 bytes in base64."""
+    previous_kek: KeyText | None = None
+    """Still opens what it wrapped, until `rotate` has re-wrapped everything."""
+    key_pepper: Annotated[SecretStr, AfterValidator(_pepper)]
+    """Keys the stored hashes of API keys."""
+
+    @property
+    def kek_bytes(self) -> bytes:
+        """The key itself."""
+        return base64.b64decode(self.kek.get_secret_value())
+
+    @property
+    def previous_kek_bytes(self) -> bytes | None:
+        """The key before it, if it is still in use."""
+        if self.previous_kek is None:
+            return None
+        return base64.b64decode(self.previous_kek.get_secret_value())
+
+    @property
+    def key_pepper_bytes(self) -> bytes:
+        """The pepper as bytes."""
+        return self.key_pepper.get_secret_value().encode()
+
+
+class ClockSettings(Section):
+    """Only rehearsals move the clock."""
+
+    adjustable: Flag = False
+
+
+class Webhooks(Section):
+    """Where webhooks may go although the address is not public: `host:port` or a network."""
+
+    allow: tuple[Annotated[str, AfterValidator(_allowed)], ...] = ()
+
+
+class Worker(Section):
+    """How much is worked on at once, and how often the store is asked for more."""
+
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 64
+    poll_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 0.5
+
+
+class PolicySettings(Section):
+    """The routing policy to start with; none means the built-in one."""
+
+    file: Path | None = None
+
+
+class Log(Section):
+    """What is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Limits(Section):
+    """Bounds of a request."""
+
+    body_kib: Annotated[int, Field(strict=True, ge=1, le=1024)] = 64
+
+
+class Label(Section):
+    """A channel's name for people."""
+
+    zh: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    en: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Fee(Section):
+    """clamp(flat + rate, min, max) + surcharge, as in the contract with the institution."""
+
+    flat_minor: Minor = 0
+    rate_ppm: Ppm = 0
+    min_minor: Minor = 0
+    max_minor: Minor | None = None
+    surcharge_ppm: Ppm = 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_minor is not None and self.max_minor < self.min_minor:
+            raise ValueError("max_minor must not be below min_minor")
+        return self
+
+
+class CycleSettings(Section):
+    """When money given to the channel arrives."""
+
+    days: Annotated[int, Field(strict=True, ge=0, le=30)] = 0
+    calendar: Literal["natural", "cn_statutory", "cn_no_makeup"] = "natural"
+    cutoff: LocalTime = time(23, 59, 59)
+    timezone: TimeZone = "Asia/Shanghai"
+
+
+class TermsSettings(Section):
+    """What the contract with the institution says."""
+
+    currency: Currency
+    amount_min: Annotated[Minor, Field(ge=1)] = 1
+    amount_max: Annotated[Minor, Field(ge=1)]
+    fee: Fee = Fee()
+    cycle: CycleSettings = CycleSettings()
+    hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()
+    """Local opening hours, `"09:00-17:00"`; none means always open."""
+    day_cap_minor: Annotated[Minor, Field(ge=1)] | None = None
+    inflight_max: Count = 64
+    in_doubt_max: Count = 200
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.amount_max < self.amount_min:
+            raise ValueError("amount_max must not be below amount_min")
+        return self
+
+    def as_terms(self) -> Terms:
+        """The same as the channels' own value."""
+        windows = (text.partition("-") for text in self.hours)
+        return Terms(
+            currency=self.currency,
+            amount_min=self.amount_min,
+            amount_max=self.amount_max,
+            fee=FeeSchedule(**self.fee.model_dump()),
+            cycle=Cycle(**self.cycle.model_dump()),
+            hours=tuple(
+                Window(time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip()))
+                for opens, _, closes in windows
+            ),
+            day_cap_minor=self.day_cap_minor,
+            inflight_max=self.inflight_max,
+            in_doubt_max=self.in_doubt_max,
+        )
+
+
+class ChannelSettings(Section):
+    """One account at an institution. `credentials` are checked by the adapter's own model."""
+
+    name: Annotated[str, StringConstraints(pattern=CHANNEL_NAME)]
+    kind: Annotated[str, StringConstraints(min_length=1)]
+    label: Label | None = None
+    credentials: Annotated[dict[str, object], Field(repr=False)]
+    terms: TermsSettings
+
+
+class Settings(Section):
+    """Everything, by section."""
+
+    server: Server = Server()
+    data_dir: Path
+    database: Database
+    secrets: Secrets
+    clock: ClockSettings = ClockSettings()
+    webhooks: Webhooks = Webhooks()
+    worker: Worker = Worker()
+    policy: PolicySettings = PolicySettings()
+    log: Log = Log()
+    limits: Limits = Limits()
+    channels: tuple[ChannelSettings, ...] = ()

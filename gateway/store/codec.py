@@ -1,0 +1,173 @@
+"""How values look in a column: times, dates and the JSON of small values.
+
+Times are whole microseconds since 1970 UTC in both databases: they sort, compare and survive
+without any session's time zone. Only lossless forms; nothing here knows about rows or queries.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from channels.contract import (
+    INSTRUMENTS,
+    AlipayAccount,
+    AlipayIdentity,
+    Evidence,
+    FeeSchedule,
+    Instrument,
+    PayeeAction,
+    Rail,
+    Reason,
+)
+from gateway.domain.payout import Certificate, CertificateKind, Refusal
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 UTC, exactly. A naive time is a defect (TypeError)."""
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def micros_or_none(at: datetime | None) -> int | None:
+    """Microseconds, or None for None."""
+    return None if at is None else micros(at)
+
+
+def moment(value: int) -> datetime:
+    """Aware UTC; the inverse of `micros`."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    """Aware UTC, or None for None."""
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def day(value: str | None) -> date | None:
+    """A date from its ISO text."""
+    return None if value is None else date.fromisoformat(value)
+
+
+def instruments_json(instruments: tuple[Instrument, ...]) -> bytes:
+    """All instruments with their rail."""
+    return orjson.dumps(instruments)
+
+
+def instruments_of(text: bytes) -> tuple[Instrument, ...]:
+    """The inverse of `instruments_json`."""
+    return tuple(_instrument(item) for item in orjson.loads(text))
+
+
+def _instrument(item: dict[str, Any]) -> Instrument:
+    kind = INSTRUMENTS[Rail(item.pop("rail"))]
+    if kind is AlipayAccount:
+        item["identity_type"] = AlipayIdentity(item["identity_type"])
+    return kind(**item)
+
+
+def payee_of(instrument: Instrument) -> bytes:
+    """What makes two instruments the same payee's account, whatever name was given with it."""
+    match instrument:
+        case AlipayAccount(identity=identity, identity_type=kind):
+            parts = (instrument.rail, kind, identity.strip().lower())
+        case _ if instrument.rail is Rail.WECHAT:
+            parts = (instrument.rail, instrument.appid or "", instrument.openid)
+        case _:
+            parts = (Rail.BANK_CARD, "", "".join(instrument.number.split()))
+    return "\x1f".join(parts).encode()
+
+
+def fee_json(fee: FeeSchedule) -> str:
+    """A fee schedule as JSON text."""
+    return orjson.dumps(fee).decode()
+
+
+def fee_of(text: str) -> FeeSchedule:
+    """The inverse of `fee_json`."""
+    return FeeSchedule(**orjson.loads(text))
+
+
+def metadata_json(metadata: Mapping[str, str]) -> str:
+    """A merchant's key-value pairs, in its order."""
+    return orjson.dumps(dict(metadata)).decode() if metadata else "{}"
+
+
+def evidence_json(evidence: Evidence) -> bytes:
+    """Evidence as JSON; the body may be any bytes, so it goes as Latin-1 text."""
+    return orjson.dumps(
+        {
+            "http_status": evidence.http_status,
+            "code": evidence.code,
+            "message": evidence.message,
+            "body": evidence.body.decode("latin-1"),
+        }
+    )
+
+
+def evidence_of(text: bytes) -> Evidence:
+    """The inverse of `evidence_json`."""
+    item = orjson.loads(text)
+    return Evidence(
+        item["http_status"], item["code"], item["message"], item["body"].encode("latin-1")
+    )
+
+
+def certificate_json(certificate: Certificate) -> str:
+    """A certificate without the channel's message, which is kept sealed beside it."""
+    return orjson.dumps(
+        {
+            "kind": certificate.kind,
+            "reason": certificate.reason,
+            "code": certificate.code,
+            "at": micros(certificate.at),
+            "by": certificate.by,
+            "checked_by": certificate.checked_by,
+        }
+    ).decode()
+
+
+def certificate_of(text: str, message: str) -> Certificate:
+    """The inverse of `certificate_json`."""
+    item = orjson.loads(text)
+    return Certificate(
+        kind=CertificateKind(item["kind"]),
+        reason=Reason(item["reason"]),
+        code=item["code"],
+        message=message,
+        at=moment(item["at"]),
+        by=item["by"],
+        checked_by=item["checked_by"],
+    )
+
+
+def refusal_json(refusal: Refusal) -> bytes:
+    """A refusal with the channel's words."""
+    return orjson.dumps(refusal)
+
+
+def refusal_of(text: bytes) -> Refusal:
+    """The inverse of `refusal_json`."""
+    item = orjson.loads(text)
+    return Refusal(Reason(item["reason"]), item["code"], item["message"])
+
+
+def action_json(action: PayeeAction) -> bytes:
+    """What the beneficiary must do."""
+    return orjson.dumps(
+        {
+            "kind": action.kind,
+            "package_info": action.package_info,
+            "expires_at": micros(action.expires_at),
+        }
+    )
+
+
+def action_of(text: bytes) -> PayeeAction:
+    """The inverse of `action_json`."""
+    item = orjson.loads(text)
+    return PayeeAction(item["kind"], item["package_info"], moment(item["expires_at"]))

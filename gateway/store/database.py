@@ -1,0 +1,149 @@
+"""The tiny interface between the store and a database, and what a unit of work is.
+
+A unit is data: statements in order, what each must touch, and how it moves balances and tallies.
+Concurrent units are committed as one group; a unit that fails takes nothing of its neighbours with
+it. Balances are checked against the group's running sums and written once per account and group.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.ports import StoreError
+from gateway.store.queries import Params, Queries, Query
+
+Row = Sequence[Any]
+AccountKey = tuple[str, str, str]
+"""Book, owner, currency."""
+TallyKey = tuple[str, str, int]
+"""Kind, owner, bucket."""
+Otherwise = Callable[[], Exception]
+
+GROUP_MAX = 256
+"""Units in one commit; bounds how long the first one waits for the last one's statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement of a unit."""
+
+    query: Query
+    params: Params
+    otherwise: Otherwise | None = None
+    """What the unit fails with unless the statement returns exactly one row; None: any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A floor that an account's balance must keep after the unit's moves."""
+
+    account: AccountKey
+    floor_minor: int
+    otherwise: Otherwise
+
+
+@dataclass(slots=True)
+class Unit:
+    """What commits together or not at all."""
+
+    steps: list[Step] = field(default_factory=list)
+    moves: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
+    guards: list[Guard] = field(default_factory=list)
+    tallies: dict[TallyKey, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, query: Query, params: Params, otherwise: Otherwise | None = None) -> None:
+        """Append a statement."""
+        self.steps.append(Step(query, params, otherwise))
+
+
+Returned = list[list[Row]]
+"""The rows of each counted statement of a unit, in order."""
+
+
+class Group:
+    """Running sums of one commit over all its units so far."""
+
+    def __init__(self, known: Mapping[AccountKey, int]) -> None:
+        """`known` are the committed balances of every guarded account; a missing one is 0."""
+        self._known = known
+        self._moves: dict[AccountKey, int] = defaultdict(int)
+        self._tallies: dict[TallyKey, int] = defaultdict(int)
+
+    def check(self, unit: Unit) -> None:
+        """Raise a unit's refusal when one of its floors would not hold."""
+        for guard in unit.guards:
+            account = guard.account
+            balance = self._known.get(account, 0) + self._moves[account]
+            if balance + unit.moves.get(account, 0) < guard.floor_minor:
+                raise guard.otherwise()
+
+    def add(self, unit: Unit) -> None:
+        """Count a unit in whose statements went through."""
+        for account, delta in unit.moves.items():
+            self._moves[account] += delta
+        for tally, delta in unit.tallies.items():
+            self._tallies[tally] += delta
+
+    def closing(self, queries: Queries, slot: int) -> list[tuple[Query, Params]]:
+        """The writes that end the commit: each account and tally once, always in the same order."""
+        to_balance, to_tally = queries["add_to_balance"], queries["add_to_tally"]
+        writes: list[tuple[Query, Params]] = [
+            (to_balance, {"book": book, "owner": owner, "currency": currency, "delta": delta})
+            for (book, owner, currency), delta in sorted(self._moves.items())
+            if delta
+        ]
+        writes.extend(
+            (
+                to_tally,
+                {"kind": kind, "owner": owner, "bucket": bucket, "slot": slot, "delta": delta},
+            )
+            for (kind, owner, bucket), delta in sorted(self._tallies.items())
+            if delta
+        )
+        return writes
+
+
+def guarded(units: Iterable[Unit]) -> set[AccountKey]:
+    """Every account whose balance must be known before the units are checked."""
+    return {guard.account for unit in units for guard in unit.guards}
+
+
+def counted(step: Step, rows: list[Row]) -> list[Row]:
+    """Pass the rows of a statement on, or raise what the unit said it means when there is none."""
+    if step.otherwise is not None and len(rows) != 1:
+        raise step.otherwise()
+    return rows
+
+
+class Database(Protocol):
+    """Connects, batches and maps errors; knows no table."""
+
+    @property
+    def queries(self) -> Queries:
+        """The statements of its dialect."""
+
+    @property
+    def slot(self) -> int:
+        """This writer's number in tallies and heartbeats."""
+
+    async def write(self, unit: Unit) -> Returned:
+        """Commit a unit; returns once the commit is acknowledged.
+
+        A waiting caller may be cancelled; the commit is not. Raises what the unit's steps say,
+        `StoreError`, `CommitUnknownError` or `StoreBrokenError`.
+        """
+
+    async def read(self, query: Query, params: Params) -> list[Row]:
+        """Rows of a committed snapshot."""
+
+    @property
+    def broken(self) -> str | None:
+        """Why no write is taken any more; None while all is well."""
+
+    async def aclose(self) -> None:
+        """Finish what was begun and close; later calls raise `StoreError`."""
+
+
+class ClosedError(StoreError):
+    """The store was closed."""

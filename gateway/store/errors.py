@@ -1,0 +1,19 @@
+"""Failures of the store beyond those every caller must tell apart (`gateway.ports`)."""
+
+from gateway.ports import StoreError
+
+
+class SchemaError(StoreError):
+    """The database has another schema version than this program."""
+
+
+class LockedError(StoreError):
+    """Another process already owns this SQLite database."""
+
+
+class RefusedError(StoreError):
+    """A constraint of the schema refused the write: a defect, or a collision. Nothing was written."""
+
+
+class SealError(StoreError):
+    """A sealed value cannot be opened: wrong key-encryption key, or the row was tampered with."""

@@ -1,0 +1,120 @@
+"""Named SQL: reads `queries.sql` once and hands out statements ready for either database.
+
+SQLite takes `:name` parameters as they are; for PostgreSQL they become `$1 …` here, once. Lines
+ending in `-- if given` make variants of a query without building SQL from text at run time.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from operator import itemgetter
+from typing import Literal
+
+Dialect = Literal["sqlite", "postgres"]
+Params = Mapping[str, object]
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+_OPTIONAL = "-- if given"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """One statement. Compared by identity: there is one object per name and variant."""
+
+    name: str
+    order: int
+    """Position in the file: the order in which one change runs its writes."""
+    text: str
+    """With `:name` parameters, as SQLite takes it."""
+    numbered: str
+    """With `$n` parameters, as PostgreSQL takes it."""
+    names: tuple[str, ...]
+    """Which parameter each `$n` is."""
+    counted: bool
+    """Whether it is a write that returns the rows it touched."""
+    optional: frozenset[str]
+    _lines: tuple[str, ...] = field(repr=False)
+    _variants: dict[frozenset[str], "Query"] = field(default_factory=dict, repr=False)
+    _pick: Callable[[Params], object] | None = field(default=None, repr=False)
+
+    def values(self, params: Params) -> tuple[object, ...]:
+        """The parameters in the order of `$n`."""
+        if self._pick is None:
+            return tuple(params[name] for name in self.names)
+        picked = self._pick(params)
+        return picked if isinstance(picked, tuple) else (picked,)
+
+    def given(self, params: Params) -> "Query":
+        """The variant without the optional lines whose parameter is None."""
+        absent = frozenset(name for name in self.optional if params[name] is None)
+        if not absent:
+            return self
+        variant = self._variants.get(absent)
+        if variant is None:
+            lines = tuple(line for line in self._lines if not absent & _optional(line))
+            variant = _query(self.name, self.order, lines)
+            self._variants[absent] = variant
+        return variant
+
+
+class Queries:
+    """Every named statement of a dialect: `queries["insert_payout"]`."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        """Read the shared file and the dialect's overrides, which keep their place in the order."""
+        here = files("gateway.store")
+        texts = _split((here / "queries.sql").read_text("utf-8"))
+        if dialect == "postgres":
+            texts |= _split((here / "queries_postgres.sql").read_text("utf-8"))
+        self._queries = {
+            name: _query(name, order, lines) for order, (name, lines) in enumerate(texts.items())
+        }
+
+    def __getitem__(self, name: str) -> Query:
+        """The statement of that name; an unknown name is a defect (KeyError)."""
+        return self._queries[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the dialect has a statement of that name."""
+        return name in self._queries
+
+    def all(self) -> list[Query]:
+        """Every statement, in order."""
+        return list(self._queries.values())
+
+
+def _split(text: str) -> dict[str, tuple[str, ...]]:
+    parts = _NAME.split(text)[1:]
+    return {
+        name: tuple(
+            line.rstrip()
+            for line in body.splitlines()
+            if line.strip() and not line.startswith("--")
+        )
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def _optional(line: str) -> frozenset[str]:
+    if not line.endswith(_OPTIONAL):
+        return frozenset()
+    return frozenset(_PARAMETER.findall(line))
+
+
+def _query(name: str, order: int, lines: tuple[str, ...]) -> Query:
+    text = "\n".join(line.removesuffix(_OPTIONAL).rstrip() for line in lines)
+    names = tuple(dict.fromkeys(_PARAMETER.findall(text)))
+    positions = {parameter: f"${position}" for position, parameter in enumerate(names, 1)}
+    return Query(
+        name=name,
+        order=order,
+        text=text,
+        numbered=_PARAMETER.sub(lambda match: positions[match[1]], text),
+        names=names,
+        counted="RETURNING" in text,
+        optional=frozenset().union(*map(_optional, lines)),
+        _lines=lines,
+        _pick=itemgetter(*names) if len(names) > 1 else None,
+    )

@@ -1,0 +1,60 @@
+-- What PostgreSQL must say differently. Overrides queries.sql by name.
+
+
+-- name: insert_event
+-- :feed_base and :n_in_tx are filled in by the writer. The transaction id leads the position, so
+-- positions grow in the order of transactions, also with many writers.
+INSERT INTO events (feed, merchant_id, payout_id, seq, kind, state, at, actor, detail)
+VALUES (
+    (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + :feed_base) * 65536 + :n_in_tx,
+    :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail
+)
+
+-- name: feed
+-- Stops below the oldest transaction still open: what commits later has a higher position.
+SELECT feed, payout_id, seq, kind, state, at, actor, detail FROM events
+WHERE feed > :after
+  AND feed < (
+      CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)
+      + (SELECT base FROM feed_base)
+  ) * 65536
+  AND merchant_id = :merchant_id -- if given
+ORDER BY feed
+LIMIT :limit
+
+-- name: attempts_by_references
+SELECT
+    wanted.value, a.payout_id, a.merchant_id, a.number, a.reference, a.channel_ref,
+    p.amount_minor, p.currency, a.state, a.settled_on
+FROM json_array_elements_text(CAST(:references AS JSON)) AS wanted
+JOIN attempts AS a ON a.channel = :channel AND a.channel_ref = wanted.value
+JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id
+UNION ALL
+SELECT
+    wanted.value, a.payout_id, a.merchant_id, a.number, a.reference, a.channel_ref,
+    p.amount_minor, p.currency, a.state, a.settled_on
+FROM json_array_elements_text(CAST(:references AS JSON)) AS wanted
+JOIN attempts AS a ON a.channel = :channel AND a.reference = wanted.value
+JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id
+
+-- name: lock_balances
+-- All balances a commit will move, locked in one order, so that writers cannot deadlock on them.
+SELECT book, owner, currency, minor FROM balances
+WHERE (book, owner, currency) IN (
+    SELECT * FROM unnest(
+        CAST(:books AS TEXT[]), CAST(:owners AS TEXT[]), CAST(:currencies AS TEXT[])
+    )
+)
+ORDER BY book, owner, currency
+FOR UPDATE
+
+-- name: raise_feed_base
+-- After a restore into a younger cluster: keep positions growing past every one given out.
+UPDATE feed_base
+SET base = (SELECT COALESCE(MAX(feed), 0) / 65536 + 1 FROM events)
+    - CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)
+WHERE (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + base) * 65536
+    <= (SELECT COALESCE(MAX(feed), 0) FROM events)
+
+-- name: feed_base
+SELECT base FROM feed_base

@@ -1,0 +1,334 @@
+"""SQLite: one writer thread with group commit, reader threads, a lock against second processes.
+
+The writer alone writes and checkpoints (WAL, synchronous=FULL): a commit is acknowledged once it is
+on the disk. Disk full, I/O errors and corruption break the database for good: every waiting and
+every later write fails with `StoreBrokenError`, and nothing unacknowledged is ever reported done.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, NamedTuple
+
+import apsw
+
+from gateway.domain.errors import GatewayError
+from gateway.ports import StoreBrokenError, StoreError
+from gateway.store.database import (
+    GROUP_MAX,
+    AccountKey,
+    ClosedError,
+    Group,
+    Returned,
+    Row,
+    Unit,
+    counted,
+    guarded,
+)
+from gateway.store.errors import LockedError, RefusedError
+from gateway.store.queries import Params, Queries, Query
+from gateway.store.schema import READ_VERSION, SCHEMA_TABLE, missing, require_current
+
+SQLITE_MIN = (3, 51, 3)
+"""Older ones can lose acknowledged commits when a WAL is reset (sqlite.org, wal.html, 3.51.3)."""
+
+_READERS = 2
+_BUSY_MS = 5_000
+_CHECKPOINT_PAGES = 4_000
+
+_FATAL = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.NoMemError,
+    apsw.InternalError,
+    apsw.MisuseError,
+)
+
+
+class _Write(NamedTuple):
+    unit: Unit
+    future: asyncio.Future[Returned]
+
+
+class _Read(NamedTuple):
+    query: Query
+    params: Params
+    future: asyncio.Future[list[Row]]
+
+
+class SqliteDatabase:
+    """One database file, owned by this process."""
+
+    slot = 0
+
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+        """Only remembers; `open` does the work."""
+        self.queries = Queries("sqlite")
+        self._path = path
+        self._vfs = vfs
+        self._loop = asyncio.get_running_loop()
+        self._writes: SimpleQueue[_Write | None] = SimpleQueue()
+        self._reads: SimpleQueue[_Read | None] = SimpleQueue()
+        self._threads: list[Thread] = []
+        self._broken: str | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, migrate: bool, vfs: str | None = None) -> "SqliteDatabase":
+        """Take the lock, check versions, bring the schema up to date when asked, start threads.
+
+        Raises `LockedError`, `SchemaError` or `StoreError`; then nothing is left open.
+        """
+        database = cls(path, vfs=vfs)
+        await asyncio.to_thread(database._open, migrate)
+        database._start()
+        return database
+
+    @property
+    def broken(self) -> str | None:
+        """Why no write is taken any more; None while all is well."""
+        return self._broken
+
+    async def write(self, unit: Unit) -> Returned:
+        """Commit a unit with whatever else is waiting."""
+        if self._closed:
+            raise ClosedError("the store is closed")
+        future: asyncio.Future[Returned] = self._loop.create_future()
+        self._writes.put(_Write(unit, future))
+        return await future
+
+    async def read(self, query: Query, params: Params) -> list[Row]:
+        """Read from the last committed state."""
+        if self._closed:
+            raise ClosedError("the store is closed")
+        future: asyncio.Future[list[Row]] = self._loop.create_future()
+        self._reads.put(_Read(query.given(params), params, future))
+        return await future
+
+    async def aclose(self) -> None:
+        """Commit what waits, stop the threads, close, and let go of the lock."""
+        if self._closed:
+            return
+        self._closed = True
+        for _ in range(_READERS):
+            self._reads.put(None)
+        self._writes.put(None)
+        await asyncio.to_thread(self._close)
+
+    # --- Opening and closing, off the loop ---
+
+    def _open(self, migrate: bool) -> None:
+        version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+        if version < SQLITE_MIN:
+            raise StoreError(
+                f"SQLite {apsw.sqlite_lib_version()} is too old; at least "
+                f"{'.'.join(map(str, SQLITE_MIN))} is needed"
+            )
+        with contextlib.ExitStack() as undo:
+            self._lock = _locked(self._path)
+            undo.callback(os.close, self._lock)
+            try:
+                self._writer = self._connect(
+                    apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+                )
+                undo.callback(self._writer.close)
+                self._prepare(migrate)
+                self._readers = []
+                for _ in range(_READERS):
+                    reader = self._connect(apsw.SQLITE_OPEN_READONLY)
+                    undo.callback(reader.close)
+                    self._readers.append(reader)
+            except apsw.Error as error:
+                raise StoreError(f"{self._path} cannot be opened: {error}") from error
+            undo.pop_all()
+
+    def _connect(self, flags: int) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path), flags=flags, vfs=self._vfs)
+        connection.set_busy_timeout(_BUSY_MS)
+        connection.execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0")
+        return connection
+
+    def _prepare(self, migrate: bool) -> None:
+        writer = self._writer
+        (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreError(f"{self._path} is on a file system without write-ahead logging")
+        writer.execute(f"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        with writer:
+            writer.execute(SCHEMA_TABLE)
+            version = writer.execute(READ_VERSION).get
+            if not migrate:
+                require_current("sqlite", version)
+            for step in missing("sqlite", version):
+                writer.execute(step.sql)
+                writer.execute(
+                    "INSERT INTO schema_version (version, name) VALUES (?, ?)",
+                    (step.version, step.name),
+                )
+
+    def _start(self) -> None:
+        work: list[tuple[str, Callable[[], None]]] = [("sqlite-writer", self._write_loop)]
+        for number, reader in enumerate(self._readers):
+            work.append((f"sqlite-reader-{number}", _ReadLoop(self._reads, reader, self._loop)))
+        self._threads = [Thread(target=run, name=name, daemon=True) for name, run in work]
+        for thread in self._threads:
+            thread.start()
+
+    def _close(self) -> None:
+        for thread in self._threads:
+            thread.join()
+        for reader in self._readers:
+            reader.close()
+        with contextlib.suppress(*_FATAL):
+            self._writer.close()
+        os.close(self._lock)
+
+    # --- The writer thread ---
+
+    def _write_loop(self) -> None:
+        while (first := self._writes.get()) is not None:
+            group, last = [first], False
+            with contextlib.suppress(Empty):
+                while len(group) < GROUP_MAX:
+                    more = self._writes.get_nowait()
+                    if more is None:
+                        last = True
+                        break
+                    group.append(more)
+            outcomes = self._commit([write.unit for write in group])
+            _tell(self._loop, list(zip((w.future for w in group), outcomes, strict=True)))
+            if last:
+                return
+
+    def _commit(self, units: list[Unit]) -> list[Returned | Exception]:
+        """One transaction for all of them; each gets its own outcome."""
+        if self._broken is not None:
+            return [StoreBrokenError(self._broken) for _ in units]
+        execute = self._writer.cursor().execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            group = Group(self._balances(guarded(units)))
+            outcomes = [self._apply(group, unit) for unit in units]
+            for query, params in group.closing(self.queries, self.slot):
+                execute(query.text, params)
+            execute("COMMIT")
+        except apsw.Error as error:
+            failure = self._failure(error)
+            with contextlib.suppress(apsw.Error):
+                execute("ROLLBACK")
+            return [failure for _ in units]
+        return outcomes
+
+    def _balances(self, accounts: set[AccountKey]) -> dict[AccountKey, int]:
+        execute, query = self._writer.cursor().execute, self.queries["guarded_balance"].text
+        known = {}
+        for account in accounts:
+            row = execute(query, dict(zip(("book", "owner", "currency"), account, strict=True)))
+            known[account] = row.get or 0
+        return known
+
+    def _apply(self, group: Group, unit: Unit) -> Returned | Exception:
+        """Run a unit in its own savepoint; only a broken database is raised."""
+        execute = self._writer.cursor().execute
+        returned: Returned = []
+        execute("SAVEPOINT unit")
+        try:
+            for step in unit.steps:
+                query = step.query
+                if query.counted:
+                    returned.append(counted(step, execute(query.text, step.params).fetchall()))
+                else:
+                    execute(query.text, step.params)
+            group.check(unit)
+        except _FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
+            execute("ROLLBACK TO unit")
+            execute("RELEASE unit")
+            return _refused(error)
+        execute("RELEASE unit")
+        group.add(unit)
+        return returned
+
+    def _failure(self, error: apsw.Error) -> StoreError:
+        if isinstance(error, _FATAL):
+            self._broken = f"{self._path}: {type(error).__name__}: {error}"
+            return StoreBrokenError(self._broken)
+        return StoreError(f"{self._path}: {type(error).__name__}: {error}")
+
+
+class _ReadLoop:
+    """One reader thread: answers queries until told to stop."""
+
+    def __init__(
+        self,
+        reads: "SimpleQueue[_Read | None]",
+        connection: apsw.Connection,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._reads = reads
+        self._execute = connection.cursor().execute
+        self._loop = loop
+
+    def __call__(self) -> None:
+        while (read := self._reads.get()) is not None:
+            outcome: list[Row] | Exception
+            try:
+                outcome = self._execute(read.query.text, read.params).fetchall()
+            except apsw.Error as error:
+                outcome = StoreError(f"{read.query.name}: {type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 - a defect must reach its caller, not a thread
+                outcome = error
+            _tell(self._loop, [(read.future, outcome)])
+
+
+def _tell(loop: asyncio.AbstractEventLoop, outcomes: list[tuple[Any, Any]]) -> None:
+    """Hand outcomes to their callers with one wake-up of the loop."""
+    # A loop that was closed has no caller left who could want to know.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_resolve, outcomes)
+
+
+def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in outcomes:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _refused(error: Exception) -> Exception:
+    if isinstance(error, StoreError | GatewayError):
+        return error
+    if isinstance(error, apsw.Error):
+        return RefusedError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _locked(path: Path) -> int:
+    """Take the lock file beside the database; it is held until its descriptor is closed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise LockedError(
+            f"{path} is in use by another process; one process owns an embedded database"
+        ) from None
+    return descriptor

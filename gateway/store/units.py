@@ -1,0 +1,288 @@
+"""From a Change to a unit of work: the statements, balance moves and tallies it stands for.
+
+Pure: no database, no clock. Everything one event causes is in one unit, so it commits together:
+payout, attempts, event, entries, webhooks, decision, evidence.
+"""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from channels.money import Currency
+from gateway.domain.errors import UnfundedError
+from gateway.domain.ledger import Book, Posting, Side
+from gateway.domain.lifecycle import PAYOUT_EDGES
+from gateway.domain.payout import (
+    Accepted,
+    Armed,
+    Attempt,
+    AttemptState,
+    Event,
+    Payout,
+    PayoutState,
+)
+from gateway.ports import Change, FloatShortError, Intake, StaleError
+from gateway.store import codec, rows
+from gateway.store.codec import micros
+from gateway.store.database import Guard, Unit
+from gateway.store.errors import RefusedError
+from gateway.store.payloads import PayloadOf, detail_of, dumped
+from gateway.store.queries import Queries
+from gateway.store.vault import Vault
+
+QUARTER_US = 15 * 60 * 1_000_000
+"""Amounts armed are tallied per quarter of an hour: every time zone's day starts on one."""
+
+OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
+
+
+class TakenError(Exception):
+    """The idempotency key or the merchant's reference was used before."""
+
+
+class Units:
+    """Builds units of work from changes."""
+
+    def __init__(self, queries: Queries, vault: Vault, payload_of: PayloadOf) -> None:
+        """Remember what statements there are, and how to seal and to write webhooks."""
+        self._queries = queries
+        self._vault = vault
+        self._payload_of = payload_of
+
+    def accepted(self, change: Change, intake: Intake, floor_minor: int | None) -> Unit:
+        """The acceptance of a payout, possibly armed at once.
+
+        Fails with `TakenError`, or `UnfundedError` when `floor_minor` would not hold.
+        """
+        _check(change)
+        payout = change.after
+        unit = Unit()
+        unit.add(
+            self._queries["insert_payout"],
+            rows.payout_params(self._vault, payout, intake),
+            TakenError,
+        )
+        for number, instrument in enumerate(payout.instruments):
+            unit.add(
+                self._queries["insert_payee"],
+                {
+                    "merchant_id": payout.merchant_id,
+                    "payee_index": self._vault.blind_index(codec.payee_of(instrument)),
+                    "payout_id": payout.id,
+                    "instrument": number,
+                },
+            )
+        self._fill(unit, change)
+        if floor_minor is not None:
+            account = (Book.AVAILABLE, payout.merchant_id, payout.amount.currency)
+            unit.guards.append(Guard(account, floor_minor, _unfunded))
+        return unit
+
+    def moved(self, change: Change) -> Unit:
+        """A move of a stored payout; fails with `StaleError` or `FloatShortError`."""
+        _check(change)
+        before, after = change.before, change.after
+        if before is None:
+            raise ValueError("an acceptance needs its intake: use accept")
+        unit = Unit()
+        unit.add(
+            self._queries["update_payout"],
+            {
+                "merchant_id": after.merchant_id,
+                "id": after.id,
+                "before_version": before.version,
+                "state": after.state,
+                "version": after.version,
+                "updated_at": micros(after.updated_at),
+                "due_at": codec.micros_or_none(after.due_at),
+                "reason": after.reason,
+                "owner": after.owner,
+            },
+            lambda: StaleError(f"{after.id} is no longer at version {before.version}"),
+        )
+        self._fill(unit, change)
+        return unit
+
+    def decided(self, unit: Unit, payout: Payout, at: int, decision: bytes | None) -> None:
+        """Keep a routing decision, when there is one."""
+        if decision is not None:
+            unit.add(
+                self._queries["insert_decision"],
+                {
+                    "merchant_id": payout.merchant_id,
+                    "payout_id": payout.id,
+                    "at": at,
+                    "decision": decision,
+                },
+            )
+
+    def posted(self, unit: Unit, posting: Posting, merchant_id: str, name: str, at: int) -> None:
+        """Append a posting's entries and move its accounts."""
+        sums: dict[str, int] = defaultdict(int)
+        insert = self._queries["insert_entry"]
+        for leg, entry in enumerate(posting, 1):
+            account = entry.account
+            sums[account.currency] += (
+                entry.amount_minor if entry.side is Side.DEBIT else -entry.amount_minor
+            )
+            unit.add(
+                insert,
+                {
+                    "merchant_id": merchant_id,
+                    "posting": name,
+                    "leg": leg,
+                    "book": account.book,
+                    "owner": account.owner,
+                    "currency": account.currency,
+                    "side": entry.side,
+                    "amount_minor": entry.amount_minor,
+                    "at": at,
+                },
+            )
+            unit.moves[account.book, account.owner, account.currency] += entry.change_minor
+        if any(sums.values()):
+            raise RefusedError(f"posting {name} is off by {dict(sums)}")
+
+    # --- What acceptances and moves have in common ---
+
+    def _fill(self, unit: Unit, change: Change) -> None:
+        after, at = change.after, micros(change.after.updated_at)
+        self._attempts(unit, change)
+        _tally_state(unit, change)
+        first = after.version - len(change.events) + 1
+        state = change.before.state if change.before else None
+        for seq, (event, posting) in enumerate(
+            zip(change.events, change.postings, strict=True), first
+        ):
+            state = _state_after(state, event)
+            self._event(unit, change, event, seq, state)
+            self.posted(unit, posting, after.merchant_id, f"{after.id}/{seq}", at)
+            if isinstance(event, Armed):
+                unit.guards.append(_float_guard(event.attempt, after.amount.currency))
+        self.decided(unit, after, at, change.decision)
+        if change.evidence is not None:
+            sealed = self._vault.seal(
+                codec.evidence_json(change.evidence),
+                after.merchant_id,
+                "evidence",
+                f"{after.id}/{after.version}",
+            )
+            unit.add(
+                self._queries["insert_evidence"],
+                {
+                    "merchant_id": after.merchant_id,
+                    "payout_id": after.id,
+                    "seq": after.version,
+                    "evidence": sealed,
+                },
+            )
+
+    def _attempts(self, unit: Unit, change: Change) -> None:
+        known = change.before.attempts if change.before else ()
+        added = change.after.attempts[len(known) :]
+        for old, attempt in zip(known, change.after.attempts, strict=False):
+            if old == attempt:
+                continue
+            unit.add(
+                self._queries["update_attempt"],
+                rows.attempt_params(self._vault, change.after, attempt),
+                lambda: RefusedError("an attempt to be moved is not stored"),
+            )
+            _tally_attempt(unit, change.after, old, attempt)
+        for attempt in added:
+            unit.add(
+                self._queries["insert_attempt"],
+                rows.attempt_params(self._vault, change.after, attempt),
+            )
+            _tally_attempt(unit, change.after, None, attempt)
+
+    def _event(
+        self, unit: Unit, change: Change, event: Event, seq: int, state: PayoutState
+    ) -> None:
+        payout = change.after
+        at = micros(payout.updated_at)
+        unit.add(
+            self._queries["insert_event"],
+            {
+                "merchant_id": payout.merchant_id,
+                "payout_id": payout.id,
+                "seq": seq,
+                "kind": event.kind,
+                "state": state,
+                "at": at,
+                "actor": change.actor,
+                "detail": dumped(detail_of(event)).decode(),
+            },
+        )
+        then = payout if payout.state is state else replace(payout, state=state)
+        unit.add(
+            self._queries["insert_deliveries"],
+            {
+                "stem": f"msg_{payout.id.removeprefix('po_')}_{seq}_",
+                "merchant_id": payout.merchant_id,
+                "payout_id": payout.id,
+                "seq": seq,
+                "payload": self._payload_of(then, event, seq, payout.updated_at),
+                "at": at,
+                "kind_quoted": f'%"{event.kind}"%',
+                "type_quoted": f'%"payout.{event.kind}"%',
+            },
+        )
+
+
+def _check(change: Change) -> None:
+    """A change that does not add up is a defect and never reaches the database."""
+    before, after = change.before, change.after
+    start = before.version if before else 0
+    if after.version != start + len(change.events) or not change.events:
+        raise ValueError(f"{after.id}: {len(change.events)} events lead to {after.version}?")
+    if len(change.postings) != len(change.events):
+        raise ValueError(f"{after.id}: every event has one posting")
+    if before and (before.id, before.merchant_id) != (after.id, after.merchant_id):
+        raise ValueError(f"{before.id} cannot become {after.id}")
+    if before and before.attempts and len(after.attempts) < len(before.attempts):
+        raise ValueError(f"{after.id}: attempts are never removed")
+
+
+def _state_after(state: PayoutState | None, event: Event) -> PayoutState:
+    if isinstance(event, Accepted):
+        return event.state
+    if state is None:
+        raise ValueError("a payout's first event is its acceptance")
+    return PAYOUT_EDGES[state, type(event)]
+
+
+def _tally_state(unit: Unit, change: Change) -> None:
+    if change.before is not None:
+        unit.tallies["payout", change.before.state, 0] -= 1
+    unit.tallies["payout", change.after.state, 0] += 1
+
+
+def _tally_attempt(unit: Unit, payout: Payout, old: Attempt | None, new: Attempt) -> None:
+    if old is not None:
+        unit.tallies[f"attempt:{old.state}", old.channel, 0] -= 1
+    unit.tallies[f"attempt:{new.state}", new.channel, 0] += 1
+    used = (new.state is not AttemptState.DEAD) - (
+        old is not None and old.state is not AttemptState.DEAD
+    )
+    if used:
+        quarter = micros(new.armed_at) // QUARTER_US
+        unit.tallies["armed", new.channel, quarter] += used * payout.amount.minor
+
+
+def _float_guard(attempt: Attempt, currency: Currency) -> Guard:
+    channel = attempt.channel
+    return Guard(
+        (Book.FLOAT, channel, currency),
+        0,
+        lambda: FloatShortError(f"the float of {channel} does not cover the payout"),
+    )
+
+
+def _unfunded() -> UnfundedError:
+    return UnfundedError(
+        "insufficient_funds",
+        "the available balance does not cover amount and fee; fund the account and try again",
+        zh="可用余额不足以支付付款金额和手续费，请充值后重试",
+    )
+
+

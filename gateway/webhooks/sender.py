@@ -1,0 +1,129 @@
+"""One try of one webhook: sign, guard, POST, hear the status.
+
+The status line is the whole answer. The body is read only so that the connection can be used again,
+up to a bound, and thrown away; redirects are answers like any other and never followed.
+"""
+
+import asyncio
+import ssl
+from datetime import datetime
+
+import aiohttp
+
+from gateway.engine.deliver import Answer
+from gateway.ports import Delivery, Endpoint
+from gateway.webhooks.egress import Destination, Egress, EgressError
+from gateway.webhooks.resolve import Lookup, SystemLookup, connector
+from gateway.webhooks.signing import signed_headers
+
+TIMEOUT_S = 10.0
+"""For everything: look-up, connect, TLS, request, status, rest of the reply (reliability.md §6)."""
+REPLY_BYTES_MAX = 64 * 1024
+USER_AGENT = "hangdao-webhooks"
+
+
+class WebhookSender:
+    """Sends to any endpoint the egress rules admit. Nothing is opened before the first webhook."""
+
+    def __init__(
+        self,
+        egress: Egress,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        lookup: Lookup | None = None,
+    ) -> None:
+        self._egress = egress
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._system = SystemLookup()
+        self._lookup: Lookup = lookup or self._system
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._closed = False
+
+    async def send(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
+        """Try once, at most; whatever the receiver or its URL does wrong comes back as an answer.
+
+        `at` is the signature's timestamp: receivers refuse one that is more than minutes off.
+        """
+        status: int | None = None
+        try:
+            headers = signed_headers(delivery.id, delivery.payload, endpoint.secrets, at)
+            destination = self._egress.destination(endpoint.url)
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._session(destination).post(
+                    destination.url,
+                    data=delivery.payload,
+                    headers=headers | {"content-type": "application/json"},
+                    allow_redirects=False,
+                ) as response,
+            ):
+                status = response.status
+                await _drain(response)
+        except Exception as error:  # noqa: BLE001 - one webhook's trouble must not stop the others
+            if status is None:
+                return Answer(None, self._described(error))
+        return Answer(status)
+
+    async def aclose(self) -> None:
+        """Drop every connection; may be called twice. Nothing is sent afterwards."""
+        self._closed = True
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+        self._system.close()
+
+    def _session(self, destination: Destination) -> aiohttp.ClientSession:
+        if self._closed:
+            raise EgressError("the gateway is stopping")
+        session = self._sessions.get(destination.listed)
+        if session is None:
+            self._tls = self._tls or ssl.create_default_context()
+            session = self._sessions[destination.listed] = aiohttp.ClientSession(
+                connector=connector(
+                    self._egress, self._lookup, self._tls, listed=destination.listed
+                ),
+                timeout=aiohttp.ClientTimeout(total=None),
+                headers={"User-Agent": USER_AGENT},
+                skip_auto_headers=("Accept", "Accept-Encoding"),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,  # a proxy would connect for us, behind the guard's back
+                auto_decompress=False,  # a small reply must not unpack into a big one
+            )
+        return session
+
+    def _described(self, error: Exception) -> str:
+        """Say it for the merchant; the HTTP library's own texts may quote URLs and stay here."""
+        match error:
+            case EgressError() | aiohttp.ClientConnectorError(os_error=EgressError()):
+                return str(getattr(error, "os_error", error))
+            case aiohttp.ClientConnectorDNSError():
+                return "the host name does not resolve"
+            case aiohttp.ClientConnectorCertificateError():
+                return "the TLS certificate is not trusted or is for another host"
+            case aiohttp.ClientConnectorSSLError():
+                return "the TLS handshake failed"
+            case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+                return "the connection was refused"
+            case aiohttp.ClientConnectorError():
+                return "no connection could be made"
+            case TimeoutError():
+                return f"no answer within {self._timeout_s:g} s"
+            case aiohttp.ClientResponseError():
+                return "the answer was not readable as HTTP"
+            case aiohttp.ClientConnectionError() | OSError():
+                return "the connection broke before an answer came"
+            case _:
+                return f"it could not be sent ({type(error).__name__})"
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read a reply to its end so that the connection can serve again, or hang up on a long one."""
+    left = REPLY_BYTES_MAX
+    while left > 0:
+        chunk = await response.content.read(left)
+        if not chunk:
+            return
+        left -= len(chunk)
+    response.close()

@@ -1,0 +1,224 @@
+"""The composition root: the only module that names adapters, databases and settings together."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from aiohttp import web
+
+from channels.contract import Channel
+from channels.registry import KINDS
+from gateway.api.app import build_app
+from gateway.api.auth import Authenticator
+from gateway.api.context import Api
+from gateway.clock import SystemClock, SystemEntropy
+from gateway.engine.deliver import Courier
+from gateway.engine.gateway import Gateway
+from gateway.engine.load import Load
+from gateway.engine.worker import Worker
+from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
+from gateway.ports import Entropy, Store
+from gateway.settings import Loaded, Problem, SettingsError, check_credentials
+from gateway.store import open_store
+from gateway.store.vault import Vault
+from gateway.webhooks.egress import Egress
+from gateway.webhooks.sender import WebhookSender
+from gateway.webhooks.signing import new_secret
+from policies import document
+from policies.calendars.workdays import known_years
+from policies.document import PolicyError
+from policies.health import WHOLE, Health
+from policies.policy import Policy
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A gateway put together and not yet running."""
+
+    gateway: Gateway
+    app: web.Application
+    worker: Worker
+    courier: Courier
+    sender: WebhookSender
+    store: Store
+    observe: Observe
+    stopping: asyncio.Event
+
+    async def aclose(self) -> None:
+        """Close connections and the store; nothing may run any more."""
+        await self.courier.aclose()
+        await self.sender.aclose()
+        for channel in self.gateway.channels.values():
+            await channel.aclose()
+        await self.store.aclose()
+
+
+def program_version() -> str:
+    """The installed version."""
+    try:
+        return version("hangdao")
+    except PackageNotFoundError:
+        return "0"
+
+
+def channels_of(loaded: Loaded, clock: SystemClock) -> dict[str, Channel]:
+    """Build every configured channel. Raises `SettingsError` naming file and line."""
+    channels: dict[str, Channel] = {}
+    problems: list[Problem] = []
+    for one in loaded.settings.channels:
+        where = loaded.origins.get(("channels", loaded.settings.channels.index(one)), one.name)
+        kind = KINDS.get(one.kind)
+        if kind is None:
+            kinds = ", ".join(sorted(KINDS))
+            problems.append(
+                Problem(where, f"channel {one.name}: there is no kind {one.kind!r}; use {kinds}")
+            )
+            continue
+        try:
+            credentials = check_credentials(loaded, one, kind.settings)
+            terms = one.terms.as_terms()
+            channels[one.name] = kind.build(one.name, credentials, terms, clock.now)
+        except SettingsError as error:
+            problems += error.problems
+        except ValueError as error:
+            problems.append(Problem(where, str(error)))
+    if problems:
+        raise SettingsError(problems)
+    return channels
+
+
+def policy_of(loaded: Loaded) -> Policy:
+    """The policy to start with. Raises `SettingsError` for a file that cannot be used."""
+    file = loaded.settings.policy.file
+    if file is None:
+        return document.load(document.example(), "built-in policy")
+    try:
+        return document.load(Path(file).read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        raise SettingsError([Problem(str(file), f"cannot be read: {error.strerror}")]) from None
+    except PolicyError as error:
+        raise SettingsError([Problem(str(file), str(error))]) from None
+
+
+async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: bool) -> Store:
+    """Open the configured database. Raises `StoreError`."""
+    settings = loaded.settings
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    secrets = settings.secrets
+    previous = secrets.previous_kek
+    vault = Vault(
+        secrets.kek.get_secret_value(), None if previous is None else previous.get_secret_value()
+    )
+    return await open_store(settings.database.url.get_secret_value(), vault, clock, migrate=migrate)
+
+
+async def assemble(loaded: Loaded) -> Assembly:
+    """Put the gateway together. Raises `SettingsError` or `StoreError`; then nothing is left open."""
+    settings = loaded.settings
+    clock, entropy = SystemClock(), SystemEntropy()
+    log = make_log(clock, sys.stderr, level=settings.log.level, form=settings.log.format)
+    adopt_standard_logging(log)
+    observe = Observe(log, Metrics(program_version()))
+    channels = channels_of(loaded, clock)
+    policy = policy_of(loaded)
+    embedded = settings.database.url.get_secret_value().startswith("sqlite:")
+    store = await open_configured_store(loaded, clock, migrate=embedded)
+    gateway = Gateway(
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        channels=channels,
+        policy=policy,
+        health=Health(),
+        observer=observe,
+        load=Load(),
+        notify_base=settings.server.public_url,
+    )
+    worker = Worker(
+        gateway,
+        concurrency=settings.worker.concurrency,
+        poll_s=settings.worker.poll_s,
+        exclusive=embedded,
+    )
+    egress = Egress(settings.webhooks.allow)
+    sender = WebhookSender(egress)
+    courier = Courier(store, sender, clock, limit=500, concurrency=settings.worker.concurrency)
+    stopping = asyncio.Event()
+    api = _api(loaded, gateway, worker, egress, observe, stopping, entropy)
+    app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
+    return Assembly(gateway, app, worker, courier, sender, store, observe, stopping)
+
+
+def _api(
+    loaded: Loaded,
+    gateway: Gateway,
+    worker: Worker,
+    egress: Egress,
+    observe: Observe,
+    stopping: asyncio.Event,
+    entropy: Entropy,
+) -> Api:
+    settings = loaded.settings
+    pepper = settings.secrets.key_pepper_bytes
+    clock = gateway.clock
+
+    async def ready() -> list[str]:
+        problems = []
+        if stopping.is_set():
+            problems.append("the process is stopping")
+        if worker.broken is not None or not await gateway.store.healthy():
+            problems.append("the store does not take writes")
+        if not gateway.channels:
+            problems.append("no channel is configured")
+        if clock.now().year not in known_years():
+            problems.append("the business calendar does not know this year")
+        return problems
+
+    def metrics() -> bytes:
+        currencies = {
+            name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
+        }
+        views = gateway.health.views(gateway.channels, WHOLE, clock.now())
+        observe.metrics.carry(gateway.load.uses, currencies)
+        observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
+        return observe.metrics.render()
+
+    return Api(
+        gateway=gateway,
+        authenticator=Authenticator(gateway.store, clock, pepper),
+        entropy=entropy,
+        pepper=pepper,
+        version=program_version(),
+        check_webhook_url=egress.check_url,
+        new_webhook_secret=new_secret,
+        ready=ready,
+        metrics=metrics,
+        advance_clock=clock.advance
+        if settings.clock.adjustable and isinstance(clock, SystemClock)
+        else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """Counts and logs requests."""
+
+    observe: Observe
+
+    def requested(
+        self, method: str, route: str, status: int, seconds: float, who: Mapping[str, str]
+    ) -> None:
+        """One request was answered."""
+        self.observe.metrics.request(route=route, method=method, status=status, seconds=seconds)
+        request_line(
+            self.observe.log,
+            request_id=who.get("request_id", ""),
+            method=method,
+            route=route,
+            status=status,
+            seconds=seconds,
+            **{name: value for name, value in who.items() if name != "request_id"},
+        )

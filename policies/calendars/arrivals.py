@@ -1,0 +1,80 @@
+"""When money sent now arrives, and when a channel is open: local time, cut-off, working days.
+
+Counting starts on the local day of sending, or on the next day when the cut-off has passed; a T+1
+channel given money on Saturday therefore pays on Monday, as Chinese institutions count.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from policies.calendars.workdays import LONGEST_REST_DAYS, add_business_days
+from policies.facts import Arrival, CalendarClass, Cycle, Hours
+
+_DAY: Final = timedelta(days=1)
+_END_OF_DAY: Final = time(23, 59, 59)
+
+
+@lru_cache(maxsize=256)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def arrival(cycle: Cycle, sent_at: datetime) -> Arrival:
+    """When money sent at `sent_at` is with the beneficiary.
+
+    In a year without a published calendar the longest holiday on record is added.
+    """
+    here = sent_at.astimezone(_zone(cycle.timezone))
+    sent_on = here.date()
+    if cycle.instant:
+        return Arrival(sent_on, sent_at, 0, known=True)
+    late = here.time() >= cycle.cutoff
+    return _counted(cycle.days, cycle.calendar, cycle.timezone, sent_on, late)
+
+
+@lru_cache(maxsize=4096)
+def _counted(
+    days: int, calendar: CalendarClass, timezone: str, sent_on: date, late: bool
+) -> Arrival:
+    start = sent_on + _DAY if late else sent_on
+    on, known = add_business_days(start, days, calendar)
+    if not known:
+        on = add_business_days(on + _DAY * LONGEST_REST_DAYS, 0, calendar).on
+    at = datetime.combine(on, _END_OF_DAY, _zone(timezone)).astimezone(UTC)
+    return Arrival(on, at, (on - sent_on).days, known)
+
+
+def is_open(hours: Hours, at: datetime) -> bool:
+    """Whether a channel with these hours takes payouts at `at`."""
+    if not hours.windows:
+        return True
+    now = at.astimezone(_zone(hours.timezone)).time()
+    for opens, closes in hours.windows:
+        if opens < closes:
+            if opens <= now < closes:
+                return True
+        elif now >= opens or now < closes:
+            return True
+    return False
+
+
+def next_open(hours: Hours, at: datetime) -> datetime:
+    """The first moment from `at` on at which the channel is open, in UTC."""
+    if is_open(hours, at):
+        return at.astimezone(UTC)
+    zone = _zone(hours.timezone)
+    today = at.astimezone(zone).date()
+    starts = (
+        datetime.combine(day, opens, zone).astimezone(UTC)
+        for opens, _ in hours.windows
+        for day in (today, today + _DAY)
+    )
+    return min(start for start in starts if start > at)
+
+
+def next_midnight(timezone: str, at: datetime) -> datetime:
+    """When the next local day begins, in UTC."""
+    tomorrow = at.astimezone(_zone(timezone)).date() + _DAY
+    return datetime.combine(tomorrow, time(0), _zone(timezone)).astimezone(UTC)

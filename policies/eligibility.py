@@ -1,0 +1,143 @@
+"""The hard filters: every reason why a channel or an instrument may not carry a payout now.
+
+All reasons are collected, not just the first, so that an operator sees at once what would have
+to change. A reason carries the time at which it may lift; without one, waiting does not help.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from policies.calendars.arrivals import is_open, next_midnight, next_open
+from policies.cost import float_needed_minor
+from policies.exclusions import Code, Exclusion
+from policies.facts import Arrival, ChannelFacts, HealthView, PayoutFacts, Tried
+from policies.policy import ChannelLists, Parameters
+
+# How soon it is worth asking again when nobody can know: a slot frees itself within the second, an
+# operator or a top-up takes a minute. The engine may well ask earlier when it hears of a change.
+_IN_FLIGHT_RECHECK: Final = timedelta(seconds=1)
+_IN_DOUBT_RECHECK: Final = timedelta(seconds=30)
+_PROBE_RECHECK: Final = timedelta(seconds=30)
+_OPERATOR_RECHECK: Final = timedelta(seconds=60)
+
+_WHOLE_CHANNEL: Final = frozenset({"channel", "instruction"})
+"""Faults that another instrument at the same channel would meet again."""
+_FAST_DAYS: Final = 1
+
+
+def standing_reasons(
+    channel: ChannelFacts, lists: ChannelLists, parameters: Parameters, now: datetime
+) -> tuple[Exclusion, ...]:
+    """What is against the channel now, whatever the payout: its status, hours, queues, policy."""
+    reasons: tuple[Exclusion, ...] = ()
+    if channel.status != "active":
+        code = Code.PAUSED if channel.status == "paused" else Code.DRAINING
+        reasons += (Exclusion(code, (), now + _OPERATOR_RECHECK),)
+    if channel.name in lists.deny:
+        reasons += (Exclusion(Code.POLICY_DENIES),)
+    if lists.only and channel.name not in lists.only:
+        reasons += (Exclusion(Code.POLICY_ONLY),)
+    if channel.inflight >= channel.inflight_max:
+        values = (channel.inflight, channel.inflight_max)
+        reasons += (Exclusion(Code.IN_FLIGHT_FULL, values, now + _IN_FLIGHT_RECHECK),)
+    doubt_max = min(channel.in_doubt_max, parameters.in_doubt_max)
+    if channel.in_doubt >= doubt_max:
+        values = (channel.in_doubt, doubt_max)
+        reasons += (Exclusion(Code.IN_DOUBT_FULL, values, now + _IN_DOUBT_RECHECK),)
+    if channel.hours.windows and not is_open(channel.hours, now):
+        reasons += (Exclusion(Code.CLOSED, (), next_open(channel.hours, now)),)
+    return reasons
+
+
+def fit_reasons(
+    payout: PayoutFacts,
+    channel: ChannelFacts,
+    charged: tuple[int, int],
+    arrival: Arrival,
+    now: datetime,
+) -> tuple[Exclusion, ...]:
+    """What is against this payout at the channel; `charged` is the fee and the surcharge."""
+    if channel.currency != payout.currency:
+        # Limits, fee and float speak of another currency; comparing them would mean nothing.
+        return (Exclusion(Code.CURRENCY, (channel.currency, payout.currency)),)
+    reasons = _amount_reasons(payout.amount_minor, channel, now)
+    fee = charged[0] + charged[1]
+    if channel.float_minor is not None:
+        needed = float_needed_minor(channel.fee, payout.amount_minor, fee)
+        if needed > channel.float_minor:
+            values = (channel.float_minor, needed)
+            reasons += (Exclusion(Code.FLOAT_SHORT, values, now + _OPERATOR_RECHECK),)
+    if payout.max_fee_minor is not None and fee > payout.max_fee_minor:
+        reasons += (Exclusion(Code.FEE_OVER_MAXIMUM, (fee, payout.max_fee_minor)),)
+    if payout.speed != "standard" and not channel.cycle.instant:
+        days = arrival.days_calendar
+        if payout.speed == "instant" or days > _FAST_DAYS:
+            reasons += (Exclusion(Code.TOO_SLOW, (payout.speed, days)),)
+    return reasons
+
+
+def _amount_reasons(amount: int, channel: ChannelFacts, now: datetime) -> tuple[Exclusion, ...]:
+    reasons: tuple[Exclusion, ...] = ()
+    if amount < channel.min_minor:
+        reasons += (Exclusion(Code.AMOUNT_BELOW_MINIMUM, (amount, channel.min_minor)),)
+    if channel.max_minor is not None and amount > channel.max_minor:
+        reasons += (Exclusion(Code.AMOUNT_ABOVE_MAXIMUM, (amount, channel.max_minor)),)
+    cap = channel.day_cap_minor
+    if cap is not None and channel.day_used_minor + amount > cap:
+        # A new day helps only a payout that fits into an unused cap.
+        lifts = next_midnight(channel.cycle.timezone, now) if amount <= cap else None
+        reasons += (Exclusion(Code.DAY_CAP, (channel.day_used_minor, cap), lifts),)
+    return reasons
+
+
+def tried_reason(
+    tried: tuple[Tried, ...], channel: str, instrument: int, now: datetime
+) -> Exclusion | None:
+    """What earlier attempts say against this candidate; the strongest reason wins.
+
+    `never` rules out everything. `other_instrument` rules the instrument out at every channel.
+    `any` rules out the pair, and the whole channel when channel or instruction were at fault.
+    """
+    found: Exclusion | None = None
+    for one in tried:
+        if one.elsewhere == "never":
+            return Exclusion(Code.TRIED_FINAL, (one.channel,))
+        if one.retry_at is not None and one.retry_at <= now:
+            continue
+        if one.elsewhere == "other_instrument":
+            hit = one.instrument == instrument
+            reason = Exclusion(Code.TRIED_INSTRUMENT, (one.channel,), one.retry_at)
+        else:
+            hit = one.channel == channel and (
+                one.instrument == instrument or one.fault in _WHOLE_CHANNEL
+            )
+            reason = Exclusion(Code.TRIED, (one.fault,), one.retry_at)
+        if hit and (found is None or _longer(reason, found)):
+            found = reason
+    return found
+
+
+def _longer(one: Exclusion, other: Exclusion) -> bool:
+    """Whether `one` holds for longer than `other`; without a time it holds for ever."""
+    if other.lifts_at is None:
+        return False
+    return one.lifts_at is None or one.lifts_at > other.lifts_at
+
+
+def quarantine_reason(health: HealthView, now: datetime) -> Exclusion:
+    """The reason for leaving a quarantined channel alone, and when its next probe is due."""
+    due = health.probe_at
+    return Exclusion(
+        Code.QUARANTINED, (), due if due is not None and due > now else now + _PROBE_RECHECK
+    )
+
+
+def retry_at(reasons_of_each: list[tuple[Exclusion, ...]]) -> datetime | None:
+    """When the first candidate may become eligible, if nothing but time is against it."""
+    earliest: datetime | None = None
+    for reasons in reasons_of_each:
+        lifts = [one.lifts_at for one in reasons if one.lifts_at is not None]
+        if len(lifts) == len(reasons):
+            at = max(lifts)
+            earliest = at if earliest is None or at < earliest else earliest
+    return earliest

@@ -1,0 +1,1 @@
+"""Policies shipped with the package; the fixtures of its tests as well."""

@@ -1,0 +1,295 @@
+"""What a routing decision is made from, and what it says: plain immutable values.
+
+The gateway fills the facts from its store, its health view and the adapters; `decide` turns them
+into a `Decision`. Nothing here reads a clock, a file or another package of ours. Money is integer
+minor units; costs are integer *micro* units (a millionth of a minor unit), because an amount times
+a rate in parts per million is then exact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from policies.exclusions import Exclusion
+
+Rail: TypeAlias = str
+"""How a beneficiary is reached, e.g. `alipay`, `bank_card`; the channels name them."""
+CalendarClass: TypeAlias = Literal["natural", "cn_statutory", "cn_no_makeup"]
+Speed: TypeAlias = Literal["standard", "fast", "instant"]
+Elsewhere: TypeAlias = Literal["never", "other_instrument", "any"]
+
+MICRO = 1_000_000
+"""Micro units in a minor unit, and parts in a whole for everything named `_ppm`."""
+
+
+# --- Terms of a channel: long-lived, checked when made -----------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What a channel charges: clamp(flat + rate, min, max) + surcharge.
+
+    `on_top` takes the charge from our float beside the amount; `deducted` out of the amount.
+    """
+
+    flat_minor: int = 0
+    rate_ppm: int = 0
+    min_minor: int = 0
+    max_minor: int | None = None
+    surcharge_ppm: int = 0
+    mode: Literal["on_top", "deducted"] = "on_top"
+
+    def __post_init__(self) -> None:
+        """Refuse terms that would make a fee negative or its bounds contradict."""
+        parts = (self.flat_minor, self.rate_ppm, self.min_minor, self.surcharge_ppm)
+        if min(parts) < 0:
+            raise ValueError("fee parts must not be negative")
+        if self.max_minor is not None and self.max_minor < self.min_minor:
+            raise ValueError("fee max_minor is below min_minor")
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """When money given to a channel arrives: `days` after the day it was sent before `cutoff`.
+
+    `natural` counts every day (D+n); the other two count working days (T+n). `instant` means
+    within minutes, at any hour, whatever the calendar.
+    """
+
+    days: int = 0
+    calendar: CalendarClass = "natural"
+    cutoff: time = time(23, 59, 59)
+    timezone: str = "Asia/Shanghai"
+    instant: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a cycle that cannot be priced."""
+        if not 0 <= self.days <= 366:
+            raise ValueError("cycle days must be between 0 and 366")
+        if self.instant and self.days:
+            raise ValueError("an instant cycle has 0 days")
+        ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Local opening windows `(opens, closes)`; none means always open.
+
+    A window holds `opens` and not `closes`; `closes` at or before `opens` crosses midnight.
+    """
+
+    windows: tuple[tuple[time, time], ...] = ()
+    timezone: str = "Asia/Shanghai"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown time zone at once rather than on the first payout."""
+        ZoneInfo(self.timezone)
+
+
+# --- Facts of one decision ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """What is believed about a channel now; probabilities in parts per million.
+
+    `success_ppm` is among definite answers, `unknown_ppm` among all sends. `probing` says that a
+    quarantined channel may be given one payout to see whether it has recovered.
+    """
+
+    success_ppm: int = 990_000
+    unknown_ppm: int = 0
+    observations: int = 0
+    quarantined: bool = False
+    probing: bool = False
+    latency_ms: int = 1000
+    probe_at: datetime | None = None
+    """When a quarantined channel's next probe is due at the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """One channel as it stands at the moment of the decision."""
+
+    name: str
+    rails: frozenset[Rail]
+    currency: str
+    fee: Fee
+    cycle: Cycle
+    min_minor: int = 1
+    max_minor: int | None = None
+    day_cap_minor: int | None = None
+    day_used_minor: int = 0
+    float_minor: int | None = None
+    """What the channel's account can pay now; None when it is not known or not limited."""
+    inflight: int = 0
+    inflight_max: int = 64
+    in_doubt: int = 0
+    in_doubt_max: int = 200
+    status: Literal["active", "paused", "draining"] = "active"
+    hours: Hours = Hours()
+    health: HealthView = HealthView()
+    health_of: Mapping[int, HealthView] = field(default_factory=dict)
+    """Views that are finer than `health`, by instrument index (a bank's own segment, say)."""
+    problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """By instrument index: what the adapter's own check has against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentFacts:
+    """One way to reach the beneficiary; `index` is its place in the payout, first preferred."""
+
+    index: int
+    rail: Rail
+    bank_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt that is proven to have moved no money, and where another one has a chance.
+
+    `fault` is who caused it (`channel`, `instruction`, `beneficiary`, `operator`). With
+    `retry_at`, the same candidate may be tried again from then on: the engine sets it for passing
+    troubles such as a refused connection.
+    """
+
+    channel: str
+    instrument: int
+    fault: str
+    elsewhere: Elsewhere
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """What was asked, and what has been tried. `fast` means by the next calendar day."""
+
+    payout_id: str
+    merchant_id: str
+    amount_minor: int
+    currency: str
+    instruments: tuple[InstrumentFacts, ...]
+    speed: Speed = "standard"
+    deadline_at: datetime | None = None
+    max_fee_minor: int | None = None
+    tried: tuple[Tried, ...] = ()
+
+
+# --- What a decision says ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When money will be there; `at` is the end of the local day `on` unless it is instant.
+
+    `days_calendar` counts from the local day of sending. `known` is False when a year without a
+    published holiday table was involved: the date is then a cautious guess.
+    """
+
+    on: date
+    at: datetime
+    days_calendar: int
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CostParts:
+    """The expected cost of one candidate, every part in micro units; `fee` alone is the sticker."""
+
+    fee: int
+    surcharge: int
+    capital: int
+    lateness: int
+    fail: int
+    unknown: int
+
+    @property
+    def certain(self) -> int:
+        """What is paid even if the attempt goes well."""
+        return self.fee + self.surcharge + self.capital + self.lateness
+
+    @property
+    def total(self) -> int:
+        """What the candidate is ranked by."""
+        return self.fee + self.surcharge + self.capital + self.lateness + self.fail + self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A channel and an instrument that may carry the payout now."""
+
+    channel: str
+    instrument: int
+    rail: Rail
+    cost: CostParts
+    arrival: Arrival
+    success_ppm: int
+    unknown_ppm: int
+    preferred: bool
+    probing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A channel and an instrument that may not, with every reason."""
+
+    channel: str
+    instrument: int
+    reasons: tuple[Exclusion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to "which channel, and why"; stored whole with the payout.
+
+    `order` begins with the chosen candidate and goes on as failover would.
+    `propensities_ppm`, in the same order, tell how likely each was to be chosen given
+    these facts; they add up to a million. Without a candidate, `retry_at` says when asking again
+    may help; None means that no waiting will.
+    """
+
+    payout_id: str
+    merchant_id: str
+    amount_minor: int
+    currency: str
+    decided_at: datetime
+    policy_hash: str
+    draw_ppm: int
+    outcome: Literal["cheapest", "preferred", "explored", "probe", "none"]
+    order: tuple[Candidate, ...]
+    propensities_ppm: tuple[int, ...]
+    excluded: tuple[Excluded, ...]
+    retry_at: datetime | None = None
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate to try now."""
+        return self.order[0] if self.order else None
+
+    @property
+    def arrival(self) -> Arrival | None:
+        """The promised arrival."""
+        return self.order[0].arrival if self.order else None
+
+    @property
+    def cheapest_sticker(self) -> Candidate | None:
+        """What a router that looks only at the listed fee would have taken."""
+        if not self.order:
+            return None
+        return min(
+            self.order, key=lambda one: (one.cost.fee, one.cost.total, one.channel, one.instrument)
+        )
+
+    @property
+    def capital_saved_micro(self) -> int:
+        """Capital cost avoided against the cheapest sticker; negative when time was bought."""
+        sticker = self.cheapest_sticker
+        return sticker.cost.capital - self.order[0].cost.capital if sticker else 0
+
+    @property
+    def saved_micro(self) -> int:
+        """Expected all-in cost avoided against the cheapest sticker."""
+        sticker = self.cheapest_sticker
+        return sticker.cost.total - self.order[0].cost.total if sticker else 0

@@ -1,0 +1,62 @@
+"""The policy as `decide` reads it: checked numbers and channel lists, no parsing, no pydantic.
+
+`document` makes it from YAML; tests may make it directly. The fields' meaning and defaults are in
+`policies/README.md`, which a test compares with this file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+EVERY_MERCHANT = "*"
+"""The key of the lists that hold for merchants without an entry of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The prices and bounds of routing; money in minor units of the payout's own currency."""
+
+    capital_rate_ppm: int = 120_000
+    """What tied-up money costs a year."""
+    fail_penalty_minor: int = 200
+    """What one failed attempt costs in delay and work."""
+    unknown_penalty_minor: int = 3_000
+    """What one payout in doubt costs: money locked, inquiries, perhaps a person."""
+    lateness_ppm_per_day: int = 1_000
+    """Price of each begun day after the deadline, as a share of the amount."""
+    explore_ppm: int = 10_000
+    """Share of first attempts spread evenly over eligible candidates, so that estimates live."""
+    explore_cost_max_minor: int = 100
+    """Exploration never takes a candidate dearer than the best by more than this."""
+    probe_max_minor: int = 100_000
+    """The largest payout risked on a quarantined channel while another one can carry it."""
+    in_doubt_max: int = 200
+    """At this many payouts in doubt no channel takes more, whatever its own cap says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLists:
+    """Which channels a merchant may, should and may only use."""
+
+    deny: frozenset[str] = frozenset()
+    prefer: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
+    """Empty means every channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One activated policy; `hash` identifies its content in every decision."""
+
+    name: str
+    hash: str
+    parameters: Parameters = Parameters()
+    lists: Mapping[str, ChannelLists] = field(default_factory=dict)
+
+    def lists_for(self, merchant_id: str) -> ChannelLists:
+        """The merchant's resolved lists, else everybody's."""
+        lists = self.lists
+        found = lists.get(merchant_id)
+        return found if found is not None else lists.get(EVERY_MERCHANT, _NO_LISTS)
+
+
+_NO_LISTS = ChannelLists()

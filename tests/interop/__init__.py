@@ -1,0 +1,1 @@
+"""Official SDKs, unmodified, against the simulators."""

@@ -1,0 +1,235 @@
+"""Laws that hold for every decision, whatever the facts."""
+
+from dataclasses import replace
+from datetime import time, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.decide import decide, next_after
+from policies.explain import explain, from_json, to_json
+from policies.facts import (
+    ChannelFacts,
+    Cycle,
+    Fee,
+    HealthView,
+    Hours,
+    InstrumentFacts,
+    PayoutFacts,
+    Tried,
+)
+from policies.policy import ChannelLists, Parameters, Policy
+from tests.policies.builders import FRIDAY_NOON, LAW
+
+NAMES = ("a", "b", "c", "d", "e")
+RAILS = ("alipay", "wechat", "bank_card")
+PPM = st.integers(0, 1_000_000)
+DRAWS = st.integers(0, 999_999)
+names = st.frozensets(st.sampled_from(NAMES), max_size=3)
+
+healths = st.builds(
+    HealthView,
+    success_ppm=PPM,
+    unknown_ppm=PPM,
+    quarantined=st.booleans(),
+    probing=st.booleans(),
+    latency_ms=st.integers(1, 5000),
+)
+cycles = st.one_of(
+    st.just(Cycle(instant=True)),
+    st.builds(
+        Cycle,
+        days=st.integers(0, 7),
+        calendar=st.sampled_from(("natural", "cn_statutory", "cn_no_makeup")),
+        cutoff=st.sampled_from((time(9), time(17), time(23, 59))),
+    ),
+)
+
+
+@st.composite
+def channel_sets(draw: st.DrawFn) -> list[ChannelFacts]:
+    """Up to five channels of different names."""
+    return [
+        ChannelFacts(
+            name=name,
+            rails=draw(st.frozensets(st.sampled_from(RAILS), min_size=1)),
+            currency=draw(st.sampled_from(("CNY", "CNY", "CNY", "HKD"))),
+            fee=Fee(draw(st.integers(0, 300)), draw(st.integers(0, 2000))),
+            cycle=draw(cycles),
+            min_minor=draw(st.sampled_from((1, 1000))),
+            max_minor=draw(st.sampled_from((None, None, 100_000))),
+            float_minor=draw(st.sampled_from((None, None, 50_000))),
+            inflight=draw(st.integers(0, 64)),
+            in_doubt=draw(st.sampled_from((0, 0, 199, 200))),
+            status=draw(st.sampled_from(("active", "active", "active", "paused"))),
+            hours=draw(st.sampled_from((Hours(), Hours(((time(9), time(12)),))))),
+            health=draw(healths),
+            health_of=draw(st.dictionaries(st.integers(0, 2), healths, max_size=1)),
+            problems=draw(st.sampled_from(({}, {}, {0: ("too long",)}))),
+        )
+        for name in sorted(draw(st.frozensets(st.sampled_from(NAMES))))
+    ]
+
+
+tries = st.builds(
+    Tried,
+    channel=st.sampled_from(NAMES),
+    instrument=st.integers(0, 2),
+    fault=st.sampled_from(("channel", "instruction", "beneficiary")),
+    elsewhere=st.sampled_from(("any", "any", "other_instrument", "never")),
+    retry_at=st.sampled_from((None, FRIDAY_NOON, FRIDAY_NOON + timedelta(seconds=9))),
+)
+payouts = st.builds(
+    PayoutFacts,
+    payout_id=st.just("po_1"),
+    merchant_id=st.sampled_from(("m_1", "m_2")),
+    amount_minor=st.integers(1, 500_000),
+    currency=st.just("CNY"),
+    instruments=st.lists(st.sampled_from(RAILS), min_size=1, max_size=3).map(
+        lambda rails: tuple(InstrumentFacts(index, rail) for index, rail in enumerate(rails))
+    ),
+    speed=st.sampled_from(("standard", "standard", "fast", "instant")),
+    deadline_at=st.sampled_from((None, FRIDAY_NOON + timedelta(days=1))),
+    max_fee_minor=st.sampled_from((None, None, 200)),
+    tried=st.lists(tries, max_size=2).map(tuple),
+)
+policies = st.builds(
+    lambda explore, bound, lists: Policy(
+        "law", "f" * 64, Parameters(explore_ppm=explore, explore_cost_max_minor=bound), lists
+    ),
+    st.integers(0, 500_000),
+    st.integers(0, 1000),
+    st.dictionaries(
+        st.sampled_from(("*", "m_2")), st.builds(ChannelLists, names, names, names), max_size=2
+    ),
+)
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS, st.randoms(use_true_random=False))
+def test_same_facts_same_decision(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int, random: object
+) -> None:
+    """The order in which channels are configured changes nothing at all."""
+    first = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    shuffled = list(channels)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    assert decide(payout, shuffled, policy, FRIDAY_NOON, draw) == first
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
+def test_every_candidate_is_ranked_or_excluded(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """No candidate is both, none is forgotten, and nothing is excluded without a reason."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    ranked = {(one.channel, one.instrument) for one in decision.order}
+    out = {(one.channel, one.instrument) for one in decision.excluded}
+    every = {(one.name, way.index) for one in channels for way in payout.instruments}
+    assert not ranked & out
+    assert ranked | out == every
+    assert len(decision.order) + len(decision.excluded) == len(every)
+    assert all(one.reasons for one in decision.excluded)
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
+def test_propensities_are_a_distribution(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """They add up to one, and what was chosen was possible."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    assert len(decision.propensities_ppm) == len(decision.order)
+    assert min(decision.propensities_ppm, default=0) >= 0
+    assert sum(decision.propensities_ppm) == (1_000_000 if decision.order else 0)
+    assert not decision.order or decision.propensities_ppm[0] > 0
+
+
+@LAW
+@given(payouts, channel_sets(), policies)
+def test_propensities_do_not_depend_on_the_draw(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy
+) -> None:
+    """What is logged is the chance before the draw, the same whichever way it falls."""
+
+    def chances(draw: int) -> dict[tuple[str, int], int]:
+        decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+        return {
+            (one.channel, one.instrument): chance
+            for one, chance in zip(decision.order, decision.propensities_ppm, strict=True)
+        }
+
+    assert chances(0) == chances(999_999)
+
+
+@LAW
+@given(payouts, channel_sets(), policies)
+def test_the_best_is_no_dearer_than_its_equals(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy
+) -> None:
+    """With the draw at zero the winner is the cheapest among the equally preferred."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, 0)
+    if decision.outcome in ("cheapest", "preferred"):
+        best = decision.order[0]
+        rivals = [one for one in decision.order if not one.probing]
+        assert best.preferred == any(one.preferred for one in rivals)
+        assert all(
+            best.cost.total <= one.cost.total for one in rivals if one.preferred == best.preferred
+        )
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
+def test_quarantine_is_respected(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """A quarantined channel is in the order only as a due probe."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    by_name = {one.name: one for one in channels}
+    for one in decision.order:
+        health = by_name[one.channel].health_of.get(one.instrument, by_name[one.channel].health)
+        assert one.probing == health.quarantined
+        assert not health.quarantined or health.probing
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
+def test_waiting_until_retry_at_is_never_in_the_past(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """A decision without a candidate asks to be repeated later, or never."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    assert (decision.outcome == "none") == (decision.order == ())
+    if decision.retry_at is not None:
+        assert decision.outcome == "none"
+        assert decision.retry_at > FRIDAY_NOON
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
+def test_failing_over_ends(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """If every attempt fails for good, no candidate is tried twice and the payout comes to rest."""
+    asked = replace(payout, tried=())
+    seen: set[tuple[str, int]] = set()
+    while (chosen := decide(asked, channels, policy, FRIDAY_NOON, draw).chosen) is not None:
+        pair = (chosen.channel, chosen.instrument)
+        assert pair not in seen
+        seen.add(pair)
+        asked = replace(asked, tried=(*asked.tried, Tried(*pair, "beneficiary", "any")))
+    first = decide(replace(payout, tried=()), channels, policy, FRIDAY_NOON, draw)
+    assert next_after(first, asked.tried, FRIDAY_NOON) is None
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
+def test_a_stored_decision_comes_back_whole(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """JSON and back is the same Decision, and its explanation the same words."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    again = from_json(to_json(decision))
+    assert again == decision
+    assert explain(again) == explain(decision)

@@ -1,0 +1,307 @@
+"""Health estimates: fading, quarantine and probes, doubt, latency, segments, the last channel."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from policies.facts import HealthView
+from policies.health import WHOLE, Health, HealthSettings, Observed, keep_one_per_rail
+
+BEGIN = datetime(2026, 11, 20, 4, tzinfo=UTC)
+GOOD: Observed = "success"
+MIXED: list[Observed] = [*[GOOD] * 19, "failure", *[GOOD] * 19]
+"""A channel that fails now and then, ending well."""
+
+
+def at(seconds: float) -> datetime:
+    """A moment of the test's own clock."""
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def feed(
+    health: Health,
+    outcomes: list[Observed],
+    channel: str = "a",
+    segment: str = WHOLE,
+    begin: float = 0,
+) -> float:
+    """One outcome a second; returns the second after the last."""
+    for second, outcome in enumerate(outcomes):
+        now = at(begin + second)
+        health.observe(channel, segment, outcome, now, sent_at=now)
+    return begin + len(outcomes)
+
+
+def sick(channel: str = "a", segment: str = WHOLE) -> tuple[Health, float]:
+    """A channel that worked well and then failed until quarantined."""
+    health = Health()
+    now = feed(health, ["success"] * 50, channel, segment)
+    while not health.view(channel, segment, at(now)).quarantined:
+        now = feed(health, ["failure"], channel, segment, now)
+    return health, now
+
+
+def test_unknown_channel_starts_hopeful() -> None:
+    """Before any evidence a channel is believed almost as good as usual ones."""
+    view = Health().view("a", WHOLE, BEGIN)
+    assert view == HealthView(success_ppm=965_000, observations=0, latency_ms=1000)
+
+
+def test_evidence_moves_the_estimate() -> None:
+    """Successes raise it, failures lower it, and doubt leaves it alone."""
+    health = Health()
+    feed(health, ["success"] * 100)
+    good = health.view("a", WHOLE, at(100))
+    feed(health, ["unknown"], begin=100)
+    doubted = health.view("a", WHOLE, at(101))
+    feed(health, ["failure"], begin=101)
+    bad = health.view("a", WHOLE, at(102))
+    assert good.success_ppm == pytest.approx(doubted.success_ppm, abs=100)
+    assert good.unknown_ppm == 0 < doubted.unknown_ppm
+    assert bad.success_ppm < doubted.success_ppm - 5_000
+    assert bad.observations == 102
+
+
+def test_idle_channel_drifts_back_to_almost_the_leader() -> None:
+    """Old evidence fades as others are observed, so that the channel is tried again."""
+    health = Health()
+    now = feed(health, ["failure", "failure", "success"], "idle")
+    low = health.view("idle", WHOLE, at(now)).success_ppm
+    now = feed(health, ["success"] * 3000, "busy", begin=now)
+    views = health.views(["idle", "busy"], WHOLE, at(now))
+    assert low < 900_000
+    assert 0 < views["busy"].success_ppm - views["idle"].success_ppm < 10_000
+
+
+def test_time_alone_makes_evidence_fade() -> None:
+    """Without traffic the half-life is at most two hours."""
+    health = Health()
+    now = feed(health, ["failure"] * 3)
+    soon = health.view("a", WHOLE, at(now)).success_ppm
+    later = health.view("a", WHOLE, at(now + 10 * 7200)).success_ppm
+    assert soon < 700_000
+    assert later > 950_000
+
+
+def test_a_burst_does_not_wipe_out_memory() -> None:
+    """However many outcomes come in a second, the half-life is at least a minute."""
+    health = Health()
+    for _ in range(3):
+        health.observe("a", WHOLE, "failure", BEGIN, sent_at=BEGIN)
+    for n in range(2000):
+        health.observe("b", WHOLE, "success", at(n / 2000), sent_at=BEGIN)
+    assert health.view("a", WHOLE, at(1)).success_ppm < 700_000
+
+
+def test_clock_that_steps_back_is_harmless() -> None:
+    """An earlier time is taken as no time passed."""
+    health = Health()
+    feed(health, ["success"] * 10, begin=100)
+    before = health.view("a", WHOLE, at(110))
+    health.observe("a", WHOLE, "success", at(0), sent_at=BEGIN, latency_ms=5)
+    health.observe("a", WHOLE, "success", at(-5), sent_at=BEGIN, latency_ms=4)
+    assert health.view("a", WHOLE, at(-9)).success_ppm >= before.success_ppm
+
+
+@pytest.mark.parametrize(("usual", "needed"), [([GOOD] * 200, 3), (MIXED * 10, 5)])
+def test_consecutive_failures_quarantine_quickly(usual: list[Observed], needed: int) -> None:
+    """A few failures in a row evict; the better a channel used to be, the fewer."""
+    health = Health()
+    now = feed(health, usual)
+    now = feed(health, ["failure"] * (needed - 1), begin=now)
+    assert not health.view("a", WHOLE, at(now)).quarantined
+    feed(health, ["failure"], begin=now)
+    view = health.view("a", WHOLE, at(now))
+    assert view.quarantined
+    assert not view.probing
+    assert view.probe_at == at(now + 30)
+
+
+def test_usual_failures_do_not_quarantine() -> None:
+    """One failure in forty, evenly, is a bad channel and not an outage."""
+    health = Health()
+    now = feed(health, MIXED * 30)
+    assert not health.view("a", WHOLE, at(now)).quarantined
+
+
+def test_lost_replies_quarantine_too() -> None:
+    """Three payouts in doubt in a row evict, without counting as failures."""
+    health = Health()
+    now = feed(health, ["success"] * 100)
+    good = health.view("a", WHOLE, at(now)).success_ppm
+    feed(health, ["unknown"] * 3, begin=now)
+    view = health.view("a", WHOLE, at(now + 3))
+    assert view.quarantined
+    assert view.success_ppm == pytest.approx(good, abs=2000)
+
+
+def test_probe_is_due_after_decisions_or_time() -> None:
+    """Every 25 decisions, or 30 seconds when traffic is thin."""
+    health, now = sick()
+    for _ in range(24):
+        health.started("b", WHOLE, at(now))
+    assert not health.view("a", WHOLE, at(now)).probing
+    health.started("b", WHOLE, at(now))
+    assert health.view("a", WHOLE, at(now)).probing
+    patient, now = sick()
+    assert not patient.view("a", WHOLE, at(now + 28)).probing
+    assert patient.view("a", WHOLE, at(now + 29)).probing
+
+
+def test_one_probe_at_a_time() -> None:
+    """Sending the probe makes the next one wait."""
+    health, now = sick()
+    assert health.view("a", WHOLE, at(now + 30)).probing
+    health.started("a", WHOLE, at(now + 30))
+    assert not health.view("a", WHOLE, at(now + 31)).probing
+    assert health.view("a", WHOLE, at(now + 60)).probing
+
+
+def test_failed_probes_back_off_up_to_sixteenfold() -> None:
+    """Each failed probe doubles the wait, four times at most."""
+    health, now = sick()
+    waits: list[float] = []
+    for _ in range(6):
+        health.started("a", WHOLE, at(now))
+        health.observe("a", WHOLE, "failure", at(now), sent_at=at(now))
+        due = health.view("a", WHOLE, at(now)).probe_at
+        assert due is not None
+        waits.append((due - at(now)).total_seconds())
+        now += waits[-1]
+    assert waits == [60, 120, 240, 480, 480, 480]
+
+
+def test_five_straight_successes_restore() -> None:
+    """A success asks for the next probe at once; the fifth in a row ends the quarantine."""
+    health, now = sick()
+    for _ in range(4):
+        health.started("a", WHOLE, at(now))
+        health.observe("a", WHOLE, "success", at(now + 1), sent_at=at(now))
+        now += 1
+        view = health.view("a", WHOLE, at(now))
+        assert view.quarantined
+        assert view.probing
+    health.observe("a", WHOLE, "success", at(now), sent_at=at(now))
+    view = health.view("a", WHOLE, at(now))
+    assert not view.quarantined
+    assert view.probe_at is None
+    assert view.success_ppm > 950_000
+
+
+@pytest.mark.parametrize("outcome", ["failure", "unknown"])
+def test_a_bad_probe_breaks_the_run(outcome: Observed) -> None:
+    """Four successes, one bad answer, four successes: still in quarantine."""
+    health, now = sick()
+    now = feed(health, [*[GOOD] * 4, outcome, *[GOOD] * 4], begin=now)
+    assert health.view("a", WHOLE, at(now)).quarantined
+    feed(health, ["success"], begin=now)
+    assert not health.view("a", WHOLE, at(now)).quarantined
+
+
+def test_late_answers_are_not_probes() -> None:
+    """Outcomes of payouts sent before the quarantine neither end nor prolong it."""
+    health, now = sick()
+    due = health.view("a", WHOLE, at(now)).probe_at
+    late: list[Observed] = ["failure", *[GOOD] * 5]
+    for outcome in late:
+        health.observe("a", WHOLE, outcome, at(now), sent_at=at(10))
+    view = health.view("a", WHOLE, at(now))
+    assert view.quarantined
+    assert view.probe_at == due
+
+
+def test_latency_jumps_up_and_decays() -> None:
+    """A peak counts at once and is forgotten over tens of seconds."""
+    health = Health()
+    health.observe("a", WHOLE, "success", at(0), sent_at=BEGIN, latency_ms=100)
+    health.observe("a", WHOLE, "success", at(1), sent_at=BEGIN, latency_ms=3000)
+    assert health.view("a", WHOLE, at(1)).latency_ms == 3000
+    health.observe("a", WHOLE, "success", at(11), sent_at=BEGIN, latency_ms=100)
+    assert health.view("a", WHOLE, at(11)).latency_ms == pytest.approx(1167, abs=1)
+    health.observe("a", WHOLE, "success", at(100), sent_at=BEGIN, latency_ms=100)
+    assert health.view("a", WHOLE, at(100)).latency_ms == 100
+
+
+def test_segment_shrinks_to_its_channel() -> None:
+    """A segment without evidence is its channel; with evidence it goes its own way."""
+    health = Health()
+    now = feed(health, ["success"] * 300, "a", "bank:ICBC")
+    whole = health.view("a", WHOLE, at(now))
+    assert health.view("a", "bank:CCB", at(now)) == whole
+    now = feed(health, ["failure"] * 2, "a", "bank:CCB", now)
+    ccb = health.view("a", "bank:CCB", at(now))
+    icbc = health.view("a", "bank:ICBC", at(now))
+    assert ccb.success_ppm < 800_000
+    assert ccb.observations == 2
+    assert icbc.success_ppm > 980_000
+    assert health.view("b", "bank:CCB", at(now)).observations == 0
+
+
+def test_a_segments_outage_leaves_the_other_segments_alone() -> None:
+    """A down bank evicts the channel for that bank only."""
+    health = Health()
+    now: float = 0
+    for _ in range(30):
+        now = feed(health, ["success"] * 9, "a", "bank:ICBC", now)
+        now = feed(health, ["failure"], "a", "bank:CCB", now)
+    assert health.view("a", "bank:CCB", at(now)).quarantined
+    assert not health.view("a", "bank:ICBC", at(now)).quarantined
+
+
+def test_a_channels_outage_covers_all_segments() -> None:
+    """When the whole channel is in quarantine, so is every segment, until both are due."""
+    health, now = sick("a", "bank:ICBC")
+    assert health.view("a", WHOLE, at(now)).quarantined
+    assert health.view("a", "bank:CCB", at(now)).quarantined
+    assert health.view("a", "bank:ICBC", at(now + 30)).probing
+
+
+def test_with_all_in_quarantine_the_prior_is_the_first_belief() -> None:
+    """There is no leader to compare with, so nothing is learned from the dead."""
+    health, now = sick()
+    assert health.view("b", WHOLE, at(now)).success_ppm == 965_000
+
+
+def test_settings_can_be_given() -> None:
+    """A stricter limit quarantines on the first failures."""
+    health = Health(HealthSettings(cusum_limit=1.0))
+    feed(health, ["failure"])
+    assert health.view("a", WHOLE, at(1)).quarantined
+
+
+# --- the last channel of a rail ----------------------------------------------------------------
+
+DOWN = HealthView(success_ppm=100_000, quarantined=True, probing=True, probe_at=BEGIN)
+LESS_DOWN = HealthView(success_ppm=200_000, quarantined=True, probe_at=BEGIN)
+UP = HealthView()
+
+
+def test_a_rail_keeps_its_best_channel() -> None:
+    """Where all are evicted the least bad one stays in service."""
+    rails = {"a": ["alipay"], "b": ["alipay"]}
+    views = keep_one_per_rail({"a": DOWN, "b": LESS_DOWN}, rails)
+    assert views == {"a": DOWN, "b": HealthView(success_ppm=200_000)}
+
+
+def test_a_rail_with_a_healthy_channel_needs_no_guard() -> None:
+    """Eviction stands as long as somebody else serves."""
+    views = {"a": DOWN, "b": UP}
+    assert keep_one_per_rail(views, {"a": ["alipay"], "b": ["alipay"]}) == views
+
+
+def test_each_rail_is_guarded() -> None:
+    """A healthy channel on another rail is no substitute, a shared lifted one is."""
+    views = {"a": DOWN, "b": UP, "c": LESS_DOWN}
+    rails = {"a": ["alipay", "bank_card"], "b": ["wechat"], "c": ["bank_card"]}
+    kept = keep_one_per_rail(views, rails)
+    assert {name: view.quarantined for name, view in kept.items()} == {
+        "a": False,
+        "b": False,
+        "c": True,
+    }
+
+
+def test_channels_out_of_business_do_not_count() -> None:
+    """A paused channel, absent from the rails, neither serves nor is lifted."""
+    kept = keep_one_per_rail({"a": DOWN, "paused": UP}, {"a": ["alipay"], "gone": ["wechat"]})
+    assert not kept["a"].quarantined

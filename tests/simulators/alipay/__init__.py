@@ -1,0 +1,1 @@
+"""The Alipay simulator, asked the way a merchant asks."""
