@@ -255,6 +255,8 @@ class Reason(StrEnum):
     NEVER_SENT = "never_sent"
     RECALLED = "recalled"
     BANK_RETURNED = "bank_returned"
+    UNEXPLAINED = "unexplained"
+    """The channel proves that no money moved and gives a cause that no table knows."""
 
     @property
     def fault(self) -> Fault:
@@ -292,6 +294,7 @@ _REASONS: Mapping[Reason, tuple[Fault, Elsewhere]] = {
     Reason.NEVER_SENT: (Fault.CHANNEL, Elsewhere.ANY),
     Reason.RECALLED: (Fault.OPERATOR, Elsewhere.NEVER),
     Reason.BANK_RETURNED: (Fault.BENEFICIARY, Elsewhere.NEVER),
+    Reason.UNEXPLAINED: (Fault.INSTRUCTION, Elsewhere.NEVER),
 }
 
 

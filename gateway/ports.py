@@ -48,7 +48,7 @@ class Health(Protocol):
         outcome: Observed,
         now: datetime,
         *,
-        sent_at: datetime | None = None,
+        sent_at: datetime,
         latency_ms: int | None = None,
     ) -> None:
         """Learn from an outcome that the channel, not the beneficiary, caused."""

@@ -12,7 +12,7 @@ from aiohttp import web
 from channels.contract import Channel
 from channels.registry import KINDS
 from gateway.api.app import build_app
-from gateway.api.auth import Authenticator
+from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.engine.deliver import Courier
@@ -20,7 +20,7 @@ from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
 from gateway.engine.worker import Worker
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
-from gateway.ports import Entropy, Store
+from gateway.ports import Entropy, Scope, Store
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.store import open_store
 from gateway.store.vault import Vault
@@ -116,7 +116,7 @@ async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: 
 
 
 async def assemble(loaded: Loaded) -> Assembly:
-    """Put the gateway together. Raises `SettingsError` or `StoreError`; then nothing is left open."""
+    """Put the gateway together. Raises `SettingsError` or `StoreError`, leaving nothing open."""
     settings = loaded.settings
     clock, entropy = SystemClock(), SystemEntropy()
     log = make_log(clock, sys.stderr, level=settings.log.level, form=settings.log.format)
@@ -222,3 +222,27 @@ class _Requests:
             seconds=seconds,
             **{name: value for name, value in who.items() if name != "request_id"},
         )
+
+
+async def create_operator_key(loaded: Loaded, label: str) -> str:
+    """Make an operator's key straight in the store: the first one, before anything runs.
+
+    Returns the key, which is shown this once. Raises `StoreError`, also when a gateway holds the
+    SQLite database.
+    """
+    clock = SystemClock()
+    store = await open_configured_store(loaded, clock, migrate=True)
+    try:
+        stored, text, _ = new_key(
+            SystemEntropy(),
+            loaded.settings.secrets.key_pepper_bytes,
+            merchant_id=None,
+            scopes=frozenset({Scope.ADMIN, Scope.PAYOUTS_READ, Scope.PAYOUTS_WRITE}),
+            label=label,
+            signed=False,
+            now=clock.now(),
+        )
+        await store.add_key(stored, "bootstrap")
+    finally:
+        await store.aclose()
+    return text

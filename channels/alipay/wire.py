@@ -179,7 +179,7 @@ def _read_order(node: Node, asked: Inquiry, seen: Evidence) -> Outcome:
             return Rejected(
                 codes.failure_reason(code),
                 code or status,
-                node.get("fail_reason") or node.message,
+                node.get("fail_reason") or node.get("sub_msg") or "",
                 channel_ref=order_id,
             )
         case Step.PAID:

@@ -135,7 +135,7 @@ FAIL_REASON_FAMILIES: tuple[tuple[str, Reason], ...] = (
     ("BLOCK_B2C_MERCHANTLIMITAMOUNT_", Reason.QUOTA_EXHAUSTED),
 )
 
-UNEXPLAINED = Reason.PAYEE_DECLINED
+UNEXPLAINED = Reason.UNEXPLAINED
 """FAIL with a reason no table knows, or with none.
 
 The state alone decides that no money moved, so this is a failure and not an unknown. But the cause

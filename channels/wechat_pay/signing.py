@@ -191,14 +191,13 @@ def load_public(serial: str, pem: str) -> PlatformKey:
 
 
 def load_certificate(pem: str) -> PlatformKey:
-    """A platform certificate; its serial is upper-case hex in whole bytes, as on the wire."""
+    """A platform certificate; its serial is the number in upper-case hex, as the SDKs send it."""
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
     except ValueError as error:
         raise ValueError("not a PEM certificate") from error
-    serial = f"{certificate.serial_number:X}"
     return PlatformKey(
-        serial if len(serial) % 2 == 0 else f"0{serial}",
+        f"{certificate.serial_number:X}",
         _strong(certificate.public_key()),
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,

@@ -57,9 +57,17 @@ class Route:
     quoted_fee_minor: int = 0
 
 
+BANKS = frozenset(
+    "ICBC ABC BOC CCB COMM PSBC CMB CITIC CEB CMBC CIB SPDB PAB HXB GDB CZB BOHAIB HFB "
+    "BJBANK SHBANK NJCB NBBANK HZCB JSBANK GZB CDCB WHCCB QDCCB XACB TCCB".split()
+)
+"""Banks whose health is kept apart: the national ones and the largest city banks. Merchants name
+the bank, so an open set would let anybody grow the estimators without bound."""
+
+
 def segment_of(instrument: Instrument) -> str:
-    """The part of a channel whose health an outcome speaks of: the rail, and the bank if known."""
-    if isinstance(instrument, BankCard | BankAccount) and instrument.bank_code:
+    """The part of a channel whose health an outcome speaks of: the rail, and a well-known bank."""
+    if isinstance(instrument, BankCard | BankAccount) and instrument.bank_code in BANKS:
         return f"{instrument.rail}:{instrument.bank_code}"
     return str(instrument.rail)
 

@@ -18,6 +18,7 @@ from prometheus_client import (
 from gateway.ports import ChannelUse
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+PREFIX = "hangdao_"
 
 _FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
 _CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -29,77 +30,60 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         """Register everything at zero; `version` becomes the build info."""
-        self.registry = registry = CollectorRegistry()
-        self.payouts = Counter(
-            "hangdao_payouts_total", "Payouts that reached a state.", ["state"], registry=registry
+        self.registry = CollectorRegistry()
+        self._watch_payouts()
+        self._watch_channels()
+        self._watch_process(version)
+
+    def _watch_payouts(self) -> None:
+        self.payouts = self._counter("payouts_total", "Payouts that reached a state.", "state")
+        self.attempts = self._counter(
+            "attempts_total", "Attempts that reached a state.", "channel", "outcome"
         )
-        self.attempts = Counter(
-            "hangdao_attempts_total",
-            "Attempts that reached a state.",
-            ["channel", "outcome"],
-            registry=registry,
-        )
-        self.to_paid = Histogram(
-            "hangdao_payout_to_paid_seconds",
+        self.to_paid = self._histogram(
+            "payout_to_paid_seconds",
             "From acceptance to the channel's word that it is paid.",
-            buckets=_PAID,
-            registry=registry,
+            _PAID,
         )
-        self.route = Histogram(
-            "hangdao_route_seconds", "One routing decision.", buckets=_FAST, registry=registry
+        self.route = self._histogram("route_seconds", "One routing decision.", _FAST)
+        self.in_doubt = self._gauge("in_doubt", "Attempts of which nobody knows the outcome.")
+
+    def _watch_channels(self) -> None:
+        self.calls = self._histogram(
+            "channel_call_seconds", "One question, answered or not.", _CALL, "channel", "op"
         )
-        self.calls = Histogram(
-            "hangdao_channel_call_seconds",
-            "One question to a channel, answered or not.",
-            ["channel", "op"],
-            buckets=_CALL,
-            registry=registry,
+        self.answers = self._counter(
+            "channel_answers_total", "What channels answered.", "channel", "op", "outcome"
         )
-        self.answers = Counter(
-            "hangdao_channel_answers_total",
-            "What channels answered.",
-            ["channel", "op", "outcome"],
-            registry=registry,
+        self.inflight = self._gauge("inflight", "Attempts a channel is carrying.", "channel")
+        self.success_ratio = self._gauge(
+            "channel_success_ratio", "Believed chance that the next payout succeeds.", "channel"
         )
-        self.in_doubt = Gauge(
-            "hangdao_in_doubt", "Attempts of which nobody knows the outcome.", registry=registry
+        self.float_minor = self._gauge(
+            "float_minor", "Free money there, in minor units.", "channel", "currency"
         )
-        self.inflight = Gauge(
-            "hangdao_inflight", "Attempts a channel is carrying.", ["channel"], registry=registry
+
+    def _watch_process(self, version: str) -> None:
+        self.requests = self._histogram(
+            "http_request_seconds", "One request.", _CALL, "route", "method", "status"
         )
-        self.success_ratio = Gauge(
-            "hangdao_channel_success_ratio",
-            "Believed chance that the next payout succeeds.",
-            ["channel"],
-            registry=registry,
+        self.deliveries = self._counter(
+            "webhook_deliveries_total", "Webhook tries by result.", "result"
         )
-        self.float_minor = Gauge(
-            "hangdao_float_minor",
-            "Free money at the institution, in minor units.",
-            ["channel", "currency"],
-            registry=registry,
-        )
-        self.deliveries = Counter(
-            "hangdao_webhook_deliveries_total",
-            "Webhook tries by result.",
-            ["result"],
-            registry=registry,
-        )
-        self.requests = Histogram(
-            "hangdao_http_request_seconds",
-            "One request, from first byte read to last byte written.",
-            ["route", "method", "status"],
-            buckets=_CALL,
-            registry=registry,
-        )
-        self.alarms = Counter(
-            "hangdao_alarms_total", "Things a person should see.", ["event"], registry=registry
-        )
-        self.unobserved = Counter(
-            "hangdao_unobserved_total", "Observations lost to a defect.", registry=registry
-        )
-        build = Gauge("hangdao_build_info", "Always 1.", ["version"], registry=registry)
-        build.labels(version).set(1)
+        self.alarms = self._counter("alarms_total", "Things a person should see.", "event")
+        self.unobserved = self._counter("unobserved_total", "Observations lost to a defect.")
+        self._gauge("build_info", "Always 1.", "version").labels(version).set(1)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(PREFIX + name, meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(PREFIX + name, meaning, labels, registry=self.registry, buckets=buckets)
 
     def carry(self, uses: Mapping[str, ChannelUse], currencies: Mapping[str, str]) -> None:
         """Take over what channels carry, as the store counts it; called before a scrape."""

@@ -27,7 +27,17 @@ ALLOWED = frozenset(
         # the request
         *("method", "route", "status", "bytes"),
         # the process
-        *("host", "port", "pid", "version", "workers", "signal", "database", "config_hash"),
+        *(
+            "host",
+            "port",
+            "pid",
+            "version",
+            "workers",
+            "channels",
+            "signal",
+            "database",
+            "config_hash",
+        ),
     )
 )
 """Fields that may be logged. Any other is shown masked, so that the omission is seen."""

@@ -43,7 +43,7 @@ class Document:
 class _Loader(yaml.SafeLoader):
     """Safe, and with the core schema of YAML 1.2 (section 10.3.2) for plain scalars."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - the base declares it so
 
 
 _Loader.add_implicit_resolver(

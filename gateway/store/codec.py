@@ -14,12 +14,15 @@ from channels.contract import (
     INSTRUMENTS,
     AlipayAccount,
     AlipayIdentity,
+    BankAccount,
+    BankCard,
     Evidence,
     FeeSchedule,
     Instrument,
     PayeeAction,
     Rail,
     Reason,
+    WechatWallet,
 )
 from gateway.domain.payout import Certificate, CertificateKind, Refusal
 
@@ -74,11 +77,11 @@ def payee_of(instrument: Instrument) -> bytes:
     """What makes two instruments the same payee's account, whatever name was given with it."""
     match instrument:
         case AlipayAccount(identity=identity, identity_type=kind):
-            parts = (instrument.rail, kind, identity.strip().lower())
-        case _ if instrument.rail is Rail.WECHAT:
-            parts = (instrument.rail, instrument.appid or "", instrument.openid)
-        case _:
-            parts = (Rail.BANK_CARD, "", "".join(instrument.number.split()))
+            parts = ["alipay", kind, identity.strip().lower()]
+        case WechatWallet(openid=openid, appid=appid):
+            parts = ["wechat", appid or "", openid]
+        case BankCard(number=number) | BankAccount(number=number):
+            parts = ["bank", "".join(number.split())]
     return "\x1f".join(parts).encode()
 
 
@@ -145,9 +148,9 @@ def certificate_of(text: str, message: str) -> Certificate:
     )
 
 
-def refusal_json(refusal: Refusal) -> bytes:
+def refusal_json(refusal: Refusal | None) -> bytes | None:
     """A refusal with the channel's words."""
-    return orjson.dumps(refusal)
+    return None if refusal is None else orjson.dumps(refusal)
 
 
 def refusal_of(text: bytes) -> Refusal:
@@ -156,8 +159,10 @@ def refusal_of(text: bytes) -> Refusal:
     return Refusal(Reason(item["reason"]), item["code"], item["message"])
 
 
-def action_json(action: PayeeAction) -> bytes:
+def action_json(action: PayeeAction | None) -> bytes | None:
     """What the beneficiary must do."""
+    if action is None:
+        return None
     return orjson.dumps(
         {
             "kind": action.kind,

@@ -6,14 +6,25 @@ it. Balances are checked against the group's running sums and written once per a
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.ports import StoreError
 from gateway.store.queries import Params, Queries, Query
 
-Row = Sequence[Any]
+
+class Row(Protocol):
+    """One row: columns by position."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """A column."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """All columns."""
+
+
+Rows = Sequence[Row]
 AccountKey = tuple[str, str, str]
 """Book, owner, currency."""
 TallyKey = tuple[str, str, int]
@@ -57,7 +68,7 @@ class Unit:
         self.steps.append(Step(query, params, otherwise))
 
 
-Returned = list[list[Row]]
+Returned = list[Rows]
 """The rows of each counted statement of a unit, in order."""
 
 
@@ -109,7 +120,7 @@ def guarded(units: Iterable[Unit]) -> set[AccountKey]:
     return {guard.account for unit in units for guard in unit.guards}
 
 
-def counted(step: Step, rows: list[Row]) -> list[Row]:
+def counted(step: Step, rows: Rows) -> Rows:
     """Pass the rows of a statement on, or raise what the unit said it means when there is none."""
     if step.otherwise is not None and len(rows) != 1:
         raise step.otherwise()
@@ -134,7 +145,7 @@ class Database(Protocol):
         `StoreError`, `CommitUnknownError` or `StoreBrokenError`.
         """
 
-    async def read(self, query: Query, params: Params) -> list[Row]:
+    async def read(self, query: Query, params: Params) -> Rows:
         """Rows of a committed snapshot."""
 
     @property

@@ -12,7 +12,7 @@ class LockedError(StoreError):
 
 
 class RefusedError(StoreError):
-    """A constraint of the schema refused the write: a defect, or a collision. Nothing was written."""
+    """A constraint refused the write: a defect, or a collision. Nothing was written."""
 
 
 class SealError(StoreError):

@@ -38,16 +38,14 @@ PayloadOf = Callable[[Payout, Event, int, datetime], bytes]
 def detail_of(event: Event) -> dict[str, object]:
     """An event's facts as JSON-ready data. Enums are strings; times are RFC 3339 once dumped."""
     match event:
-        case Accepted(reason=reason):
-            return {"reason": reason} if reason else {}
+        case Accepted(reason=reason) | Failed(reason=reason):
+            return {"reason": reason}
         case Held(reason=reason, owner=owner) | Parked(reason=reason, owner=owner):
             return {"reason": reason, "owner": owner}
         case Released(by=by) | Unparked(by=by):
             return {"by": by}
         case Cancelled(by=by, reason=reason):
             return {"by": by, "reason": reason}
-        case Failed(reason=reason):
-            return {"reason": reason}
         case Armed(attempt=attempt):
             return {
                 "attempt": attempt.number,
@@ -60,20 +58,22 @@ def detail_of(event: Event) -> dict[str, object]:
         case Resent(number=number, signed_at=signed_at, not_after=not_after):
             return {"attempt": number, "signed_at": signed_at, "not_after": not_after}
         case Pended(number=number, source=source, channel_ref=ref, stage=stage, action=action):
-            detail: dict[str, object] = {
+            return {
                 "attempt": number,
                 "source": source,
                 "channel_ref": ref,
                 "stage": stage,
+                # Never the package_info: whoever has it can open the confirmation page.
+                "action": action and {"kind": action.kind, "expires_at": action.expires_at},
             }
-            if action is not None:
-                detail["action"] = {"kind": action.kind, "expires_at": action.expires_at}
-            return detail
         case Doubted(number=number, source=source, cause=cause, refusal=refusal, absent=absent):
-            detail = {"attempt": number, "source": source, "cause": cause, "absent": absent}
-            if refusal is not None:
-                detail["refusal"] = {"reason": refusal.reason, "code": refusal.code}
-            return detail
+            return {
+                "attempt": number,
+                "source": source,
+                "cause": cause,
+                "absent": absent,
+                "refusal": refusal and {"reason": refusal.reason, "code": refusal.code},
+            }
         case Died(number=number, source=source, certificate=certificate):
             return {
                 "attempt": number,
@@ -129,7 +129,7 @@ def dumped(value: Mapping[str, object]) -> bytes:
 
 
 def webhook_payload(payout: Payout, event: Event, seq: int, at: datetime) -> bytes:
-    """The body merchants get: an envelope that never changes shape, and the payout's own figures."""
+    """The body merchants get: an envelope of fixed shape, and the payout's own figures."""
     return dumped(
         {
             "type": f"payout.{event.kind}",

@@ -345,7 +345,8 @@ LIMIT :limit
 
 -- name: delivery_done
 UPDATE deliveries
-SET state = 'delivered', tries = tries + 1, last_status = :status, last_error = NULL
+SET state = 'delivered', tries = tries + 1, last_status = :status, last_error = NULL,
+    delivered_at = :at
 WHERE id = :id AND state = 'due'
 
 -- name: delivery_put_off

@@ -1,4 +1,4 @@
-"""Which schema a database has, which one this program needs, and the files that lead from one to the
+"""Which schema a database has, which one this program needs, and the files leading from one to the
 other. Running them is the affair of `sqlite` and `postgres`.
 """
 

@@ -25,7 +25,7 @@ from gateway.store.database import (
     ClosedError,
     Group,
     Returned,
-    Row,
+    Rows,
     Unit,
     counted,
     guarded,
@@ -62,7 +62,7 @@ class _Write(NamedTuple):
 class _Read(NamedTuple):
     query: Query
     params: Params
-    future: asyncio.Future[list[Row]]
+    future: asyncio.Future[Rows]
 
 
 class SqliteDatabase:
@@ -106,11 +106,11 @@ class SqliteDatabase:
         self._writes.put(_Write(unit, future))
         return await future
 
-    async def read(self, query: Query, params: Params) -> list[Row]:
+    async def read(self, query: Query, params: Params) -> Rows:
         """Read from the last committed state."""
         if self._closed:
             raise ClosedError("the store is closed")
-        future: asyncio.Future[list[Row]] = self._loop.create_future()
+        future: asyncio.Future[Rows] = self._loop.create_future()
         self._reads.put(_Read(query.given(params), params, future))
         return await future
 
@@ -137,9 +137,7 @@ class SqliteDatabase:
             self._lock = _locked(self._path)
             undo.callback(os.close, self._lock)
             try:
-                self._writer = self._connect(
-                    apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-                )
+                self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
                 undo.callback(self._writer.close)
                 self._prepare(migrate)
                 self._readers = []
@@ -160,7 +158,7 @@ class SqliteDatabase:
 
     def _prepare(self, migrate: bool) -> None:
         writer = self._writer
-        (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
+        mode = writer.execute("PRAGMA journal_mode = WAL").get
         if mode != "wal":
             raise StoreError(f"{self._path} is on a file system without write-ahead logging")
         writer.execute(f"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
@@ -282,7 +280,7 @@ class _ReadLoop:
 
     def __call__(self) -> None:
         while (read := self._reads.get()) is not None:
-            outcome: list[Row] | Exception
+            outcome: Rows | Exception
             try:
                 outcome = self._execute(read.query.text, read.params).fetchall()
             except apsw.Error as error:

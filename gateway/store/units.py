@@ -284,5 +284,3 @@ def _unfunded() -> UnfundedError:
         "the available balance does not cover amount and fee; fund the account and try again",
         zh="可用余额不足以支付付款金额和手续费，请充值后重试",
     )
-
-

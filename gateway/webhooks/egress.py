@@ -152,7 +152,8 @@ def _parsed(url: str) -> tuple[URL, str, int]:
     port = int(authority["port"] or (443 if shape["scheme"].lower() == "https" else 80))
     if not 0 < port < 65536:
         raise EgressError("the host or the port in the URL is malformed")
-    return URL(url, encoded=True), _host(authority["host"]), port
+    host = _host(authority["host"])
+    return URL(url, encoded=True), host, port
 
 
 def _host(text: str) -> str:

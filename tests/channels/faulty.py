@@ -131,6 +131,7 @@ class Authority:
     """For a peer at 127.0.0.1."""
     client: ssl.SSLContext
     """Trusts this authority and nobody else."""
+    ca_file: Path
 
 
 def authority(folder: Path) -> Authority:
@@ -166,6 +167,8 @@ def authority(folder: Path) -> Authority:
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
+    ca_file = folder / "ca.pem"
+    ca_file.write_bytes(ca.public_bytes(pem))
     certificate_file, key_file = folder / "peer.pem", folder / "peer.key"
     certificate_file.write_bytes(leaf.public_bytes(pem))
     key_file.write_bytes(
@@ -174,4 +177,4 @@ def authority(folder: Path) -> Authority:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate_file, key_file)
     client = ssl.create_default_context(cadata=ca.public_bytes(pem).decode())
-    return Authority(server, client)
+    return Authority(server, client, ca_file)

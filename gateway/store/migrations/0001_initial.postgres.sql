@@ -214,7 +214,8 @@ CREATE TABLE deliveries (
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     last_status BIGINT,
-    last_error TEXT
+    last_error TEXT,
+    delivered_at BIGINT
 );
 CREATE UNIQUE INDEX deliveries_in_order ON deliveries (merchant_id, payout_id, endpoint_id, seq);
 CREATE INDEX deliveries_by_merchant ON deliveries (merchant_id, created_at);

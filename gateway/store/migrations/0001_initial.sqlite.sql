@@ -204,7 +204,8 @@ CREATE TABLE deliveries (
     due_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     last_status INTEGER,
-    last_error TEXT
+    last_error TEXT,
+    delivered_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX deliveries_in_order ON deliveries (merchant_id, payout_id, endpoint_id, seq);
 CREATE INDEX deliveries_by_merchant ON deliveries (merchant_id, created_at);

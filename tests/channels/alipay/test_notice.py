@@ -137,7 +137,6 @@ def test_notice_that_names_nothing_is_refused(changes: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"\xff\xfe",
         b"no form at all",
         b"charset=latin-9&sign=x",

@@ -73,30 +73,20 @@ def read(content: str, user_id: str | None = USER_ID) -> list[StatementLine]:
     return list(read_lines(io.StringIO(content, newline=""), DAY, user_id))
 
 
-def zipped(members: dict[str, bytes], *, gbk: bool = True) -> io.BytesIO:
-    """A ZIP whose names are GBK bytes, which `zipfile` cannot write by itself."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name.encode("gbk").decode("cp437") if gbk else name, content)
-    if not gbk:
-        return io.BytesIO(out.getvalue())
-    # Python flags non-ASCII names as UTF-8; the platform writes bare GBK. Same length of name is
-    # not given, so the names are patched through the library's own reader and writer instead.
-    patched = io.BytesIO()
-    with zipfile.ZipFile(patched, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            info = _GbkName(name)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, content)
-    return io.BytesIO(patched.getvalue())
-
-
-class _GbkName(zipfile.ZipInfo):
-    """A member whose name is stored as GBK without the UTF-8 flag."""
+class GbkName(zipfile.ZipInfo):
+    """A member whose name is stored as GBK without the UTF-8 flag, as the platform does."""
 
     def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - the library's own hook
         return self.filename.encode("gbk"), self.flag_bits & ~0x800
+
+
+def zipped(members: dict[str, bytes], name: type[zipfile.ZipInfo] = GbkName) -> io.BytesIO:
+    """A ZIP of these files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for filename, content in members.items():
+            archive.writestr(name(filename), content, zipfile.ZIP_DEFLATED)
+    return io.BytesIO(out.getvalue())
 
 
 DETAIL = f"{USER_ID}_20261102_账务明细.csv"
@@ -238,11 +228,11 @@ def test_lines_come_back_whole(movements: list[tuple[bool, int, str]]) -> None:
 # --- the ZIP ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gbk", [True, False], ids=["GBK names", "UTF-8 names"])
-def test_detail_file_is_found_beside_the_summary(gbk: bool) -> None:
+@pytest.mark.parametrize("name", [GbkName, zipfile.ZipInfo], ids=["GBK names", "UTF-8 names"])
+def test_detail_file_is_found_beside_the_summary(name: type[zipfile.ZipInfo]) -> None:
     """The directory's names are GBK without saying so; newer tools write UTF-8."""
     members = {DETAIL: text([row()]).encode("gbk"), SUMMARY: b"#\xd6\xa7"}
-    assert len(list(read_zip(zipped(members, gbk=gbk), DAY, USER_ID))) == 1
+    assert len(list(read_zip(zipped(members, name), DAY, USER_ID))) == 1
 
 
 def test_recorded_file_is_read() -> None:

@@ -176,7 +176,6 @@ def test_fail_is_rejected_once_confirmed() -> None:
     assert outcome == Rejected(
         Reason.INSTRUMENT_INVALID,
         "PAYEE_CARD_INFO_ERROR",
-        "Success",
         confirm=True,
         channel_ref=ORDER,
     )

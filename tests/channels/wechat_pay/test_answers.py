@@ -119,7 +119,7 @@ def test_failed_without_a_reason_is_final_and_stays_here() -> None:
     """A missing fail_reason does not make a failure doubtful; the state is kept as its code."""
     said = platform.reply(200, platform.bill(state="FAIL"))
     outcome = READER.inquired(said, platform.inquiry(), NOW)
-    assert outcome == Rejected(Reason.PAYEE_DECLINED, "FAIL", channel_ref=BILL_NO)
+    assert outcome == Rejected(Reason.UNEXPLAINED, "FAIL", channel_ref=BILL_NO)
 
 
 def test_cancelled_is_recalled() -> None:
@@ -165,6 +165,15 @@ def test_an_inquiry_for_another_kind_of_payee_is_a_mismatch() -> None:
     outcome = READER.inquired(platform.reply(200, platform.bill()), asked, NOW)
     assert isinstance(outcome, Unknown)
     assert outcome.cause is UnknownCause.MISMATCH
+
+
+def test_a_refused_inquiry_for_another_kind_of_payee_is_unknown() -> None:
+    """There is no openid to blot out then, and the sentence is kept as it came."""
+    asked = replace(platform.inquiry(), instrument=BankCard("6222021234567890123", "王五"))
+    said = platform.reply(500, {"code": "SYSTEM_ERROR", "message": "系统异常"})
+    outcome = READER.inquired(said, asked, NOW)
+    assert isinstance(outcome, Unknown)
+    assert outcome.evidence.message == "系统异常"
 
 
 def test_the_platform_may_leave_the_openid_out() -> None:

@@ -97,6 +97,7 @@ def test_public_https_url_is_accepted(url: str) -> None:
         ("https://merchant.example:+443/", "malformed"),
         ("https://merchant.example:99999/", "malformed"),
         ("https://[::1/", "malformed"),
+        ("https://[127.0.0.1]/", "not an IPv6 address"),
         ("https://[::1]x/", "malformed"),
         ("https://127.0.0.1[::1]/", "malformed"),
         ("https://[::1]@", "user name or password"),

@@ -1,0 +1,85 @@
+"""Webhooks owed (`ports.OutboxStore`). They are born in the commit of their event, in `units`."""
+
+from datetime import datetime
+
+from gateway.domain.payout import MerchantId, PayoutId
+from gateway.ports import Delivery, DeliveryState
+from gateway.store.codec import micros, moment
+from gateway.store.database import Row, Unit
+from gateway.store.part import Part
+
+
+class GoneError(Exception):
+    """There is no such delivery."""
+
+
+class Outbox(Part):
+    """Everything about webhooks owed."""
+
+    async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
+        """Deliveries to try now: per payout and endpoint only the earliest undelivered one."""
+        found = await self._read("due_deliveries", {"now": micros(now), "limit": limit})
+        return [_delivery(row) for row in found]
+
+    async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
+        """Mark as done; later calls change nothing."""
+        unit = Unit()
+        unit.add(
+            self._queries["delivery_done"],
+            {"id": delivery_id, "status": status, "at": micros(at)},
+        )
+        await self._database.write(unit)
+
+    async def delivery_failed(
+        self, delivery_id: str, status: int | None, error: str, due_at: datetime | None
+    ) -> None:
+        """Count a failed try; `due_at` None makes it a dead letter."""
+        unit = Unit()
+        params = {"id": delivery_id, "status": status, "error": error[:500]}
+        if due_at is None:
+            unit.add(self._queries["delivery_dead"], params)
+        else:
+            later = micros(due_at)
+            unit.add(self._queries["delivery_put_off"], {**params, "due_at": later})
+            unit.add(self._queries["deliveries_behind"], {"id": delivery_id, "due_at": later})
+        await self._database.write(unit)
+
+    async def deliveries(
+        self, merchant_id: MerchantId, payout_id: PayoutId | None, limit: int
+    ) -> list[Delivery]:
+        """Newest first."""
+        found = await self._read(
+            "deliveries", {"merchant_id": merchant_id, "payout_id": payout_id, "limit": limit}
+        )
+        return [_delivery(row) for row in found]
+
+    async def resend(self, merchant_id: MerchantId, delivery_id: str, now: datetime) -> bool:
+        """Make a delivery due again; False when there is none of that merchant."""
+        unit = Unit()
+        unit.add(
+            self._queries["resend"],
+            {"merchant_id": merchant_id, "id": delivery_id, "now": micros(now)},
+            GoneError,
+        )
+        try:
+            await self._database.write(unit)
+        except GoneError:
+            return False
+        return True
+
+
+def _delivery(row: Row) -> Delivery:
+    return Delivery(
+        id=row[0],
+        endpoint_id=row[1],
+        merchant_id=row[2],
+        payout_id=row[3],
+        seq=row[4],
+        payload=bytes(row[5]),
+        state=DeliveryState(row[6]),
+        tries=row[7],
+        due_at=moment(row[8]),
+        created_at=moment(row[9]),
+        last_status=row[10],
+        last_error=row[11],
+    )

@@ -1,0 +1,114 @@
+"""What every part of the store works with: the database, the vault, the clock, the audit trail."""
+
+import asyncio
+from collections.abc import Mapping
+
+from gateway.ports import Clock
+from gateway.store.codec import micros
+from gateway.store.database import Database, Rows, Unit
+from gateway.store.payloads import PayloadOf, dumped
+from gateway.store.units import Units
+from gateway.store.vault import Vault, WrappedKey
+
+
+class Part:
+    """One part of the store's interface; all parts of a store are one object."""
+
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, payload_of: PayloadOf
+    ) -> None:
+        """Remember the tools; `prepare` must run before anything is sealed."""
+        self._database = database
+        self._queries = database.queries
+        self._vault = vault
+        self._clock = clock
+        self._units = Units(database.queries, vault, payload_of)
+        self._key_turn = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Load every data key; make the blind index's key when the database is new."""
+        if not await self._keys(purpose="index"):
+            await self._keep_key(self._vault.fresh_key(), "index")
+        (index,) = await self._keys(purpose="index")
+        self._vault.adopt_index(index)
+        for key in await self._keys(purpose="data"):
+            self._vault.adopt(key)
+
+    async def rotate_keys(self) -> int:
+        """Wrap every data key with the current KEK; returns how many were wrapped by another one.
+
+        Safe to repeat, and safe to be stopped half-way: a key is always wrapped by one of the two.
+        """
+        fresh = [key for key in map(self._vault.rewrapped, await self._keys()) if key is not None]
+        for key in fresh:
+            unit = Unit()
+            unit.add(
+                self._queries["rewrap_data_key"],
+                {"id": key.id, "kek_id": key.kek_id, "wrapped": key.wrapped},
+            )
+            await self._database.write(unit)
+        return len(fresh)
+
+    async def _keys(
+        self, key_id: str | None = None, purpose: str | None = None
+    ) -> list[WrappedKey]:
+        found = await self._database.read(
+            self._queries["data_keys"], {"id": key_id, "purpose": purpose}
+        )
+        return [WrappedKey(row[0], row[2], bytes(row[3])) for row in found]
+
+    async def _keep_key(self, key: WrappedKey, purpose: str) -> None:
+        unit = Unit()
+        unit.add(
+            self._queries["insert_data_key"],
+            {
+                "id": key.id,
+                "purpose": purpose,
+                "kek_id": key.kek_id,
+                "wrapped": key.wrapped,
+                "created_at": micros(self._clock.now()),
+            },
+        )
+        await self._database.write(unit)
+
+    async def _may_seal(self) -> None:
+        """Make and store a fresh data key when one is due; cheap when none is."""
+        now = self._clock.now()
+        if not self._vault.needs_fresh_key(now):
+            return
+        async with self._key_turn:
+            if self._vault.needs_fresh_key(now):
+                key = self._vault.fresh_key()
+                await self._keep_key(key, "data")
+                self._vault.adopt(key, sealing_since=now)
+
+    async def _may_open(self, *sealed: bytes | None) -> None:
+        """Fetch data keys that another process made since this one started."""
+        for value in sealed:
+            if value is not None and not self._vault.knows(value):
+                for key in await self._keys(key_id=self._vault.key_id(value)):
+                    self._vault.adopt(key)
+
+    async def _beat(self) -> None:
+        """Write something and wait until it is durable; so is all that was visible before."""
+        unit = Unit()
+        unit.add(self._queries["beat"], {"slot": self._database.slot})
+        await self._database.write(unit)
+
+    async def _read(self, name: str, params: Mapping[str, object]) -> Rows:
+        return await self._database.read(self._queries[name], params)
+
+    def _audit(
+        self, unit: Unit, actor: str, action: str, subject: str, detail: Mapping[str, object]
+    ) -> None:
+        """Say in the same commit who did what; never a secret among the details."""
+        unit.add(
+            self._queries["insert_audit"],
+            {
+                "at": micros(self._clock.now()),
+                "actor": actor,
+                "action": action,
+                "subject": subject,
+                "detail": dumped(detail).decode(),
+            },
+        )

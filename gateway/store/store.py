@@ -1,0 +1,83 @@
+"""The store as one object, over either database (`ports.Store`), and how to open it."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gateway.ports import Clock, Store, StoreError
+from gateway.store.database import Database
+from gateway.store.directory import Directory
+from gateway.store.inbox import Inbox
+from gateway.store.ledger import Ledger
+from gateway.store.outbox import Outbox
+from gateway.store.payloads import PayloadOf, webhook_payload
+from gateway.store.payouts import Payouts
+from gateway.store.postgres import PostgresDatabase
+from gateway.store.sqlite import SqliteDatabase
+from gateway.store.statements import Statements
+from gateway.store.vault import Vault
+
+
+class SqlStore(Payouts, Ledger, Directory, Outbox, Inbox, Statements):
+    """Everything durable, in one database."""
+
+    async def healthy(self) -> bool:
+        """Whether a write goes through now: by writing one, durably."""
+        if self._database.broken is not None:
+            return False
+        try:
+            await self._beat()
+        except StoreError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Finish what was begun and close."""
+        await self._database.aclose()
+
+
+async def open_store(
+    url: str,
+    vault: Vault,
+    clock: Clock,
+    *,
+    migrate: bool,
+    payload_of: PayloadOf = webhook_payload,
+) -> SqlStore:
+    """Open `sqlite:///absolute/path.db` or `postgresql://…`; one vault serves one store.
+
+    Raises `SchemaError` for another schema version (an older one is brought up to date with
+    `migrate`), `LockedError` when another process has the SQLite file, `SealError` for a wrong
+    key-encryption key, `StoreError` when the database cannot be reached. Then nothing stays open.
+    """
+    database = await _open_database(url, migrate=migrate)
+    store = SqlStore(database, vault, clock, payload_of)
+    try:
+        await store.prepare()
+    except BaseException:
+        await database.aclose()
+        raise
+    return store
+
+
+async def migrate(url: str) -> None:
+    """Bring a database's schema up to this program's version; creates it when there is none."""
+    database = await _open_database(url, migrate=True)
+    await database.aclose()
+
+
+async def _open_database(url: str, *, migrate: bool) -> Database:
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "sqlite":
+            path = Path(unquote(parts.path))
+            if parts.netloc or not path.name or not path.is_absolute():
+                raise StoreError(f"{url!r} is not of the form sqlite:///absolute/path.db")
+            return await SqliteDatabase.open(path, migrate=migrate)
+        case "postgresql" | "postgres":
+            return await PostgresDatabase.open(url, migrate=migrate)
+        case _:
+            raise StoreError("a database URL starts with sqlite:/// or postgresql://")
+
+
+_conforms: type[Store] = SqlStore
+"""Held by the type checker: the store has every method of the port."""
