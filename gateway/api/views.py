@@ -1,7 +1,9 @@
 """What callers read: payouts, attempts and events as JSON-ready values, payee details masked."""
 
 from datetime import date, datetime
-from typing import Required, TypedDict
+from typing import Required
+
+from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
 
 from channels.contract import (
     AlipayAccount,

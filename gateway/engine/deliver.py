@@ -110,7 +110,6 @@ class Courier:
             if lane not in busy and lane not in self._lanes:
                 waiting.setdefault(lane, []).append(delivery)
         for lane, deliveries in waiting.items():
-            deliveries.sort(key=lambda delivery: delivery.seq)
             task = asyncio.create_task(self._run(lane, deliveries))
             self._lanes[lane] = task
             # Not at the end of `_run`: a task cancelled before its first step never gets there.

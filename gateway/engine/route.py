@@ -58,8 +58,11 @@ class Route:
 
 
 BANKS = frozenset(
-    "ICBC ABC BOC CCB COMM PSBC CMB CITIC CEB CMBC CIB SPDB PAB HXB GDB CZB BOHAIB HFB "
-    "BJBANK SHBANK NJCB NBBANK HZCB JSBANK GZB CDCB WHCCB QDCCB XACB TCCB".split()
+    {
+        *("ICBC", "ABC", "BOC", "CCB", "COMM", "PSBC", "CMB", "CITIC", "CEB", "CMBC", "CIB"),
+        *("SPDB", "PAB", "HXB", "GDB", "CZB", "BOHAIB", "HFB", "BJBANK", "SHBANK", "NJCB"),
+        *("NBBANK", "HZCB", "JSBANK", "GZB", "CDCB", "WHCCB", "QDCCB", "XACB", "TCCB"),
+    }
 )
 """Banks whose health is kept apart: the national ones and the largest city banks. Merchants name
 the bank, so an open set would let anybody grow the estimators without bound."""

@@ -21,7 +21,7 @@ ALLOWED = frozenset(
         *("channel", "channel_ref", "delivery_id", "endpoint_id", "notice_id", "actor", "owner"),
         # what became of it
         *("state", "kind", "seq", "outcome", "cause", "code", "reason", "stage", "certificate"),
-        *("operation", "result", "verdict", "line_ref", "on", "due_at", "rail", "tries"),
+        *("operation", "result", "verdict", "line_ref", "on", "problem", "due_at", "rail", "tries"),
         # how much and how long
         *("amount_minor", "fee_minor", "currency", "count", "sends", "inquiries", "seconds"),
         # the request

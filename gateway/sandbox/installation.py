@@ -83,7 +83,7 @@ def credentials(account: Account) -> dict[str, object]:
                 "bank_card": "TRANS_BANKCARD_NO_PWD",
             },
             "inquire_first_s": 1,
-            "inquire_max_s": 60,
+            "inquire_max_s": 4,
             "total_timeout_s": 5,
         }
     return {
@@ -101,7 +101,7 @@ def credentials(account: Account) -> dict[str, object]:
             {"info_type": "报酬说明", "info_content": "佣金报酬"},
         ],
         "inquire_first_s": 1,
-        "inquire_max_s": 60,
+        "inquire_max_s": 4,
         "total_timeout_s": 5,
     }
 

@@ -1,11 +1,14 @@
 """A merchant's webhook receiver for the rehearsal: verifies each message as a merchant would."""
 
+import hmac
 from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Self
 
 import orjson
 from aiohttp import web
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
 
 class Receiver:
@@ -43,9 +46,7 @@ class Receiver:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         for secret in self._secrets:
-            try:
-                secret.verify(body, headers)
-            except WebhookVerificationError:
+            if not _signed(secret, headers, body):
                 continue
             self.verified += 1
             message = orjson.loads(body)
@@ -58,3 +59,18 @@ class Receiver:
     def gaps(self) -> int:
         """Payouts of which a message in the middle is missing."""
         return sum(seen != set(range(1, max(seen) + 1)) for seen in self.sequences.values())
+
+
+def _signed(secret: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether one of the signatures is this secret's.
+
+    The library's own `verify` also compares the timestamp with this machine's clock, which a
+    rehearsal leaves behind when it moves to the value date.
+    """
+    stamp = headers.get("webhook-timestamp", "")
+    if not stamp.isdigit():
+        return False
+    at = datetime.fromtimestamp(int(stamp), UTC)
+    expected = secret.sign(headers.get("webhook-id", ""), at, body.decode())
+    given = headers.get("webhook-signature", "").split(" ")
+    return any(hmac.compare_digest(expected, one) for one in given)

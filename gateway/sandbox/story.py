@@ -141,7 +141,7 @@ def _payout(number: int, random_: random.Random, appids: Sequence[str]) -> Asked
         "identity_type": "logon_id",
         "name": name,
     }
-    wechat: Mapping[str, Any] = {"rail": "wechat", "openid": openid}
+    wechat: Mapping[str, Any] = {"rail": "wechat", "openid": openid, "name": name}
     bank: Mapping[str, Any] = {
         "rail": "bank_card",
         "number": card,

@@ -87,8 +87,8 @@ FROM webhook_endpoints AS endpoints
 WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
   AND (
       endpoints.kinds = '[]'
-      OR endpoints.kinds LIKE :kind_quoted
-      OR endpoints.kinds LIKE :type_quoted
+      OR endpoints.kinds LIKE CAST(:kind_quoted AS TEXT)
+      OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
   )
 
 -- name: insert_decision

@@ -308,10 +308,11 @@ async def test_forged_notice_is_refused(scene: Scene) -> None:
 
 
 async def test_statement_shows_payout_fee_and_return(scene: Scene) -> None:
-    """Two days, each complete; the second is not ready before nine."""
+    """Each day complete, with every movement in its place; not ready before nine."""
     order = instruct(instrument=card("6222000000000002"))
     await scene.pay(order)
     await scene.pay(instruct(5_000, reference="PO2A1"))
+    await scene.world.advance_to(datetime(2026, 11, 3, 0, 59, tzinfo=UTC))
     with pytest.raises(StatementNotReadyError):
         [line async for line in scene.channel.statement(DAY)]
     await scene.world.advance(timedelta(days=3))

@@ -275,7 +275,7 @@ def statement_zip() -> bytes:
     return out.getvalue()
 
 
-def bill(fields: Mapping[str, object], file: bytes = b"", status: int = 200) -> Speak:
+def bill(fields: dict[str, object], file: bytes = b"", status: int = 200) -> Speak:
     """Answer the question for the address, then serve the file there."""
 
     async def speak(exchange: Exchange) -> None:

@@ -490,6 +490,24 @@ async def test_stale_look_does_not_send_again(
     assert merchant.ids() == ["msg_1"]
 
 
+async def test_two_looks_at_once_start_a_lane_once(
+    merchant: Receiver, sender: WebhookSender, clock: FrozenClock
+) -> None:
+    """A wake-up and a timer may ask at the same moment."""
+    outbox = Outbox(endpoint(url=merchant.url()), delivery())
+    courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
+    started: list[int] = []
+
+    async def look_too() -> None:
+        started.append(await courier.start_due())
+
+    outbox.while_looking = look_too
+    started.append(await courier.start_due())
+    await courier.finish()
+    assert started == [1, 0]
+    assert merchant.ids() == ["msg_1"]
+
+
 async def test_crash_before_the_mark_sends_the_same_id_again(
     merchant: Receiver, sender: WebhookSender, clock: FrozenClock
 ) -> None:
@@ -502,6 +520,7 @@ async def test_crash_before_the_mark_sends_the_same_id_again(
     round_.cancel()
     with suppress(asyncio.CancelledError):
         await round_
+    await until(lambda: merchant.busy == 0)
     assert (outbox.state("msg_1"), outbox.rows["msg_1"].tries) == (DUE, 0)
     may_answer.set()
     assert await deliver(outbox, sender, clock) == 1

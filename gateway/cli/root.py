@@ -1,0 +1,60 @@
+"""The root of `hangdao`: which command lives in which module.
+
+A module is imported when its command runs: showing a payout loads an HTTP client and not the whole
+gateway, and a broken optional part never keeps `doctor` from starting.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gateway.cli.output import Group
+
+COMMANDS: Mapping[str, str] = {
+    "up": "sandboxes",
+    "serve": "processes",
+    "sim": "sandboxes",
+    "migrate": "installations",
+    "doctor": "doctor",
+    "config": "installations",
+    "merchant": "merchants",
+    "key": "keys",
+    "payout": "payouts",
+    "channel": "channels",
+    "policy": "policies",
+    "ledger": "books",
+    "statement": "books",
+    "break": "books",
+    "event": "events",
+    "webhook": "webhooks",
+    "clock": "rehearsals",
+    "fault": "rehearsals",
+    "trigger": "rehearsals",
+    "demo": "sandboxes",
+    "version": "processes",
+}
+"""Command → module; there its name is `<command>_command`."""
+
+
+class _Root(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"gateway.cli.{COMMANDS[cmd_name]}")
+        found: Any = getattr(module, f"{cmd_name}_command")
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """航道 Hangdao: pay out over many channels, never twice.
+
+    Commands that ask a gateway find it by --url and --key (HANGDAO_URL, HANGDAO_KEY), else by the
+    nearest sandbox that `hangdao up` has made. Exit codes: 0 done, 1 refused, 2 wrong usage or
+    configuration.
+    """
