@@ -36,6 +36,7 @@ from gateway.domain.payout import (
     Certificate,
     CertificateKind,
     Confirmed,
+    Contradicted,
     Died,
     Doubted,
     Event,
@@ -48,10 +49,12 @@ from gateway.domain.payout import (
     PayoutState,
     Pended,
     Refusal,
+    Released,
     Resent,
     Settled,
     Source,
     Speed,
+    Unparked,
     sortable_id,
 )
 from gateway.domain.reconciliation import Break, BreakKind
@@ -358,10 +361,12 @@ def pended(
     return Pended(number, Source.SEND, channel_ref, "DEALING", action)
 
 
-def doubted(number: int = 1, *, cause: str = "timeout", absent: bool = False) -> Doubted:
-    """No answer came."""
+def doubted(
+    number: int = 1, *, cause: str = "timeout", absent: bool = False, no: Refusal | None = None
+) -> Doubted:
+    """No answer came, or `no`: one that needs an inquiry before it counts."""
     source = Source.INQUIRY if absent else Source.SEND
-    return Doubted(number, source, cause, absent=absent)
+    return Doubted(number, source, cause, no, absent)
 
 
 def confirmed(
@@ -411,6 +416,21 @@ def held(reason: str = "review") -> Held:
 def parked(reason: str = "in_doubt_too_long") -> Parked:
     """Given to an owner."""
     return Parked(reason)
+
+
+def released(by: str = "operator") -> Released:
+    """Let go on."""
+    return Released(by)
+
+
+def unparked(by: str = "operator") -> Unparked:
+    """Handed back by its owner."""
+    return Unparked(by)
+
+
+def contradicted(number: int = 1, *, amount_minor: int = 10_000) -> Contradicted:
+    """The statement shows money for a dead attempt."""
+    return Contradicted(number, Source.STATEMENT, "paid", amount_minor)
 
 
 # --- Changes -----------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
@@ -11,6 +12,7 @@ import click
 from gateway.cli.output import Refusal
 from gateway.ports import StoreError
 from gateway.settings import Loaded, Problem, SettingsError, load
+from gateway.store.errors import LockedError
 
 P = ParamSpec("P")
 
@@ -66,15 +68,18 @@ def configured(command: Callable[Concatenate[Loaded, P], None]) -> Callable[...,
     return run
 
 
-class refusing:  # noqa: N801 - reads as a statement, like contextlib's own
-    """Turns `SettingsError` and `StoreError` into what the command line says."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Raise the refusal in place of the error."""
-        if isinstance(error, SettingsError):
-            raise Misconfigured("settings_invalid", error.problems) from None
-        if isinstance(error, StoreError):
-            raise Refusal("store_error", str(error)) from None
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn `SettingsError` and `StoreError` into what the command line says."""
+    try:
+        yield
+    except SettingsError as error:
+        raise Misconfigured("settings_invalid", error.problems) from None
+    except LockedError as error:
+        raise Refusal(
+            "running",
+            f"{error}: the gateway is running; stop it first",
+            zh="网关正在运行并占用该数据库，请先停止网关",
+        ) from None
+    except StoreError as error:
+        raise Refusal("store_error", str(error)) from None

@@ -4,6 +4,7 @@ It speaks just enough HTTP to know where a request ends; what comes next is up t
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import socket
@@ -109,7 +110,8 @@ async def fault_server(
         assert task is not None
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        await server.serve(reader, writer)
+        with contextlib.suppress(asyncio.CancelledError):  # only the end of the test cancels
+            await server.serve(reader, writer)
 
     listener = await asyncio.start_server(tracked, "127.0.0.1", 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]

@@ -4,8 +4,10 @@ Neither knows the other's code: both were written from the platform's documents.
 moved is read from the simulator's own books.
 """
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -100,10 +102,14 @@ def settings(world: World, **changes: object) -> AlipaySettings:
     return AlipaySettings.model_validate(given | changes)
 
 
-def plan(*, section: dict[str, object]) -> Plan:
-    """A virtual clock that stands at ten in the morning."""
+@asynccontextmanager
+async def running(section: dict[str, object]) -> AsyncIterator[World]:
+    """A simulator on a virtual clock that stands at ten in the morning."""
     clock = ClockPlan(mode="virtual", start=START)
-    return Plan(seed=1, clock=clock, simulators=(section,))
+    async with World(Plan(seed=1, clock=clock, simulators=(section,))) as world:
+        yield world
+        # Stopped in the very turn in which it was woken, the shell would miss being cancelled.
+        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -119,7 +125,7 @@ async def scene() -> AsyncIterator[Scene]:
 
     async with fault_server(hear) as notices:
         paying = account(balance_fen=BALANCE_FEN, notify_url=notices.url, fee={"flat_fen": FEE_FEN})
-        async with World(plan(section=config(paying))) as world:
+        async with running(config(paying)) as world:
             channel = build("alipay-sim", settings(world), TERMS, world.clock.now)
             made = Scene(world, channel, notices)
             yield made
@@ -348,7 +354,7 @@ async def test_certificate_mode_with_encryption(tmp_path: Path) -> None:
         ("alipay", platform.pem),
     ):
         (tmp_path / f"{name}.pem").write_text(text)
-    async with World(plan(section=section)) as world:
+    async with running(section) as world:
         configured = settings(
             world,
             alipay_public_key=None,

@@ -24,29 +24,30 @@ async def _balances(store: SqlStore) -> dict[str, int]:
     return {str(balance.account): balance.minor for balance in await store.balances()}
 
 
-async def test_every_kind_of_event_reads_back_equal(store: SqlStore, accepted: Payout) -> None:
+async def test_every_kind_of_event_reads_back_equal(
+    store: SqlStore, fund: Fund, accepted: Payout
+) -> None:
     """Through failover, doubt, resend, payment, settlement and return, what is read is what was."""
-    action = build.payee_action()
-    doubt = build.doubted(2)
     moves = [
         build.held(),
-        build.Released("operator"),
+        build.released(),
         build.armed(),
-        build.Doubted(1, build.Source.SEND, "rejected:X", build.refusal()),
+        build.doubted(1),
+        build.doubted(1, absent=True),
+        build.resent(1, at=build.after(9)),
+        build.doubted(1, no=build.refusal()),
         build.died(1),
         build.armed(build.attempt(2, channel="wechat-main", instrument=1)),
-        build.pended(2, action=action),
-        doubt,
+        build.pended(2, action=build.payee_action()),
+        build.doubted(2),
         build.parked(),
-        build.Unparked("operator"),
+        build.unparked(),
         build.confirmed(2),
         build.settled(2, fee_minor=9),
         build.came_back(2),
-        build.Contradicted(1, build.Source.STATEMENT, "paid", 10_000),
+        build.contradicted(1),
     ]
-    await store.post(
-        build.ledger.topped_up("wechat-main", build.Currency.CNY, 1_000_000), "", "float", "ops"
-    )
+    await fund(merchant=None, channel="wechat-main")
     subject = accepted
     for event in moves:
         change = build.change(subject, event, at=subject.updated_at + timedelta(seconds=1))

@@ -215,7 +215,8 @@ def test_late_success_on_a_dead_attempt_goes_to_suspense() -> None:
     assert event == Contradicted(1, INQUIRY, "paid", 10_000)
     moved = apply(DEAD, event, NOW)
     assert moved.state is PayoutState.HELD
-    assert moved.attempts == DEAD.attempts
+    assert moved.attempts[0].certificate == DEAD.attempts[0].certificate
+    assert not moved.attempts[0].state.is_live
     suspense = Account(Book.SUSPENSE, CHANNEL, Currency.CNY)
     at_bank = Account(Book.FLOAT, CHANNEL, Currency.CNY)
     assert ledger.posting(DEAD, moved, event) == ledger.moved(suspense, at_bank, 10_000)

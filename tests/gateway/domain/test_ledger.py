@@ -1,6 +1,8 @@
 """What each event books, to the fen, and the laws every posting keeps."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -193,17 +195,15 @@ def test_contradiction_moves_money_to_suspense() -> None:
     assert booked(before, event) == {debit(SUSPENSE, 10_000), credit(FLOAT, 10_000)}
 
 
-@pytest.mark.parametrize("name", HISTORIES)
-def test_all_other_events_book_nothing(name: str) -> None:
-    """Waiting, asking, doubting and parking move no money."""
-    before = situation(name)
+def test_all_other_events_book_nothing() -> None:
+    """Waiting, asking, doubting and parking move no money, in any situation."""
     silent = {"held", "released", "resent", "pending", "in_doubt", "parked", "unparked"}
-    for event in every_event(max(len(before.attempts), 1), len(before.attempts) + 1):
+    seen = set()
+    for before, after, event in possible():
         if event.kind in silent:
-            try:
-                assert booked(before, event) == set()
-            except TransitionError:
-                continue
+            seen.add(event.kind)
+            assert posting(before, after, event) == ()
+    assert seen == silent
 
 
 def test_money_from_outside() -> None:
@@ -225,20 +225,26 @@ def test_currency_is_the_payouts() -> None:
 # --- Laws ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", HISTORIES)
-def test_every_posting_balances_and_is_whole(name: str) -> None:
-    """Debits equal credits per currency, legs are positive integers, no account occurs twice."""
-    before = situation(name)
-    for number in {max(len(before.attempts), 1), 1}:
-        for event in every_event(number, len(before.attempts) + 1):
-            try:
-                after = apply(before, event, NOW)
-            except TransitionError:
-                continue
-            legs = posting(before, after, event)
-            assert total(legs, Side.DEBIT) == total(legs, Side.CREDIT)
-            assert all(type(leg.amount_minor) is int and leg.amount_minor > 0 for leg in legs)
-            assert len({leg.account for leg in legs}) == len(legs)
+def possible() -> Iterator[tuple[Payout, Payout, Event]]:
+    """Every event that some situation allows, with the payout before and after it."""
+    for name in HISTORIES:
+        before = situation(name)
+        for number in range(1, len(before.attempts) + 1) or (1,):
+            for event in every_event(number, len(before.attempts) + 1):
+                with suppress(TransitionError):
+                    yield before, apply(before, event, NOW), event
+
+
+def test_every_posting_balances_and_is_whole() -> None:
+    """Debits equal credits, legs are positive integers of minor units, no account occurs twice."""
+    checked = 0
+    for before, after, event in possible():
+        legs = posting(before, after, event)
+        assert total(legs, Side.DEBIT) == total(legs, Side.CREDIT)
+        assert all(type(leg.amount_minor) is int and leg.amount_minor > 0 for leg in legs)
+        assert len({leg.account for leg in legs}) == len(legs)
+        checked += bool(legs)
+    assert checked > 30
 
 
 def total(legs: Posting, side: Side) -> int:

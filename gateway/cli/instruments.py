@@ -1,0 +1,62 @@
+"""Beneficiary flags of `payout create`: which name and bank belong to which way to pay.
+
+`--alipay a@b.cn --name 张三 --card 6222… --name 张三 --bank ICBC --wechat oABC`: the order on the line
+is the order of preference. As all ways lead to the same person, one without a name of its own takes
+the first name given.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from gateway.cli.output import Command
+
+_ORDER = "gateway.cli.order"
+_WAYS = {
+    "alipay": ("alipay", "identity"),
+    "card": ("bank_card", "number"),
+    "wechat": ("wechat", "openid"),
+}
+
+
+class InstrumentCommand(Command):
+    """Remembers in which order its options stood, which click itself forgets."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As usual, and keep the order of the options."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta[_ORDER] = [param.name for param in order]
+        return super().parse_args(ctx, args)
+
+
+def instruments(context: click.Context, flags: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The instruments in the order of their flags; a usage error when something fits nothing."""
+    found: list[dict[str, str]] = []
+    for option, value in _in_order(context, flags):
+        if option in _WAYS:
+            rail, field = _WAYS[option]
+            found.append({"rail": rail, field: value})
+        elif option == "name" and found:
+            found[-1]["name"] = value
+        elif option == "bank" and found and found[-1]["rail"] == "bank_card":
+            found[-1]["bank_code"] = value
+        else:
+            before = "--card" if option == "bank" else "--alipay, --card or --wechat"
+            raise click.UsageError(f"--{option} must follow {before}")
+    if not found:
+        raise click.UsageError("Say to whom: --alipay, --card or --wechat (or give --file).")
+    name = next((one["name"] for one in found if "name" in one), None)
+    for one in found:
+        if name is not None:
+            one.setdefault("name", name)
+    return found
+
+
+def _in_order(context: click.Context, flags: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    taken: dict[str, int] = defaultdict(int)
+    for option in context.meta[_ORDER]:
+        if option in _WAYS or option in {"name", "bank"}:
+            yield option, flags[option][taken[option]]
+            taken[option] += 1

@@ -1,0 +1,28 @@
+"""Channel notices, kept raw before anything is decided."""
+
+from gateway.ports import StoredNotice
+from gateway.store import SqlStore
+from tests import builders as build
+
+
+async def test_notices_come_back_oldest_first_byte_for_byte(store: SqlStore) -> None:
+    """Headers and body are exactly what came."""
+    headers = {"wechatpay-serial": "S", "x": "ü"}
+    first = await store.keep_notice("a", headers, b"\x00\xff{}", build.NOW)
+    second = await store.keep_notice("b", {}, b"", build.after(1))
+
+    assert await store.notices(10) == [
+        StoredNotice(first, "a", headers, b"\x00\xff{}", build.NOW),
+        StoredNotice(second, "b", {}, b"", build.after(1)),
+    ]
+    assert len(await store.notices(1)) == 1
+
+
+async def test_a_processed_notice_is_not_listed_again(store: SqlStore) -> None:
+    """Done is done."""
+    first = await store.keep_notice("a", {}, b"1", build.NOW)
+    second = await store.keep_notice("a", {}, b"2", build.NOW)
+
+    await store.notice_done(first, "inquired")
+
+    assert [notice.id for notice in await store.notices(10)] == [second]

@@ -1,0 +1,149 @@
+"""Webhooks owed: born with their event, in order, retried, dead, sent again."""
+
+import orjson
+import pytest
+
+from gateway.domain.payout import MerchantId, Payout
+from gateway.ports import DeliveryState, FloatShortError
+from gateway.store import SqlStore
+from tests import builders as build
+
+OTHER = MerchantId("m_other")
+
+
+async def _accept(store: SqlStore, subject: Payout | None = None) -> Payout:
+    subject = subject or build.payout()
+    return await store.accept(build.accepted_change(subject), build.intake(subject), None)
+
+
+async def test_each_event_owes_one_webhook_per_matching_endpoint(store: SqlStore) -> None:
+    """Active endpoints of the merchant that want the kind, and no others."""
+    await store.put_endpoint(build.endpoint("we_all"), "ops")
+    await store.put_endpoint(build.endpoint("we_kind", kinds=("accepted", "paid")), "ops")
+    await store.put_endpoint(build.endpoint("we_type", kinds=("payout.accepted",)), "ops")
+    await store.put_endpoint(build.endpoint("we_paid", kinds=("paid",)), "ops")
+    await store.put_endpoint(build.endpoint("we_off", active=False), "ops")
+    await store.put_endpoint(build.endpoint("we_other", OTHER), "ops")
+
+    subject = await _accept(store)
+
+    owed = await store.deliveries(build.MERCHANT, subject.id, 10)
+    assert {delivery.endpoint_id for delivery in owed} == {"we_all", "we_kind", "we_type"}
+    assert len({delivery.id for delivery in owed}) == 3
+    assert await store.deliveries(OTHER, None, 10) == []
+
+
+async def test_the_payload_tells_what_happened(store: SqlStore) -> None:
+    """Type, payout, number, state and figures; no payee."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    subject = await _accept(store, build.payout(metadata={"order": "7"}))
+
+    (delivery,) = await store.due_deliveries(build.NOW, 10)
+
+    body = orjson.loads(delivery.payload)
+    assert body["type"] == "payout.accepted"
+    assert (body["payout_id"], body["merchant_ref"]) == (subject.id, subject.merchant_ref)
+    assert (body["seq"], body["state"], body["at"]) == (1, "routing", "2026-03-02T02:00:00Z")
+    assert body["data"]["amount_minor"] == 10_000
+    assert body["data"]["currency"] == "CNY"
+    assert body["data"]["metadata"] == {"order": "7"}
+    assert "张三" not in delivery.payload.decode()
+
+
+async def test_later_events_wait_for_earlier_ones(store: SqlStore) -> None:
+    """Per payout and endpoint, in order; a dead one no longer holds the next back."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    subject = await _accept(store)
+    held = build.change(subject, build.held(), at=build.after(1))
+    await store.record(held)
+    await store.record(build.change(held.after, build.cancelled(), at=build.after(2)))
+
+    async def owed() -> list[int]:
+        return [d.seq for d in await store.due_deliveries(build.after(9), 10)]
+
+    (first,) = await store.due_deliveries(build.after(9), 10)
+    assert first.seq == 1
+    await store.delivered(first.id, 200, build.after(9))
+    (second,) = await store.due_deliveries(build.after(9), 10)
+    assert second.seq == 2
+    await store.delivery_failed(second.id, 503, "busy", build.after(60))
+    assert await owed() == []
+    assert [d.seq for d in await store.due_deliveries(build.after(60), 10)] == [2]
+    await store.delivery_failed(second.id, None, "timeout", None)
+    assert [d.seq for d in await store.due_deliveries(build.after(60), 10)] == [3]
+
+
+async def test_another_endpoint_does_not_wait(store: SqlStore) -> None:
+    """Order is per endpoint: one that is down holds nobody else back."""
+    await store.put_endpoint(build.endpoint("we_a"), "ops")
+    await store.put_endpoint(build.endpoint("we_b"), "ops")
+    subject = await _accept(store)
+    await store.record(build.change(subject, build.held()))
+    first = {d.endpoint_id: d for d in await store.due_deliveries(build.NOW, 10)}
+    await store.delivery_failed(first["we_a"].id, 500, "down", build.after(60))
+    await store.delivered(first["we_b"].id, 200, build.NOW)
+
+    due = await store.due_deliveries(build.after(1), 10)
+
+    assert [(d.endpoint_id, d.seq) for d in due] == [("we_b", 2)]
+
+
+async def test_tries_and_answers_are_counted(store: SqlStore) -> None:
+    """The delivery shows how often it was tried and what came back last."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    subject = await _accept(store)
+    (delivery,) = await store.due_deliveries(build.NOW, 10)
+    await store.delivery_failed(delivery.id, 500, "oops", build.after(5))
+    await store.delivery_failed(delivery.id, None, "connection refused", build.after(10))
+
+    (failed,) = await store.deliveries(build.MERCHANT, subject.id, 10)
+    assert (failed.state, failed.tries, failed.due_at) == (DeliveryState.DUE, 2, build.after(10))
+    assert (failed.last_status, failed.last_error) == (None, "connection refused")
+
+    await store.delivered(delivery.id, 204, build.after(11))
+    (done,) = await store.deliveries(build.MERCHANT, subject.id, 10)
+    assert (done.state, done.tries, done.last_status) == (DeliveryState.DELIVERED, 3, 204)
+    assert done.last_error is None
+
+
+@pytest.mark.parametrize("ending", ["delivered", "dead"])
+async def test_resend_makes_a_finished_delivery_due_again(store: SqlStore, ending: str) -> None:
+    """Only for its own merchant, under the same id."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    await _accept(store)
+    (delivery,) = await store.due_deliveries(build.NOW, 10)
+    if ending == "dead":
+        await store.delivery_failed(delivery.id, 500, "x", None)
+    else:
+        await store.delivered(delivery.id, 200, build.NOW)
+    assert await store.due_deliveries(build.after(9), 10) == []
+
+    assert await store.resend(OTHER, delivery.id, build.after(9)) is False
+    assert await store.resend(build.MERCHANT, "msg_none", build.after(9)) is False
+    assert await store.due_deliveries(build.after(9), 10) == []
+    assert await store.resend(build.MERCHANT, delivery.id, build.after(9)) is True
+
+    (again,) = await store.due_deliveries(build.after(9), 10)
+    assert (again.id, again.tries) == (delivery.id, 0)
+
+
+async def test_deliveries_list_newest_first(store: SqlStore) -> None:
+    """Over all payouts of the merchant, limited."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    for n in range(3):
+        await _accept(store, build.payout(accepted_at=build.after(n)))
+
+    listed = await store.deliveries(build.MERCHANT, None, 2)
+
+    assert [d.created_at for d in listed] == [build.after(2), build.after(1)]
+
+
+async def test_a_refused_move_owes_no_webhook(store: SqlStore) -> None:
+    """What was not committed is never told."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    subject = await _accept(store)
+
+    with pytest.raises(FloatShortError):
+        await store.record(build.arm(subject))
+
+    assert len(await store.deliveries(build.MERCHANT, None, 10)) == 1
