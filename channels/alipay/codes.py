@@ -152,15 +152,6 @@ STATUSES: Mapping[str, Step] = {
     "REFUND": Step.RETURNED,
 }
 
-UNEXPLAINED = Reason.PAYEE_DECLINED
-"""FAIL or CLOSED with an error code no table knows, or with none.
-
-The state alone decides that no money moved, so this is a failure and not an unknown. But the cause
-may lie with the payee (blocked, under investigation), and paying such a one by another way without
-a person looking would be wrong; so it is a reason that goes nowhere else by itself, and one that
-does not count against the channel's health. The channel's own word is kept as the code.
-"""
-
 
 def submission_error(code: str, sub_code: str) -> Row:
     """What a verified error answer to a transfer means; `UNKNOWN_CODE` if no row fits.
@@ -186,6 +177,12 @@ def inquiry_error(code: str, sub_code: str) -> UnknownCause:
 
 
 def failure_reason(error_code: str) -> Reason:
-    """Why an order in a failed state failed; codes that say only "unsure" explain nothing."""
+    """Why an order in the state FAIL or CLOSED failed.
+
+    The state alone decides that no money moved, so without a known code (or with one that says only
+    "unsure") this is still a failure, not an unknown. But its cause may lie with the payee, and
+    paying such a one by another way without a person looking would be wrong: `UNEXPLAINED`.
+    """
     row = SUBMIT.get(error_code)
-    return row.means if row is not None and isinstance(row.means, Reason) else UNEXPLAINED
+    known = row is not None and isinstance(row.means, Reason)
+    return row.means if known else Reason.UNEXPLAINED

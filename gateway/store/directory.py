@@ -3,6 +3,8 @@
 Every change of the directory leaves an audit row in the same commit.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -17,6 +19,18 @@ from gateway.store.database import Row, Rows, Unit
 from gateway.store.part import Part
 
 _STATUSES: dict[str, ChannelStatus] = {status: status for status in get_args(ChannelStatus)}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who changed what in the directory."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, object]
 
 
 class SeenError(Exception):
@@ -209,6 +223,13 @@ class Directory(Part):
         return {
             row[0]: (_STATUSES[row[1]], row[2]) for row in await self._read("channel_statuses", {})
         }
+
+    async def audit_trail(self, limit: int, after: int = 0) -> list[AuditRow]:
+        """Changes of the directory after an id, in order."""
+        return [
+            AuditRow(row[0], moment(row[1]), row[2], row[3], row[4], orjson.loads(row[5]))
+            for row in await self._read("audit_trail", {"after": after, "limit": limit})
+        ]
 
     async def _done(self, unit: Unit) -> bool:
         try:

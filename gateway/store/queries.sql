@@ -326,6 +326,12 @@ SELECT channel, status, reason FROM channel_statuses ORDER BY channel
 INSERT INTO audit (at, actor, action, subject, detail)
 VALUES (:at, :actor, :action, :subject, :detail)
 
+-- name: audit_trail
+SELECT id, at, actor, action, subject, detail FROM audit
+WHERE id > :after
+ORDER BY id
+LIMIT :limit
+
 
 -- name: due_deliveries
 -- Only the earliest undelivered event of a payout is owed to an endpoint; later ones wait for it.

@@ -217,9 +217,9 @@ def test_states_are_the_documented_ones() -> None:
     [
         ("PAYEE_CARD_INFO_ERROR", Reason.INSTRUMENT_INVALID),
         ("INST_PAY_UNABLE", Reason.RAIL_DOWN),
-        ("SYSTEM_ERROR", Reason.PAYEE_DECLINED),
-        ("NEVER_HEARD_OF", Reason.PAYEE_DECLINED),
-        ("", Reason.PAYEE_DECLINED),
+        ("SYSTEM_ERROR", Reason.UNEXPLAINED),
+        ("NEVER_HEARD_OF", Reason.UNEXPLAINED),
+        ("", Reason.UNEXPLAINED),
     ],
 )
 def test_failed_order_without_a_known_reason_goes_nowhere_else(

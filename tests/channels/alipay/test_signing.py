@@ -218,3 +218,13 @@ def test_unusable_aes_key_is_refused(text: str, why: str) -> None:
     """The platform's page hands out base64 of a whole key."""
     with pytest.raises(KeyMaterialError, match=why):
         signing.load_aes_key(text)
+
+
+def test_public_key_of_another_kind_is_refused() -> None:
+    """RSA2 needs RSA."""
+    elliptic = ec.generate_private_key(ec.SECP256R1()).public_key()
+    text = elliptic.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+    with pytest.raises(KeyMaterialError, match="not an RSA public key"):
+        signing.load_public_key(text)

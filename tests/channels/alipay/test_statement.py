@@ -278,3 +278,12 @@ def test_damaged_zip_is_broken() -> None:
     damaged[len(whole) // 2] ^= 0xFF
     with pytest.raises(StatementBrokenError):
         list(read_zip(io.BytesIO(bytes(damaged)), DAY, USER_ID))
+
+
+def test_implausibly_large_file_is_not_unpacked() -> None:
+    """Two members of 4 GiB by the directory's own word: refused before a byte is read."""
+    packed = zipped({DETAIL: b"x", SUMMARY: b"x"}).getvalue()
+    head, *entries = packed.split(b"PK\x01\x02")
+    swollen = [entry[:20] + b"\xfe\xff\xff\xff" + entry[24:] for entry in entries]
+    with pytest.raises(StatementBrokenError, match="implausibly large"):
+        list(read_zip(io.BytesIO(b"PK\x01\x02".join([head, *swollen])), DAY, USER_ID))

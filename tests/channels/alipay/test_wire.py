@@ -303,7 +303,7 @@ def test_query_of_a_failed_order_without_code_names_the_state() -> None:
     """Something must be shown to people."""
     outcome = inquired(found(status="FAIL"))
     assert isinstance(outcome, Rejected)
-    assert (outcome.reason, outcome.code) == (Reason.PAYEE_DECLINED, "FAIL")
+    assert (outcome.reason, outcome.code) == (Reason.UNEXPLAINED, "FAIL")
 
 
 def test_query_of_a_returned_order_dates_it_by_payment() -> None:

@@ -89,7 +89,7 @@ def test_open_attempts_always_have_a_next_time(name: str, open_s: int) -> None:
 @pytest.mark.parametrize(
     ("doubted_s", "parks"), [(0, False), (4 * 3600 - 1, False), (4 * 3600, True), (10**6, True)]
 )
-def test_long_doubt_is_given_to_a_person(doubted_s: int, parks: bool) -> None:  # noqa: FBT001
+def test_long_doubt_is_given_to_a_person(doubted_s: int, parks: bool) -> None:
     """After four hours of doubt, not before."""
     live = replace(attempt(), doubted_at=after(-doubted_s))
     assert must_park(live, NOW) is parks
@@ -124,7 +124,7 @@ def test_sticky_channel_is_never_sent_to_again() -> None:
 
 
 @pytest.mark.parametrize(("age_s", "allowed"), [(899, True), (900, False), (1000, False)])
-def test_resend_ends_before_the_promise_does(age_s: int, allowed: bool) -> None:  # noqa: FBT001
+def test_resend_ends_before_the_promise_does(age_s: int, allowed: bool) -> None:
     """Nine tenths of the window, counted from the first send, whatever was sent since."""
     late = replace(DOUBTFUL, signed_at=after(age_s - 1), sends=3)
     assert may_resend(late, traits(resend_window_s=1000), after(age_s)) is allowed
@@ -133,7 +133,7 @@ def test_resend_ends_before_the_promise_does(age_s: int, allowed: bool) -> None:
 @pytest.mark.parametrize(("at_s", "allowed"), [(299, False), (300, False), (301, True)])
 def test_resend_waits_until_the_last_send_has_expired(
     at_s: int,
-    allowed: bool,  # noqa: FBT001
+    allowed: bool,
 ) -> None:
     """While the channel could still accept the earlier bytes, nothing else is sent."""
     sent = replace(DOUBTFUL, not_after=after(300))
