@@ -7,7 +7,6 @@ something falls due, and delivers pushes: those of one order in turn, different 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -159,6 +158,7 @@ class Shell:
             await asyncio.wait(self._deliveries)
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
             await self._set_ports()
@@ -167,8 +167,11 @@ class Shell:
             next_at = self.next_at()
             if next_at is not None and not self._clock.frozen:
                 wait_s = min(wait_s, (next_at - self._clock.now()).total_seconds())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(wait_s, 0.001))
+            # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together
+            # with the event, and then `stop` would wait for ever.
+            alarm = loop.call_later(max(wait_s, 0.001), self._wake.set)
+            await self._wake.wait()
+            alarm.cancel()
 
     async def _set_ports(self) -> None:
         async with self._turn:

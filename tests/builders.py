@@ -231,9 +231,9 @@ def refusal(
     return Refusal(reason, code, message)
 
 
-def payee_action(expires_at: datetime | None = None) -> PayeeAction:
+def payee_action(package_info: str = "pkg==", expires_at: datetime | None = None) -> PayeeAction:
     """WeChat's confirmation page."""
-    return PayeeAction("wechat_confirm", "pkg==", expires_at or after(days=1))
+    return PayeeAction("wechat_confirm", package_info, expires_at or after(days=1))
 
 
 def evidence(code: str = "ORDER_NOT_EXIST", body: bytes = b'{"code":"40004"}') -> Evidence:

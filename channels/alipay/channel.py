@@ -10,7 +10,7 @@ import itertools
 import ssl
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 
 from channels.alipay import codes, wire
 from channels.alipay.check import problems
@@ -52,14 +52,7 @@ LINES_AT_A_TIME = 500
 Clock = Callable[[], datetime]
 
 
-def system_clock() -> datetime:
-    """Tell the machine's time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def build(
-    name: str, settings: AlipaySettings, terms: Terms, clock: Clock = system_clock
-) -> "AlipayChannel":
+def build(name: str, settings: AlipaySettings, terms: Terms, clock: Clock) -> "AlipayChannel":
     """Make the channel; opens nothing. `clock` dates questions and balances.
 
     ValueError for terms in anything but CNY.

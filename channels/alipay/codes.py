@@ -184,5 +184,6 @@ def failure_reason(error_code: str) -> Reason:
     paying such a one by another way without a person looking would be wrong: `UNEXPLAINED`.
     """
     row = SUBMIT.get(error_code)
-    known = row is not None and isinstance(row.means, Reason)
-    return row.means if known else Reason.UNEXPLAINED
+    if row is not None and isinstance(row.means, Reason):
+        return row.means
+    return Reason.UNEXPLAINED

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from channels.contract import (
@@ -46,16 +46,11 @@ LINES_PER_TURN = 500
 """After so many statement lines other tasks get their turn."""
 
 
-def system_clock() -> datetime:
-    """Tell the machine's time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
 def build(
     name: str,
     settings: WechatPaySettings,
     terms: Terms,
-    clock: Clock = system_clock,
+    clock: Clock,
 ) -> "WechatPayChannel":
     """Make a channel; opens no connection. `clock` dates inquiries and judges how old an answer is.
 

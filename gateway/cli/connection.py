@@ -22,9 +22,15 @@ from gateway.sandbox import card
 P = ParamSpec("P")
 Role = Literal["merchant", "operator"]
 
+CONNECTION_FLAGS = ("role_given", "url", "key", "folder", "control")
+"""The parameters that `connecting` adds, in the order of `locate`."""
+
 _TIMEOUT = httpx.Timeout(60, connect=5)
 # Days of institutions' work may happen before the control API answers.
-_CONTROL_TIMEOUT = httpx.Timeout(600, connect=5)
+_CONTROLCONNECTION_FLAGS = ("role_given", "url", "key", "folder", "control")
+"""The parameters that `connecting` adds, in the order of `locate`."""
+
+_TIMEOUT = httpx.Timeout(600, connect=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +77,15 @@ def locate(
     return Place(url.rstrip("/"), key, control_url, found if sandbox else None, accounts)
 
 
-def reaching(
+def connecting(
     role: Role,
-) -> Callable[[Callable[Concatenate["Api", P], None]], Callable[..., None]]:
-    """Give a command the flags of a connection and, as its first argument, the open API.
+) -> Callable[[Callable[Concatenate["Connect", P], None]], Callable[..., None]]:
+    """Give a command the flags of a connection and, as its first argument, what opens it.
 
     `role` says which of a sandbox's two keys it uses unless told otherwise.
     """
 
-    def wrap(command: Callable[Concatenate["Api", P], None]) -> Callable[..., None]:
+    def wrap(command: Callable[Concatenate["Connect", P], None]) -> Callable[..., None]:
         @click.option("--url", envvar="HANGDAO_URL", show_envvar=True, help="The gateway.")
         @click.option("--key", envvar="HANGDAO_KEY", show_envvar=True, help="An API key.")
         @click.option(
@@ -103,14 +109,28 @@ def reaching(
         )
         @functools.wraps(command)
         def run(*arguments: Any, **named: Any) -> None:
-            place = locate(
-                named.pop("role_given"),
-                named.pop("url"),
-                named.pop("key"),
-                named.pop("folder"),
-                named.pop("control"),
-            )
-            with Api(place) as api:
+            flags = [named.pop(name) for name in CONNECTION_FLAGS]
+
+            def connect() -> Api:
+                return Api(locate(*flags))
+
+            command(connect, *arguments, **named)
+
+        return run
+
+    return wrap
+
+
+def reaching(
+    role: Role,
+) -> Callable[[Callable[Concatenate["Api", P], None]], Callable[..., None]]:
+    """As `connecting`, but the command gets the API itself, already open."""
+
+    def wrap(command: Callable[Concatenate["Api", P], None]) -> Callable[..., None]:
+        @connecting(role)
+        @functools.wraps(command)
+        def run(connect: Connect, *arguments: Any, **named: Any) -> None:
+            with connect() as api:
                 command(api, *arguments, **named)
 
         return run
@@ -182,14 +202,16 @@ class Api:
             return named
         found = self.get("/v1/payouts", merchant_ref=named, limit=2)["data"]
         if not found:
-            raise Refusal(
-                "payout_not_found", f"there is no payout {named!r}", zh="代付单不存在"
-            )
+            raise Refusal("payout_not_found", f"there is no payout {named!r}", zh="代付单不存在")
         if len(found) > 1:
             raise Refusal(
                 "payout_ambiguous", f"several merchants have a payout {named!r}; give its id"
             )
         return str(found[0]["id"])
+
+
+Connect = Callable[[], Api]
+"""Opens the API; raises `Refusal` where it is not said which one."""
 
 
 def path_of(part: str) -> str:
@@ -226,7 +248,9 @@ def _problem(response: httpx.Response) -> Refusal:
         found = None
     if not isinstance(found, dict) or "code" not in found:
         return Refusal("not_a_gateway", f"{response.url} answers {response.status_code} oddly")
-    rest = {key: found[key] for key in ("status", "param", "retryable", "request_id") if key in found}
+    rest = {
+        key: found[key] for key in ("status", "param", "retryable", "request_id") if key in found
+    }
     detail = str(found.get("detail", found["code"]))
     return Refusal(str(found["code"]), detail, zh=str(found.get("detail_zh", "")), **rest)
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import click
 from rich.console import Console
 
-from gateway.cli.connection import Api, path_of, reaching
+from gateway.cli.connection import CONNECTION_FLAGS, Api, path_of, reaching
 from gateway.cli.instruments import InstrumentCommand, instruments
 from gateway.cli.output import Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY
@@ -27,9 +27,7 @@ def payout_command() -> None:
 @click.option("--alipay", multiple=True, metavar="LOGON_ID", help="Pay to an Alipay account.")
 @click.option("--card", multiple=True, metavar="NUMBER", help="Pay to a personal bank card.")
 @click.option("--wechat", multiple=True, metavar="OPENID", help="Pay to a WeChat user.")
-@click.option(
-    "--name", multiple=True, help="Of the beneficiary; belongs to what stands before it."
-)
+@click.option("--name", multiple=True, help="Of the beneficiary; belongs to what stands before it.")
 @click.option("--bank", multiple=True, metavar="CODE", help="Of the card before it, e.g. ICBC.")
 @click.option("--purpose", help="What the beneficiary sees.")
 @click.option("--ref", help="The merchant's own number; unique for ever.")
@@ -66,7 +64,9 @@ def create(
         refusal.facts["idempotency_key"] = key
         if refusal.code in _UNSURE:
             refusal.message += f"; repeat with --idempotency-key {key}: it cannot pay twice"
-            refusal.zh = refusal.zh and f"{refusal.zh}；请用 --idempotency-key {key} 重试，不会重复付款"
+            refusal.zh = (
+                refusal.zh and f"{refusal.zh}；请用 --idempotency-key {key} 重试，不会重复付款"
+            )
         raise
     replayed = response.headers.get("Idempotency-Replayed") == "true"
     made = {**response.json(), "idempotency_key": key, "replayed": replayed}
@@ -93,7 +93,7 @@ def _from_flags(context: click.Context, flags: Mapping[str, Any]) -> Mapping[str
 
 def _from_file(context: click.Context, file: BinaryIO) -> Mapping[str, Any]:
     """The bytes as they are: what is wrong with them the API finds, and says better."""
-    allowed = {"file", "idempotency_key", "url", "key", "folder", "control", "role_given"}
+    allowed = {"file", "idempotency_key", *CONNECTION_FLAGS}
     for name in context.params:
         source = context.get_parameter_source(name)
         if source is click.core.ParameterSource.COMMANDLINE and name not in allowed:

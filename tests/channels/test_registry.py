@@ -3,9 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from channels.alipay.channel import system_clock
 from channels.registry import KINDS
-from tests.channels.alipay.platform import MERCHANT_KEY, PLATFORM_PUBLIC, TERMS
+from tests.channels.alipay.platform import MERCHANT_KEY, NOW, PLATFORM_PUBLIC, TERMS
 
 GIVEN: dict[str, object] = {
     "app_id": "2021000000000001",
@@ -28,5 +27,5 @@ def test_every_kind_refuses_unknown_keys(kind: str) -> None:
 
 def test_kind_opens_a_channel_from_plain_configuration() -> None:
     """Text and numbers in, a channel out."""
-    made = KINDS["alipay"].open("alipay-main", GIVEN, TERMS, system_clock)
+    made = KINDS["alipay"].open("alipay-main", GIVEN, TERMS, lambda: NOW)
     assert (made.name, made.traits.kind) == ("alipay-main", "alipay")

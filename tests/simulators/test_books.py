@@ -14,11 +14,10 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS: tuple[MovementKind, ...] = ("payout", "return", "fee", "topup")
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(KINDS), st.integers(min_value=1, max_value=500)), max_size=30
-    )
-)
+MOVES = st.tuples(st.sampled_from(KINDS), st.integers(min_value=1, max_value=500))
+
+
+@given(st.lists(MOVES, max_size=30))
 def test_the_balance_follows_from_the_movements(moves: list[tuple[MovementKind, int]]) -> None:
     """Opening balance plus what the truth says is the balance, whatever was refused between."""
     books = Books()

@@ -47,9 +47,8 @@ def test_time_does_not_run_backwards() -> None:
     clock = VirtualClock(START, frozen=True)
     with pytest.raises(ValueError, match="does not go back"):
         clock.set(START - timedelta(seconds=1))
-    for naive in (
-        lambda: clock.set(datetime(2027, 1, 1)),
-        lambda: VirtualClock(datetime(2026, 1, 1)),
-    ):
-        with pytest.raises(ValueError, match="time zone"):
-            naive()
+    naive = START.replace(tzinfo=None)
+    with pytest.raises(ValueError, match="time zone"):
+        clock.set(naive)
+    with pytest.raises(ValueError, match="time zone"):
+        VirtualClock(naive)

@@ -86,7 +86,7 @@ def test_a_mistake_is_named_with_its_line(folder: Path, old: str, new: str, comp
 def test_two_simulators_need_two_names() -> None:
     """Rules and the journal go by name."""
     text = "simulators:\n  - {name: a, kind: alipay}\n  - {name: a, kind: alipay}\n"
-    with pytest.raises(ScenarioError, match="sim.yaml:3: simulators.1.name: stands twice"):
+    with pytest.raises(ScenarioError, match=r"sim\.yaml:3: simulators\.1\.name: stands twice"):
         read_plan(read_yaml(text, "sim.yaml"))
 
 

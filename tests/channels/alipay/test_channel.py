@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from channels.alipay.channel import AlipayChannel, build, system_clock
+from channels.alipay.channel import AlipayChannel, build
 from channels.contract import (
     Absent,
     Balance,
@@ -97,7 +97,7 @@ async def reset(exchange: Exchange) -> None:
 
 def test_channel_is_what_the_contract_wants() -> None:
     """Funded, not recallable: this product cannot be cancelled. Building it needs no event loop."""
-    made: Channel = build("alipay-main", SETTINGS, TERMS)
+    made: Channel = build("alipay-main", SETTINGS, TERMS, lambda: NOW)
     assert isinstance(made, Channel)
     assert isinstance(made, Funded)
     assert not isinstance(made, Recallable)
@@ -108,12 +108,7 @@ def test_channel_is_what_the_contract_wants() -> None:
 def test_other_currencies_are_refused_when_configured() -> None:
     """Alipay transfers are in CNY."""
     with pytest.raises(ValueError, match="CNY, not USD"):
-        build("x", SETTINGS, Terms(Currency.USD, 1, 2))
-
-
-def test_clock_is_aware() -> None:
-    """Times carry their zone."""
-    assert system_clock().tzinfo is not None
+        build("x", SETTINGS, Terms(Currency.USD, 1, 2), lambda: NOW)
 
 
 # --- send ------------------------------------------------------------------------------------

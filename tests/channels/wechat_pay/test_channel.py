@@ -120,7 +120,9 @@ def test_the_business_fields() -> None:
 
 def test_optional_fields_are_left_out_or_sent() -> None:
     """No notify_url without one; user_recv_perception when it is configured."""
-    told = build("w", platform.settings(user_recv_perception="劳务报酬"), platform.terms())
+    told = build(
+        "w", platform.settings(user_recv_perception="劳务报酬"), platform.terms(), lambda: NOW
+    )
     fields = orjson.loads(told.prepare(platform.instruction(notify_url=None), NOW).body)
     assert "notify_url" not in fields
     assert fields["user_recv_perception"] == "劳务报酬"
@@ -146,7 +148,7 @@ def test_the_name_is_sealed_or_left_out(fen: int, name: str | None, sent: bool) 
 
 def test_certificate_mode_seals_to_the_certificate() -> None:
     """The request names the certificate whose key the name is encrypted to."""
-    channel = build("w", platform.certificate_settings(), platform.terms())
+    channel = build("w", platform.certificate_settings(), platform.terms(), lambda: NOW)
     prepared = channel.prepare(platform.instruction(name=platform.NAME), NOW)
     assert dict(prepared.headers)["Wechatpay-Serial"] == platform.CERTIFICATE_SERIAL
     sealed = orjson.loads(prepared.body)["user_name"]
@@ -430,6 +432,6 @@ async def test_closing_twice_is_safe() -> None:
 
 def test_the_default_clock_is_aware() -> None:
     """Without a clock the machine's UTC time is used."""
-    channel = build("wechat-main", platform.settings(), platform.terms())
+    channel = build("wechat-main", platform.settings(), platform.terms(), lambda: NOW)
     assert channel.name == "wechat-main"
     assert channel._clock().utcoffset() == timedelta(0)

@@ -9,7 +9,7 @@ from channels.money import Currency, Money
 from channels.wechat_pay.channel import build
 from tests.channels.wechat_pay import platform
 
-CHANNEL = build("wechat-main", platform.settings(), platform.terms())
+CHANNEL = build("wechat-main", platform.settings(), platform.terms(), lambda: platform.NOW)
 
 
 def fields(subject: Instruction) -> list[str]:
@@ -41,14 +41,24 @@ def test_traits_are_those_of_the_specification() -> None:
 
 def test_the_pace_of_inquiries_can_be_set() -> None:
     """Settings override the default pace."""
-    paced = build("w", platform.settings(inquire_first_s=1, inquire_max_s=9), platform.terms())
+    paced = build(
+        "w",
+        platform.settings(inquire_first_s=1, inquire_max_s=9),
+        platform.terms(),
+        lambda: platform.NOW,
+    )
     assert (paced.traits.inquire_first_s, paced.traits.inquire_max_s) == (1, 9)
 
 
 def test_terms_in_another_currency_are_refused() -> None:
     """A contract in dollars cannot be one with WeChat Pay."""
     with pytest.raises(ValueError, match="CNY"):
-        build("w", platform.settings(), replace(platform.terms(), currency=Currency.USD))
+        build(
+            "w",
+            platform.settings(),
+            replace(platform.terms(), currency=Currency.USD),
+            lambda: platform.NOW,
+        )
 
 
 def test_a_good_instruction_has_no_problems() -> None:
@@ -109,7 +119,7 @@ def test_bounds(changes: dict[str, object], problems: list[str]) -> None:
 
 def test_the_contract_may_be_narrower() -> None:
     """The operator's minimum counts where it is higher than the platform's."""
-    narrow = build("w", platform.settings(), platform.terms(amount_min=100))
+    narrow = build("w", platform.settings(), platform.terms(amount_min=100), lambda: platform.NOW)
     assert [p.field for p in narrow.check(platform.instruction(fen=99))] == ["amount"]
 
 

@@ -24,7 +24,7 @@ SECRETS = (
 def printable() -> dict[str, object]:
     """One of everything, built from secrets."""
     settings = platform.settings(private_key_file=None, private_key=PEM)
-    channel = build("wechat-main", settings, platform.terms())
+    channel = build("wechat-main", settings, platform.terms(), lambda: NOW)
     reader = Reader(settings)
     instruction = platform.instruction(name=platform.NAME)
     prepared = channel.prepare(instruction, NOW)
@@ -77,7 +77,7 @@ def test_nothing_printable_shows_a_secret(what: str) -> None:
 
 def test_the_search_would_find_them() -> None:
     """The secrets looked for are really in the bytes that leave, so the test can fail."""
-    prepared = build("w", platform.settings(), platform.terms()).prepare(
+    prepared = build("w", platform.settings(), platform.terms(), lambda: NOW).prepare(
         platform.instruction(), NOW
     )
     assert platform.OPENID.encode() in prepared.body
@@ -86,7 +86,7 @@ def test_the_search_would_find_them() -> None:
 
 def test_an_error_of_prepare_shows_no_payee() -> None:
     """The exception for an impossible instruction names fields only."""
-    channel = build("w", platform.settings(), platform.terms())
+    channel = build("w", platform.settings(), platform.terms(), lambda: NOW)
     with pytest.raises(ValueError, match="amount") as error:
         channel.prepare(platform.instruction(fen=1, name=platform.NAME), NOW)
     assert platform.OPENID not in str(error.value)

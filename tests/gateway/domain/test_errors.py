@@ -5,7 +5,11 @@ import pytest
 from gateway.domain import errors
 from gateway.domain.errors import GatewayError, UnavailableError
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, GatewayError)
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -15,6 +19,11 @@ def test_every_error_carries_code_sentence_and_field(kind: type[GatewayError]) -
     assert isinstance(error, GatewayError)
     assert (error.code, error.param, error.zh) == ("amount_zero", "amount", "必须大于零")
     assert str(error) == error.message == "must be above zero"
+
+
+def test_tree_has_one_root() -> None:
+    """Whoever catches `GatewayError` catches every refusal of this module."""
+    assert [one for one in vars(errors).values() if isinstance(one, type)] == KINDS
 
 
 def test_only_unavailability_may_be_repeated() -> None:

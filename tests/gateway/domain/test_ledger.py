@@ -90,7 +90,8 @@ def test_worked_example_leaves_these_balances() -> None:
     balances = Counter[Account]()
     subject = payout()
     steps: list[tuple[Payout | None, Payout, Event]] = [(None, subject, Accepted(subject.state))]
-    for event in (FIRST, confirmed(fee_minor=8), came_back()):
+    later: tuple[Event, ...] = (FIRST, confirmed(fee_minor=8), came_back())
+    for event in later:
         after = apply(subject, event, NOW)
         steps.append((subject, after, event))
         subject = after

@@ -1,7 +1,5 @@
 """Every line ends as a match, a break or another movement; every overdue attempt as a break."""
 
-from dataclasses import replace
-
 import pytest
 
 from channels.contract import LineKind, StatementLine
@@ -41,9 +39,24 @@ def booked(
     )
 
 
-def line(line_ref: str = "L1", reference: str | None = "R1", **given: object) -> StatementLine:
+def line(
+    line_ref: str = "L1",
+    reference: str | None = "R1",
+    *,
+    kind: LineKind = LineKind.PAYOUT,
+    amount: Money | None = None,
+    credit: bool = False,
+    channel_ref: str | None = None,
+) -> StatementLine:
     """A payout line under our reference."""
-    return replace(statement_line(line_ref, reference=reference), **given)
+    return statement_line(
+        line_ref,
+        kind=kind,
+        amount=amount,
+        credit=credit,
+        reference=reference,
+        channel_ref=channel_ref,
+    )
 
 
 def fee(line_ref: str, minor: int, *, credit: bool = False, reference: str = "R1") -> StatementLine:
@@ -193,12 +206,15 @@ def test_channels_own_reference_finds_the_attempt_too() -> None:
 def test_lines_found_by_either_reference_are_one_payouts() -> None:
     """A duplicate is found although one line shows our number and the other theirs."""
     theirs = line("L2", None, channel_ref="CH1")
-    for attempts in ([booked()],):
-        result = run(line("L1"), theirs, known=attempts)
-        assert [found.kind for found in result.breaks] == [BreakKind.DUPLICATE]
-    only_theirs = {"CH1": booked()}
-    result = reconcile(CHANNEL, TODAY, [theirs], only_theirs, (), NOW)
-    assert len(result.paid) == 1
+    result = run(line("L1"), theirs, known=[booked()])
+    assert [found.kind for found in result.breaks] == [BreakKind.DUPLICATE]
+
+
+def test_attempt_known_by_their_reference_alone_is_matched() -> None:
+    """The store was asked for what the lines name, so our own number need not be a key."""
+    theirs = line(reference=None, channel_ref="CH1")
+    result = reconcile(CHANNEL, TODAY, [theirs], {"CH1": booked()}, (), NOW)
+    assert [match.attempt.reference for match in result.paid] == ["R1"]
 
 
 def test_our_reference_wins_over_theirs() -> None:

@@ -1,0 +1,79 @@
+"""Looking at the configured database without changing it: its schema version, who holds it."""
+
+import fcntl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import apsw
+import asyncpg
+
+from gateway.ports import StoreError
+from gateway.store.schema import READ_VERSION, migrations
+
+_CONNECT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found; version 0 is a database without our schema, or none yet."""
+
+    version: int
+    newest: int
+    """The version this program needs."""
+    held: bool
+    """Another process has the SQLite database: the gateway runs."""
+
+
+async def look(url: str) -> Found:
+    """Read a database's version. Raises `StoreError` with a sentence when it cannot be reached."""
+    if url.startswith("sqlite:"):
+        path = Path(unquote(urlsplit(url).path))
+        version = _sqlite_version(path) if path.exists() else 0
+        return Found(version, migrations("sqlite")[-1].version, _is_held(path))
+    return Found(await _postgres_version(url), migrations("postgres")[-1].version, held=False)
+
+
+def _sqlite_version(path: Path) -> int:
+    try:
+        database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            database.set_busy_timeout(1_000)
+            known = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'"
+            if not database.execute(known).get:
+                return 0
+            version: int = database.execute(READ_VERSION).get
+            return version
+        finally:
+            database.close()
+    except apsw.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def _is_held(path: Path) -> bool:
+    """Whether the lock beside the database is taken; it is let go of at once."""
+    try:
+        with Path(f"{path}.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise StoreError(f"{path}.lock cannot be read: {error.strerror}") from error
+    return False
+
+
+async def _postgres_version(url: str) -> int:
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_S)
+        try:
+            if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
+                return 0
+            version: int = await connection.fetchval(READ_VERSION)
+            return version
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        # The driver's own words may repeat the address with its password.
+        raise StoreError(f"PostgreSQL cannot be reached: {type(error).__name__}") from error

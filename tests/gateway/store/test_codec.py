@@ -1,0 +1,73 @@
+"""Column forms are lossless."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.contract import (
+    AlipayAccount,
+    AlipayIdentity,
+    BankAccount,
+    BankCard,
+    Evidence,
+    Instrument,
+    WechatWallet,
+)
+from gateway.store import codec
+
+texts = st.text(max_size=12)
+instruments = st.one_of(
+    st.builds(AlipayAccount, texts, st.sampled_from(AlipayIdentity), st.none() | texts),
+    st.builds(WechatWallet, texts, st.none() | texts, st.none() | texts),
+    st.builds(BankCard, texts, texts, st.none() | texts, st.none() | texts),
+    st.builds(BankAccount, texts, texts, texts, texts, st.none() | texts),
+)
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
+        timezones=st.just(UTC),
+    )
+)
+def test_times_survive_to_the_microsecond(at: datetime) -> None:
+    """A time and its column are the same moment, always."""
+    assert codec.moment(codec.micros(at)) == at
+
+
+def test_a_naive_time_is_a_defect() -> None:
+    """A time without zone has no place in a column."""
+    with pytest.raises(TypeError):
+        codec.micros(datetime(2026, 1, 1))  # noqa: DTZ001 - the point of the test
+
+
+@given(st.lists(instruments, max_size=3).map(tuple))
+def test_instruments_survive(given_: tuple[Instrument, ...]) -> None:
+    """Every rail, every optional field."""
+    assert codec.instruments_of(codec.instruments_json(given_)) == given_
+
+
+@given(
+    st.builds(
+        Evidence,
+        st.none() | st.integers(100, 599),
+        st.none() | texts,
+        st.none() | texts,
+        st.binary(),
+    )
+)
+def test_evidence_survives_any_bytes(evidence: Evidence) -> None:
+    """What a channel sent is kept byte for byte."""
+    assert codec.evidence_of(codec.evidence_json(evidence)) == evidence
+
+
+def test_payees_differ_by_account_not_by_name() -> None:
+    """The same account under another name or spacing is the same payee."""
+    one = codec.payee_of(BankCard("6222 0212", "A", "ICBC"))
+
+    assert one == codec.payee_of(BankCard("62220212", "B"))
+    assert one == codec.payee_of(BankAccount("62220212", "C", "1", "2"))
+    assert one != codec.payee_of(BankCard("62220213", "A", "ICBC"))
+    assert codec.payee_of(WechatWallet("o", "wx1")) != codec.payee_of(WechatWallet("o", "wx2"))

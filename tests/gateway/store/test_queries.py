@@ -1,0 +1,80 @@
+"""The named statements: parsed once, translated faithfully, ordered as changes run them."""
+
+import pytest
+
+from gateway.store.queries import Dialect, Queries
+from gateway.store.units import Units
+from gateway.store.vault import Vault
+from tests import builders as build
+from tests.contracts.store.conftest import KEK
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_every_parameter_is_translated(dialect: Dialect) -> None:
+    """No `:name` is left for PostgreSQL, and every `$n` has its name."""
+    for query in Queries(dialect).all():
+        assert ":" not in query.numbered.replace("::", "")
+        assert all(f"${n}" in query.numbered for n in range(1, len(query.names) + 1))
+        assert query.text.strip(), query.name
+
+
+def test_a_parameter_used_twice_is_one_parameter() -> None:
+    """Repeated names share their number."""
+    query = Queries("postgres")["insert_deliveries"]
+
+    assert len(set(query.names)) == len(query.names)
+    assert query.values({name: name for name in query.names}) == query.names
+
+
+def test_optional_lines_go_with_their_parameter() -> None:
+    """A variant without a filter has neither its line nor its parameter."""
+    query = Queries("sqlite")["find_payouts"]
+    params = dict.fromkeys(query.optional) | {"limit": 1, "id": "po_1"}
+
+    variant = query.given(params)
+
+    assert "id = :id" in variant.text
+    assert "merchant_id = :merchant_id" not in variant.text
+    assert variant.names == ("id", "limit")
+    assert query.given(params) is variant
+
+
+def test_an_unknown_name_is_a_defect() -> None:
+    """Asking for a statement that is not there raises."""
+    with pytest.raises(KeyError):
+        Queries("sqlite")["nonsense"]
+
+
+def test_overrides_keep_their_place_and_add_few() -> None:
+    """PostgreSQL's file differs in a handful of statements; order is that of the shared file."""
+    shared = [query.name for query in Queries("sqlite").all()]
+    overridden = [query.name for query in Queries("postgres").all()]
+
+    assert overridden[: len(shared)] == shared
+    assert set(overridden) - set(shared) == {"lock_balances", "raise_feed_base", "feed_base"}
+
+
+def test_changes_run_their_statements_in_the_order_of_the_file() -> None:
+    """PostgreSQL groups a commit's statements by kind in file order: a change may not need another.
+
+    The one exception would be a change that inserts before it updates.
+    """
+    queries = Queries("postgres")
+    vault = Vault(KEK)
+    vault.adopt(vault.fresh_key(), sealing_since=build.NOW)
+    vault.adopt_index(vault.fresh_key())
+    units = Units(queries, vault, lambda *_: b"")
+    subject = build.payout()
+    armed = build.arm(subject).after
+    change = build.change(
+        armed,
+        build.died(),
+        build.armed(build.attempt(2)),
+        evidence=build.evidence(),
+        decision=b"{}",
+    )
+    accepted = units.accepted(build.accepted_change(subject), build.intake(), 0)
+
+    for unit in (units.moved(change), accepted):
+        first_use = list(dict.fromkeys(step.query.order for step in unit.steps))
+        assert first_use == sorted(first_use)
