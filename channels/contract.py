@@ -294,7 +294,7 @@ _REASONS: Mapping[Reason, tuple[Fault, Elsewhere]] = {
     Reason.NEVER_SENT: (Fault.CHANNEL, Elsewhere.ANY),
     Reason.RECALLED: (Fault.OPERATOR, Elsewhere.NEVER),
     Reason.BANK_RETURNED: (Fault.BENEFICIARY, Elsewhere.NEVER),
-    Reason.UNEXPLAINED: (Fault.INSTRUCTION, Elsewhere.NEVER),
+    Reason.UNEXPLAINED: (Fault.BENEFICIARY, Elsewhere.NEVER),
 }
 
 

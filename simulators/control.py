@@ -143,11 +143,9 @@ class Control:
         except ValueError as error:
             raise source.refused(error) from None
         rules = read_rules(script.faults, source, self._world.clock.now())
-        if script.replace:
-            self._world.clear_rules()
-        added = [self._world.add_rule(rule).id for rule in rules]
+        added = self._world.add_rules(rules, replace=script.replace)
         await self._world.refresh()
-        return {"ids": added}
+        return {"ids": [rule.id for rule in added]}
 
     async def _truth(self, request: web.BaseRequest) -> object:
         wanted = request.query.get("account")

@@ -92,8 +92,9 @@ class Shell:
     async def stop(self) -> None:
         """Stop listening and delivering; undelivered pushes are forgotten."""
         tasks = [t for t in (self._loop_task, *self._deliveries) if t is not None]
-        for task in tasks:
-            task.cancel()
+        async with self._turn:  # not while a port is half way between open and shut
+            for task in tasks:
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for listener in self._listeners:
             await listener.close()
@@ -170,8 +171,10 @@ class Shell:
             # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together
             # with the event, and then `stop` would wait for ever.
             alarm = loop.call_later(max(wait_s, 0.001), self._wake.set)
-            await self._wake.wait()
-            alarm.cancel()
+            try:
+                await self._wake.wait()
+            finally:
+                alarm.cancel()
 
     async def _set_ports(self) -> None:
         async with self._turn:

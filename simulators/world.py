@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Self
 
 from pydantic import ValidationError
@@ -108,24 +109,28 @@ class World:
 
     def add_rule(self, rule: FaultRule) -> FaultRule:
         """Give a rule to every simulator it names. Raises ValueError if it fits none of them."""
-        fitting = [s for name, s in self.shells.items() if rule.simulator in ("*", name)]
-        if rule.account != "*":
-            fitting = [s for s in fitting if _has_account(s.simulator, rule.account)]
-        if not fitting:
-            raise ValueError("no simulator has this name, or none this account")
-        for shell in fitting:
-            shell.check(rule)
-        known = {r.id for s in self.shells.values() for r in s.faults.rules}
-        if not rule.id:
-            number = 1
-            while f"f{number}" in known:
-                number += 1
-            rule = rule.model_copy(update={"id": f"f{number}"})
-        elif rule.id in known:
-            raise ValueError(f"a fault rule {rule.id!r} exists already")
-        for shell in fitting:
-            shell.faults.add(rule)
-        return rule
+        return self.add_rules([rule])[0]
+
+    def add_rules(self, rules: Iterable[FaultRule], *, replace: bool = False) -> list[FaultRule]:
+        """Give all these rules, instead of the present ones if `replace`, or none of them.
+
+        A rule without id gets the next free `f1`, `f2`, … Raises ValueError.
+        """
+        known = set() if replace else {str(row["id"]) for row in self.rules()}
+        named: list[tuple[FaultRule, list[Shell]]] = []
+        for rule in rules:
+            fitting = self._fitting(rule)
+            if rule.id in known:
+                raise ValueError(f"a fault rule {rule.id!r} exists already")
+            rule_id = rule.id or next(i for i in map("f{}".format, count(1)) if i not in known)
+            known.add(rule_id)
+            named.append((rule.model_copy(update={"id": rule_id}), fitting))
+        if replace:
+            self.clear_rules()
+        for rule, fitting in named:
+            for shell in fitting:
+                shell.faults.add(rule)
+        return [rule for rule, _ in named]
 
     def remove_rule(self, rule_id: str) -> bool:
         """Drop a rule everywhere; False when there is none."""
@@ -153,6 +158,16 @@ class World:
         """Let changed rules take effect on the ports."""
         for shell in self.shells.values():
             await shell.refresh()
+
+    def _fitting(self, rule: FaultRule) -> list[Shell]:
+        fitting = [s for name, s in self.shells.items() if rule.simulator in ("*", name)]
+        if rule.account != "*":
+            fitting = [s for s in fitting if _has_account(s.simulator, rule.account)]
+        if not fitting:
+            raise ValueError("no simulator has this name, or none this account")
+        for shell in fitting:
+            shell.check(rule)
+        return fitting
 
     # ---- administration ----
 

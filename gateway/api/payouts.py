@@ -14,13 +14,16 @@ from gateway.api.views import (
     event_view,
     payout_view,
 )
-from gateway.domain.errors import AbsenceError, ForbiddenError, InvalidError
+from gateway.domain.errors import AbsenceError, ConflictError, ForbiddenError, InvalidError
+from gateway.domain.ledger import Book
 from gateway.domain.payout import MerchantId, PayoutId, sortable_id
 from gateway.engine import accept, operate
 from gateway.ports import Endpoint, Intake, Merchant, Search
 from policies.explain import explain, from_json
 
 KEY_MIN, KEY_MAX = 16, 255
+IDEMPOTENCY = "Idempotency-Key"
+MERCHANT_BOOKS = frozenset({Book.AVAILABLE, Book.HELD})
 
 
 async def create(call: Call) -> Answer:
@@ -42,12 +45,23 @@ async def create(call: Call) -> Answer:
     )
     canonical = orjson.dumps(call.raw, option=orjson.OPT_SORT_KEYS)
     intake = Intake(key, hashlib.sha256(canonical).digest())
-    payout = await accept.accept(call.gateway, merchant, request, intake, call.caller.actor)
-    replayed = payout.accepted_at != payout.updated_at or payout.version > 1
-    headers = {"Location": f"/v1/payouts/{payout.id}"}
-    if replayed:
+    try:
+        taken = await accept.accept(call.gateway, merchant, request, intake, call.caller.actor)
+    except ConflictError as conflict:
+        if conflict.code == "idempotency_key_reused" and IDEMPOTENCY not in call.request.headers:
+            # The key was made of the merchant_ref: name what the caller gave.
+            raise ConflictError(
+                "merchant_ref_reused",
+                "this merchant_ref was used before, with another request body; "
+                "use a new one for a new payout",
+                zh="该商户单号已用于内容不同的请求，新的付款请使用新的单号",
+                param="merchant_ref",
+            ) from None
+        raise
+    headers = {"Location": f"/v1/payouts/{taken.payout.id}"}
+    if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
-    return 201, payout_view(payout), headers
+    return 201, payout_view(taken.payout), headers
 
 
 def _merchant(call: Call) -> Merchant:
@@ -62,23 +76,26 @@ def _merchant(call: Call) -> Merchant:
 
 def _idempotency_key(call: Call, body: PayoutIn) -> str:
     """The caller's key, else one derived from its own number; never one of our making."""
-    key = call.request.headers.get("Idempotency-Key")
-    if key is None:
+    given = call.request.headers.getall(IDEMPOTENCY, [])
+    if not given:
         if body.merchant_ref is None:
             raise InvalidError(
                 "idempotency_key_missing",
                 "send an Idempotency-Key header or a merchant_ref, so that a repeated request "
                 "cannot pay twice",
                 zh="请提供 Idempotency-Key 头或 merchant_ref，以免重复付款",
-                param="Idempotency-Key",
+                param=IDEMPOTENCY,
             )
         return f"ref:{body.merchant_ref}"
-    if not (KEY_MIN <= len(key) <= KEY_MAX and key.isascii() and key.isprintable()):
+    key = given[0]
+    fits = KEY_MIN <= len(key) <= KEY_MAX and key.isascii() and key.isprintable()
+    if not fits or len(given) > 1:
         raise InvalidError(
             "idempotency_key_invalid",
-            f"an Idempotency-Key has {KEY_MIN} to {KEY_MAX} printable ASCII characters",
-            zh=f"Idempotency-Key 须为 {KEY_MIN}-{KEY_MAX} 个可见 ASCII 字符",
-            param="Idempotency-Key",
+            f"an Idempotency-Key has {KEY_MIN} to {KEY_MAX} printable ASCII characters, "
+            "and is given once",
+            zh=f"Idempotency-Key 须为 {KEY_MIN}-{KEY_MAX} 个可见 ASCII 字符，且只能出现一次",
+            param=IDEMPOTENCY,
         )
     return f"key:{key}"
 
@@ -110,7 +127,7 @@ async def listing(call: Call) -> Answer:
 async def attempts(call: Call) -> Answer:
     """GET /v1/payouts/{payout_id}/attempts."""
     found = await operate.find(call.gateway, call.path("payout_id"), call.caller.sees)
-    return 200, {"data": [attempt_view(attempt) for attempt in found.attempts]}
+    return 200, {"data": [attempt_view(attempt, found.instruments) for attempt in found.attempts]}
 
 
 async def timeline(call: Call) -> Answer:
@@ -164,14 +181,16 @@ async def resend(call: Call) -> Answer:
     now = call.gateway.clock.now()
     if not await call.gateway.store.resend(merchant_id, call.path("delivery_id"), now):
         raise AbsenceError("delivery_not_found", "there is no such webhook", zh="通知记录不存在")
-    return 202, {}
+    return 202, {"queued": True}
 
 
 async def balances(call: Call) -> Answer:
     """GET /v1/balances."""
     owner = call.caller.sees
     found = await call.gateway.store.balances(None, owner)
-    return 200, {"data": [balance_view(one) for one in found]}
+    # A channel may bear a merchant's id as its name; what lies there is not the merchant's affair.
+    seen = [one for one in found if owner is None or one.account.book in MERCHANT_BOOKS]
+    return 200, {"data": [balance_view(one) for one in seen]}
 
 
 async def events(call: Call) -> Answer:

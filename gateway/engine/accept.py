@@ -22,7 +22,7 @@ from gateway.domain.payout import (
     sortable_id,
 )
 from gateway.engine.gateway import Gateway, Told
-from gateway.ports import Change, Intake, Merchant
+from gateway.ports import Change, Intake, Merchant, Search
 
 SCHEDULE_MAX = timedelta(days=366)
 
@@ -42,9 +42,17 @@ class Request:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A payout that is stored, and whether an earlier request had stored it."""
+
+    payout: Payout
+    repeated: bool
+
+
 async def accept(
     gateway: Gateway, merchant: Merchant, request: Request, intake: Intake, actor: str
-) -> Payout:
+) -> Acceptance:
     """Store the payout, or return the earlier one of the same key and body.
 
     Raises `InvalidError` (with `param`), `ConflictError`, `UnfundedError`. When it returns, the
@@ -52,8 +60,14 @@ async def accept(
     """
     now = gateway.clock.now()
     payout_id = PayoutId(sortable_id("po_", now, gateway.entropy.bytes(10)))
-    _check_times(request, now)
-    _check_reachable(gateway, payout_id, request)
+    try:
+        _check_times(request, now)
+        _check_reachable(gateway, payout_id, request)
+    except InvalidError:
+        # What the clock or the channels say now does not unmake a payout: a request repeated after
+        # its deadline is answered from what is stored, or its sender would pay by another way.
+        if not await _is_known(gateway, merchant, request):
+            raise
     state, reason, release_at = _first_state(merchant, request, now)
     payout = Payout(
         id=payout_id,
@@ -81,11 +95,18 @@ async def accept(
     event = Accepted(state, reason)
     change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
     stored = await gateway.store.accept(change, intake, merchant.floor_minor)
-    if stored.id == payout.id:
+    repeated = stored.id != payout.id
+    if not repeated:
         gateway.observer.moved(change)
         if state is PayoutState.ROUTING:
             gateway.wake(Told(payout.id))
-    return stored
+    return Acceptance(stored, repeated)
+
+
+async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:
+    """Whether its merchant_ref is taken for ever, so that the store will insert nothing."""
+    wanted = Search(merchant.id, merchant_ref=request.merchant_ref, limit=1)
+    return bool(await gateway.store.search(wanted))
 
 
 def merchant_fee(merchant: Merchant, amount: Money) -> Money:

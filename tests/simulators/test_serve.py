@@ -100,7 +100,5 @@ def test_a_sandbox_is_not_overwritten(tmp_path: Path) -> None:
         make_sandbox(tmp_path, Wishes())
     assert (tmp_path / "credentials.json").read_bytes() == before
     plan = yaml.safe_load((tmp_path / "sim.yaml").read_text())
-    assert (plan["control"]["port"], plan["simulators"][0]["accounts"][0]["port"]) == (
-        21_000,
-        21_001,
-    )
+    assert plan["control"]["port"] == 21_000
+    assert plan["simulators"][0]["accounts"][0]["port"] == 21_001
