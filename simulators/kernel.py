@@ -136,7 +136,7 @@ class Simulator(Protocol):
         ...
 
     def accounts(self) -> Sequence[Row]:
-        """Public facts and balances; never a key."""
+        """One row per account: `account` (its name), public facts, balances; never a key."""
         ...
 
     def topup(self, account: str, amount_minor: int, now: datetime) -> None:

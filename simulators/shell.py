@@ -107,9 +107,11 @@ class Shell:
             listener.release()
 
     def replace(self, simulator: Simulator, faults: Faults) -> None:
-        """Start over with fresh books; ports stay."""
+        """Start over with fresh books; ports stay, and what was owed is forgotten."""
         self.simulator, self.faults = simulator, faults
         self._owed.clear()
+        for waiting in self._lanes.values():
+            waiting.clear()
         self._lanes.clear()
         self._wake.set()
 
@@ -213,12 +215,13 @@ class Shell:
         task.add_done_callback(self._deliveries.discard)
 
     async def _deliver_lane(self, lane: tuple[str, str], waiting: deque[Push]) -> None:
+        simulator = self.simulator  # a delivery under way at `replace` is not the new one's affair
         while waiting:
             push = waiting.popleft()
             status, body = await self._deliver(push)
             now = self._clock.now()
-            self._journal.note_push(self.simulator.name, push, status, now)
-            self.simulator.on_push_result(push, status, now, body)
+            self._journal.note_push(simulator.name, push, status, now)
+            simulator.on_push_result(push, status, now, body)
         if self._lanes.get(lane) is waiting:
             del self._lanes[lane]
         self._wake.set()

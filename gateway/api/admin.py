@@ -62,9 +62,7 @@ async def fund(call: Call) -> Answer:
 async def add_key(call: Call) -> Answer:
     """POST /v1/admin/merchants/{merchant_id}/keys."""
     body: KeyIn = call.body
-    merchant_id = MerchantId(call.path("merchant_id"))
-    if await call.gateway.store.merchant(merchant_id) is None:
-        raise AbsenceError("no_such_merchant", f"there is no merchant {merchant_id!r}")
+    merchant_id = await _merchant_id(call)
     scopes = frozenset(body.scopes)
     if Scope.ADMIN in scopes:
         raise InvalidError(
@@ -83,9 +81,18 @@ async def add_key(call: Call) -> Answer:
     return 201, {**key_view(stored), "key": text, "signing_secret": signing}
 
 
+async def _merchant_id(call: Call) -> MerchantId:
+    merchant_id = MerchantId(call.path("merchant_id"))
+    if await call.gateway.store.merchant(merchant_id) is None:
+        raise AbsenceError(
+            "no_such_merchant", f"there is no merchant {merchant_id!r}", zh="商户不存在"
+        )
+    return merchant_id
+
+
 async def list_keys(call: Call) -> Answer:
     """GET /v1/admin/merchants/{merchant_id}/keys."""
-    found = await call.gateway.store.keys(MerchantId(call.path("merchant_id")))
+    found = await call.gateway.store.keys(await _merchant_id(call))
     return 200, {"data": [key_view(one) for one in found]}
 
 

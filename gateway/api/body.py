@@ -7,13 +7,18 @@ from aiohttp import web
 
 from gateway.domain.errors import InvalidError
 
+JSON = "application/json"
+SHOWN_MAX = 12
+
 
 def _refuse_float(text: str) -> NoReturn:
+    # Long ones are not repeated: an account number written as a number is still one.
+    shown = text if len(text) <= SHOWN_MAX else f"{text[:4]}…"
     raise InvalidError(
         "number_not_integer",
-        f"{text[:40]} is not a whole number; amounts are integers of minor units, "
+        f"{shown} is not a whole number; amounts are integers of minor units, "
         'or decimal strings such as "12.30"',
-        zh=f"{text[:40]} 不是整数；金额请用最小货币单位的整数，或十进制字符串",
+        zh=f"{shown} 不是整数；金额请用最小货币单位的整数，或十进制字符串",
     )
 
 
@@ -43,6 +48,13 @@ async def read_object(request: web.Request) -> dict[str, object]:
     raw = await request.read()
     if not raw:
         return {}
+    if request.content_type != JSON:
+        raise InvalidError(
+            "content_type_unsupported",
+            f"send the body as Content-Type: {JSON}",
+            zh=f"请求体须以 Content-Type: {JSON} 发送",
+            param="Content-Type",
+        )
     try:
         value = _DECODER.decode(raw.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:

@@ -1,6 +1,7 @@
 """What handlers share, and the route table's row: one place for path, scope, models and answer."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -8,13 +9,15 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from channels.contract import Rail
 from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
-from gateway.domain.errors import InvalidError
+from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.gateway import Gateway
 from gateway.ports import Entropy, Scope
 
 M = TypeVar("M", bound=BaseModel)
+_RAILS = frozenset(Rail)
 
 
 @dataclass(slots=True)
@@ -35,6 +38,9 @@ class Api:
     advance_clock: Callable[[int], None] | None = None
     """Moves a test clock forward by seconds; None in production."""
 
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+"""What ids and names in paths consist of."""
 
 API: web.AppKey[Api] = web.AppKey("api", Api)
 WHO: web.RequestKey[dict[str, str]] = web.RequestKey("who", dict)
@@ -61,8 +67,11 @@ class Call:
         return self.api.gateway
 
     def path(self, name: str) -> str:
-        """A path parameter."""
-        return self.request.match_info[name]
+        """A path parameter. Raises `AbsenceError` for text that nothing can be called."""
+        value = self.request.match_info[name]
+        if ID.fullmatch(value) is None:
+            raise AbsenceError("no_such_thing", "nothing is called that", zh="不存在", param=name)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,8 @@ class Route:
     errors: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
     """Optional request headers worth documenting."""
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the answer, with what they say."""
 
 
 def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -133,13 +144,23 @@ def _validate(model: type[M], raw: dict[str, object], *, strict: bool | None = N
     try:
         return model.model_validate(raw, strict=strict)
     except ValidationError as failure:
-        first = failure.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        first = failure.errors(include_url=False, include_input=False)[0]
+        where = _where(first["loc"], first.get("ctx", {}).get("param"))
         what = first["msg"].removeprefix("Value error, ")
         unknown = first["type"] == "extra_forbidden"
         raise InvalidError(
             "field_unknown" if unknown else "field_invalid",
             f"{where}: {'no such field' if unknown else what}" if where else what,
-            zh=f"字段 {where} {'不存在' if unknown else '无效'}" if where else "",
+            zh=f"字段 {where} {'不存在' if unknown else '无效'}" if where else "请求无效",
             param=where or None,
         ) from None
+
+
+def _where(parts: tuple[int | str, ...], param: str | None) -> str:
+    """The path of a field as the caller wrote it: without the tag that chose among instruments."""
+    written = [
+        part
+        for part, before in zip(parts, (None, *parts), strict=False)
+        if not (isinstance(before, int) and part in _RAILS)
+    ]
+    return ".".join(str(part)[:80] for part in (*written, *([param] if param else [])))

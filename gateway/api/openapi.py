@@ -1,11 +1,15 @@
-"""The OpenAPI 3.1 document, generated from the route table and its models; nothing by hand."""
+"""The OpenAPI 3.1 document, generated from the route table and its models; nothing by hand.
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+Only what is outside the table (probes, channel notices) has rows of its own here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from gateway.api.context import Route
+from gateway.api.context import ID, Route
+from gateway.api.views import AliveView, ReadyView, VersionView
 
 _PROBLEM = {
     "type": "object",
@@ -32,8 +36,19 @@ _SAID = {
     404: "No such thing, or not yours",
     409: "It contradicts what is stored",
     413: "The body is too large",
+    415: "The body is not said to be JSON",
     422: "A field is wrong; `param` names it",
     503: "Try again; nothing was stored",
+}
+
+_TEXT: Mapping[str, Any] = {"schema": {"type": "string"}}
+_ALWAYS: Mapping[str, Any] = {
+    "X-Request-Id": {"description": "Yours if you sent a usable one, else ours", **_TEXT},
+    "Server-Timing": {"description": "Milliseconds spent here", **_TEXT},
+}
+_WITH_STATUS: Mapping[int, Mapping[str, Any]] = {
+    401: {"WWW-Authenticate": {"description": "How to authenticate", "required": True, **_TEXT}},
+    503: {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}},
 }
 
 _REF = "#/components/schemas/{model}"
@@ -45,6 +60,7 @@ def document(routes: Sequence[Route], version: str) -> dict[str, object]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    paths |= _open_paths(schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -68,10 +84,9 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": f"Needs the scope `{route.scope}`.",
         "parameters": [*_path_parameters(route.path), *_header_parameters(route.headers)],
         "responses": {
-            str(route.status): {
-                "description": "Done",
-                "content": {"application/json": {"schema": _schema(route.answer, schemas)}},
-            },
+            str(route.status): _done(
+                _schema(route.answer, schemas, "serialization"), route.answer_headers
+            ),
             **{str(status): _problem(status) for status in _statuses(route)},
         },
     }
@@ -80,27 +95,79 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _schema(route.body, schemas)}},
+            "content": {"application/json": {"schema": _schema(route.body, schemas, "validation")}},
         }
     return operation
+
+
+def _open_paths(schemas: dict[str, Any]) -> dict[str, Any]:
+    """What needs no key: probes, this document, and the door for channels' notices."""
+    alive, ready, version = (
+        _schema(view, schemas, "serialization") for view in (AliveView, ReadyView, VersionView)
+    )
+    text = _answer("Prometheus text format", "text/plain", {"type": "string"})
+    unready = {"503": _answer("Not now", "application/json", ready)}
+    return {
+        "/healthz": _probe("Whether the process runs", {"200": _done(alive)}),
+        "/readyz": _probe("Whether payouts are taken", {"200": _done(ready), **unready}),
+        "/version": _probe("The installed version", {"200": _done(version)}),
+        "/metrics": _probe("Metrics", {"200": text}),
+        "/openapi.json": _probe("This document", {"200": _done({"type": "object"})}),
+        "/notices/{channel}": {
+            "post": {
+                "operationId": "notice",
+                "summary": "What a channel tells us, in its own format and signed by it",
+                "security": [],
+                "parameters": list(_path_parameters("/notices/{channel}")),
+                "requestBody": {"content": {"*/*": {"schema": {}}}},
+                "responses": {
+                    "default": {"description": "The reply this channel expects"},
+                    **{str(status): _problem(status) for status in (404, 413, 422, 503)},
+                },
+            }
+        },
+    }
+
+
+def _probe(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    return {"get": {"summary": summary, "security": [], "responses": responses}}
 
 
 def _statuses(route: Route) -> list[int]:
     statuses = {401, 403, 422, 503, *route.errors}
     if route.body is not None:
-        statuses |= {400, 413}
+        statuses |= {400, 413, 415}
     if "{" in route.path:
         statuses.add(404)
     return sorted(statuses)
 
 
 def _problem(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": _SAID[status], "content": content}
+    reference = {"$ref": "#/components/schemas/Problem"}
+    answer = _answer(_SAID[status], "application/problem+json", reference)
+    answer["headers"].update(_WITH_STATUS.get(status, {}))
+    return answer
 
 
-def _schema(model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    found = TypeAdapter(model).json_schema(ref_template=_REF)
+def _done(schema: dict[str, Any], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    answer = _answer("Done", "application/json", schema)
+    for name, description in (headers or {}).items():
+        answer["headers"][name] = {"description": description, **_TEXT}
+    return answer
+
+
+def _answer(description: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": dict(_ALWAYS),
+        "content": {kind: {"schema": schema}},
+    }
+
+
+def _schema(
+    model: Any, schemas: dict[str, Any], mode: Literal["validation", "serialization"]
+) -> dict[str, Any]:
+    found = TypeAdapter(model).json_schema(ref_template=_REF, mode=mode)
     schemas.update(found.pop("$defs", {}))
     name = getattr(model, "__name__", "")
     schemas[name] = found
@@ -114,7 +181,7 @@ def _path_parameters(path: str) -> Iterable[dict[str, Any]]:
                 "name": part[1:-1],
                 "in": "path",
                 "required": True,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 64},
+                "schema": {"type": "string", "pattern": f"^{ID.pattern}$"},
             }
 
 

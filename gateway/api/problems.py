@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 from aiohttp import web
 
+from gateway.api.context import WHO
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
@@ -39,6 +40,7 @@ _CODE_STATUS = {
     "body_not_json": 400,
     "body_duplicate_key": 400,
     "body_too_large": 413,
+    "content_type_unsupported": 415,
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -64,23 +66,29 @@ def problem(
         "type": TYPE_BASE + code,
         "title": code.replace("_", " "),
         "status": status,
-        "detail": detail,
+        "detail": _writable(detail),
         "code": code,
         "retryable": retryable,
         "request_id": request.get(REQUEST_ID, ""),
     }
     if zh:
-        body["detail_zh"] = zh
+        body["detail_zh"] = _writable(zh)
     if param is not None:
-        body["param"] = param
+        body["param"] = _writable(param)
     response = web.Response(
         status=status, body=orjson.dumps(body), content_type="application/problem+json"
     )
+    request.get(WHO, {})["code"] = code
     if retryable:
         response.headers["Retry-After"] = "1"
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="hangdao"'
     return response
+
+
+def _writable(text: str) -> str:
+    """Text that UTF-8 can hold: half a surrogate pair, which JSON allows in a key, is not."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @web.middleware

@@ -38,6 +38,10 @@ ROUTES: tuple[Route, ...] = (
         body=PayoutIn,
         errors=(402, 409),
         headers=("Idempotency-Key",),
+        answer_headers={
+            "Location": "Where the payout is",
+            "Idempotency-Replayed": "`true` when an earlier request had made it",
+        },
     ),
     Route(
         "GET",
@@ -86,7 +90,7 @@ ROUTES: tuple[Route, ...] = (
         "Send a webhook again",
         payouts.resend,
         HOOKS,
-        dict[str, str],
+        views.QueuedView,
         status=202,
     ),
     Route("GET", "/v1/balances", "Show balances", payouts.balances, READ, views.BalanceList),
@@ -120,7 +124,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/v1/webhook-endpoints/{endpoint_id}/rotate",
-        "Make a new secret",
+        "Make a new secret, and switch it on",
         payouts.rotate_endpoint,
         HOOKS,
         views.NewEndpointView,

@@ -6,20 +6,23 @@ The OpenAPI document is generated from these models.
 
 import re
 import unicodedata
-from datetime import datetime
-from typing import Annotated, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from channels.contract import (
     AlipayAccount,
@@ -30,17 +33,30 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
-from gateway.domain.payout import PayoutState
+from gateway.domain.payout import Event, PayoutState
 from gateway.ports import Funding, Scope
 
 REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
+KINDS = tuple(event.kind for event in get_args(Event))
+
+# RFC 3339, section 5.6: date-time.
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+_WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
-def printable(text: str) -> str:
-    """Refuse control, format, surrogate and unassigned characters, and blank text."""
+def visible(text: str) -> str:
+    """Refuse control, format, surrogate and unassigned characters."""
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             raise ValueError(f"contains the invisible character U+{ord(character):04X}")
+    return text
+
+
+def printable(text: str) -> str:
+    """Refuse invisible characters, blank text, and blanks around it."""
+    visible(text)
     if not text.strip():
         raise ValueError("must not be blank")
     if text != text.strip():
@@ -57,13 +73,52 @@ def reference(text: str) -> str:
 
 def moment(value: object) -> object:
     """Take RFC 3339 text only: numbers are guesses about units."""
-    if not isinstance(value, str | datetime):
-        raise ValueError("must be RFC 3339 text with a time zone")  # noqa: TRY004 - pydantic's way
+    if not isinstance(value, str) or _MOMENT.fullmatch(value) is None:
+        raise ValueError("must be RFC 3339 text with a time zone, e.g. 2026-03-02T10:00:00+08:00")
     return value
 
 
-Text64 = Annotated[StrictStr, Field(min_length=1, max_length=64), AfterValidator(printable)]
-Text128 = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(printable)]
+def in_utc(value: datetime) -> datetime:
+    """Bring into UTC; the calendar's first and last hours may not have a place there."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+
+
+def whole(value: object) -> object:
+    """Take plain digits only, where a number comes as text."""
+    if not isinstance(value, str) or _WHOLE.fullmatch(value) is None:
+        raise ValueError("must be a whole number")
+    return value
+
+
+def event_kind(text: str) -> str:
+    """Refuse what no event is called; `payout.paid`, as webhooks say, is `paid`."""
+    kind = text.removeprefix("payout.")
+    if kind not in KINDS:
+        raise ValueError(f"must be one of {', '.join(KINDS)}")
+    return kind
+
+
+def at_fault(param: str, message: str) -> PydanticCustomError:
+    """Say which field a rule over several fields finds at fault."""
+    return PydanticCustomError("rule", "{message}", {"message": message, "param": param})
+
+
+# What a pattern can say of `printable`: the rest of Unicode's invisible characters is too many.
+_PRINTABLE = {"pattern": r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"}
+
+Text64 = Annotated[
+    StrictStr,
+    Field(min_length=1, max_length=64, json_schema_extra=_PRINTABLE),
+    AfterValidator(printable),
+]
+Text128 = Annotated[
+    StrictStr,
+    Field(min_length=1, max_length=128, json_schema_extra=_PRINTABLE),
+    AfterValidator(printable),
+]
 Ref = Annotated[
     StrictStr,
     Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$"),
@@ -71,7 +126,15 @@ Ref = Annotated[
 ]
 Minor = Annotated[StrictInt, Field(gt=0, le=INT64_MAX // 4)]
 Digits = Annotated[StrictStr, Field(pattern=r"^[0-9]{8,32}$", min_length=8, max_length=32)]
-Moment = Annotated[AwareDatetime, Field(strict=False)]
+Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
+Whole = Annotated[int, BeforeValidator(whole)]
+Kind = Annotated[
+    StrictStr,
+    AfterValidator(event_kind),
+    WithJsonSchema(
+        {"type": "string", "enum": [*KINDS, *(f"payout.{kind}" for kind in KINDS)]},
+    ),
+]
 SlugId = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_-]{1,31}$")]
 
 
@@ -82,7 +145,19 @@ class Model(BaseModel):
 
 
 class AlipayAccountIn(Model):
-    """An Alipay balance."""
+    """An Alipay balance. A logon id needs the name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["name"], "properties": {"name": {"type": "string"}}},
+                {
+                    "required": ["identity_type"],
+                    "properties": {"identity_type": {"enum": ["user_id", "open_id"]}},
+                },
+            ]
+        }
+    )
 
     rail: Literal["alipay"]
     identity: Annotated[Text128, Field(description="Logon id (mail or phone), 2088 id or open id")]
@@ -92,7 +167,7 @@ class AlipayAccountIn(Model):
     @model_validator(mode="after")
     def _name(self) -> Self:
         if self.identity_type is AlipayIdentity.LOGON_ID and self.name is None:
-            raise ValueError("name is mandatory with a logon_id")
+            raise at_fault("name", "name is mandatory with a logon_id")
         return self
 
     def instrument(self) -> Instrument:
@@ -166,11 +241,37 @@ class BeneficiaryIn(Model):
 class PayoutIn(Model):
     """A payout. Give the amount either as `amount_minor` or as `amount`, not both."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["amount_minor"],
+                    "properties": {"amount_minor": {"type": "integer"}, "amount": {"type": "null"}},
+                },
+                {
+                    "required": ["amount"],
+                    "properties": {"amount": {"type": "string"}, "amount_minor": {"type": "null"}},
+                },
+            ]
+        }
+    )
+
     merchant_ref: Ref | None = Field(
         default=None, description="Your own number; unique for ever; found again in every answer"
     )
     amount_minor: Minor | None = Field(default=None, description="Minor units: 1230 is 12.30 CNY")
-    amount: Annotated[StrictStr, Field(max_length=24, examples=["12.30"])] | None = None
+    amount: (
+        Annotated[
+            StrictStr,
+            Field(
+                max_length=24,
+                description="Major units, with at most the currency's decimals",
+                examples=["12.30"],
+                json_schema_extra={"pattern": r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,6})?$"},
+            ),
+        ]
+        | None
+    ) = None
     currency: Currency
     beneficiary: BeneficiaryIn
     purpose: Annotated[Text64, Field(description="What the beneficiary sees")]
@@ -181,17 +282,15 @@ class PayoutIn(Model):
     )
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
     metadata: Annotated[
-        dict[Ref, Annotated[StrictStr, Field(max_length=256)]], Field(max_length=16)
+        dict[Ref, Annotated[StrictStr, Field(max_length=256), AfterValidator(visible)]],
+        Field(max_length=16, json_schema_extra={"additionalProperties": False}),
     ] = {}
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.amount is None) == (self.amount_minor is None):
-            raise ValueError("give exactly one of amount_minor and amount")
+            raise at_fault("amount", "give exactly one of amount_minor and amount")
         _ = self.money
-        for value in self.metadata.values():
-            if value:
-                printable(value)
         return self
 
     @property
@@ -202,9 +301,9 @@ class PayoutIn(Model):
         try:
             money = Money.parse(self.amount or "", self.currency)
         except MoneyError as error:
-            raise ValueError(f"amount: {error}") from None
+            raise at_fault("amount", f"amount: {error}") from None
         if not 0 < money.minor <= INT64_MAX // 4:
-            raise ValueError("amount: must be more than zero and storable")
+            raise at_fault("amount", "amount: must be more than zero and storable")
         return money
 
 
@@ -212,7 +311,9 @@ class EndpointIn(Model):
     """Where webhooks go."""
 
     url: Annotated[StrictStr, Field(min_length=8, max_length=2048)]
-    kinds: Annotated[list[SlugId], Field(max_length=32)] = []
+    kinds: Annotated[
+        list[Kind], Field(max_length=32, description="Events wanted; none means all")
+    ] = []
 
 
 class MerchantFeeIn(Model):
@@ -226,7 +327,27 @@ class MerchantFeeIn(Model):
 
 
 class MerchantIn(Model):
-    """A merchant."""
+    """A merchant. A credit limit goes with `funding: credit`, and only with it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {
+                    "required": ["funding", "credit_limit_minor"],
+                    "properties": {
+                        "funding": {"const": "credit"},
+                        "credit_limit_minor": {"minimum": 1},
+                    },
+                },
+                {
+                    "properties": {
+                        "funding": {"enum": ["prefunded", "pass_through"]},
+                        "credit_limit_minor": {"maximum": 0},
+                    },
+                },
+            ]
+        }
+    )
 
     id: SlugId
     name: Text64
@@ -239,9 +360,12 @@ class MerchantIn(Model):
     @model_validator(mode="after")
     def _credit(self) -> Self:
         if (self.funding is Funding.CREDIT) != (self.credit_limit_minor > 0):
-            raise ValueError("credit_limit_minor goes with funding=credit, and is mandatory there")
+            raise at_fault(
+                "credit_limit_minor",
+                "credit_limit_minor goes with funding=credit, and is mandatory there",
+            )
         if self.fee.max_minor is not None and self.fee.max_minor < self.fee.min_minor:
-            raise ValueError("fee.max_minor is below fee.min_minor")
+            raise at_fault("fee.max_minor", "fee.max_minor is below fee.min_minor")
         return self
 
 
@@ -287,11 +411,11 @@ class ListQuery(Model):
     after: Annotated[str, Field(pattern=r"^po_[0-9a-v]{26}$")] | None = Field(
         default=None, description="The last id of the page before"
     )
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[Whole, Field(ge=1, le=200)] = 50
 
 
 class FeedQuery(Model):
     """Where to go on reading events."""
 
-    after: Annotated[int, Field(ge=0, le=INT64_MAX)] = 0
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    after: Annotated[Whole, Field(ge=0, le=INT64_MAX)] = 0
+    limit: Annotated[Whole, Field(ge=1, le=1000)] = 100

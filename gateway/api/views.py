@@ -1,6 +1,7 @@
 """What callers read: payouts, attempts and events as JSON-ready values, payee details masked."""
 
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import Required
 
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
@@ -204,6 +205,12 @@ class DeliveryList(TypedDict):
     data: list[DeliveryView]
 
 
+class QueuedView(TypedDict):
+    """Taken on; it happens within a moment."""
+
+    queued: bool
+
+
 class FeeView(TypedDict):
     """clamp(flat + rate, min, max) + surcharge."""
 
@@ -351,10 +358,37 @@ class ClockView(TypedDict):
     now: str | None
 
 
-class WhyView(TypedDict):
-    """Every stored routing decision of a payout, newest last, with a sentence for people."""
+class AliveView(TypedDict):
+    """The process runs."""
 
-    data: list[dict[str, object]]
+    status: str
+
+
+class ReadyView(TypedDict):
+    """Whether payouts are taken now, and if not, a sentence per cause."""
+
+    ready: bool
+    problems: list[str]
+
+
+class VersionView(TypedDict):
+    """The installed version."""
+
+    version: str
+
+
+class ReasonView(TypedDict):
+    """One routing decision: a sentence for people, and everything it was made from."""
+
+    zh: str
+    en: str
+    decision: dict[str, object]
+
+
+class WhyView(TypedDict):
+    """Every stored routing decision of a payout, newest last."""
+
+    data: list[ReasonView]
 
 
 def masked(text: str) -> str:
@@ -367,8 +401,8 @@ def masked(text: str) -> str:
 
 
 def masked_name(name: str | None) -> str | None:
-    """Keep the last character of a name, as receipts do."""
-    return None if name is None else "*" * (len(name) - 1) + name[-1]
+    """Keep the last character of a name, as receipts do; nothing of a name that is only one."""
+    return None if name is None else "*" * max(len(name) - 1, 1) + name[1:][-1:]
 
 
 def instrument_view(instrument: Instrument) -> InstrumentView:
@@ -404,8 +438,18 @@ def instrument_view(instrument: Instrument) -> InstrumentView:
             }
 
 
-def attempt_view(attempt: Attempt) -> AttemptView:
-    """One try at one channel."""
+def without_payee(text: str, instruments: Iterable[Instrument]) -> str:
+    """A channel's sentence with what it repeats of the beneficiary's details masked."""
+    for view, instrument in ((instrument_view(one), one) for one in instruments):
+        for name in ("identity", "openid", "number", "name"):
+            told = getattr(instrument, name, None)
+            if told:
+                text = text.replace(told, str(view.get(name)))
+    return text
+
+
+def attempt_view(attempt: Attempt, instruments: Iterable[Instrument]) -> AttemptView:
+    """One try at one channel, of a payout to these instruments."""
     certificate = attempt.certificate
     return {
         "number": attempt.number,
@@ -429,7 +473,7 @@ def attempt_view(attempt: Attempt) -> AttemptView:
             "kind": certificate.kind,
             "reason": certificate.reason,
             "code": certificate.code,
-            "message": certificate.message,
+            "message": without_payee(certificate.message, instruments),
             "at": stamp(certificate.at),
             "by": certificate.by,
             "checked_by": certificate.checked_by,
@@ -590,4 +634,6 @@ def stamp(value: datetime | date | None) -> str | None:
     """RFC 3339 text, in UTC with `Z` for moments."""
     if value is None:
         return None
-    return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat()

@@ -27,10 +27,7 @@ CONNECTION_FLAGS = ("role_given", "url", "key", "folder", "control")
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
 # Days of institutions' work may happen before the control API answers.
-_CONTROLCONNECTION_FLAGS = ("role_given", "url", "key", "folder", "control")
-"""The parameters that `connecting` adds, in the order of `locate`."""
-
-_TIMEOUT = httpx.Timeout(600, connect=5)
+_CONTROL_TIMEOUT = httpx.Timeout(600, connect=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +235,9 @@ def _exchange(http: httpx.Client, method: str, path: str, **rest: Any) -> httpx.
             zh=f"{http.base_url} 没有返回应答，请求可能已执行",
             sent=True,
         ) from None
+
+
+_TOLD = ("status", "param", "retryable", "request_id")
 
 
 def _problem(response: httpx.Response) -> Refusal:

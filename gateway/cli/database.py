@@ -29,12 +29,13 @@ async def look(url: str) -> Found:
     """Read a database's version. Raises `StoreError` with a sentence when it cannot be reached."""
     if url.startswith("sqlite:"):
         path = Path(unquote(urlsplit(url).path))
-        version = _sqlite_version(path) if path.exists() else 0
-        return Found(version, migrations("sqlite")[-1].version, _is_held(path))
+        return Found(_sqlite_version(path), migrations("sqlite")[-1].version, _is_held(path))
     return Found(await _postgres_version(url), migrations("postgres")[-1].version, held=False)
 
 
 def _sqlite_version(path: Path) -> int:
+    if not path.exists():
+        return 0
     try:
         database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:

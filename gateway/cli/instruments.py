@@ -1,8 +1,7 @@
 """Beneficiary flags of `payout create`: which name and bank belong to which way to pay.
 
-`--alipay a@b.cn --name 张三 --card 6222… --name 张三 --bank ICBC --wechat oABC`: the order on the line
-is the order of preference. As all ways lead to the same person, one without a name of its own takes
-the first name given.
+In `--alipay a@b.cn --name 张三 --card 6222… --bank ICBC --wechat oABC` the order is the order of
+preference. As all ways lead to the same person, one without a name takes the first name given.
 """
 
 from collections import defaultdict

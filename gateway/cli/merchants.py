@@ -37,6 +37,8 @@ def merchant_command() -> None:
 @reaching("operator")
 def add(
     api: Api,
+    /,
+    *,
     merchant: str,
     release_delay: int,
     fee_flat_minor: int,

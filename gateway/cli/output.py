@@ -70,6 +70,7 @@ class Refusal(click.ClickException):
         self.code = code
         self.zh = zh
         self.facts = facts
+        self._advice: list[tuple[str, str]] = []
         # The context is gone when click shows the error.
         self._as_json = wants_json()
 
@@ -85,9 +86,15 @@ class Refusal(click.ClickException):
         for sentence in self.sentences():
             click.echo(sentence, file=file, err=file is None)
 
+    def advise(self, message: str, zh: str) -> None:
+        """Add what to do now."""
+        self._advice.append((message, zh))
+
     def sentences(self) -> list[str]:
         """The lines for people."""
-        return [self.message, self.zh] if self.zh else [self.message]
+        en = "; ".join((self.message, *(en for en, _ in self._advice)))
+        zh = "；".join((self.zh, *(zh for _, zh in self._advice)))
+        return [en, zh] if self.zh else [en]
 
 
 def tell(document: object, draw: Callable[[Console], None]) -> None:
@@ -124,7 +131,7 @@ def facts(rows: Iterable[tuple[str, object]]) -> RenderableType:
     table.add_column(overflow="fold")
     for name, value in rows:
         if value is not None and value != "":
-            table.add_row(name, _cell(value))
+            table.add_row(name, Text(str(value)))
     return table
 
 

@@ -14,7 +14,7 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 CURRENCY = click.Choice([currency.value for currency in Currency])
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[int]):
     """`30s`, `15m`, `2h`, `1d`, or several at once (`1d12h`): whole seconds, more than none."""
 
     name = "duration"
@@ -30,7 +30,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Pair(click.ParamType):
+class Pair(click.ParamType[tuple[str, Any]]):
     """`name=value`; the value is read as JSON where it is JSON, else as text."""
 
     name = "name=value"

@@ -5,9 +5,10 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 import click
+import httpx
 from rich.console import Console
 
-from gateway.cli.connection import CONNECTION_FLAGS, Api, path_of, reaching
+from gateway.cli.connection import CONNECTION_FLAGS, Api, Connect, connecting, path_of, reaching
 from gateway.cli.instruments import InstrumentCommand, instruments
 from gateway.cli.output import Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY
@@ -41,11 +42,13 @@ def payout_command() -> None:
     type=click.File("rb"),
     help="The whole request as JSON (`-` reads standard input), instead of the flags above.",
 )
-@reaching("merchant")
+@connecting("merchant")
 @click.pass_context
 def create(
     context: click.Context,
-    api: Api,
+    connect: Connect,
+    /,
+    *,
     file: BinaryIO | None,
     idempotency_key: str | None,
     **flags: Any,
@@ -53,24 +56,26 @@ def create(
     """Make a payout; several beneficiary flags are ways to the same person, first preferred."""
     content = _from_flags(context, flags) if file is None else _from_file(context, file)
     key = idempotency_key or f"cli-{uuid4().hex}"
-    try:
-        response = api.call(
-            "POST",
-            "/v1/payouts",
-            headers={"Idempotency-Key": key, "Content-Type": "application/json"},
-            **content,
-        )
-    except Refusal as refusal:
-        refusal.facts["idempotency_key"] = key
-        if refusal.code in _UNSURE:
-            refusal.message += f"; repeat with --idempotency-key {key}: it cannot pay twice"
-            refusal.zh = (
-                refusal.zh and f"{refusal.zh}；请用 --idempotency-key {key} 重试，不会重复付款"
-            )
-        raise
+    with connect() as api:
+        response = _ask(api, content, key)
     replayed = response.headers.get("Idempotency-Replayed") == "true"
     made = {**response.json(), "idempotency_key": key, "replayed": replayed}
     tell(made, lambda console: _draw_payout(console, made))
+
+
+def _ask(api: Api, content: Mapping[str, Any], key: str) -> httpx.Response:
+    """Ask for it; where the answer is lost, the refusal says how to ask again."""
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    try:
+        return api.call("POST", "/v1/payouts", headers=headers, **content)
+    except Refusal as refusal:
+        refusal.facts["idempotency_key"] = key
+        if refusal.code in _UNSURE:
+            refusal.advise(
+                f"repeat with --idempotency-key {key}: it cannot pay twice",
+                f"请用 --idempotency-key {key} 重试，不会重复付款",
+            )
+        raise
 
 
 def _from_flags(context: click.Context, flags: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -119,7 +124,7 @@ def show(api: Api, payout: str) -> None:
 @click.option("--after", metavar="ID", help="The last id of the page before.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @reaching("merchant")
-def ls(api: Api, ref: str | None, **filters: Any) -> None:
+def ls(api: Api, /, *, ref: str | None, **filters: Any) -> None:
     """List payouts, newest first."""
     page = api.get("/v1/payouts", merchant_ref=ref, **filters)
 

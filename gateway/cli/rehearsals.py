@@ -36,7 +36,7 @@ def advance(api: Api, duration: int) -> None:
         api.post("/v1/admin/clock/advance", {"seconds": duration})
     except Refusal as refusal:
         if api.place.control_url is not None:
-            refusal.message += "; the institutions' clock has been moved already"
+            refusal.advise("the institutions' clock has been moved already", "机构时钟已前移")
         raise
     if api.place.folder is not None:
         card.moved(api.place.folder, duration)
@@ -80,6 +80,8 @@ def fault_command() -> None:
 @reaching("operator")
 def add(
     api: Api,
+    /,
+    *,
     action: str,
     account: str | None,
     params: Sequence[tuple[str, Any]],

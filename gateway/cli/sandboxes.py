@@ -93,9 +93,9 @@ def _greet(made: Card, folder: Path) -> None:
         "发起一笔代付 · make a payout",
         f"  {_curl(made)}",
         "",
-        "查看结果，次日对账 · watch it, and settle it a day later",
+        "查看结果；两天后对账 · watch it; two days later its statement settles it",
         f"  hangdao payout show first-1{where}",
-        f"  hangdao clock advance 1d{where}",
+        f"  hangdao clock advance 2d{where}",
         f"  hangdao statement read{where}",
         "",
         "按 Ctrl-C 结束 · Ctrl-C ends it",
@@ -126,9 +126,7 @@ def sim_command(arguments: Sequence[str]) -> None:
 
 @click.command("demo", cls=Command)
 @click.option("--payouts", type=click.IntRange(min=10), default=400, show_default=True)
-@click.option(
-    "--seed", type=int, default=1, show_default=True, help="Of what is paid, and to whom."
-)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the story.")
 def demo_command(payouts: int, seed: int) -> None:
     """Rehearse: hundreds of payouts, trouble on the way, and the institutions' books as witness.
 
@@ -151,10 +149,11 @@ def demo_command(payouts: int, seed: int) -> None:
     raise SystemExit(code)
 
 
-class _LastLine(io.TextIOBase):
+class _LastLine(io.StringIO):
     """Passes text on to standard error, and remembers the last line: the rehearsal's JSON."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._line = ""
         self.last = ""
 

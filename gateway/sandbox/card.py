@@ -1,4 +1,4 @@
-"""`sandbox.json`: where a running sandbox is and which keys open it, readable by its owner alone."""
+"""`sandbox.json`: where a sandbox is and which keys open it, readable by its owner alone."""
 
 import os
 from collections.abc import Mapping

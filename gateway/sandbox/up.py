@@ -33,7 +33,7 @@ _LOGS = ("sim.log", "gateway.log")
 
 
 async def up(folder: Path, port: int, announce: Callable[[Card], None]) -> None:
-    """Start everything, announce it, stay until SIGTERM or SIGINT, end the children.
+    """Start everything, announce it, stay until a signal ends it, end the children.
 
     Raises `ProcessError` with a sentence when it cannot start, or when a child ends by itself.
     """
@@ -45,7 +45,7 @@ async def up(folder: Path, port: int, announce: Callable[[Card], None]) -> None:
         if not running.cancelling():
             running.cancel()
 
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(name, stop)
     try:
         await running
@@ -55,11 +55,9 @@ async def up(folder: Path, port: int, announce: Callable[[Card], None]) -> None:
 
 
 async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoReturn:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = card.read(folder)
     await _check_free(folder, before, port)
-    for name in _LOGS:
-        (folder / name).unlink(missing_ok=True)
+    _clear(folder)
     accounts = await found(folder, alipay=2, wechat=2, seed=1)
     async with AsyncExitStack() as stack:
         institutions = Institutions(folder)
@@ -95,6 +93,13 @@ async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoR
         card.write(folder, made)
         announce(made)
         await _watch({"the gateway": gateway, "the institutions": institutions})
+
+
+def _clear(folder: Path) -> None:
+    """Have a folder that only its owner can look into, without the logs of earlier runs."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in _LOGS:
+        (folder / name).unlink(missing_ok=True)
 
 
 async def _check_free(folder: Path, before: Card | None, port: int) -> None:

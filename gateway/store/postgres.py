@@ -100,7 +100,7 @@ class PostgresDatabase:
                 min_size=1,
                 max_size=_POOL_MAX,
                 command_timeout=_TIMEOUT_S * 3,
-                server_settings=_SETTINGS,
+                server_settings=_SETTINGS | {"default_transaction_read_only": "on"},
             )
         except (asyncpg.PostgresError, *_LOST) as error:
             raise StoreError(f"PostgreSQL cannot be reached: {_named(error)}") from error

@@ -68,13 +68,6 @@ INSERT INTO attempts (
 INSERT INTO events (merchant_id, payout_id, seq, kind, state, at, actor, detail)
 VALUES (:merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail)
 
--- name: insert_entry
-INSERT INTO entries (
-    merchant_id, posting, leg, book, owner, currency, side, amount_minor, at
-) VALUES (
-    :merchant_id, :posting, :leg, :book, :owner, :currency, :side, :amount_minor, :at
-)
-
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.
 INSERT INTO deliveries (
@@ -90,6 +83,13 @@ WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
       OR endpoints.kinds LIKE CAST(:kind_quoted AS TEXT)
       OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
   )
+
+-- name: insert_entry
+INSERT INTO entries (
+    merchant_id, posting, leg, book, owner, currency, side, amount_minor, at
+) VALUES (
+    :merchant_id, :posting, :leg, :book, :owner, :currency, :side, :amount_minor, :at
+)
 
 -- name: insert_decision
 INSERT INTO decisions (merchant_id, payout_id, at, decision)
@@ -365,12 +365,11 @@ WHERE id = :id AND state = 'due'
 -- then keeps the search for due deliveries short while an endpoint is down.
 UPDATE deliveries
 SET due_at = :due_at
-WHERE state = 'due' AND due_at < :due_at AND EXISTS (
-    SELECT 1 FROM deliveries AS head
-    WHERE head.id = :id AND head.merchant_id = deliveries.merchant_id
-      AND head.payout_id = deliveries.payout_id AND head.endpoint_id = deliveries.endpoint_id
-      AND head.seq < deliveries.seq
-)
+WHERE merchant_id = (SELECT head.merchant_id FROM deliveries AS head WHERE head.id = :id)
+  AND payout_id = (SELECT head.payout_id FROM deliveries AS head WHERE head.id = :id)
+  AND endpoint_id = (SELECT head.endpoint_id FROM deliveries AS head WHERE head.id = :id)
+  AND seq > (SELECT head.seq FROM deliveries AS head WHERE head.id = :id)
+  AND state = 'due' AND due_at < :due_at
 
 -- name: delivery_dead
 UPDATE deliveries

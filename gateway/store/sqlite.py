@@ -137,6 +137,7 @@ class SqliteDatabase:
             self._lock = _locked(self._path)
             undo.callback(os.close, self._lock)
             try:
+                _private(self._path)
                 self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
                 undo.callback(self._writer.close)
                 self._prepare(migrate)
@@ -145,7 +146,7 @@ class SqliteDatabase:
                     reader = self._connect(apsw.SQLITE_OPEN_READONLY)
                     undo.callback(reader.close)
                     self._readers.append(reader)
-            except apsw.Error as error:
+            except (apsw.Error, OSError) as error:
                 raise StoreError(f"{self._path} cannot be opened: {error}") from error
             undo.pop_all()
 
@@ -220,7 +221,7 @@ class SqliteDatabase:
             for query, params in group.closing(self.queries, self.slot):
                 execute(query.text, params)
             execute("COMMIT")
-        except apsw.Error as error:
+        except Exception as error:  # noqa: BLE001 - callers must hear of it, the thread must live on
             failure = self._failure(error)
             with contextlib.suppress(apsw.Error):
                 execute("ROLLBACK")
@@ -258,7 +259,7 @@ class SqliteDatabase:
         group.add(unit)
         return returned
 
-    def _failure(self, error: apsw.Error) -> StoreError:
+    def _failure(self, error: Exception) -> StoreError:
         if isinstance(error, _FATAL):
             self._broken = f"{self._path}: {type(error).__name__}: {error}"
             return StoreBrokenError(self._broken)
@@ -313,6 +314,11 @@ def _refused(error: Exception) -> Exception:
     if isinstance(error, apsw.Error):
         return RefusedError(f"{type(error).__name__}: {error}")
     return error
+
+
+def _private(path: Path) -> None:
+    """Create the file for its owner alone; SQLite gives the log beside it the same rights."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _locked(path: Path) -> int:

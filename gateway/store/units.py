@@ -54,6 +54,8 @@ class Units:
         Fails with `TakenError`, or `UnfundedError` when `floor_minor` would not hold.
         """
         _check(change)
+        if change.before is not None:
+            raise ValueError(f"{change.after.id} was accepted before: use record")
         payout = change.after
         unit = Unit()
         unit.add(

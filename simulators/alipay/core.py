@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from simulators import magic, wirefaults
 from simulators.actions import Stage
 from simulators.alipay.bills import Bills
-from simulators.alipay.errors import GatewayRefusal, RefusedError, node_of
+from simulators.alipay.errors import GatewayRefusedError, RefusedError, node_of
 from simulators.alipay.messages import Tone, Voice, envelope
 from simulators.alipay.parameters import Application, Call, read_call
 from simulators.alipay.settings import Account, Settings
@@ -96,9 +96,9 @@ class AlipaySimulator:
                 now,
                 self._settings.timestamp_tolerance_s,
             )
-        except GatewayRefusal as refusal:
-            node = node_of(refusal.code, refusal.message)
-            return Answer(envelope(self._voice, refusal.method, node, Tone()), op="refused")
+        except GatewayRefusedError as refusal:
+            reply = envelope(self._voice, refusal.method, refusal.node, Tone())
+            return Answer(reply, op="refused")
         return self._answer(call, request, now)
 
     def _answer(self, call: Call, request: Request, now: datetime) -> Answer:

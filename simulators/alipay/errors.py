@@ -7,8 +7,6 @@ spelling of codes, mistakes included, is the platform's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 TOP_MESSAGES = {
     "10000": "Success",
     "20000": "Service Currently Unavailable",
@@ -71,13 +69,14 @@ class RefusedError(Exception):
         self.node = node_of(code, message)
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayRefusal(Exception):  # noqa: N818 - a refusal by the gateway, not by the business
-    """The gateway refused before any method ran; `method` empty means `error_response`."""
+class GatewayRefusedError(Exception):
+    """The gateway refused before any method ran; becomes a signed error node."""
 
-    code: str
-    method: str = ""
-    message: str = ""
+    def __init__(self, code: str, method: str = "", message: str = "") -> None:
+        """`method` is empty when the call named none we know: the node is `error_response`."""
+        super().__init__(code)
+        self.method = method
+        self.node = node_of(code, message)
 
 
 def top_code(sub_code: str) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from simulators.alipay.errors import GatewayRefusal
+from simulators.alipay.errors import GatewayRefusedError
 from simulators.alipay.signing import decrypt, is_signed, sign_content
 from simulators.clock import BEIJING
 from simulators.kernel import Request
@@ -50,27 +50,27 @@ class Call:
 def read_parameters(request: Request) -> tuple[dict[str, str], str]:
     """Parameters of query and form, and the Python name of their charset.
 
-    Raises GatewayRefusal for a charset the gateway does not know, bytes that do not fit it, or a
+    Raises GatewayRefusedError for an unknown charset, for bytes that do not fit it, and for a
     parameter given twice (which one was signed would be a guess).
     """
     raw = [request.query]
     if request.method == "POST":
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != _FORM:
-            raise GatewayRefusal("isv.invalid-content-type")
+            raise GatewayRefusedError("isv.invalid-content-type")
         raw.append(request.body.decode("latin-1"))
     named = [value for name, value in _pairs(raw, "latin-1") if name == "charset"]
     charset = CHARSETS.get(named[0].lower() if named else "utf-8")
     if charset is None:
-        raise GatewayRefusal("isv.invalid-charset")
+        raise GatewayRefusedError("isv.invalid-charset")
     parameters: dict[str, str] = {}
     try:
         for name, value in _pairs(raw, charset):
             if name in parameters:
-                raise GatewayRefusal("isv.invalid-parameter", message=f"参数重复：{name}")
+                raise GatewayRefusedError("isv.invalid-parameter", message=f"参数重复：{name}")
             parameters[name] = value
     except UnicodeDecodeError:
-        raise GatewayRefusal("isv.invalid-charset") from None
+        raise GatewayRefusedError("isv.invalid-charset") from None
     return parameters, charset
 
 
@@ -81,7 +81,7 @@ def read_call(
     now: datetime,
     tolerance_s: float | None,
 ) -> Call:
-    """Prove the sender and open the content. Raises GatewayRefusal."""
+    """Prove the sender and open the content. Raises GatewayRefusedError."""
     parameters, charset = read_parameters(request)
     method = parameters.get("method", "")
     named = method if method in methods else ""
@@ -89,17 +89,17 @@ def read_call(
         if not parameters.get(name):
             what = "signature-type" if name == "sign_type" else name.replace("_", "-")
             what = "signature" if name == "sign" else what
-            raise GatewayRefusal(f"isv.missing-{what}", named)
+            raise GatewayRefusedError(f"isv.missing-{what}", named)
     application = applications.get(parameters["app_id"])
     if application is None:
-        raise GatewayRefusal("isv.invalid-app-id", named)
+        raise GatewayRefusedError("isv.invalid-app-id", named)
     if parameters["sign_type"] != "RSA2":
-        raise GatewayRefusal("isv.invalid-signature-type", named)
+        raise GatewayRefusedError("isv.invalid-signature-type", named)
     content = sign_content(parameters).encode(charset)
     if not is_signed(application.key, content, parameters["sign"]):
-        raise GatewayRefusal("isv.invalid-signature", named)
+        raise GatewayRefusedError("isv.invalid-signature", named)
     if not named:
-        raise GatewayRefusal("isv.invalid-method")
+        raise GatewayRefusedError("isv.invalid-method")
     _check_common(parameters, application, named, now, tolerance_s)
     return _open(parameters, application, method, charset)
 
@@ -112,9 +112,9 @@ def _check_common(
     tolerance_s: float | None,
 ) -> None:
     if parameters.get("format", "json").lower() != "json":
-        raise GatewayRefusal("isv.invalid-format", method)
+        raise GatewayRefusedError("isv.invalid-format", method)
     if parameters["version"] != "1.0":
-        raise GatewayRefusal("isv.invalid-version", method)
+        raise GatewayRefusedError("isv.invalid-version", method)
     if application.certificate_serial is not None:
         expected = {
             "app_cert_sn": application.certificate_serial,
@@ -122,14 +122,14 @@ def _check_common(
         }
         for name, serial in expected.items():
             if parameters.get(name) != serial:
-                raise GatewayRefusal(f"isv.invalid-{name.replace('_', '-')}", method)
+                raise GatewayRefusedError(f"isv.invalid-{name.replace('_', '-')}", method)
     try:
         said = datetime.strptime(parameters["timestamp"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the zone follows
     except ValueError:
-        raise GatewayRefusal("isv.invalid-timestamp", method) from None
+        raise GatewayRefusedError("isv.invalid-timestamp", method) from None
     skew_s = abs((now - said.replace(tzinfo=BEIJING)).total_seconds())
     if tolerance_s is not None and skew_s > tolerance_s:
-        raise GatewayRefusal("isv.invalid-timestamp", method)
+        raise GatewayRefusedError("isv.invalid-timestamp", method)
 
 
 def _open(
@@ -137,21 +137,23 @@ def _open(
 ) -> Call:
     text = parameters.get("biz_content", "")
     if not text:
-        raise GatewayRefusal("isv.missing-biz-content", method)
+        raise GatewayRefusedError("isv.missing-biz-content", method)
     is_encrypted = bool(parameters.get("encrypt_type"))
     if is_encrypted:
         if parameters["encrypt_type"] != "AES" or application.aes_key is None:
-            raise GatewayRefusal("isv.invalid-encrypt", method)
+            raise GatewayRefusedError("isv.invalid-encrypt", method)
         try:
             text = decrypt(application.aes_key, text, charset)
         except ValueError:
-            raise GatewayRefusal("isv.invalid-encrypt", method) from None
+            raise GatewayRefusedError("isv.invalid-encrypt", method) from None
     try:
         biz = json.loads(text, object_pairs_hook=_no_twins)
     except ValueError:
-        raise GatewayRefusal("isv.invalid-parameter", method, "biz_content不是合法的JSON") from None
+        raise GatewayRefusedError(
+            "isv.invalid-parameter", method, "biz_content不是合法的JSON"
+        ) from None
     if not isinstance(biz, dict):
-        raise GatewayRefusal("isv.invalid-parameter", method, "biz_content不是JSON对象")
+        raise GatewayRefusedError("isv.invalid-parameter", method, "biz_content不是JSON对象")
     return Call(application, method, charset, biz, is_encrypted)
 
 

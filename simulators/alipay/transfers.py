@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulators.actions import Stage
+from simulators.alipay.answers import described, submitted
 from simulators.alipay.errors import RefusedError, node_of
-from simulators.alipay.messages import Voice, notice, stamp
+from simulators.alipay.messages import Voice, notice
 from simulators.alipay.orders import Change, Order, OrderBook, Status
 from simulators.alipay.parameters import Application
 from simulators.alipay.settings import Account, Settings
-from simulators.alipay.statement import yuan
 from simulators.alipay.submission import Submission, read_submission
 from simulators.books import Books
 from simulators.faults import Faults, Hits
@@ -87,7 +87,7 @@ class Transfers:
         else:
             self._pay(order, now)
             self._tell(order, "FINISH", now)
-        return self._submitted(order)
+        return submitted(order)
 
     def inquire(
         self, account: Account, biz: Mapping[str, object], now: datetime
@@ -100,7 +100,7 @@ class Transfers:
         order = self.find(account.account, biz)
         if order is None or now < order.visible_from:
             raise RefusedError("ORDER_NOT_EXIST")
-        return self._described(order)
+        return described(order)
 
     def find(self, account: str, biz: Mapping[str, object]) -> Order | None:
         """The account's order by pay_fund_order_id, else order_id, else out_biz_no."""
@@ -170,7 +170,7 @@ class Transfers:
             raise RefusedError("PAYMENT_TIME_EXPIRE")
         if order.pays_again:
             self._move(order, now)
-        return self._submitted(order)
+        return submitted(order)
 
     def _pick_fate(self, order: Order, now: datetime) -> Hits:
         hits = self.faults.pick(
@@ -290,35 +290,3 @@ class Transfers:
 
         push = notice(self.voice, caller, order, url=url, due_at=due_at, action=action)
         post(self.queue, push, hits, forge)
-
-    # ---- how an order reads ----
-
-    def _submitted(self, order: Order) -> dict[str, object]:
-        said: dict[str, object] = {
-            "out_biz_no": order.reference,
-            "order_id": order.order_id,
-            "pay_fund_order_id": order.fund_order_id,
-            "status": order.status.value,
-            "trans_date": stamp(order.paid_at or order.taken_at),
-            "amount": yuan(order.submission.amount_minor),
-        }
-        if order.status is Status.FAIL:
-            said["sub_status"] = order.error_code
-        return said
-
-    def _described(self, order: Order) -> dict[str, object]:
-        said: dict[str, object] = {
-            "out_biz_no": order.reference,
-            "order_id": order.order_id,
-            "pay_fund_order_id": order.fund_order_id,
-            "status": order.status.value,
-            "trans_amount": yuan(order.submission.amount_minor),
-            "order_fee": yuan(order.fee_minor),
-        }
-        if order.paid_at:
-            said["pay_date"] = stamp(order.paid_at)
-        if order.arrival_at:
-            said["arrival_time_end"] = stamp(order.arrival_at)
-        if order.error_code and order.status in (Status.FAIL, Status.REFUND):
-            said |= {"error_code": order.error_code, "fail_reason": order.fail_reason}
-        return said

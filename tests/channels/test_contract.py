@@ -63,16 +63,24 @@ def test_ways_on_follow_from_the_fault(reason: Reason) -> None:
     """A channel's trouble ends at the channel; a beneficiary's follows it everywhere."""
     allowed = {
         Fault.CHANNEL: {Elsewhere.ANY},
-        Fault.INSTRUCTION: {Elsewhere.ANY},
+        Fault.INSTRUCTION: {Elsewhere.ANY, Elsewhere.NEVER},
         Fault.BENEFICIARY: {Elsewhere.OTHER_INSTRUMENT, Elsewhere.NEVER},
         Fault.OPERATOR: {Elsewhere.NEVER},
     }
     assert reason.elsewhere in allowed[reason.fault]
 
 
-@pytest.mark.parametrize("reason", [Reason.RECALLED, Reason.PAYEE_DECLINED, Reason.BANK_RETURNED])
+FOR_PEOPLE = [
+    Reason.RECALLED,
+    Reason.PAYEE_DECLINED,
+    Reason.BANK_RETURNED,
+    Reason.UNEXPLAINED,
+]
+
+
+@pytest.mark.parametrize("reason", FOR_PEOPLE)
 def test_some_ends_are_for_people(reason: Reason) -> None:
-    """Recalled, declined by the beneficiary, sent back: no machine tries that again."""
+    """Recalled, declined, sent back, or for a cause nobody knows: no machine tries that again."""
     assert reason.elsewhere is Elsewhere.NEVER
 
 

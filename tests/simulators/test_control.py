@@ -27,7 +27,7 @@ class Desk:
     async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and JSON; text bodies are sent as they are."""
         given = {"data": body} if isinstance(body, str) else {"json": body}
-        async with self.http.request(method, f"{self.url}/_sim/{path}", **given) as reply:  # type: ignore[arg-type]  # one of two keywords
+        async with self.http.request(method, f"{self.url}/_sim/{path}", **given) as reply:
             return reply.status, await reply.json()
 
     async def pay(self, biz: dict[str, object] | None = None) -> bytes:
@@ -218,3 +218,18 @@ async def test_bad_calls_are_answered_with_words(
     got, said = await desk.call(method, path, body)
     assert got == status
     assert said["error"]
+
+
+async def test_a_reset_forgets_what_was_owed(desk: Desk) -> None:
+    """A refused notice of the old books does not climb the ladder in the new ones."""
+    async with (
+        receiving((500, "no")) as receiver,
+        world(account(notify_url=receiver.url), notice_ladder_s=[60, 60]) as running,
+    ):
+        await Desk(running, "", desk.http).pay()
+        await running.settle()
+        running.reset()
+        await running.settle()
+        told = len(receiver.bodies)
+        assert running.shells["alipay"].next_at() is None
+        assert told == 1

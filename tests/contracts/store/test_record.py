@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.payout import AttemptState, Payout, PayoutState
-from gateway.ports import FloatShortError, StaleError, StoreError
+from gateway.domain.payout import AttemptState, Event, Payout, PayoutState
+from gateway.ports import Change, FloatShortError, StaleError, StoreError
 from gateway.store import RefusedError, SqlStore
 from tests import builders as build
 from tests.contracts.store.conftest import Fund
@@ -28,7 +28,7 @@ async def test_every_kind_of_event_reads_back_equal(
     store: SqlStore, fund: Fund, accepted: Payout
 ) -> None:
     """Through failover, doubt, resend, payment, settlement and return, what is read is what was."""
-    moves = [
+    moves: list[Event] = [
         build.held(),
         build.released(),
         build.armed(),
@@ -246,7 +246,7 @@ async def test_postponing_what_has_moved_on_does_nothing(store: SqlStore, accept
 async def test_a_change_that_does_not_add_up_is_a_defect(store: SqlStore, accepted: Payout) -> None:
     """Versions and events must agree; such a change never reaches the database."""
     armed = build.arm(accepted)
-    broken = build.Change(accepted, accepted, armed.events, armed.postings, "worker")
+    broken = Change(accepted, accepted, armed.events, armed.postings, "worker")
 
     with pytest.raises(ValueError, match="events lead to"):
         await store.record(broken)
@@ -256,7 +256,7 @@ async def test_an_unbalanced_posting_is_refused(store: SqlStore, accepted: Payou
     """Half a posting books nothing at all."""
     armed = build.arm(accepted)
     (legs,) = armed.postings
-    broken = build.Change(accepted, armed.after, armed.events, (legs[:1],), "worker")
+    broken = Change(accepted, armed.after, armed.events, (legs[:1],), "worker")
 
     with pytest.raises(StoreError, match="is off by"):
         await store.record(broken)

@@ -109,7 +109,7 @@ async def test_everything_sealed_opens_again(store: SqlStore, fund: Fund) -> Non
 async def test_rotation_re_wraps_and_everything_still_opens(
     backend: Backend, store: SqlStore, fund: Fund
 ) -> None:
-    """After a rotation the new key alone opens what the old one sealed, and look-ups still match."""
+    """Then the new key alone opens what the old one sealed, and look-ups still match."""
     subject = await _live_through(store, fund)
     await store.aclose()
     rotating = await backend.open(OTHER_KEK, previous=KEK)

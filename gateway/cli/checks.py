@@ -1,0 +1,208 @@
+"""The checks of `hangdao doctor` on a valid configuration: each looks, none changes anything."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from channels.registry import KINDS
+from gateway.cli.database import Found, look
+from gateway.cli.findings import Finding, State
+from gateway.cli.keyfiles import inspect
+from gateway.clock import SystemClock
+from gateway.ports import StoreError
+from gateway.settings import Loaded, SettingsError, check_credentials
+from gateway.wiring import channels_of, policy_of
+from policies.calendars.workdays import known_years
+
+_DISK_FAIL, _DISK_WARN = 100 * 2**20, 2**30
+_NEXT_YEAR_FROM_MONTH = 12
+"""The State Council publishes a year's holidays in the November before."""
+_YEAR_MIN = 2026
+"""A clock before the program itself was written is wrong (a machine without a battery)."""
+_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def examine(loaded: Loaded) -> Iterator[Finding]:
+    """Every check, in the order in which a start would fail."""
+    clock = SystemClock()
+    now = clock.now()
+    yield from _secrets(loaded)
+    yield from _channels(loaded, clock)
+    yield from _policy(loaded)
+    yield _calendar(now)
+    yield from _folder(loaded.settings.data_dir)
+    found, finding = _database(loaded)
+    yield finding
+    yield _listener(loaded, running=found is not None and found.held)
+    yield _time(loaded, now)
+
+
+def _secrets(loaded: Loaded) -> Iterator[Finding]:
+    secrets = loaded.settings.secrets
+    if secrets.previous_kek is not None and secrets.previous_kek == secrets.kek:
+        yield Finding(
+            "secrets",
+            State.WARN,
+            "secrets.previous_kek is the same as secrets.kek; remove it",
+            "secrets.previous_kek 与 secrets.kek 相同，请删除",
+        )
+    else:
+        yield Finding("secrets", State.OK, "of the right size", "长度正确")
+
+
+def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:
+    try:
+        channels = channels_of(loaded, clock)
+    except SettingsError as error:
+        for problem in error.problems:
+            text = f"{problem.where}: {problem.message}"
+            yield Finding("channels", State.FAIL, text, f"渠道配置错误：{text}")
+        return
+    if not channels:
+        yield Finding(
+            "channels",
+            State.WARN,
+            "none is configured: no payout can be accepted",
+            "未配置渠道，无法受理代付",
+        )
+        return
+    names = ", ".join(channels)
+    yield Finding(
+        "channels", State.OK, f"{len(channels)}: {names}", f"共 {len(channels)} 个：{names}"
+    )
+    for one in loaded.settings.channels:
+        credentials = check_credentials(loaded, one, KINDS[one.kind].settings)
+        yield from inspect(one.name, credentials, clock.now())
+
+
+def _policy(loaded: Loaded) -> Iterator[Finding]:
+    try:
+        policy = policy_of(loaded)
+    except SettingsError as error:
+        for problem in error.problems:
+            text = f"{problem.where}: {problem.message}"
+            yield Finding("policy", State.FAIL, text, f"路由策略错误：{text}")
+        return
+    known = {one.name for one in loaded.settings.channels}
+    named = {
+        name
+        for lists in policy.lists.values()
+        for name in (*lists.deny, *lists.prefer, *lists.only)
+    }
+    strangers = ", ".join(sorted(named - known))
+    if strangers:
+        yield Finding(
+            "policy",
+            State.WARN,
+            f"{policy.name} names channels that are not configured: {strangers}",
+            f"策略 {policy.name} 提到未配置的渠道：{strangers}",
+        )
+    else:
+        yield Finding("policy", State.OK, policy.name, f"策略 {policy.name} 可用")
+
+
+def _calendar(now: datetime) -> Finding:
+    local = now.astimezone(_ZONE)
+    years = [local.year] + ([local.year + 1] if local.month >= _NEXT_YEAR_FROM_MONTH else [])
+    absent = [year for year in years if year not in known_years()]
+    if not absent:
+        text = ", ".join(map(str, years))
+        return Finding("calendar", State.OK, f"knows {text}", f"已包含 {text} 年工作日历")
+    state = State.FAIL if local.year in absent else State.WARN
+    text = ", ".join(map(str, absent))
+    return Finding(
+        "calendar",
+        state,
+        f"no working days are known for {text}: update the program",
+        f"缺少 {text} 年工作日历，请升级程序",
+    )
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    place = next(one for one in (folder, *folder.parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        text = f"{folder} cannot be written: {error.strerror}"
+        yield Finding("data folder", State.FAIL, text, f"{folder} 不可写：{error.strerror}")
+        return
+    if place == folder:
+        yield Finding("data folder", State.OK, f"{folder} can be written", f"{folder} 可写")
+    else:
+        yield Finding("data folder", State.OK, f"{folder} will be made", f"将创建 {folder}")
+    free = shutil.disk_usage(place).free
+    state = State.FAIL if free < _DISK_FAIL else State.WARN if free < _DISK_WARN else State.OK
+    text = f"{free // 2**20:,} MiB"
+    yield Finding("disk", state, f"{text} are free", f"可用空间 {text}")
+
+
+def _database(loaded: Loaded) -> tuple[Found | None, Finding]:
+    try:
+        found = asyncio.run(look(loaded.settings.database.url.get_secret_value()))
+    except StoreError as error:
+        return None, Finding("database", State.FAIL, str(error), f"数据库不可用：{error}")
+    version, newest = found.version, found.newest
+    if version > newest:
+        en = f"schema version {version} is newer than this program ({newest}): upgrade the program"
+        return found, Finding(
+            "database",
+            State.FAIL,
+            en,
+            f"数据库结构版本 {version} 高于程序支持的 {newest}，请升级程序",
+        )
+    if version < newest:
+        en = f"schema version {version}, needed is {newest}: run `hangdao migrate`"
+        return found, Finding(
+            "database", State.WARN, en, f"结构版本 {version}，需要 {newest}：请运行 hangdao migrate"
+        )
+    en, zh = f"reachable, schema version {version}", f"可用，结构版本 {version}"
+    if found.held:
+        en, zh = f"{en}, in use: the gateway is running", f"{zh}，网关正在运行"
+    return found, Finding("database", State.OK, en, zh)
+
+
+def _listener(loaded: Loaded, *, running: bool) -> Finding:
+    server = loaded.settings.server
+    where = f"{server.host}:{server.port}"
+    with socket.socket(socket.AF_INET6 if ":" in server.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((server.host, server.port))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            if running:
+                return Finding("address", State.OK, f"{where} is in use", f"{where} 已在使用")
+            return Finding(
+                "address", State.WARN, f"{where}: {reason}", f"{where} 无法监听：{reason}"
+            )
+    if server.public_url is None:
+        return Finding(
+            "address",
+            State.WARN,
+            "server.public_url is not set: channels cannot send notices, inquiries must do",
+            "未设置 server.public_url：收不到渠道通知，只能主动查询",
+        )
+    return Finding("address", State.OK, f"{where} is free", f"{where} 空闲")
+
+
+def _time(loaded: Loaded, now: datetime) -> Finding:
+    """Without asking anybody outside: only what cannot be true is found."""
+    shown = now.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    written = loaded.file.stat().st_mtime if loaded.file else 0
+    if now.year < _YEAR_MIN or now.timestamp() < written - 60:
+        text = f"it says {shown} (Asia/Shanghai), which is in the past: set the time"
+        return Finding("clock", State.FAIL, text, f"系统时间 {shown} 早于配置文件，请校时")
+    if loaded.settings.clock.adjustable:
+        return Finding(
+            "clock",
+            State.WARN,
+            "clock.adjustable is on: for sandboxes only",
+            "clock.adjustable 已开启：仅限沙箱",
+        )
+    return Finding("clock", State.OK, f"{shown} (Asia/Shanghai)", f"{shown}（北京时间）")

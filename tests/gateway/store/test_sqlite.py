@@ -1,0 +1,282 @@
+"""What only the embedded database can suffer: second processes, full disks, failing syncs."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from channels.money import Currency
+from gateway.domain import ledger
+from gateway.domain.payout import PayoutId
+from gateway.ports import StoreBrokenError, StoreError
+from gateway.store import LockedError, SchemaError, SqlStore, Vault, open_store
+from gateway.store.payloads import webhook_payload
+from gateway.store.sqlite import SQLITE_MIN, SqliteDatabase
+from tests import builders as build
+from tests.contracts.store.conftest import KEK, SettableClock
+
+
+class FailingVfs(apsw.VFS):
+    """The real file system, until it is told to fail."""
+
+    def __init__(self) -> None:
+        """Register itself under a name of its own."""
+        self.fail: type[apsw.Error] | None = None
+        self.fail_on = ""
+        self.vfs_name = f"failing-{id(self)}"
+        super().__init__(self.vfs_name, "")
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> "FailingFile":  # noqa: N802 - SQLite's name
+        """Open a file that asks this VFS before it writes."""
+        return FailingFile(self, name, flags)
+
+
+class FailingFile(apsw.VFSFile):
+    """A file that fails as its VFS says."""
+
+    def __init__(
+        self, vfs: FailingVfs, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> None:
+        """Open the real file."""
+        self._shim = vfs
+        super().__init__("", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
+        """Write, unless writing fails now."""
+        self._maybe("write")
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
+        """Sync, unless syncing fails now."""
+        self._maybe("sync")
+        super().xSync(flags)
+
+    def _maybe(self, what: str) -> None:
+        if self._shim.fail is not None and self._shim.fail_on == what:
+            raise self._shim.fail("as the test wants it")
+
+
+@pytest.fixture
+def vfs() -> Iterator[FailingVfs]:
+    """A file system that works until told otherwise."""
+    shim = FailingVfs()
+    yield shim
+    shim.fail = None
+    shim.unregister()
+
+
+async def _open(path: Path, vfs: str | None = None) -> SqlStore:
+    database = await SqliteDatabase.open(path, migrate=True, vfs=vfs)
+    store = SqlStore(database, Vault(KEK), SettableClock(), webhook_payload)
+    await store.prepare()
+    return store
+
+
+async def _accept(store: SqlStore) -> str:
+    subject = build.payout()
+    await store.accept(build.accepted_change(subject), build.intake(subject), None)
+    return subject.id
+
+
+async def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    """While one process has the database, another gets a clear error and changes nothing."""
+    store = await _open(tmp_path / "x.db")
+    other = subprocess.run(  # noqa: ASYNC221, S603 - our own interpreter, and nothing else runs here
+        [
+            sys.executable,
+            "-c",
+            "import asyncio, pathlib, sys\n"
+            "from gateway.store.sqlite import SqliteDatabase\n"
+            "asyncio.run(SqliteDatabase.open(pathlib.Path(sys.argv[1]), migrate=True))",
+            str(tmp_path / "x.db"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    await store.aclose()
+
+    assert other.returncode != 0
+    assert "LockedError" in other.stderr
+    assert "in use by another process" in other.stderr
+
+
+async def test_the_lock_goes_with_the_store(tmp_path: Path) -> None:
+    """A second store waits for nothing once the first is closed, and is refused before."""
+    first = await _open(tmp_path / "x.db")
+    with pytest.raises(LockedError):
+        await _open(tmp_path / "x.db")
+    await first.aclose()
+
+    second = await _open(tmp_path / "x.db")
+    assert await second.healthy()
+    await second.aclose()
+
+
+async def test_an_unmigrated_database_is_not_opened(tmp_path: Path) -> None:
+    """Without `migrate` an empty file is an older schema."""
+    with pytest.raises(SchemaError, match="run `hangdao migrate`"):
+        await open_store(f"sqlite://{tmp_path}/x.db", Vault(KEK), SettableClock(), migrate=False)
+
+
+async def test_a_newer_schema_is_not_opened(tmp_path: Path) -> None:
+    """A database from a newer program is refused, and its lock is given back."""
+    await (await _open(tmp_path / "x.db")).aclose()
+    with sqlite3.connect(tmp_path / "x.db") as newer:
+        newer.execute("INSERT INTO schema_version VALUES (9999, 'from the future')")
+    newer.close()
+
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="9999"):
+            await _open(tmp_path / "x.db")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://x.db", "sqlite:///", "mysql://x", "sqlite:relative.db", "/plain/path"]
+)
+async def test_a_url_that_names_no_database_is_refused(url: str) -> None:
+    """Only absolute SQLite paths and PostgreSQL addresses."""
+    with pytest.raises(StoreError):
+        await open_store(url, Vault(KEK), SettableClock(), migrate=True)
+
+
+async def test_a_path_that_cannot_be_written_is_refused() -> None:
+    """A folder that cannot be made is a clear error."""
+    with pytest.raises(StoreError, match="cannot be opened"):
+        await open_store("sqlite:///dev/null/x.db", Vault(KEK), SettableClock(), migrate=True)
+
+
+def test_the_installed_sqlite_is_new_enough() -> None:
+    """The bundled library has the WAL-reset fix."""
+    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= SQLITE_MIN
+
+
+async def test_commits_are_synced(tmp_path: Path) -> None:
+    """Write-ahead log, and a sync at every commit."""
+    database = await SqliteDatabase.open(tmp_path / "x.db", migrate=True)
+
+    assert database._writer.execute("PRAGMA journal_mode").get == "wal"
+    assert database._writer.execute("PRAGMA synchronous").get == 2
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    ("error", "on"),
+    [(apsw.FullError, "write"), (apsw.IOError, "write"), (apsw.IOError, "sync")],
+)
+async def test_a_failing_disk_breaks_the_store_for_good(
+    tmp_path: Path, vfs: FailingVfs, error: type[apsw.Error], on: str
+) -> None:
+    """Nothing unacknowledged is reported done, and no later write is taken, healed disk or not."""
+    store = await _open(tmp_path / "x.db", vfs.vfs_name)
+    kept = await _accept(store)
+    vfs.fail, vfs.fail_on = error, on
+
+    outcomes = await asyncio.gather(*(_accept(store) for _ in range(5)), return_exceptions=True)
+    vfs.fail = None
+
+    assert all(isinstance(outcome, StoreBrokenError) for outcome in outcomes)
+    with pytest.raises(StoreBrokenError):
+        await _accept(store)
+    assert await store.healthy() is False
+    assert await store.payout(PayoutId(kept)) is not None
+    await store.aclose()
+
+    again = await _open(tmp_path / "x.db")
+    assert await again.payout(PayoutId(kept)) is not None
+    assert await again.audit() == []
+    await again.aclose()
+
+
+async def test_a_full_database_breaks_the_store(tmp_path: Path) -> None:
+    """SQLITE_FULL while statements run is as final as at COMMIT."""
+    database = await SqliteDatabase.open(tmp_path / "x.db", migrate=True)
+    store = SqlStore(database, Vault(KEK), SettableClock(), webhook_payload)
+    await store.prepare()
+    used = database._writer.execute("PRAGMA page_count").get
+    database._writer.execute(f"PRAGMA max_page_count = {used + 1}")
+
+    outcomes = await asyncio.gather(*(_accept(store) for _ in range(200)), return_exceptions=True)
+    assert isinstance(outcomes[-1], StoreBrokenError)
+    assert await store.healthy() is False
+    await store.aclose()
+
+
+async def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
+    """Nobody else on the machine can read the database, its log or its lock."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+
+    files = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in files}
+    await store.aclose()
+
+    assert modes == dict.fromkeys(("x.db", "x.db-wal", "x.db-shm", "x.db.lock"), 0o600)
+
+
+async def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    """Reads and writes after closing fail at once; closing twice is fine."""
+    store = await _open(tmp_path / "x.db")
+    await store.aclose()
+    await store.aclose()
+
+    with pytest.raises(StoreError, match="closed"):
+        await _accept(store)
+    with pytest.raises(StoreError, match="closed"):
+        await store.counts()
+
+
+async def test_closing_finishes_what_was_begun(tmp_path: Path) -> None:
+    """Writes that were asked for before closing are committed."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    tasks = [asyncio.create_task(_accept(store)) for _ in range(20)]
+    await asyncio.sleep(0)
+    await store.aclose()
+    done = [PayoutId(payout_id) for payout_id in await asyncio.gather(*tasks)]
+
+    again = await _open(tmp_path / "x.db")
+    assert None not in [await again.payout(payout_id) for payout_id in done]
+    await again.aclose()
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("UPDATE events SET kind = 'x'", "append-only"),
+        ("DELETE FROM events", "append-only"),
+        ("UPDATE entries SET amount_minor = 1", "append-only"),
+        ("DELETE FROM entries", "append-only"),
+        ("DELETE FROM payouts", "never deleted"),
+        ("DELETE FROM attempts", "never deleted"),
+        ("DELETE FROM audit", "append-only"),
+        ("UPDATE attempts SET certificate = '{}'", "never changed"),
+        ("UPDATE attempts SET certificate = NULL, state = 'armed'", "never changed"),
+    ],
+)
+async def test_history_cannot_be_rewritten(tmp_path: Path, sql: str, message: str) -> None:
+    """Not even by someone with the database in hand and plain SQL."""
+    await _with_history(tmp_path / "x.db")
+    connection = sqlite3.connect(tmp_path / "x.db")
+
+    with pytest.raises(sqlite3.IntegrityError, match=message):
+        connection.execute(sql)
+    connection.close()
+
+
+async def _with_history(path: Path) -> None:
+    store = await _open(path)
+    await store.set_channel_status(build.CHANNEL, "active", "", "ops")
+    posting = ledger.topped_up(build.CHANNEL, Currency.CNY, 100_000)
+    await store.post(posting, "", "float", "ops")
+    subject = build.payout()
+    await store.accept(build.accepted_change(subject), build.intake(subject), None)
+    armed = build.arm(subject)
+    await store.record(armed)
+    await store.record(build.kill(armed.after))
+    await store.aclose()
