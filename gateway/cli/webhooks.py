@@ -67,8 +67,8 @@ def rm(api: Api, endpoint: str) -> None:
 @reaching("merchant")
 def resend(api: Api, delivery: str) -> None:
     """Send a webhook again (its id: `payout deliveries`)."""
-    api.post(f"/v1/deliveries/{path_of(delivery)}/resend")
-    tell({"resent": delivery}, lambda console: console.print(f"{delivery} is due again"))
+    answer = api.post(f"/v1/deliveries/{path_of(delivery)}/resend")
+    tell(answer, lambda console: console.print(f"{delivery} is due again"))
 
 
 def _draw_new(console: Console, made: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ guards (float, one live attempt) decide when a change commits.
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.ledger import Book
@@ -32,6 +32,8 @@ class Load:
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None
+        self._day: datetime | None = None
+        """Start of the business day that `day_used` speaks of."""
 
     def refresh(
         self,
@@ -46,6 +48,16 @@ class Load:
         self.float_minor = Counter({name: use.float_minor for name, use in uses.items()})
         self.status = {name: status for name, (status, _) in statuses.items()}
         self.refreshed_at = at
+        self._day = business_day_start(at)
+
+    def used(self, channel: str, now: datetime) -> int:
+        """Minor units given to the channel on the business day of `now`.
+
+        At midnight everything waiting for a new day falls due at once, before any refresh: what
+        was used until then must not count against it.
+        """
+        self._turn(now)
+        return self.day_used[channel]
 
     @contextmanager
     def sends(self, channel: str) -> "Iterator[None]":
@@ -58,6 +70,7 @@ class Load:
 
     def moved(self, change: "Change") -> None:
         """Follow a committed change."""
+        self._turn(change.after.updated_at)
         for posting in change.postings:
             for entry in posting:
                 if entry.account.book is Book.FLOAT:
@@ -74,3 +87,15 @@ class Load:
                 was.get(attempt.number) is AttemptState.IN_DOUBT
             )
             self.in_doubt[attempt.channel] += doubted
+
+    def _turn(self, now: datetime) -> None:
+        day = business_day_start(now)
+        if self._day is None or day > self._day:
+            self.day_used.clear()
+            self._day = day
+
+
+def business_day_start(now: datetime) -> datetime:
+    """Midnight of the business day in Asia/Shanghai, which has no daylight saving: UTC+8."""
+    shifted = now + timedelta(hours=8)
+    return shifted.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=8)

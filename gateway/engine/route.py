@@ -94,7 +94,8 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         tried=tuple(_tried(attempt) for attempt in payout.attempts),
     )
     channels = [
-        _channel_facts(gateway, payout, channel, health) for channel in gateway.channels.values()
+        _channel_facts(gateway, payout, channel, health, now)
+        for channel in gateway.channels.values()
     ]
     decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
     gateway.observer.decided(perf_counter() - started)
@@ -109,11 +110,19 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
 def _health(
     gateway: Gateway, payout: Payout, now: datetime
 ) -> tuple[Mapping[str, HealthView], ...]:
-    """Per instrument, every channel's view in that instrument's segment."""
+    """Per instrument, every channel's view in that instrument's segment.
+
+    The last channel that could still take this payout is never quarantined: one that has already
+    failed it, or whose limits it does not fit, is no alternative, however healthy.
+    """
+    tried = {attempt.channel for attempt in payout.attempts}
     open_for: dict[str, frozenset[str]] = {
         name: frozenset(channel.traits.rails)
         for name, channel in gateway.channels.items()
-        if gateway.load.status.get(name, "active") == "active"
+        if name not in tried
+        and gateway.load.status.get(name, "active") == "active"
+        and channel.traits.terms.amount_min <= payout.amount.minor
+        and payout.amount.minor <= channel.traits.terms.amount_max
     }
     return tuple(
         keep_one_per_rail(
@@ -124,7 +133,11 @@ def _health(
 
 
 def _channel_facts(
-    gateway: Gateway, payout: Payout, channel: Channel, health: tuple[Mapping[str, HealthView], ...]
+    gateway: Gateway,
+    payout: Payout,
+    channel: Channel,
+    health: tuple[Mapping[str, HealthView], ...],
+    now: datetime,
 ) -> ChannelFacts:
     name, terms, load = channel.name, channel.traits.terms, gateway.load
     fee, cycle, hours = _priced(terms)
@@ -151,7 +164,7 @@ def _channel_facts(
         min_minor=terms.amount_min,
         max_minor=terms.amount_max,
         day_cap_minor=terms.day_cap_minor,
-        day_used_minor=load.day_used[name],
+        day_used_minor=load.used(name, now),
         float_minor=load.float_minor[name],
         inflight=load.sending[name],
         inflight_max=terms.inflight_max,

@@ -8,12 +8,13 @@ process one payout is worked on by one task at a time.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
 from gateway.engine.dispatch import dispatch
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.inquire import inquire
+from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
 from gateway.engine.record import move
 from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
@@ -146,12 +147,6 @@ async def refresh(gateway: Gateway) -> None:
     now = gateway.clock.now()
     uses = await gateway.store.use(business_day_start(now))
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now)
-
-
-def business_day_start(now: datetime) -> datetime:
-    """Midnight of the business day in Asia/Shanghai, which has no daylight saving: UTC+8."""
-    shifted = now + timedelta(hours=8)
-    return shifted.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=8)
 
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:

@@ -24,8 +24,21 @@ MERCHANTS: Sequence[Mapping[str, Any]] = (
 DEPOSITS: Mapping[str, int] = {"kamen": 1_000_000_000, "haoyou": 10_000_000}
 """What merchants have paid in, in fen; the credit line and pass-through cover the rest."""
 
-RETURNING_CARD = "6222000000000002"
-"""A magic payee: its bank takes the money and sends it back a day later."""
+SPECIAL: Sequence[tuple[int, str, Mapping[str, Any]]] = (
+    (
+        61_800,
+        "6222000000000002",
+        {"rail": "bank_card", "number": "6222000000000002", "name": "退票人", "bank_code": "ABC"},
+    ),
+    (
+        8_800,
+        "nobody@magic.test",
+        {"rail": "alipay", "identity": "nobody@magic.test", "name": "无此人"},
+    ),
+    (5_200, "magic-frozen", {"rail": "wechat", "openid": "magic-frozen"}),
+)
+"""Magic payees of the simulators: a card whose bank sends the money back a day later, an Alipay
+account that does not exist, a frozen WeChat wallet. The last two must end as failed."""
 
 _NAMES = ("王小明", "李芳", "张伟", "刘洋", "陈静", "杨帆", "赵磊", "黄敏")
 _BANKS = ("ICBC", "CCB", "ABC", "CMB")
@@ -121,13 +134,13 @@ TROUBLES: Sequence[Trouble] = (
 def payouts(count: int, seed: int, appids: Sequence[str]) -> list[Asked]:
     """The payouts to ask for, each to a beneficiary of its own."""
     random_ = random.Random(seed)  # noqa: S311 - a story, not a secret
-    story = [_payout(number, random_, appids) for number in range(1, count)]
-    returning = _body(
-        count,
-        61_800,
-        [{"rail": "bank_card", "number": RETURNING_CARD, "name": "退票人", "bank_code": "ABC"}],
-    )
-    story.insert(count // 2, Asked("kamen", returning, (RETURNING_CARD,)))
+    special = [
+        Asked("kamen", _body(count - place, amount, [instrument]), (payee,))
+        for place, (amount, payee, instrument) in enumerate(SPECIAL)
+    ]
+    story = [_payout(number, random_, appids) for number in range(1, count + 1 - len(special))]
+    for place, one in enumerate(special, 1):
+        story.insert(place * count // (len(special) + 1), one)
     return story
 
 

@@ -280,3 +280,24 @@ async def test_armed_lists_what_recovery_must_ask_about(store: SqlStore, fund: F
     assert await store.armed(1) == [subjects[0].id]
     assert armed[0].after.live is not None
     assert armed[0].after.live.state is AttemptState.ARMED
+
+
+async def test_a_value_that_fits_no_column_concerns_its_caller_alone(
+    store: SqlStore, fund: Fund
+) -> None:
+    """One caller's impossible figure fails that caller; the neighbours commit."""
+    await fund()
+    good = [build.payout() for _ in range(4)]
+    bad = build.payout(max_fee_minor=2**70)
+
+    outcomes = await asyncio.gather(
+        *(
+            store.accept(build.accepted_change(subject), build.intake(subject), 0)
+            for subject in (*good[:2], bad, *good[2:])
+        ),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(outcome, Payout) for outcome in outcomes] == [True, True, False, True, True]
+    assert await store.healthy()
+    assert await store.audit() == []

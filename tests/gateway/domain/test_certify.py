@@ -56,6 +56,8 @@ IS_PENDING = situation("attempting, pending")
 REFUSED = through(payout(), FIRST, Doubted(1, SEND, "rejected:X", Refusal(REASON, "X", "no")))
 RESENT = through(payout(), FIRST, doubted(), resent())
 RESENT_AFTER_REFUSAL = through(REFUSED, resent())
+REFUSED_AND_SENT_TWICE = replace(REFUSED, attempts=(replace(REFUSED.attempts[0], sends=2),))
+"""No history leads here: a resend voids the refusal. The rule holds all the same."""
 DEAD = situation("routing after a dead attempt")
 CONFIRMED = situation("paid")
 BACK_ALREADY = situation("returned")
@@ -138,8 +140,8 @@ def test_no_unknown_is_a_failure(cause: UnknownCause) -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    [ARMED, IN_DOUBT, IS_PENDING, RESENT, RESENT_AFTER_REFUSAL],
-    ids=["armed", "in doubt", "pending", "resent", "resent after a refusal"],
+    [ARMED, IN_DOUBT, IS_PENDING, RESENT, RESENT_AFTER_REFUSAL, REFUSED_AND_SENT_TWICE],
+    ids=["armed", "in doubt", "pending", "resent", "resent after a refusal", "refused, sent twice"],
 )
 def test_absence_alone_never_kills(subject: Payout) -> None:
     """The first bytes may still be travelling: not found is counted, not believed."""

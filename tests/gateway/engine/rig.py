@@ -312,7 +312,17 @@ class Rig:
         self.worker = Worker(
             self.gateway, concurrency=concurrency, poll_s=0.004, exclusive=exclusive
         )
+        recovered, recover = asyncio.Event(), self.worker._recover
+
+        async def told() -> None:
+            await recover()
+            recovered.set()
+
+        self.worker._recover = told  # type: ignore[method-assign]  # the same, and says so
         self._running = asyncio.create_task(self.worker.run())
+        begun = asyncio.create_task(recovered.wait())
+        await asyncio.wait({begun, self._running}, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
 
     async def stop(self) -> None:
         """Drain the worker."""

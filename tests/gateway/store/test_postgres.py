@@ -29,6 +29,8 @@ class Proxy:
     """Client bytes at which to cut."""
     deliver: bool = False
     """Whether the server still gets the bytes at which the line is cut."""
+    answered: asyncio.Event | None = None
+    """Set once the server has answered what the client will never hear."""
     refuse: bool = False
     lines: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -44,21 +46,24 @@ class Proxy:
             while data := await reader.read(65_536):
                 if self.cut_at is not None and self.cut_at in data:
                     self.cut_at = None
-                    writer.transport.abort()
                     if self.deliver:
+                        self.answered = asyncio.Event()
                         up_writer.write(data)
-                        await up_writer.drain()
-                        await asyncio.sleep(0.2)
+                        await self.answered.wait()
+                    writer.transport.abort()
                     break
                 up_writer.write(data)
                 await up_writer.drain()
         up_writer.close()
         await back
 
-    @staticmethod
-    async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65_536):
+                if self.answered is not None:
+                    self.answered.set()
+                    self.answered = None
+                    break
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -1,0 +1,211 @@
+"""One group commit on one PostgreSQL connection.
+
+First as a batch: the statements of all units together, one round trip per kind of statement. If
+anything disagrees (a conflict, a floor, a unit that counts rows), the batch is rolled back and the
+units run one by one, each in its own savepoint. Until COMMIT a lost connection means that nothing
+was written; from COMMIT on it means that nobody knows (`CommitUnknownError`).
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import asyncpg
+
+from gateway.ports import CommitUnknownError, StoreError
+from gateway.store.database import AccountKey, Group, Returned, Row, Step, Unit, counted
+from gateway.store.errors import RefusedError
+from gateway.store.queries import Queries, Query
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+# SQLSTATE classes (PostgreSQL manual, appendix A).
+_REFUSED = ("22", "23", "42", "P0")
+"""The statement itself is at fault: data, constraint, syntax, a raised exception."""
+AGAIN = frozenset({"40001", "40P01"})
+"""Serialization failure, deadlock: the same unit may well pass next time."""
+BROKEN = frozenset({"53100", "58030", "XX001", "XX002"})
+"""Disk full, I/O error, corrupted data or index."""
+
+LOST = (OSError, asyncpg.InterfaceError, TimeoutError)
+"""What the client raises when the connection, or its patience, has ended."""
+
+
+class AgainError(Exception):
+    """Another writer was in the way; the unit may pass next time."""
+
+
+class GroupCommit:
+    """Commits groups of units on a connection that nobody else uses."""
+
+    def __init__(
+        self, connection: Connection, queries: Queries, *, slot: int, feed_base: int
+    ) -> None:
+        """`slot` is this writer's number in tallies; `feed_base` leads to feed positions."""
+        self._connection = connection
+        self._queries = queries
+        self._slot = slot
+        self._feed_base = feed_base
+
+    async def commit(self, units: list[Unit]) -> Sequence[Returned | Exception]:
+        """Each unit's own outcome, once the commit is acknowledged.
+
+        Raises `CommitUnknownError` from COMMIT on; before it whatever ended the session.
+        """
+        outcomes: Sequence[Returned | Exception] | None = None
+        if not any(_solo(unit) for unit in units):
+            outcomes = await self._batch(units)
+        if outcomes is None:
+            outcomes = await self._one_by_one(units)
+        return outcomes
+
+    async def _batch(self, units: list[Unit]) -> list[Returned] | None:
+        """All units at once; None, with nothing written, when that is not plain success."""
+        try:
+            returned = await self._together(units)
+        except asyncpg.PostgresError as error:
+            if self._connection.is_closed() or error.sqlstate in BROKEN:
+                raise
+            returned = None
+        except asyncpg.DataError:
+            returned = None
+        except LOST:
+            raise
+        except Exception:  # noqa: BLE001 - one unit's affair: it will be found one by one
+            returned = None
+        if returned is None:
+            await self._connection.execute("ROLLBACK")
+            return None
+        await self._end()
+        return [
+            [[returned[id(step)]] for step in unit.steps if step.query.counted] for unit in units
+        ]
+
+    async def _together(self, units: list[Unit]) -> dict[int, Row] | None:
+        """Run all but the COMMIT; None when a statement did not touch what it had to."""
+        steps: dict[Query, list[Step]] = {}
+        for unit in units:
+            for step in unit.steps:
+                steps.setdefault(step.query, []).append(step)
+        numbers = itertools.count(1)
+        returned: dict[int, Row] = {}
+        group = await self._begin(units)
+        for query in sorted(steps, key=lambda query: query.order):
+            values = [query.values(self._filled(step, numbers)) for step in steps[query]]
+            if not query.counted:
+                await self._connection.executemany(query.numbered, values)
+                continue
+            rows = await self._connection.fetchmany(query.numbered, values)
+            if len(rows) != len(values):
+                return None
+            returned.update(zip(map(id, steps[query]), rows, strict=True))
+        for unit in units:
+            group.check(unit)
+            group.add(unit)
+        await self._close_books(group)
+        return returned
+
+    async def _one_by_one(self, units: list[Unit]) -> list[Returned | Exception]:
+        """Each unit in its own savepoint; each gets its own outcome."""
+        group = await self._begin(units)
+        numbers = itertools.count(1)
+        outcomes = [await self._apply(group, unit, numbers) for unit in units]
+        await self._close_books(group)
+        await self._end()
+        return outcomes
+
+    async def _apply(
+        self,
+        group: Group,
+        unit: Unit,
+        numbers: Iterator[int],
+    ) -> Returned | Exception:
+        returned: Returned = []
+        await self._connection.execute("SAVEPOINT unit")
+        try:
+            for step in unit.steps:
+                values = step.query.values(self._filled(step, numbers))
+                if step.query.counted:
+                    rows = await self._connection.fetch(step.query.numbered, *values)
+                    returned.append(counted(step, rows))
+                else:
+                    await self._connection.execute(step.query.numbered, *values)
+            group.check(unit)
+        except asyncpg.PostgresError as error:
+            if self._connection.is_closed() or not _concerns_one(error):
+                raise
+            await self._connection.execute("ROLLBACK TO unit")
+            if error.sqlstate in AGAIN:
+                return AgainError(named(error))
+            return RefusedError(named(error))
+        except asyncpg.DataError as error:
+            # A value that does not fit its column never left the client; the session is sound.
+            await self._connection.execute("ROLLBACK TO unit")
+            return RefusedError(named(error))
+        except LOST:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
+            await self._connection.execute("ROLLBACK TO unit")
+            return error
+        await self._connection.execute("RELEASE unit")
+        group.add(unit)
+        return returned
+
+    async def _begin(self, units: list[Unit]) -> Group:
+        """Open the transaction and lock every balance it will move, in one order."""
+        await self._connection.execute("BEGIN")
+        accounts = sorted(
+            {account for unit in units for account in unit.moves}
+            | {guard.account for unit in units for guard in unit.guards}
+        )
+        known: dict[AccountKey, int] = {}
+        if accounts:
+            books, owners, currencies = zip(*accounts, strict=True)
+            query = self._queries["lock_balances"]
+            params = {"books": books, "owners": owners, "currencies": currencies}
+            for row in await self._connection.fetch(query.numbered, *query.values(params)):
+                known[row[0], row[1], row[2]] = row[3]
+        return Group(known)
+
+    async def _close_books(self, group: Group) -> None:
+        writes: dict[Query, list[tuple[object, ...]]] = {}
+        for query, params in group.closing(self._queries, self._slot):
+            writes.setdefault(query, []).append(query.values(params))
+        for query, values in writes.items():
+            await self._connection.executemany(query.numbered, values)
+
+    def _filled(self, step: Step, numbers: Iterator[int]) -> Mapping[str, object]:
+        """Add what only the writer knows: the place of an event in the feed."""
+        if "n_in_tx" not in step.query.names:
+            return step.params
+        number = next(numbers)
+        return {**step.params, "n_in_tx": number, "feed_base": self._feed_base}
+
+    async def _end(self) -> None:
+        """Commit. Only an answer decides; without one nobody knows."""
+        try:
+            tag = await self._connection.execute("COMMIT")
+        except asyncpg.PostgresError as error:
+            if not self._connection.is_closed() and _concerns_one(error):
+                raise
+            raise CommitUnknownError(f"no answer to COMMIT: {named(error)}") from error
+        except LOST as error:
+            raise CommitUnknownError(f"no answer to COMMIT: {named(error)}") from error
+        if tag != "COMMIT":
+            raise StoreError(f"PostgreSQL answered {tag} to COMMIT")
+
+
+def _solo(unit: Unit) -> bool:
+    """Whether a unit counts rows, which a batch cannot tell apart."""
+    return any(step.query.counted and step.otherwise is None for step in unit.steps)
+
+
+def _concerns_one(error: asyncpg.PostgresError) -> bool:
+    """Whether a server error is the statement's own affair and the session goes on."""
+    state = error.sqlstate or ""
+    return state in AGAIN or state.startswith(_REFUSED)
+
+
+def named(error: BaseException) -> str:
+    """Type and message; a constraint's detail would quote the row, so it is left out."""
+    return f"{type(error).__name__}: {error}".split("\n", 1)[0]

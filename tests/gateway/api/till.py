@@ -1,0 +1,103 @@
+"""A channel that lives in the test: it keeps the contract, and pays unless told otherwise."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, datetime
+from hashlib import sha256
+from string import ascii_letters, digits
+
+from channels.contract import (
+    Absent,
+    Inquiry,
+    Instruction,
+    Notice,
+    NoticeRefused,
+    NoticeReply,
+    Outcome,
+    Paid,
+    Prepared,
+    Problem,
+    Rail,
+    ReferenceRule,
+    StatementLine,
+    StatementNotReadyError,
+    Terms,
+    Traits,
+)
+from channels.money import Currency
+
+TERMS = Terms(Currency.CNY, amount_min=1, amount_max=100_000_000)
+
+
+class Till:
+    """Pays bank cards at once; `outcomes` are given first, in order."""
+
+    def __init__(self, name: str = "till", terms: Terms = TERMS) -> None:
+        """Nothing was ever sent."""
+        self.name = name
+        self.traits = Traits(
+            kind="till",
+            rails=frozenset({Rail.BANK_CARD}),
+            terms=terms,
+            reference=ReferenceRule(digits + ascii_letters, 1, 32),
+            resend=None,
+            acceptance_window_s=None,
+            absence_proves=False,
+            inquire_first_s=10,
+            inquire_max_s=600,
+            inquire_horizon_days=None,
+            sends_per_s=None,
+            name_required_from_minor=None,
+            notices=True,
+            statement=True,
+            statement_ready=None,
+            payee_confirms=False,
+        )
+        self.sent: list[Prepared] = []
+        self.outcomes: deque[Outcome] = deque()
+
+    def check(self, instruction: Instruction) -> tuple[Problem, ...]:
+        """Only cards of 16 to 19 digits."""
+        number = getattr(instruction.instrument, "number", "")
+        if 16 <= len(number) <= 19:
+            return ()
+        return (Problem("instrument.number", "must have 16 to 19 digits"),)
+
+    def prepare(self, instruction: Instruction, now: datetime) -> Prepared:
+        """The reference is the whole request."""
+        body = instruction.reference.encode()
+        return Prepared(
+            instruction, "https://till.invalid/", (), body, sha256(body).hexdigest(), now, None
+        )
+
+    async def send(self, prepared: Prepared) -> Outcome:
+        """Pay, unless told otherwise."""
+        self.sent.append(prepared)
+        if self.outcomes:
+            return self.outcomes.popleft()
+        return Paid(f"till-{prepared.instruction.reference}", prepared.signed_at)
+
+    async def inquire(self, inquiry: Inquiry) -> Outcome | Absent:
+        """Whatever was sent is paid."""
+        if any(one.instruction.reference == inquiry.reference for one in self.sent):
+            return Paid(f"till-{inquiry.reference}", inquiry.sent_at)
+        return Absent()
+
+    def read_notice(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Notice | NoticeRefused:
+        """`x-till: genuine` is the signature, the body is the reference."""
+        if headers.get("x-till") != "genuine":
+            return NoticeRefused("unsigned", NoticeReply(401, "text/plain", b"no"))
+        reference = body.decode("ascii")
+        reply = NoticeReply(200, "text/plain", b"thanks")
+        return Notice(f"n-{reference}", reference, None, "paid", reply)
+
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """Not published yet."""
+        if day:
+            raise StatementNotReadyError(f"{day} is not published")
+        yield
+
+    async def aclose(self) -> None:
+        """There are no connections."""

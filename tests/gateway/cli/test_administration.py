@@ -1,0 +1,178 @@
+"""Merchants, keys, channels, books, events and webhooks of a running gateway, by commands."""
+
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from tests.gateway.cli.conftest import Canned
+from tests.gateway.cli.served import CHANNEL, Served, hangdao
+from tests.gateway.cli.test_payouts import ask_for, until_paid
+
+
+def test_a_merchant_is_added_once(served: Served) -> None:
+    """The second time is refused, and the list shows it with its agreement."""
+    name = f"m{uuid4().hex[:8]}"
+    flags = ("--name", "点卡", "--fee-rate-ppm", "1500", "--release-delay", "10m")
+    made = served.ask("merchant", "add", name, *flags)
+    assert (made["fee"]["rate_ppm"], made["release_delay_s"]) == (1500, 600)
+    assert served.run("merchant", "add", name, *flags).exit_code == 1
+    assert name in served.run("merchant", "ls").stdout
+
+
+def test_a_deposit_is_booked_once_per_key(served: Served) -> None:
+    """A repeated booking says that it changed nothing."""
+    name = f"m{uuid4().hex[:8]}"
+    served.ask("merchant", "add", name, "--name", "x")
+    deposit = ("merchant", "fund", name, "--amount", "10.00", "--booking", "first")
+    assert [served.ask(*deposit)["booked"] for _ in range(2)] == [True, False]
+    assert "nothing changed" in served.run(*deposit).stdout
+
+
+def test_a_deposit_without_a_booking_key_gets_one(served: Served) -> None:
+    """Printed, so that it can be repeated."""
+    made = served.ask("merchant", "fund", "acme", "--amount", "10.00")
+    assert made["booking"].startswith("cli-")
+
+
+@pytest.mark.parametrize("amount", ["0", "1.234", "x"])
+def test_an_impossible_deposit_is_a_usage_error(amount: str, served: Served) -> None:
+    """Refused here: the command counts in minor units itself."""
+    assert served.run("merchant", "fund", "acme", "--amount", amount).exit_code == 2
+
+
+def test_a_revoked_key_opens_nothing(served: Served) -> None:
+    """Made, used, revoked, refused; the list never shows the key itself."""
+    made = served.ask("key", "create", "acme", "--label", "short", "--scope", "payouts:read")
+    use = ("payout", "ls", "--url", served.url, "--key", made["key"])
+    assert hangdao(*use).exit_code == 0
+    served.ask("key", "revoke", made["id"])
+    assert hangdao(*use).exit_code == 1
+    listed = served.run("key", "ls", "acme").stdout
+    assert made["id"] in listed
+    assert made["key"] not in listed
+
+
+def test_a_signing_key_shows_its_secret_once(served: Served) -> None:
+    """With --signed there is a second secret."""
+    result = served.run("key", "create", "acme", "--label", "signed", "--signed")
+    assert "signing secret" in result.stdout
+
+
+def test_a_key_is_for_a_merchant_or_for_an_operator(served: Served) -> None:
+    """Neither and both are usage errors, as are a merchant's options for an operator."""
+    assert served.run("key", "create", "--label", "x").exit_code == 2
+    assert served.run("key", "create", "acme", "--operator", "--label", "x").exit_code == 2
+    assert served.run("key", "create", "--operator", "--label", "x", "--signed").exit_code == 2
+    assert served.run("key", "ls").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "status"), [("pause", "paused"), ("drain", "draining"), ("resume", "active")]
+)
+def test_a_channel_is_switched(verb: str, status: str, served: Served) -> None:
+    """The answer is the list of channels as they stand now."""
+    found = served.ask("channel", verb, CHANNEL, "--reason", "尝试")
+    assert [(one["status"], one["reason"]) for one in found["data"]] == [(status, "尝试")]
+    assert CHANNEL in served.run("channel", "resume", CHANNEL).stdout
+
+
+def test_a_channel_that_is_not_there_is_refused(served: Served) -> None:
+    """In both languages."""
+    result = served.run("channel", "pause", "nowhere")
+    assert (result.exit_code, result.stderr.splitlines()[1]) == (1, "渠道不存在")
+
+
+def test_a_top_up_arrives_at_the_institution_too(served: Served) -> None:
+    """In a sandbox ledger and institution stay equal; a repeated booking moves neither."""
+
+    def stands() -> tuple[int, int]:
+        ledger = served.ask("channel", "ls")["data"][0]["float_minor"]
+        with_them = institution_balance(served)
+        return ledger, with_them
+
+    before = stands()
+    booking = ("--amount", "5.00", "--booking", uuid4().hex)
+    for _ in range(2):
+        served.ask("channel", "topup", CHANNEL, *booking)
+    after = stands()
+    assert (after[0] - before[0], after[1] - before[1]) == (500, 500)
+
+
+def institution_balance(served: Served) -> int:
+    """What lies on the account in the simulator's books, in fen."""
+    import httpx
+
+    control = served.children[0].ready["control"]
+    rows = httpx.get(f"{control}/_sim/accounts", trust_env=False).json()
+    return int(rows[0]["balance_fen"])
+
+
+def test_the_ledger_adds_up(served: Served) -> None:
+    """Every balance recomputed from its entries."""
+    assert served.ask("ledger", "check")["balanced"] is True
+    assert served.run("ledger", "check").stdout.endswith("balanced\n")
+
+
+def test_a_ledger_that_does_not_add_up_fails_the_command(canned: Canned) -> None:
+    """Exit code 1, so that a monitor notices; the problems are in the document."""
+    canned.body = b'{"data": [], "balanced": false, "problems": ["held demo: 1 is not 2"]}'
+    result = hangdao("ledger", "check", "--url", canned.url, "--key", "k", "--json")
+    assert result.exit_code == 1
+    assert orjson.loads(result.stdout)["error"]["problems"] == ["held demo: 1 is not 2"]
+    assert "held demo" in result.stderr
+
+
+def test_statements_and_breaks_can_be_asked_for(served: Served) -> None:
+    """Nothing is open in a quiet sandbox."""
+    assert set(served.ask("statement", "read")) >= {"days", "settled", "breaks", "waiting"}
+    assert served.ask("break", "ls") == {"data": []}
+    assert served.run("break", "ls").stdout.strip() == "none"
+    assert "settled" in served.run("statement", "read").stdout
+
+
+def test_a_break_is_shown_with_its_amount(canned: Canned) -> None:
+    """Amounts in major units, the day as it is."""
+    broken = {
+        **{"channel": "alipay-main", "on": "2026-11-20", "kind": "missing_ours"},
+        **{"reference": None, "line_ref": "L1", "amount_minor": 1230, "currency": "CNY"},
+        **{"payout_id": None, "detail": "a line nobody asked for", "opened_at": None},
+    }
+    canned.body = orjson.dumps({"data": [broken]})
+    shown = hangdao("break", "ls", "--url", canned.url, "--key", "k").stdout
+    assert "12.30 CNY" in shown
+    assert "L1" in shown
+
+
+def test_events_are_read_after_a_position(served: Served) -> None:
+    """A reader who remembers the last position gets only what came later."""
+    made = ask_for(served)
+    until_paid(served, made["id"])
+    first = served.ask("event", "ls", "--limit", "1")
+    assert first["has_more"]
+    after = str(first["next_after"])
+    later = served.ask("event", "ls", "--after", after)["data"]
+    assert all(one["feed"] > first["next_after"] for one in later)
+    assert f"--after {after}" in served.run("event", "ls", "--limit", "1").stdout
+
+
+def test_a_webhook_endpoint_lives_and_dies(served: Served) -> None:
+    """Added with a secret, rotated to another, switched off."""
+    made = served.ask("webhook", "add", "http://127.0.0.1:9/hook", "--kind", "paid")
+    again = served.ask("webhook", "rotate", made["id"])
+    assert made["secret"] != again["secret"]
+    assert made["secret"] not in served.run("webhook", "ls").stdout
+    assert served.ask("webhook", "rm", made["id"])["active"] is False
+    shown = served.run("webhook", "add", "http://127.0.0.1:9/hook", "--kind", "failed")
+    assert "whsec_" in shown.stdout
+
+
+def test_a_webhook_can_be_sent_again(served: Served) -> None:
+    """What `payout deliveries` lists can be resent by its id; what it does not list cannot."""
+    endpoint = served.ask("webhook", "add", "http://127.0.0.1:9/hook")
+    made = ask_for(served)
+    owed = served.ask("payout", "deliveries", made["id"])["data"]
+    assert served.run("webhook", "resend", owed[0]["id"]).exit_code == 0
+    assert served.run("webhook", "resend", "nothing").exit_code == 1
+    assert owed[0]["id"] in served.run("payout", "deliveries", made["id"]).stdout
+    served.ask("webhook", "rm", endpoint["id"])

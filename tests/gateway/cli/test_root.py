@@ -1,0 +1,64 @@
+"""The commands there are: their names are a contract."""
+
+from collections.abc import Iterator
+
+import click
+
+from gateway.cli import main
+from tests.gateway.cli.served import answer, hangdao
+
+CONTRACT = """
+up / serve / sim / migrate / doctor / config show
+merchant add / merchant ls / merchant fund / key create / key ls / key revoke
+payout create / payout show / payout ls / payout cancel / payout release / payout attempts
+payout timeline / payout why / payout deliveries
+channel ls / channel pause / channel resume / channel drain / channel topup
+policy validate / policy explain / ledger check / statement read / break ls / event ls
+webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
+clock show / clock advance / fault add / fault ls / fault rm / fault clear / trigger
+demo / version
+"""
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, with its full name."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def test_the_commands_are_those_of_the_contract() -> None:
+    """Neither more nor fewer, under the agreed names."""
+    wanted = {name.strip() for line in CONTRACT.split("\n") for name in line.split("/")} - {""}
+    assert {name for name, _ in leaves(main)} == wanted
+
+
+def test_every_command_answers_in_json() -> None:
+    """`--json` is an option of each."""
+    without = [
+        name
+        for name, command in leaves(main)
+        if all("--json" not in option.opts for option in command.params)
+    ]
+    assert without == []
+
+
+def test_every_option_and_command_is_explained() -> None:
+    """Each command has a help text."""
+    assert [name for name, command in leaves(main) if not command.help] == []
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    """Exit code 2, and nothing on standard output."""
+    result = hangdao("pay")
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_the_version_is_one_document() -> None:
+    """`version --json` holds the installed version."""
+    assert set(answer(hangdao("version", "--json"))) == {"version"}
