@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from time import perf_counter
 from typing import Protocol
 
@@ -29,7 +30,7 @@ def build_app(
     app[API] = api
     for route in ROUTES:
         app.router.add_route(route.method, route.path, serve(api, route))
-    described = orjson.dumps(document(ROUTES, api.version))
+    described = _described(api.version)
 
     async def openapi(_: web.Request) -> web.Response:
         return web.Response(body=described, content_type="application/json")
@@ -41,6 +42,11 @@ def build_app(
     app.router.add_get("/metrics", _metrics)
     app.router.add_post("/notices/{channel}", _notice)
     return app
+
+
+@cache
+def _described(version: str) -> bytes:
+    return orjson.dumps(document(ROUTES, version))
 
 
 class HttpObserver(Protocol):

@@ -6,6 +6,16 @@ request, `Hangdao-Timestamp` (Unix seconds, within 300 s), `Hangdao-Nonce` (16-6
 used before with this key) and `Hangdao-Signature: v1=<hex>`, the HMAC-SHA256 under that secret of
 
     METHOD LF path?query LF timestamp LF nonce LF sha256(body) in hex
+
+The secret is shown in Base64; its 32 bytes are the key. Without a query there is no question mark.
+Path and query are signed as they are on the wire. An example to build a client against:
+
+    request: POST /v1/payouts
+    body: {"merchant_ref":"order-1"}
+    signing secret: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
+    Hangdao-Timestamp: 1772416800
+    Hangdao-Nonce: n-0123456789abcdef
+    Hangdao-Signature: v1=480b0badad26de8ebb7733e9a43bd0d0ed7e0faed8d019046580d9084ba88ab2
 """
 
 import base64

@@ -15,7 +15,7 @@ from gateway.cli.output import Group
 COMMANDS: Mapping[str, str] = {
     "up": "sandboxes",
     "serve": "processes",
-    "sim": "sandboxes",
+    "sim": "institutions",
     "migrate": "installations",
     "doctor": "doctor",
     "config": "installations",
@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "clock": "rehearsals",
     "fault": "rehearsals",
     "trigger": "rehearsals",
-    "demo": "sandboxes",
+    "demo": "demo",
     "version": "processes",
 }
 """Command → module; there its name is `<command>_command`."""

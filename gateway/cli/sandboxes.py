@@ -1,21 +1,15 @@
-"""`hangdao up`, `sim`, `demo`: a gateway to try, its institutions, the rehearsal that proves it."""
+"""`hangdao up`: a gateway to try, with simulated institutions behind it; and what to try first."""
 
 import asyncio
-import io
-import os
 import shlex
-import sys
-import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 
-from gateway.cli.output import Command, Refusal, console, wants_json
-from gateway.sandbox import card, demo, up
+from gateway.cli.output import Command, Refusal, wants_json
+from gateway.sandbox import card, up
 from gateway.sandbox.card import Card
 from gateway.sandbox.installation import free_port
 from gateway.sandbox.merchant import RefusedError
@@ -102,64 +96,3 @@ def _greet(made: Card, folder: Path) -> None:
     ]
     for line in lines:
         click.echo(line)
-
-
-@click.command(
-    "sim",
-    cls=Command,
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def sim_command(arguments: Sequence[str]) -> None:
-    """Run the simulated institutions: `sim --config sim.yaml`, `sim init DIR`, `sim serve …`.
-
-    Everything is passed on to `python -m simulators`, which answers in JSON anyway.
-    """
-    given = [one for one in arguments if one != "--json"]
-    if given and given[0].startswith("-") and given[0] not in {"--help", "-h"}:
-        given.insert(0, "serve")
-    sys.stdout.flush()
-    # In place of this process, so that signals and exit codes are the simulators' own.
-    os.execv(sys.executable, [sys.executable, "-m", "simulators", *given])  # noqa: S606 - no shell
-
-
-@click.command("demo", cls=Command)
-@click.option("--payouts", type=click.IntRange(min=10), default=400, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the story.")
-def demo_command(payouts: int, seed: int) -> None:
-    """Rehearse: hundreds of payouts, trouble on the way, and the institutions' books as witness.
-
-    Exits with 0 only if those books agree with every answer of the gateway; the last line is JSON.
-    """
-    screen = _LastLine() if wants_json() else None
-    told = console() if screen is None else Console(file=screen, width=200)
-    show_live = screen is None and told.is_terminal
-    with tempfile.TemporaryDirectory(prefix="hangdao-demo-") as folder:
-        try:
-            code = asyncio.run(
-                demo.run(
-                    Path(folder), payouts=payouts, seed=seed, show_live=show_live, console=told
-                )
-            )
-        except (ProcessError, RefusedError) as error:
-            raise Refusal("demo_failed", str(error)) from None
-    if screen is not None:
-        click.echo(screen.last)
-    raise SystemExit(code)
-
-
-class _LastLine(io.StringIO):
-    """Passes text on to standard error, and remembers the last line: the rehearsal's JSON."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._line = ""
-        self.last = ""
-
-    def write(self, text: str) -> int:
-        self._line += text
-        *whole, self._line = self._line.split("\n")
-        self.last = next((line for line in reversed(whole) if line.strip()), self.last)
-        sys.stderr.write(text)
-        return len(text)

@@ -74,7 +74,8 @@ async def certify(
     """Certificate C7: two different people, with evidence, declare the open attempt dead."""
     if not evidence.strip():
         raise InvalidError("evidence_missing", "say what proves it", param="evidence")
-    if maker == checker:
+    people = {name.strip().casefold() for name in (maker, checker)}
+    if len(people - {""}) != 2:
         raise InvalidError(
             "same_person",
             "maker and checker must be two different people",

@@ -37,7 +37,7 @@ class Worker:
         self._poll_s = poll_s
         self._exclusive = exclusive
         self._busy: set[PayoutId] = set()
-        self._again: dict[PayoutId, Told] = {}
+        self._again: dict[PayoutId, list[Told]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self.broken: StoreBrokenError | None = None
@@ -101,8 +101,10 @@ class Worker:
     async def _begin(self, told: Told) -> None:
         """Start a turn for a payout, or remember that it is wanted again."""
         if told.payout_id in self._busy:
-            if told.reference is not None or told.payout_id not in self._again:
-                self._again[told.payout_id] = told
+            # Every notice is kept: each names an attempt, and each waits to be marked as done.
+            waiting = self._again.setdefault(told.payout_id, [])
+            if told.reference is not None or not waiting:
+                waiting.append(told)
             return
         self._busy.add(told.payout_id)
         await self._slots.acquire()
@@ -128,8 +130,7 @@ class Worker:
         finally:
             self._slots.release()
             self._busy.discard(told.payout_id)
-            again = self._again.pop(told.payout_id, None)
-            if again is not None:
+            for again in self._again.pop(told.payout_id, ()):
                 gateway.wake(again)
 
     async def _set_aside(self, payout_id: PayoutId) -> None:

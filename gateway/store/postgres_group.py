@@ -67,8 +67,6 @@ class GroupCommit:
             if self._connection.is_closed() or error.sqlstate in BROKEN:
                 raise
             returned = None
-        except asyncpg.DataError:
-            returned = None
         except LOST:
             raise
         except Exception:  # noqa: BLE001 - one unit's affair: it will be found one by one
@@ -138,10 +136,6 @@ class GroupCommit:
             if error.sqlstate in AGAIN:
                 return AgainError(named(error))
             return RefusedError(named(error))
-        except asyncpg.DataError as error:
-            # A value that does not fit its column never left the client; the session is sound.
-            await self._connection.execute("ROLLBACK TO unit")
-            return RefusedError(named(error))
         except LOST:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
@@ -207,5 +201,7 @@ def _concerns_one(error: asyncpg.PostgresError) -> bool:
 
 
 def named(error: BaseException) -> str:
-    """Type and message; a constraint's detail would quote the row, so it is left out."""
+    """Type and first line, without what quotes a row or a value."""
+    if isinstance(error, asyncpg.DataError):
+        return f"{type(error).__name__}: a value does not fit its column"
     return f"{type(error).__name__}: {error}".split("\n", 1)[0]

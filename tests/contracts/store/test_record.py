@@ -1,11 +1,12 @@
 """Recording moves: guarded by version and float, atomic, and leaving a complete trail."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from gateway.domain.payout import AttemptState, Event, Payout, PayoutState
+from gateway.domain.payout import AttemptState, Event, MerchantId, Payout, PayoutState
 from gateway.ports import Change, FloatShortError, StaleError, StoreError
 from gateway.store import RefusedError, SqlStore
 from tests import builders as build
@@ -244,12 +245,25 @@ async def test_postponing_what_has_moved_on_does_nothing(store: SqlStore, accept
 
 
 async def test_a_change_that_does_not_add_up_is_a_defect(store: SqlStore, accepted: Payout) -> None:
-    """Versions and events must agree; such a change never reaches the database."""
+    """Such a change never reaches the database."""
     armed = build.arm(accepted)
-    broken = Change(accepted, accepted, armed.events, armed.postings, "worker")
+    stranger = replace(armed.after, merchant_id=MerchantId("m_other"))
+    dead = build.kill(armed.after)
+    broken = {
+        "events lead to": replace(armed, after=accepted),
+        "has one posting": replace(armed, postings=()),
+        "cannot become": replace(armed, after=stranger),
+        "never removed": replace(dead, after=replace(dead.after, attempts=())),
+        "use accept": build.accepted_change(),
+    }
 
-    with pytest.raises(ValueError, match="events lead to"):
-        await store.record(broken)
+    for message, change in broken.items():
+        with pytest.raises(ValueError, match=message):
+            await store.record(change)
+    with pytest.raises(ValueError, match="use record"):
+        await store.accept(armed, build.intake(), None)
+
+    assert await store.payout(accepted.id) == accepted
 
 
 async def test_an_unbalanced_posting_is_refused(store: SqlStore, accepted: Payout) -> None:

@@ -2,10 +2,11 @@
 
 import io
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from channels.alipay.channel import build as build_alipay
+from channels.alipay.settings import AlipaySettings
 from channels.contract import Channel, Terms
 from channels.money import Currency
 from channels.wechat_pay.channel import build as build_wechat
+from channels.wechat_pay.settings import WechatPaySettings
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
@@ -35,7 +38,7 @@ from gateway.webhooks.signing import new_secret
 from gateway.wiring import _Requests
 from policies import document
 from policies.health import Health
-from tests.builders import NOW, merchant
+from tests.builders import merchant
 from tests.channels.alipay import platform as alipay
 from tests.channels.wechat_pay import platform as wechat
 from tests.contracts.store.conftest import KEK, SettableClock
@@ -209,17 +212,19 @@ class Desk:
         return [orjson.loads(line) for line in self.log.getvalue().splitlines()]
 
 
-def real_channels(now: datetime = NOW) -> dict[str, Channel]:
-    """Two configured institutions that nothing listens for; they check and sign, and reach none."""
-    products = {"alipay": "TRANS_ACCOUNT_NO_PWD"}
+@cache
+def _credentials() -> tuple[AlipaySettings, WechatPaySettings]:
+    # Checking a private key takes some 40 ms.
+    return alipay.settings(products={"alipay": "TRANS_ACCOUNT_NO_PWD"}), wechat.settings()
+
+
+def real_channels(now: Callable[[], datetime]) -> dict[str, Channel]:
+    """Two configured institutions where nothing listens; they check and sign, and reach none."""
+    for_alipay, for_wechat = _credentials()
     limits = Terms(Currency.CNY, amount_min=10, amount_max=5_000_000)
     return {
-        "alipay-main": build_alipay(
-            "alipay-main", alipay.settings(products=products), limits, lambda: now
-        ),
-        "wechat-main": build_wechat(
-            "wechat-main", wechat.settings(), wechat.terms(), lambda: now
-        ),
+        "alipay-main": build_alipay("alipay-main", for_alipay, limits, now),
+        "wechat-main": build_wechat("wechat-main", for_wechat, wechat.terms(), now),
     }
 
 
@@ -235,7 +240,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
         store=store,
         clock=clock,
         entropy=entropy,
-        channels={**real_channels(), "till": till},
+        channels={**real_channels(clock.now), "till": till},
         policy=document.load(document.example(), "built-in policy"),
         health=Health(),
         observer=observe,

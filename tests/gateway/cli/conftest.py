@@ -34,7 +34,7 @@ class Canned:
         canned = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name that the library looks for
+            def do_GET(self) -> None:
                 canned.keys.append(self.headers.get("Authorization", ""))
                 self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 if canned.hangs_up:

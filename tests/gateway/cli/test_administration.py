@@ -134,9 +134,16 @@ def test_statements_and_breaks_can_be_asked_for(served: Served) -> None:
 def test_a_break_is_shown_with_its_amount(canned: Canned) -> None:
     """Amounts in major units, the day as it is."""
     broken = {
-        **{"channel": "alipay-main", "on": "2026-11-20", "kind": "missing_ours"},
-        **{"reference": None, "line_ref": "L1", "amount_minor": 1230, "currency": "CNY"},
-        **{"payout_id": None, "detail": "a line nobody asked for", "opened_at": None},
+        "channel": "alipay-main",
+        "on": "2026-11-20",
+        "kind": "missing_ours",
+        "reference": None,
+        "line_ref": "L1",
+        "amount_minor": 1230,
+        "currency": "CNY",
+        "payout_id": None,
+        "detail": "a line nobody asked for",
+        "opened_at": None,
     }
     canned.body = orjson.dumps({"data": [broken]})
     shown = hangdao("break", "ls", "--url", canned.url, "--key", "k").stdout

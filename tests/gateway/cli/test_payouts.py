@@ -1,6 +1,7 @@
 """`hangdao payout`: its flags, and what they do at a running gateway."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from gateway.cli.payouts import create
 from tests.gateway.cli.served import CHANNEL, Served, hangdao
 
 TO = ("--alipay", "payee@example.test", "--name", "王小明", "--purpose", "佣金")
-LATER = ("--release-after", "2027-01-01T00:00:00+08:00")
+LATER = ("--release-after", (datetime.now(UTC) + timedelta(days=30)).isoformat())
 
 
 def ask_for(served: Served, *flags: str) -> Any:
@@ -168,10 +169,10 @@ def test_a_payout_is_found_by_the_merchants_own_number(served: Served) -> None:
 
 
 def test_a_payout_that_is_not_there_is_refused(served: Served) -> None:
-    """By reference and by id, and however strange the id is."""
+    """By reference and by id; a strange id does not lead to another path."""
     for named in ("nobodys", "po_nobodys", "po_../../admin/ledger?x=1"):
-        result = served.run("payout", "show", named, "--json")
-        assert orjson.loads(result.stdout)["error"]["code"] == "payout_not_found"
+        result = served.run("payout", "show", named)
+        assert (result.exit_code, result.stdout) == (1, "")
 
 
 def test_a_payout_can_be_cancelled_before_it_is_sent(served: Served) -> None:

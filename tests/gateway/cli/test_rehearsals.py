@@ -6,7 +6,7 @@ import orjson
 
 from gateway.sandbox import card
 from tests.gateway.cli.served import CHANNEL, Served, hangdao
-from tests.gateway.cli.test_payouts import ask_for, until_paid
+from tests.gateway.cli.test_payouts import LATER, ask_for, until_paid
 
 
 def test_both_clocks_advance_together(served: Served) -> None:
@@ -74,6 +74,6 @@ def test_an_event_is_forced_on_a_payouts_order(served: Served) -> None:
 
 def test_an_event_needs_an_order(served: Served) -> None:
     """A payout that was not sent has none, and an unknown reference neither."""
-    later = ask_for(served, "--release-after", "2027-01-01T00:00:00+08:00")
+    later = ask_for(served, *LATER)
     for reference in (later["id"], "unheard-of"):
         assert served.run("trigger", "payout.returned", reference).exit_code == 1

@@ -332,15 +332,23 @@ class Rig:
             await running
         self.worker = None
 
-    async def reopen(self) -> None:
-        """As a process that starts anew: fresh memory and connections on the same database."""
+    async def reopen(self, *, without: Sequence[str] = ()) -> None:
+        """As a process that starts anew: fresh memory and connections on the same database.
+
+        `without`: channels that are no longer configured.
+        """
         await self.stop()
         await self.store.aclose()
         for channel in self.gateway.channels.values():
             await channel.aclose()
         old = self.gateway
         self.gateway = await _gateway(
-            self.url, self.world, self.seats, self.witness, old.notify_base, old.limits
+            self.url,
+            self.world,
+            [one for one in self.seats if one.name not in without],
+            self.witness,
+            old.notify_base,
+            old.limits,
         )
 
     def replace_channel(self, channel: Channel) -> None:

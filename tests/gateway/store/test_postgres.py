@@ -290,6 +290,27 @@ async def test_a_unit_that_is_always_in_the_way_is_given_up(
     assert await store.healthy()
 
 
+async def test_a_commit_the_server_refuses_is_definite(
+    fresh_postgres_url: str, open_at: Open
+) -> None:
+    """When the answer to COMMIT is an error, nothing was stored, and it is known."""
+    store = await open_at(fresh_postgres_url)
+    connection = await asyncpg.connect(fresh_postgres_url)
+    await connection.execute(
+        "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON payouts DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION refuse('as the test wants it')"
+    )
+
+    with pytest.raises(StoreError, match="as the test wants it") as caught:
+        await _accept(store)
+    assert not isinstance(caught.value, CommitUnknownError)
+    await connection.execute("DROP TRIGGER late ON payouts")
+    await connection.close()
+
+    await _accept(store)
+    assert await _stored(store) == 1
+
+
 @pytest.mark.parametrize("state", ["53100", "58030", "XX001"])
 async def test_a_full_or_failing_disk_breaks_the_store_for_good(
     fresh_postgres_url: str, open_at: Open, state: str

@@ -1,0 +1,1 @@
+"""Proofs: that no payout is paid twice, lost, or silently stuck."""

@@ -1,0 +1,119 @@
+"""The product's `SqliteDatabase` without its threads, so that a seed replays call by call.
+
+Opening, migrating, grouping, committing, refusing and breaking are the product's own code: the real
+writer loop and reader loop run, on the event loop's thread, whenever something waits for them.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+
+from gateway.store.database import Returned, Rows, Unit
+from gateway.store.queries import Params, Query
+from gateway.store.sqlite import SqliteDatabase, _ReadLoop
+from tests.proof.power import vfs
+
+
+class Durability(StrEnum):
+    """How the store is run; only FULL on an honest drive is the product."""
+
+    FULL = "full"
+    NORMAL = "normal"
+    OFF = "off"
+    LYING = "lying"
+    """FULL, on a drive that acknowledges a sync without doing it."""
+
+
+class Listener(Protocol):
+    """Who hears of every write and every commit."""
+
+    def asked(self, unit: Unit) -> None:
+        """The running task wants this committed."""
+
+    def commits(self, units: list[Unit]) -> None:
+        """These are about to be committed together."""
+
+    def committed(self, units: list[Unit], outcomes: list[Returned | Exception]) -> None:
+        """What became of each."""
+
+
+class SteppedDatabase(SqliteDatabase):
+    """One database file on a modelled drive."""
+
+    durability = Durability.FULL
+    checkpoint_pages: int | None = None
+    listener: Listener | None = None
+
+    @classmethod
+    async def stepped(
+        cls,
+        path: Path,
+        *,
+        durability: Durability = Durability.FULL,
+        checkpoint_pages: int | None = None,
+        listener: Listener | None = None,
+    ) -> "SteppedDatabase":
+        """Open and bring up to date, as `open` does; None leaves the product's checkpoints."""
+        database = cls(path, vfs=vfs.NAME)
+        database.durability = durability
+        database.checkpoint_pages = checkpoint_pages
+        database.listener = listener
+        database._open(migrate=True)
+        database._start()
+        return database
+
+    async def write(self, unit: Unit) -> Returned:
+        """Commit with whatever else is asked for in this turn of the loop."""
+        if self.listener is not None:
+            self.listener.asked(unit)
+        self._loop.call_soon(self._step)
+        return await super().write(unit)
+
+    async def read(self, query: Query, params: Params) -> Rows:
+        """Read on the first reader connection."""
+        self._loop.call_soon(self._read_step)
+        return await super().read(query, params)
+
+    async def aclose(self) -> None:
+        """Close, on this thread."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def rows(self, sql: str) -> list[tuple[apsw.SQLiteValue, ...]]:
+        """Ask a reader directly, past the store."""
+        return self._readers[0].execute(sql).fetchall()
+
+    def _prepare(self, migrate: bool) -> None:
+        super()._prepare(migrate)
+        if self.checkpoint_pages is not None:
+            self._writer.execute(f"PRAGMA wal_autocheckpoint={self.checkpoint_pages}")
+        if self.durability in {Durability.NORMAL, Durability.OFF}:
+            self._writer.execute(f"PRAGMA synchronous={self.durability}")
+
+    def _start(self) -> None:
+        self._read_loop: Callable[[], None] = _ReadLoop(
+            self._reads, self._readers[0], asyncio.get_running_loop()
+        )
+
+    def _step(self) -> None:
+        if not self._writes.empty():
+            self._writes.put(None)
+            self._write_loop()
+
+    def _read_step(self) -> None:
+        if not self._reads.empty():
+            self._reads.put(None)
+            self._read_loop()
+
+    def _commit(self, units: list[Unit]) -> list[Returned | Exception]:
+        if self.listener is None:
+            return super()._commit(units)
+        self.listener.commits(units)
+        outcomes = super()._commit(units)
+        self.listener.committed(units, outcomes)
+        return outcomes
