@@ -337,7 +337,7 @@ class Evidence:
 
     http_status: int | None = None
     code: str | None = None
-    message: str | None = None
+    message: str | None = field(default=None, repr=False)
     body: bytes = field(default=b"", repr=False)
     """At most the first 4 KiB; stored encrypted."""
 
@@ -497,7 +497,7 @@ class StatementLine:
     channel_ref: str | None
     line_ref: str
     """The institution's serial number of the movement: unique within the account."""
-    memo: str = ""
+    memo: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ from gateway.domain.payout import Event, PayoutState
 from gateway.ports import Funding, Scope
 
 REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
+DEPOSIT_MAX = 10**15
+"""Ten trillion yuan: nobody's deposit, and thousands of them fit into a 64-bit balance."""
 KINDS = tuple(event.kind for event in get_args(Event))
 
 # RFC 3339, section 5.6: date-time.
@@ -372,7 +374,7 @@ class MerchantIn(Model):
 class FundIn(Model):
     """Money that came in; `key` makes a repeated booking harmless."""
 
-    amount_minor: Minor
+    amount_minor: Annotated[StrictInt, Field(gt=0, le=DEPOSIT_MAX)]
     currency: Currency
     key: Ref
 

@@ -22,6 +22,7 @@ from channels.contract import (
     Returned,
     Unknown,
 )
+from channels.money import Money
 from gateway.domain.payout import (
     Attempt,
     AttemptState,
@@ -33,6 +34,7 @@ from gateway.domain.payout import (
     Died,
     Doubted,
     Event,
+    Held,
     Payout,
     Pended,
     Refusal,
@@ -47,24 +49,37 @@ def events_of(
 
     `source` is SEND only for the answer to the attempt's latest send, by the process that made it.
     """
+    return after_death(payout, _judged(payout, attempt, outcome, source, at))
+
+
+def after_death(payout: Payout, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The same events, and a hold if one of them would free a payout that is contradicted."""
+    said = [word for one in payout.attempts for word in one.contradictions]
+    if said and any(isinstance(event, Died) for event in events):
+        return (*events, Held(f"contradiction: {said[-1]}"))
+    return events
+
+
+def _judged(
+    payout: Payout, attempt: Attempt, outcome: Outcome | Absent, source: Source, at: datetime
+) -> tuple[Event, ...]:
     if attempt.state is AttemptState.DEAD:
         return _about_the_dead(payout, attempt, outcome, source)
     if attempt.state in {AttemptState.CONFIRMED, AttemptState.RETURNED}:
         return _about_the_paid(payout, attempt, outcome, source)
     match outcome:
         case Paid(channel_ref=ref, at=paid_at, fee=fee):
-            return (Confirmed(attempt.number, source, ref, paid_at, fee.minor if fee else None),)
-        case Returned(channel_ref=ref, at=returned_at, amount=amount, reason=reason):
-            return (
-                Confirmed(attempt.number, source, ref or attempt.channel_ref or "", returned_at),
-                CameBack(attempt.number, source, amount.minor, returned_at, reason),
-            )
+            known = fee is not None and fee.currency is payout.amount.currency
+            charged = fee.minor if fee is not None and known else None
+            return (Confirmed(attempt.number, source, ref, paid_at, charged),)
+        case Returned():
+            return _returned_unseen(payout, attempt, outcome, source)
         case Pending(channel_ref=ref, stage=stage, action=action):
             return (Pended(attempt.number, source, ref, stage, action),)
         case Rejected():
             return (_rejected(attempt, outcome, source, at),)
         case NotSent(cause=cause, detail=detail):
-            if source is Source.SEND and attempt.sends == 1:
+            if source is Source.SEND and attempt.sends == 1 and not _is_there(attempt):
                 return (
                     _died(
                         attempt,
@@ -103,6 +118,8 @@ def _rejected(attempt: Attempt, no: Rejected, source: Source, at: datetime) -> E
         return _died(
             attempt, source, CertificateKind.TERMINAL_INQUIRY, no.reason, no.code, no.message, at
         )
+    if _is_there(attempt):
+        return Doubted(attempt.number, source, f"rejected_while_pending:{no.code}")
     if attempt.sends > 1:
         return Doubted(attempt.number, source, f"resend_rejected:{no.code}")
     if no.confirm:
@@ -112,6 +129,29 @@ def _rejected(attempt: Attempt, no: Rejected, source: Source, at: datetime) -> E
     return _died(
         attempt, source, CertificateKind.DEFINITE_REJECT, no.reason, no.code, no.message, at
     )
+
+
+def _returned_unseen(
+    payout: Payout, attempt: Attempt, back: Returned, source: Source
+) -> tuple[Event, ...]:
+    """A return of a payment nobody had told us of: both are booked, if the amount can be ours."""
+    if not _is_ours(payout, back.amount):
+        return (Doubted(attempt.number, source, f"returned:{back.amount.minor}"),)
+    ref = back.channel_ref or attempt.channel_ref or ""
+    return (
+        Confirmed(attempt.number, source, ref, back.at),
+        CameBack(attempt.number, source, back.amount.minor, back.at, back.reason),
+    )
+
+
+def _is_there(attempt: Attempt) -> bool:
+    """Whether an inquiry has already found the instruction at the channel."""
+    return attempt.state is AttemptState.PENDING
+
+
+def _is_ours(payout: Payout, amount: Money) -> bool:
+    """Whether so much can have come back of this payout."""
+    return amount.currency is payout.amount.currency and 0 < amount.minor <= payout.amount.minor
 
 
 def _died(
@@ -131,12 +171,23 @@ def _about_the_dead(
 ) -> tuple[Event, ...]:
     match outcome:
         case Paid():
-            return (Contradicted(attempt.number, source, "paid", payout.amount.minor),)
+            return _once(attempt, source, "paid", payout.amount.minor)
         case Pending(stage=stage):
-            return (Contradicted(attempt.number, source, f"pending:{stage}", 0),)
+            return _once(attempt, source, f"pending:{stage}", 0)
+        case Returned(amount=amount) if "paid" in attempt.contradictions and _is_ours(
+            payout, amount
+        ):
+            return _once(attempt, source, "returned", -amount.minor)
         case _:
             # A return after a payment we never saw nets to nothing; the statement shows both.
             return ()
+
+
+def _once(attempt: Attempt, source: Source, says: str, amount_minor: int) -> tuple[Event, ...]:
+    """Contradictions are told and booked once, however often the channel repeats them."""
+    if says in attempt.contradictions:
+        return ()
+    return (Contradicted(attempt.number, source, says, amount_minor),)
 
 
 def _about_the_paid(
@@ -146,10 +197,10 @@ def _about_the_paid(
         case Returned(at=returned_at, amount=amount, reason=reason):
             if attempt.state is AttemptState.RETURNED:
                 return ()
-            if amount.currency is not payout.amount.currency or amount.minor > payout.amount.minor:
-                return (Contradicted(attempt.number, source, f"returned:{amount.minor}", 0),)
+            if not _is_ours(payout, amount):
+                return _once(attempt, source, f"returned:{amount.minor}", 0)
             return (CameBack(attempt.number, source, amount.minor, returned_at, reason),)
         case Rejected(code=code):
-            return (Contradicted(attempt.number, source, f"rejected:{code}", 0),)
+            return _once(attempt, source, f"rejected:{code}", 0)
         case _:
             return ()

@@ -163,9 +163,10 @@ def posting(before: Payout | None, after: Payout, event: Event) -> Posting:
             return _fee_corrected(before, after, number)
         case Contradicted(number=number, amount_minor=amount):
             attempt = after.attempts[number - 1]
-            return moved(
-                Account(Book.SUSPENSE, attempt.channel, currency), _float(attempt, currency), amount
-            )
+            suspense = Account(Book.SUSPENSE, attempt.channel, currency)
+            if amount < 0:
+                return moved(_float(attempt, currency), suspense, -amount)
+            return moved(suspense, _float(attempt, currency), amount)
         case Held() | Released() | Resent() | Pended() | Doubted() | Parked() | Unparked():
             return ()
         case _:

@@ -62,6 +62,8 @@ PAYOUT_EDGES: Mapping[tuple[PayoutState, type[Event]], PayoutState] = {
     (P.PAID, CameBack): P.RETURNED,
     (P.PAID, Settled): P.SETTLED,
     (P.SETTLED, CameBack): P.RETURNED,
+    # It came back before the statement of the day it went out had been read.
+    (P.RETURNED, Settled): P.RETURNED,
     # Late evidence never rewrites: the state stays, the event and the suspense posting remain.
     (P.HELD, Contradicted): P.HELD,
     (P.ROUTING, Contradicted): P.HELD,
@@ -90,6 +92,7 @@ ATTEMPT_EDGES: Mapping[tuple[AttemptState, type[Event]], AttemptState] = {
     (A.IN_DOUBT, Died): A.DEAD,
     (A.CONFIRMED, CameBack): A.RETURNED,
     (A.CONFIRMED, Settled): A.CONFIRMED,
+    (A.RETURNED, Settled): A.RETURNED,
     (A.CONFIRMED, Contradicted): A.CONFIRMED,
     (A.DEAD, Contradicted): A.DEAD,
     (A.RETURNED, Contradicted): A.RETURNED,
@@ -109,6 +112,8 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
     has no edge, or when the event names an attempt that is not the one it could concern.
     `due_at` is left as it was: when to look next is the engine's affair.
     """
+    if isinstance(event, Accepted):
+        raise TransitionError(f"{payout.id}: accepted twice")
     edge = PAYOUT_EDGES.get((payout.state, type(event)))
     if edge is None:
         raise TransitionError(f"{payout.id}: {event.kind} has no edge from {payout.state}")
@@ -126,8 +131,7 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
             reason = why
         case Released() | Unparked():
             reason = owner = None
-        case Accepted():
-            raise TransitionError(f"{payout.id}: accepted twice")
+            attempts = tuple(_looked_at(attempt, at) for attempt in attempts)
         case _:
             attempts = tuple(
                 _move(attempt, event, at) if attempt.number == event.number else attempt
@@ -150,6 +154,12 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
     )
     check(moved)
     return moved
+
+
+def _looked_at(attempt: Attempt, at: datetime) -> Attempt:
+    """A person has looked: how long a live attempt may stay in doubt counts from now."""
+    doubted = attempt.state.is_live and attempt.doubted_at is not None
+    return replace(attempt, doubted_at=at) if doubted else attempt
 
 
 AttemptEvent = Resent | Pended | Doubted | Confirmed | Died | CameBack | Settled | Contradicted
@@ -182,6 +192,8 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 stage=stage,
                 action=action or attempt.action,
                 absences=0,
+                # The channel has it after all: a later "not found" completes no refusal.
+                refusal=None,
             )
         case Doubted(refusal=refusal, absent=absent):
             return replace(
@@ -202,8 +214,8 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 settled_on=on,
                 fee_minor=attempt.fee_minor if fee is None else fee,
             )
-        case Contradicted():
-            return attempt
+        case Contradicted(says=says):
+            return replace(attempt, contradictions=(*attempt.contradictions, says))
         case _:
             assert_never(event)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from channels.contract import Traits
-from gateway.domain.payout import Attempt, Payout
+from gateway.domain.payout import Attempt, AttemptState, Payout
 
 PARK_AFTER = timedelta(hours=4)
 """Escalate an unanswered attempt after this long (reliability.md §4.4, profile table)."""
@@ -36,8 +36,9 @@ def next_inquiry(payout: Payout, attempt: Attempt, traits: Traits, now: datetime
 
 
 def must_park(attempt: Attempt, now: datetime) -> bool:
-    """Whether an attempt has been open without a terminal answer for too long."""
-    return attempt.doubted_at is not None and now - attempt.doubted_at >= PARK_AFTER
+    """Whether nobody has known for too long what became of an attempt."""
+    doubted_at = attempt.doubted_at if attempt.state is AttemptState.IN_DOUBT else None
+    return doubted_at is not None and now - doubted_at >= PARK_AFTER
 
 
 def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:

@@ -147,6 +147,8 @@ class Attempt:
     """What the channel said it charged; None while it has not said."""
     returned_at: datetime | None = None
     settled_on: date | None = None
+    contradictions: tuple[str, ...] = ()
+    """What the channel says against what is proven; each is told and booked once."""
 
 
 Speed = Literal["standard", "fast", "instant"]
@@ -335,7 +337,8 @@ class Contradicted:
     source: Source
     says: str
     amount_minor: int
-    """What the channel says moved although the attempt is dead; 0 when only the words disagree."""
+    """What the channel says moved although the attempt is dead, negative when that came back; 0
+    when only the words disagree."""
 
 
 @dataclass(frozen=True, slots=True)

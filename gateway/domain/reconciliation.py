@@ -96,13 +96,16 @@ def reconcile(
     that should have been on this or an earlier statement.
     """
     result = Reconciled()
-    payouts: dict[str, list[StatementLine]] = defaultdict(list)
+    payouts: dict[str, tuple[Booked, list[StatementLine]]] = {}
     fees: dict[str, int] = defaultdict(int)
     for line in lines:
         attempt = find(line, attempts)
         match line.kind:
             case LineKind.PAYOUT if attempt is not None:
-                payouts[attempt.reference].append(line)
+                payouts.setdefault(attempt.reference, (attempt, []))[1].append(line)
+            case LineKind.OTHER if attempt is not None and not line.credit and _fits(line, attempt):
+                # An institution's word that no table knows; reference and amount are ours.
+                payouts.setdefault(attempt.reference, (attempt, []))[1].append(line)
             case LineKind.PAYOUT:
                 why = "the statement shows a payout under no reference of ours"
                 result.breaks.append(
@@ -120,16 +123,16 @@ def reconcile(
             case _:
                 result.other_lines += 1
     seen = set()
-    for reference, found in payouts.items():
-        first = found[0]
-        attempt = attempts[reference] if reference in attempts else find(first, attempts)
-        if attempt is None:
-            continue
-        seen.add(attempt.reference)
-        for extra in found[1:]:
+    for reference, (owner, found) in payouts.items():
+        # The line that fits stands for the payout, wherever it is in the file.
+        first, *extras = sorted(
+            found, key=lambda line: (not _fits(line, owner), line.booked_at, line.line_ref)
+        )
+        seen.add(reference)
+        for extra in extras:
             why = f"a second payout under this reference, beside line {first.line_ref}"
-            result.breaks.append(_break(channel, on, BreakKind.DUPLICATE, extra, attempt, why, at))
-        _one_payout(channel, on, first, attempt, fees.get(reference), result, at)
+            result.breaks.append(_break(channel, on, BreakKind.DUPLICATE, extra, owner, why, at))
+        _one_payout(channel, on, first, owner, fees.get(reference), result, at)
     for attempt in overdue:
         if attempt.reference not in seen:
             result.breaks.append(_missing(channel, on, attempt, at))
@@ -144,6 +147,10 @@ def find(line: StatementLine, attempts: Mapping[str, Booked]) -> Booked | None:
     return None
 
 
+def _fits(line: StatementLine, attempt: Booked) -> bool:
+    return line.amount.currency is attempt.currency and line.amount.minor == attempt.amount_minor
+
+
 def _one_payout(
     channel: str,
     on: date,
@@ -153,12 +160,12 @@ def _one_payout(
     result: Reconciled,
     at: datetime,
 ) -> None:
-    if line.amount.currency is not attempt.currency or line.amount.minor != attempt.amount_minor:
-        why = f"we sent {attempt.amount_minor} {attempt.currency}, they booked {line.amount.minor}"
-        result.breaks.append(_break(channel, on, BreakKind.AMOUNT, line, attempt, why, at))
-    elif attempt.state is AttemptState.DEAD:
+    if attempt.state is AttemptState.DEAD:
         why = "the statement shows money moving for an attempt that is proven dead"
         result.breaks.append(_break(channel, on, BreakKind.STATUS, line, attempt, why, at))
+    elif not _fits(line, attempt):
+        why = f"we sent {attempt.amount_minor} {attempt.currency}, they booked {line.amount.minor}"
+        result.breaks.append(_break(channel, on, BreakKind.AMOUNT, line, attempt, why, at))
     else:
         result.paid.append(Match(attempt, line, fee_minor))
 

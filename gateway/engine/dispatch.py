@@ -32,8 +32,6 @@ from gateway.domain.payout import (
     Armed,
     Attempt,
     AttemptState,
-    Contradicted,
-    Event,
     Failed,
     Parked,
     Payout,
@@ -151,9 +149,8 @@ async def settle(
             for event in events_of(payout, attempt, outcome, source, now)
             if is_news(payout, event)
         ]
-        events = await _unheard(gateway, payout, events)
-        if not events and attempt.state.is_live and must_park(attempt, now):
-            events = [Parked("in_doubt_too_long")] if payout.state is PayoutState.ATTEMPTING else []
+        if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and not events:
+            events = [Parked("in_doubt_too_long")]
         if not events:
             return payout
         try:
@@ -173,22 +170,6 @@ async def settle(
                 )
         return moved
     raise StaleError(f"{payout.id} keeps moving")
-
-
-async def _unheard(gateway: Gateway, payout: Payout, events: list[Event]) -> list[Event]:
-    """Leave out contradictions on record: each is booked once, however often we are told."""
-    if not any(isinstance(event, Contradicted) for event in events):
-        return events
-    heard = {
-        (one.detail["attempt"], one.detail["says"])
-        for one in await gateway.store.timeline(payout.id)
-        if one.kind == Contradicted.kind
-    }
-    return [
-        event
-        for event in events
-        if not (isinstance(event, Contradicted) and (event.number, event.says) in heard)
-    ]
 
 
 def learn(

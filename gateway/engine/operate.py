@@ -1,7 +1,10 @@
 """What people do to payouts, channels and balances; every act has an actor and leaves a trace."""
 
+from datetime import datetime
+
 from channels.contract import Reason
 from channels.money import Currency
+from gateway.domain.certify import after_death
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
 from gateway.domain.ledger import Account, Book, funded, topped_up
 from gateway.domain.payout import (
@@ -37,7 +40,18 @@ async def find(gateway: Gateway, payout_id: str, merchant_id: MerchantId | None)
 async def cancel(
     gateway: Gateway, payout_id: str, merchant_id: MerchantId | None, actor: str
 ) -> Payout:
-    """Stop a payout before it is armed. Repeating it returns the cancelled payout."""
+    """Stop a payout before it is armed. Repeating it returns the cancelled payout.
+
+    One that is held because a channel contradicts a proof can be cancelled by operators only: its
+    money may be out already, and cancelling gives the hold back.
+    """
+    payout = await find(gateway, payout_id, merchant_id)
+    if merchant_id is not None and any(one.contradictions for one in payout.attempts):
+        raise ConflictError(
+            "contradicted",
+            "a channel says that money has moved for this payout; operations must look first",
+            zh="渠道称该代付已出款，需运营人员核实后处理",
+        )
     return await _act(
         gateway,
         payout_id,
@@ -92,7 +106,8 @@ async def certify(
         CertificateKind.TWO_PEOPLE, reason, "manual", evidence, gateway.clock.now(), maker, checker
     )
     event = Died(live.number, Source.PERSON, proof)
-    moved = await move(gateway, payout, [event], actor=f"{maker}+{checker}")
+    events = after_death(payout, (event,))
+    moved = await move(gateway, payout, events, actor=f"{maker}+{checker}")
     gateway.observer.alarm("attempt.certified_by_people", payout_id=payout.id)
     gateway.wake(Told(payout.id))
     return moved
@@ -161,9 +176,15 @@ async def _act(
                 zh=f"当前状态 {payout.state} 不允许此操作",
             )
         try:
-            return await move(gateway, payout, [event], actor=actor)
+            return await move(gateway, payout, [event], actor=actor, due_at=_not_before(payout))
         except StaleError:
             continue
     raise ConflictError(
         "busy", f"{payout_id} keeps moving; look again", zh="代付单正在变化，请重试"
     )
+
+
+def _not_before(payout: Payout) -> datetime | None:
+    """A held payout that is let go still waits for its own release time; a scheduled one is let go
+    ahead of it on purpose."""
+    return payout.release_at if payout.state is PayoutState.HELD else None

@@ -5,7 +5,7 @@ middle repeats the day; every act is idempotent.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -19,12 +19,12 @@ from channels.contract import (
     StatementNotReadyError,
 )
 from gateway.domain.payout import AttemptState, Payout, PayoutState, Settled, Source
-from gateway.domain.reconciliation import BreakKind, Match, Reconciled, reconcile
+from gateway.domain.reconciliation import Booked, BreakKind, Match, Reconciled, reconcile
 from gateway.engine.dispatch import SETTLE_TRIES, settle
 from gateway.engine.gateway import Gateway
 from gateway.engine.operate import find
 from gateway.engine.record import move
-from gateway.ports import StaleError
+from gateway.ports import StaleError, StoreError
 
 PACE_S = 0.35
 """Between two days of one channel: WeChat takes three bill requests a second (wire notes §2.6)."""
@@ -67,13 +67,23 @@ class Patience:
 async def reconcile_all(gateway: Gateway, patience: Patience | None = None) -> Report:
     """Read every statement that should exist by now and was not read before.
 
-    With `patience`, days that were not ready are not asked for at every round.
+    With `patience`, days that were not ready are not asked for at every round. Raises the store's
+    error, after every channel has come to its end.
     """
     report = Report()
-    async with asyncio.TaskGroup() as group:
-        for channel in gateway.channels.values():
-            if channel.traits.statement:
-                group.create_task(_channel(gateway, channel, patience, report))
+    channels = [one for one in gateway.channels.values() if one.traits.statement]
+    rounds = (_channel(gateway, one, patience, report) for one in channels)
+    away: StoreError | None = None
+    for channel, error in zip(
+        channels, await asyncio.gather(*rounds, return_exceptions=True), strict=True
+    ):
+        if isinstance(error, StoreError):
+            away = error
+        elif isinstance(error, Exception):
+            # A defect in one channel's file must not keep the others' from being read.
+            gateway.observer.defect("statement.defect", error, channel=channel.name)
+    if away is not None:
+        raise away
     return report
 
 
@@ -96,7 +106,10 @@ async def _channel(
                     "statement.broken", channel=channel.name, on=str(day), problem=str(trouble)
                 )
         else:
-            await _day(gateway, channel, day, lines, report)
+            await _day(
+                gateway, channel, day, lines, await _overdue(gateway, channel, day, read), report
+            )
+            read.add(day)
         await asyncio.sleep(PACE_S)
 
 
@@ -112,15 +125,45 @@ def _days(channel: Channel, now: datetime) -> Iterator[date]:
         day += timedelta(days=1)
 
 
+async def _overdue(
+    gateway: Gateway, channel: Channel, day: date, read: Collection[date]
+) -> list[Booked]:
+    """Confirmed attempts that some statement up to `day` should have shown, and none did.
+
+    One day of grace: a payout just before the cut-off may be booked on the next day. A statement
+    that is late says nothing about the payouts it may show, and a break is opened only once.
+    """
+    store, zone = gateway.store, ZoneInfo(channel.traits.terms.cycle.timezone)
+
+    async def paid_before(on: date) -> dict[str, Booked]:
+        moment = datetime.combine(on, time(0), zone)
+        return {one.reference: one for one in await store.unsettled(channel.name, moment)}
+
+    overdue = await paid_before(day)
+    one_day = timedelta(days=1)
+    for back in range(1, LOOK_BACK.days):
+        unread = day - back * one_day
+        if overdue and unread not in read:
+            earlier = await paid_before(unread - one_day)
+            for reference in (await paid_before(unread + one_day)).keys() - earlier.keys():
+                overdue.pop(reference, None)
+    for known in await store.breaks(channel.name) if overdue else ():
+        if known.kind is BreakKind.MISSING_THEIRS:
+            overdue.pop(known.reference or "", None)
+    return list(overdue.values())
+
+
 async def _day(
-    gateway: Gateway, channel: Channel, day: date, lines: list[StatementLine], report: Report
+    gateway: Gateway,
+    channel: Channel,
+    day: date,
+    lines: list[StatementLine],
+    overdue: Sequence[Booked],
+    report: Report,
 ) -> None:
     store = gateway.store
     keys = {key for line in lines for key in (line.reference, line.channel_ref) if key}
     attempts = await store.attempts_by_references(channel.name, sorted(keys))
-    zone = ZoneInfo(channel.traits.terms.cycle.timezone)
-    # One day of grace: a payout just before the cut-off may be booked on the next day.
-    overdue = await store.unsettled(channel.name, datetime.combine(day, time(0), zone))
     result = reconcile(channel.name, day, lines, attempts, overdue, gateway.clock.now())
     for match in result.paid:
         report.settled += await _settle(gateway, channel, day, match)
@@ -146,7 +189,8 @@ async def _settle(gateway: Gateway, channel: Channel, day: date, match: Match) -
         proof = Paid(match.line.channel_ref or match.line.line_ref, match.line.booked_at)
         payout = await settle(gateway, payout, number, proof, Source.STATEMENT)
     for _ in range(SETTLE_TRIES):
-        if payout.state is not PayoutState.PAID:
+        seen = payout.attempts[number - 1].settled_on is not None
+        if seen or payout.state not in {PayoutState.PAID, PayoutState.RETURNED}:
             return False
         event = Settled(number, day, match.line.line_ref, match.fee_minor)
         try:
@@ -169,6 +213,9 @@ async def _open_breaks(
     gateway: Gateway, channel: Channel, result: Reconciled, report: Report
 ) -> None:
     for broken in result.breaks:
+        if broken.kind is BreakKind.STATUS and broken.payout_id and broken.reference:
+            # Also for a known break: the process may have ended between the two.
+            await _late_payment(gateway, broken.payout_id, broken.reference)
         if not await gateway.store.open_break(broken):
             continue
         report.breaks += 1
@@ -179,8 +226,6 @@ async def _open_breaks(
             on=str(broken.on),
             payout_id=broken.payout_id,
         )
-        if broken.kind is BreakKind.STATUS and broken.payout_id and broken.reference:
-            await _late_payment(gateway, broken.payout_id, broken.reference)
 
 
 async def _late_payment(gateway: Gateway, payout_id: str, reference: str) -> None:

@@ -73,6 +73,7 @@ def is_news(payout: Payout, event: Event) -> bool:
         return (
             attempt.state == "armed"
             or (event.absent and attempt.absences < 2)
+            or (not event.absent and attempt.absences > 0)
             or (event.refusal is not None and attempt.refusal is None)
         )
     return True

@@ -27,7 +27,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "channel.switched": "A channel was paused, drained or resumed.",
     "channel.quarantined": "A channel takes no new payouts until a probe succeeds.",
     "http.defect": "A request met a bug of ours and was answered with 500.",
-    "notice.refused": "A channel notice failed verification; kept, not believed.",
+    "notice.refused": "A channel notice failed verification; refused, counted, not kept.",
     "notice.unknown_reference": "A verified notice names no attempt of ours.",
     "payout.defect": "An invariant broke while a payout was worked on; it was left alone.",
     "statement.broken": "A statement could not be read completely; nothing was settled from it.",

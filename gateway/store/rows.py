@@ -90,6 +90,7 @@ def attempt_params(vault: Vault, payout: Payout, attempt: Attempt) -> dict[str, 
         "fee_minor": attempt.fee_minor,
         "returned_at": micros_or_none(attempt.returned_at),
         "settled_on": attempt.settled_on and attempt.settled_on.isoformat(),
+        "contradictions": orjson.dumps(attempt.contradictions).decode(),
     }
 
 
@@ -167,6 +168,7 @@ def _attempt(vault: Vault, row: Row) -> Attempt:
         fee_minor,
         returned_at,
         settled_on,
+        contradictions,
     ) = tuple(row)[PAYOUT_COLUMNS:]
     name = f"{payout_id}/{number}"
 
@@ -200,4 +202,5 @@ def _attempt(vault: Vault, row: Row) -> Attempt:
         fee_minor=fee_minor,
         returned_at=moment_or_none(returned_at),
         settled_on=codec.day(settled_on),
+        contradictions=tuple(orjson.loads(contradictions)),
     )

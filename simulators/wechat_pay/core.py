@@ -49,8 +49,7 @@ class WeChatPay:
         self._settings = settings
         self._faults = faults
         faults.magic = magic.rules(KIND)
-        # Reproducible runs are the point; nothing secret is drawn from it.
-        entropy = random.Random(f"{seed}:{settings.name}")  # noqa: S311
+        entropy = random.Random(f"{seed}:{settings.name}")  # noqa: S311 - reproducible, not secret
         gatekeeper = Gatekeeper(settings, entropy)
         books = Books()
         for account in settings.accounts:

@@ -127,6 +127,7 @@ CREATE TABLE attempts (
     fee_minor BIGINT,
     returned_at BIGINT,
     settled_on TEXT,
+    contradictions TEXT NOT NULL DEFAULT '[]', -- JSON array: what the channel says against proof
     PRIMARY KEY (merchant_id, payout_id, number),
     FOREIGN KEY (merchant_id, payout_id) REFERENCES payouts (merchant_id, id),
     -- Dead only with a certificate, a certificate only when dead (reliability.md I2).

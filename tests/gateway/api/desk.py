@@ -269,9 +269,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
     server = TestServer(build_app(api, body_max=body_max, observe_http=_Requests(observe)))
     await server.start_server(access_log=None)
     async with ClientSession() as http:
-        desk = Desk(
-            server, http, gateway, store, clock, api, observe, till, file, log, troubles
-        )
+        desk = Desk(server, http, gateway, store, clock, api, observe, till, file, log, troubles)
         try:
             await desk.add_merchant(merchant(ACME))
             await desk.add_merchant(merchant(OTHER, name="Other 公司"))

@@ -172,7 +172,11 @@ async def test_why_tells_in_two_languages_and_shows_the_facts(desk: Desk) -> Non
     assert "till" in one["zh"]
     assert "till" in one["en"]
     assert one["zh"] != one["en"]
-    assert one["decision"]["chosen"]["channel"] == "till"
+    assert one["decision"]["order"][0]["channel"] == "till"
+    assert {each["channel"] for each in one["decision"]["excluded"]} == {
+        "alipay-main",
+        "wechat-main",
+    }
 
 
 @pytest.mark.parametrize("view", ["", "/attempts", "/timeline", "/why", "/deliveries"])

@@ -9,10 +9,10 @@ from rich.console import Console
 from gateway.cli.output import Refusal, amount, console, facts, grid, moment
 
 
-def drawn(renderable: object, *, terminal: bool = False) -> str:
+def drawn(renderable: object) -> str:
     """What a console of 200 columns shows."""
     screen = StringIO()
-    Console(file=screen, width=200, force_terminal=terminal).print(renderable)
+    Console(file=screen, width=200).print(renderable)
     return screen.getvalue()
 
 
@@ -39,12 +39,17 @@ def test_facts_without_a_value_are_left_out() -> None:
     assert drawn(facts([("a", 1), ("b", None), ("c", "")])).split() == ["a", "1"]
 
 
-def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With NO_COLOR set a terminal gets no colours (bold is not one)."""
+def test_no_color_is_honoured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal gets colours unless NO_COLOR is set."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    console().print("x", style="red")
     monkeypatch.setenv("NO_COLOR", "1")
-    screen = StringIO()
-    Console(file=screen, force_terminal=True, width=80).print("x", style="red")
-    assert "\x1b[31m" not in screen.getvalue()
+    console().print("x", style="red")
+    coloured, plain = capsys.readouterr().out.splitlines()
+    assert ("\x1b[31m" in coloured, plain) == (True, "x")
 
 
 def test_a_moment_is_shown_in_business_time() -> None:

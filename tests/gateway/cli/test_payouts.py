@@ -85,7 +85,7 @@ def test_flags_that_belong_to_nothing_are_refused(arguments: tuple[str, ...]) ->
         ("--amount", "1.00", "--alipay", "a"),
         ("--purpose", "p", "--alipay", "a"),
         ("--amount", "1.00", "--purpose", "p"),
-        ("--amount", "1.00", "--purpose", "p", "--alipay", "a", "--currency", "XXX"),
+        ("--amount", "1.00", "--purpose", "p", "--alipay", "a", "--currency", "QQQ"),
         ("--file", "-", "--amount", "1.00"),
         ("--file", "absent.json"),
     ],

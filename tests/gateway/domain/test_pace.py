@@ -16,6 +16,7 @@ from gateway.domain.pace import (
     next_delivery,
     next_inquiry,
 )
+from gateway.domain.payout import AttemptState
 from tests.builders import NOW, after, attempt
 from tests.gateway.domain.situations import HISTORIES, situation, traits
 
@@ -91,14 +92,16 @@ def test_open_attempts_always_have_a_next_time(name: str, open_s: int) -> None:
 )
 def test_long_doubt_is_given_to_a_person(doubted_s: int, parks: bool) -> None:
     """After four hours of doubt, not before."""
-    live = replace(attempt(), doubted_at=after(-doubted_s))
+    live = replace(attempt(), state=AttemptState.IN_DOUBT, doubted_at=after(-doubted_s))
     assert must_park(live, NOW) is parks
     assert timedelta(hours=4) == PARK_AFTER
 
 
 def test_undoubted_attempts_are_not_parked() -> None:
     """Pending at the channel for a week is slow, not doubtful."""
-    assert not must_park(replace(attempt(), doubted_at=None), after(days=7))
+    pending = replace(attempt(), state=AttemptState.PENDING)
+    assert not must_park(replace(pending, doubted_at=None), after(days=7))
+    assert not must_park(replace(pending, doubted_at=after(-86_400)), after(days=7))
 
 
 # --- Sending again -------------------------------------------------------------------------------

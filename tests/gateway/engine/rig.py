@@ -212,7 +212,8 @@ class Rig:
         given: dict[str, Any] = {"account": seat.name, "action": action}
         if action != "refuse":
             given |= {"op": op, "times": 1}
-        params = {name: rule.pop(name) for name in list(rule) if name not in _SELECTORS}
+        params = dict(rule.pop("params", {}))
+        params |= {name: rule.pop(name) for name in list(rule) if name not in _SELECTORS}
         given |= rule | {"params": params}
         given = {name: value for name, value in given.items() if value is not None}
         return self.world.add_rule(read_rule(given, self.now())).id
@@ -523,9 +524,9 @@ def _plan(seats: Iterable[Seat], changes: Mapping[str, Mapping[str, Any]]) -> Pl
                 "name": "wechat_pay",
                 "kind": "wechat_pay",
                 "public_key_id": platform.PUBLIC_KEY_ID,
-                "platform_private_key": (
-                    platform.KEYS / "platform_test_only.pem"
-                ).read_text(encoding="ascii"),
+                "platform_private_key": (platform.KEYS / "platform_test_only.pem").read_text(
+                    encoding="ascii"
+                ),
                 "accounts": wechat,
                 **changes.get("wechat_pay", {}),
             }

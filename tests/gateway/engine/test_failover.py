@@ -31,7 +31,9 @@ REFUSED_HERE = "REMARK_HAS_SENSITIVE_WORD"
 
 def certificates(payout: Payout) -> list[tuple[CertificateKind, Reason]]:
     """What proves each dead attempt dead."""
-    return [(one.certificate.kind, one.certificate.reason) for one in payout.attempts if one.certificate]
+    return [
+        (one.certificate.kind, one.certificate.reason) for one in payout.attempts if one.certificate
+    ]
 
 
 def _is_quarantined(rig: Rig, channel: str) -> bool:

@@ -47,6 +47,8 @@ class Rules:
     fenced_takeover: bool = False
     notice_certifies: bool = False
     returned_is_repaid: bool = False
+    orphans_stay: bool = False
+    """Not a danger but a loss: nobody looks at an attempt whose sender died."""
 
 
 SHIPPED = Rules()
@@ -68,12 +70,10 @@ _WINDOW = World(profiles=(PROVING,), slots_max=2)
 _PROMPT = World(profiles=(STICKY,), slots_max=2, network_bounded=True)
 
 WRONG: tuple[Case, ...] = (
-    Case("timeout-failed", "A timeout means the payout failed.", Rules(timeout_fails=True)),
-    Case("5xx-failed", "An HTTP 5xx means the payout failed.", Rules(unsure_fails=True)),
-    Case(
-        "unknown-code-failed", "A code no table knows means it failed.", Rules(odd_fails=True)
-    ),
-    Case("not-found-failed", "Not found means it failed, at once.", Rules(absence="at_once")),
+    Case("timeout-failed", "A timeout means the payout failed.", Rules(timeout_fails=True), _ONE),
+    Case("5xx-failed", "An HTTP 5xx means the payout failed.", Rules(unsure_fails=True), _ONE),
+    Case("unknown-code-failed", "A code no table knows means it failed.", Rules(odd_fails=True)),
+    Case("not-found-failed", "Not found means it failed, at once.", Rules(absence="at_once"), _ONE),
     Case(
         "not-found-from-lease",
         "Not found proves failure once our lease and the query lag have passed.",
@@ -90,11 +90,13 @@ WRONG: tuple[Case, ...] = (
         "not-found-no-window",
         "Not found, waited for from signed_at, proves failure at a channel without window too.",
         Rules(absence="any_channel"),
+        _ONE,
     ),
     Case(
         "statement-no-window",
         "Absence from a final statement proves failure at a channel without window too.",
         Rules(absence="statement_anywhere"),
+        _ONE,
     ),
     Case(
         "not-found-dated-late",
@@ -124,6 +126,7 @@ WRONG: tuple[Case, ...] = (
         "refusal-without-look",
         "A refusal that asks for a look counts without it.",
         Rules(refusal_fails=True),
+        _ONE,
     ),
     Case(
         "never-left-after-resend",
@@ -135,6 +138,7 @@ WRONG: tuple[Case, ...] = (
         "never-left-by-another",
         "A process that cannot connect certifies what another process may have sent.",
         Rules(never_left_by_another=True),
+        _ONE,
     ),
     Case(
         "resend-new-reference",
@@ -146,16 +150,19 @@ WRONG: tuple[Case, ...] = (
         "send-before-commit",
         "The request is sent before the arm commit is acknowledged.",
         Rules(send_before_commit=True),
+        _ONE,
     ),
     Case(
         "unknown-commit-committed",
         "A commit with unknown outcome is taken for committed, and the request is sent.",
         Rules(unknown_is_committed=True),
+        _ONE,
     ),
     Case(
         "armed-not-sent",
         "Recovery takes an armed attempt for one that was never sent.",
         Rules(armed_is_unsent=True),
+        _ONE,
     ),
     Case(
         "no-compare-and-set",
@@ -167,6 +174,7 @@ WRONG: tuple[Case, ...] = (
         "unknown-commit-not-committed-unguarded",
         "A commit with unknown outcome is taken for undone and armed elsewhere; no guard, no index.",
         Rules(unknown_is_not_committed=True, compare_and_set=False, unique_live_index=False),
+        _ONE,
     ),
     Case(
         "takeover-unfenced",
@@ -179,11 +187,13 @@ WRONG: tuple[Case, ...] = (
         "notice-certifies",
         "A notice of failure is a certificate.",
         Rules(notice_certifies=True),
+        _ONE,
     ),
     Case(
         "returned-repaid",
         "A returned payout is paid again before the money is back.",
         Rules(returned_is_repaid=True),
+        _ONE,
     ),
 )
 
@@ -247,4 +257,20 @@ PROMISES: tuple[Case, ...] = (
     ),
 )
 
-SHIPPED_PROFILES = (STICKY, RESENDING, STAMPED, PROVING, EVERYTHING)
+LOST = Case(
+    "orphans-stay",
+    "Nobody takes over an attempt whose sender died: never paid twice, but lost for ever.",
+    Rules(orphans_stay=True),
+    _ONE,
+)
+"""The negative control of the liveness pass."""
+
+SHORT = World(profiles=(RESENDING, EVERYTHING))
+"""What CI searches whole. Whatever a channel of another profile can do, one of these two can too:
+a rule that allows a resend or a proof never has to use it."""
+
+LIVE = World(slots_max=2, duplicates=False)
+"""Every profile, for the liveness pass, where being unable to do something matters."""
+
+DEEP = World()
+"""Every profile at every attempt."""

@@ -55,6 +55,8 @@ class Pay(StrEnum):
     PAID = "paid"
     RETURNED = "returned"
     FAILED = "failed"
+    HELD = "held"
+    """A contradiction was seen between two attempts: nothing goes on without a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,9 +164,7 @@ def _kept(rng: Random, count: int) -> set[int]:
             return {index for index in range(count) if rng.random() < chance}
 
 
-def _tear(
-    content: bytearray, offset: int, data: bytes, rng: Random, faults: Counter[str]
-) -> None:
+def _tear(content: bytearray, offset: int, data: bytes, rng: Random, faults: Counter[str]) -> None:
     """Let a part of a write through. Bytes outside the write are never touched.
 
     That is the power-safe overwrite SQLite's own unix VFS promises (sqlite.org, psow.html); a drive

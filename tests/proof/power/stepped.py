@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-import apsw
 
 from gateway.store.database import Returned, Rows, Unit
 from gateway.store.queries import Params, Query
@@ -84,7 +83,7 @@ class SteppedDatabase(SqliteDatabase):
             self._closed = True
             self._close()
 
-    def rows(self, sql: str) -> list[tuple[apsw.SQLiteValue, ...]]:
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
         """Ask a reader directly, past the store."""
         return self._readers[0].execute(sql).fetchall()
 

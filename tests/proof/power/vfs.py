@@ -20,9 +20,7 @@ Call = Literal["open", "write", "truncate", "sync", "synced", "unlink"]
 """Where a cut may come: after the drive has got the piece, and before (sync) and after (synced) it
 has made it durable. Nothing has returned to SQLite by then."""
 
-_JOURNALS = (
-    apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL | apsw.SQLITE_OPEN_WAL
-)
+_JOURNALS = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL | apsw.SQLITE_OPEN_WAL
 
 
 class PowerLostError(apsw.IOError):
@@ -58,9 +56,7 @@ class _File(apsw.VFSFile):
         self._machine = machine
         self._name = Path(path).name
         self._locks = bool(flags[0] & apsw.SQLITE_OPEN_MAIN_DB)
-        opened = machine.disk.open(
-            self._name, create=bool(flags[0] & apsw.SQLITE_OPEN_CREATE)
-        )
+        opened = machine.disk.open(self._name, create=bool(flags[0] & apsw.SQLITE_OPEN_CREATE))
         if opened is None:
             raise apsw.CantOpenError(f"there is no {self._name}")
         self._inode, made = opened
