@@ -227,7 +227,8 @@ async def test_a_reading_cut_off_in_the_middle_is_repeated_harmlessly(
 ) -> None:
     """Wherever it breaks off, the next reading ends it: everything booked, and booked once."""
     sticky = seat(MUTE, flat_fen=0, settings={"resend_window_s": 0})
-    async with running(url, (sticky, B)) as rig:
+    other = seat(B, account={"notify_url": None})
+    async with running(url, (sticky, other)) as rig:
         plain = await rig.pay()
         rig.fault("reject", A, code="REMARK_HAS_SENSITIVE_WORD", executed=True)
         dead = await rig.pay(20_000)

@@ -311,17 +311,13 @@ class Protocol:
             )
         if slot.bank is not Bank.NOTHING:
             return
-        left = 0 if self.world.reject_binds else (slot.first if worker.send == 1 else slot.second)
-        spent = max(left - 1, 0)
-        refused = self._with(
-            group,
-            number,
-            slot._replace(first=spent) if worker.send == 1 else slot._replace(second=spent),
-        )
+        spent = _one_less(slot, worker.send)
+        gone = slot._replace(first=0) if worker.send == 1 else slot._replace(second=0)
+        refused = self._with(group, number, gone if self.world.reject_binds else spent)
         yield self._replied(refused, worker, Answer.REJECTED, f"{arrives} is not taken in:")
         yield self._replied(refused, worker, Answer.REFUSED, f"{arrives} is not taken in:")
         yield self._replied(
-            self._with(group, number, slot._replace(bank=Bank.FAILED, hidden=lag)),
+            self._with(group, number, spent._replace(bank=Bank.FAILED, hidden=lag)),
             worker,
             Answer.REJECTED,
             f"{arrives} is booked as failed:",
@@ -453,8 +449,12 @@ class Protocol:
             late = f"A request of attempt {number} arrives at channel {number}"
             yield becomes(Bank.ACCEPTED, FAULT, f"{late} and is taken in; nobody hears of it.", lag)
             if slot.bank is Bank.NOTHING:
-                yield becomes(
-                    Bank.FAILED, FAULT, f"{late} and is booked as failed; nobody hears of it.", lag
+                spent = _one_less(slot, 1 if slot.first else 2)
+                yield Move(
+                    self._with(group, number, spent._replace(bank=Bank.FAILED, hidden=lag)),
+                    IDLE,
+                    FAULT,
+                    f"{late} and is booked as failed; nobody hears of it.",
                 )
         if slot.bank is Bank.ACCEPTED:
             yield becomes(Bank.PAID, 0, f"Channel {number} pays attempt {number}.")
@@ -622,6 +622,12 @@ class Protocol:
         if profile.window is not None or waits:
             return self._wait
         return max(LEASE, self.world.declared_lag)
+
+
+def _one_less(slot: Slot, send: int) -> Slot:
+    if send == 1:
+        return slot._replace(first=slot.first - 1)
+    return slot._replace(second=slot.second - 1)
 
 
 def _as_sent(view: real.View, row: int, send: int) -> real.View:

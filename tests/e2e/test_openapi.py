@@ -1,0 +1,148 @@
+"""The OpenAPI document against the running gateway: neither promises what the other breaks.
+
+Schemathesis makes requests from the document, right ones and wrong ones, and sends them over a real
+socket with a key that may do everything. A fixed seed makes every run the same.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from aiohttp import web
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.config import SchemathesisConfig
+
+from gateway.api.app import build_app
+from gateway.api.openapi import document
+from gateway.api.routes import ROUTES
+from gateway.ports import Scope
+from tests.gateway.api.desk import ACME, Desk, open_desk, payout_body
+
+VERSION = "1.2.3"
+EXAMPLES = 12
+
+DOCUMENT: Any = document(ROUTES, VERSION)
+schema = schemathesis.openapi.from_dict(
+    DOCUMENT,
+    config=SchemathesisConfig.from_dict(
+        {
+            "seed": 20260302,
+            "generation": {
+                "mode": "all",
+                "max-examples": EXAMPLES,
+                "deterministic": True,
+                "database": "none",
+            },
+            "checks": {
+                # `refused_only_for_what_it_is_about` looks closer at these.
+                "positive_data_acceptance": {
+                    "expected-statuses": ["2xx", "400", "402", "403", "404", "409", "422"]
+                },
+            },
+        }
+    ),
+)
+
+
+ABOUT = {
+    *("no_channel", "deadline_passed", "release_too_late", "insufficient_funds", "url_refused"),
+    *("idempotency_key_missing", "idempotency_key_reused", "merchant_ref_reused"),
+    *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
+    *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
+    *("endpoint_not_found", "delivery_not_found"),
+}
+"""Why a request that is right in form may be refused."""
+
+BEYOND_JSON_SCHEMA = (
+    ("amount", "has more than"),
+    ("fee.max_minor", "is below"),
+    ("", "contains the invisible character"),
+    ("", "must not begin or end with a space"),
+)
+"""What a field must keep and the document cannot say: two fields compared, all of Unicode."""
+
+
+def refused_only_for_what_it_is_about(
+    _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+) -> None:
+    """A request the document calls right is not refused for its form."""
+    if case.meta is None or case.meta.generation.mode.is_negative or response.status_code < 400:
+        return
+    told = response.json()
+    if told["code"] in ABOUT:
+        return
+    param, detail = told.get("param") or "", told["detail"]
+    assert told["code"] == "field_invalid", told
+    assert any(param.endswith(one) and why in detail for one, why in BEYOND_JSON_SCHEMA), told
+
+
+class Serving:
+    """A desk on a thread of its own, for a client that blocks."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start, and return once requests are answered."""
+        self._folder = folder
+        self._started = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+        self.url = ""
+        self.key = ""
+        self._thread.start()
+        self._started.wait(30)
+
+    async def _serve(self) -> None:
+        async with open_desk(self._folder) as desk:
+            await desk.add_key("all", ACME, frozenset(Scope))
+            self.url = str(desk.server.make_url("")).rstrip("/")
+            self.key = desk.keys["all"]
+            await self._prepare(desk)
+            self._started.set()
+            await self._stop.wait()
+
+    async def _prepare(self, desk: Desk) -> None:
+        for ref in ("order-1", "order-2"):
+            await desk.work(await desk.pay(ref))
+
+    def close(self) -> None:
+        """Stop, and wait until everything is closed."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One running gateway for all generated requests."""
+    serving = Serving(tmp_path_factory.mktemp("openapi"))
+    try:
+        yield serving
+    finally:
+        serving.close()
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """Connections that are used again."""
+    with requests.Session() as opened:
+        opened.trust_env = False
+        yield opened
+
+
+@schema.parametrize()
+def test_the_gateway_keeps_what_the_document_promises(
+    case: schemathesis.Case, gateway: Serving, session: requests.Session
+) -> None:
+    """Every generated request is answered with a documented status, type, body and headers."""
+    case.call_and_validate(
+        base_url=gateway.url,
+        session=session,
+        additional_checks=[refused_only_for_what_it_is_about],
+        headers={"Authorization": f"Bearer {gateway.key}"},
+    )
