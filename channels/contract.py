@@ -177,6 +177,10 @@ class Resend:
     """
 
     window_s: int
+    """Counted from the first send."""
+    quiet_s: int = 60
+    """How long after a send to leave the channel alone: two requests under one number at the same
+    moment have been paid twice (dialects.md §5, 14)."""
 
 
 @dataclass(frozen=True, slots=True)

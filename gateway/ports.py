@@ -505,6 +505,10 @@ class Store(
 ):
     """Everything durable, in one database."""
 
+    @property
+    def broken(self) -> str | None:
+        """Why no write is taken any more (`StoreBrokenError`); None while all is well. No I/O."""
+
     async def healthy(self) -> bool:
         """Whether a write would go through now."""
 

@@ -16,6 +16,7 @@ from gateway.settings import Loaded
 from gateway.wiring import Assembly, assemble
 
 STATEMENT_ROUND_S = 30
+WATCH_S = 0.2
 DRAIN_S = 25
 """How long running sends may take to finish after a stop was asked for."""
 
@@ -37,6 +38,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
             asyncio.create_task(_work(assembly)),
             asyncio.create_task(_deliver(assembly)),
             asyncio.create_task(_read_statements(assembly)),
+            asyncio.create_task(_watch(assembly)),
         ]
         host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
@@ -55,13 +57,25 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
         await runner.cleanup()
         await assembly.aclose()
     assembly.observe.log.info("process.stopped")
-    return 1 if assembly.worker.broken is not None else 0
+    return 1 if assembly.store.broken or assembly.worker.broken is not None else 0
 
 
 async def _work(assembly: Assembly) -> None:
-    await assembly.worker.run()
-    # A worker ends by itself only when the store broke: leave, so that somebody notices.
-    assembly.stopping.set()
+    try:
+        await assembly.worker.run()
+    finally:
+        # A worker ends by itself only when the store broke, or never answered at the start, or by
+        # a defect of ours: leave, so that nothing is accepted that nobody works on.
+        assembly.stopping.set()
+
+
+async def _watch(assembly: Assembly) -> None:
+    """Leave when the store broke, whoever's write it was."""
+    while not assembly.stopping.is_set():
+        if assembly.store.broken:
+            assembly.observe.alarm("store.broken")
+            assembly.stopping.set()
+        await _pause(assembly, WATCH_S)
 
 
 async def _deliver(assembly: Assembly) -> None:
@@ -74,6 +88,9 @@ async def _deliver(assembly: Assembly) -> None:
             return
         except StoreError:
             assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - one webhook's defect must not end the others'
+            assembly.observe.defect("webhook.defect", error)
+            await _pause(assembly, 1)
         if started == 0:
             await _pause(assembly, 0.1)
         else:

@@ -226,7 +226,7 @@ def _traits(settings: AlipaySettings, terms: Terms) -> Traits:
         rails=frozenset(settings.products),
         terms=terms,
         reference=REFERENCE,
-        resend=Resend(window_s) if window_s else None,
+        resend=Resend(window_s, settings.resend_quiet_s) if window_s else None,
         acceptance_window_s=None,
         absence_proves=False,
         inquire_first_s=settings.inquire_first_s,

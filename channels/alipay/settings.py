@@ -93,6 +93,8 @@ class AlipaySettings(BaseModel):
     inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
     resend_window_s: Annotated[int, Field(ge=0)] | None = None
     """How long the same number may be sent again; 0 never, absent a day."""
+    resend_quiet_s: Annotated[int, Field(ge=1)] = 60
+    """How long after a send the same number is not sent again."""
 
     _keys: Keys = PrivateAttr()
 

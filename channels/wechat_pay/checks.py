@@ -44,7 +44,7 @@ def traits(settings: WechatPaySettings, terms: Terms) -> Traits:
         rails=frozenset({Rail.WECHAT}),
         terms=terms,
         reference=ReferenceRule(string.digits + string.ascii_letters, 1, 32),
-        resend=Resend(RESEND_WINDOW_S),
+        resend=Resend(RESEND_WINDOW_S, settings.resend_quiet_s),
         acceptance_window_s=ACCEPTANCE_WINDOW_S,
         absence_proves=False,
         inquire_first_s=settings.inquire_first_s,

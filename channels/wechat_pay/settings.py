@@ -77,6 +77,8 @@ class WechatPaySettings(BaseModel):
     """Authorities to trust instead of the system's, e.g. those of a proxy of one's own."""
     inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
     inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
+    resend_quiet_s: Annotated[int, Field(ge=1)] = 60
+    """How long after a send the same number is not sent again: not concurrently with paying."""
 
     _merchant_key: MerchantKey = PrivateAttr()
     _platform_keys: PlatformKeys = PrivateAttr()

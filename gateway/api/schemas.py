@@ -108,6 +108,8 @@ def at_fault(param: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{message}", {"message": message, "param": param})
 
 
+_POSITIVE = r"^([1-9][0-9]{0,15}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9]0{0,5})$"
+
 # What a pattern can say of `printable`: the rest of Unicode's invisible characters is too many.
 _PRINTABLE = {"pattern": r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"}
 
@@ -129,7 +131,6 @@ Ref = Annotated[
 Minor = Annotated[StrictInt, Field(gt=0, le=INT64_MAX // 4)]
 Digits = Annotated[StrictStr, Field(pattern=r"^[0-9]{8,32}$", min_length=8, max_length=32)]
 Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
-Whole = Annotated[int, BeforeValidator(whole)]
 Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
@@ -269,7 +270,7 @@ class PayoutIn(Model):
                 max_length=24,
                 description="Major units, with at most the currency's decimals",
                 examples=["12.30"],
-                json_schema_extra={"pattern": r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,6})?$"},
+                json_schema_extra={"pattern": _POSITIVE},
             ),
         ]
         | None
@@ -413,11 +414,11 @@ class ListQuery(Model):
     after: Annotated[str, Field(pattern=r"^po_[0-9a-v]{26}$")] | None = Field(
         default=None, description="The last id of the page before"
     )
-    limit: Annotated[Whole, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(whole)] = 50
 
 
 class FeedQuery(Model):
     """Where to go on reading events."""
 
-    after: Annotated[Whole, Field(ge=0, le=INT64_MAX)] = 0
-    limit: Annotated[Whole, Field(ge=1, le=1000)] = 100
+    after: Annotated[int, Field(ge=0, le=INT64_MAX), BeforeValidator(whole)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 100

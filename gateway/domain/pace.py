@@ -45,13 +45,13 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
     """Whether the same reference may be signed and sent once more.
 
     Only where the channel promises to honour its own reference, only inside that promise counted
-    from the first send, only after two inquiries in a row found nothing, and never while the last
-    send could still be accepted late without our knowing.
+    from the first send, only after two inquiries in a row found nothing, and never close behind
+    the last send.
     """
     if traits.resend is None or attempt.absences < 2:
         return False
     fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
-    quiet = attempt.not_after is None or now > attempt.not_after
+    quiet = now - attempt.signed_at >= timedelta(seconds=traits.resend.quiet_s)
     return fresh and quiet
 
 

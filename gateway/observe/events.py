@@ -35,6 +35,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "statement.defect": "Reading statements met a bug of ours; it is tried again next round.",
     "store.broken": "Disk full or an I/O error: sending stops and the process leaves.",
     "store.unavailable": "The database does not answer; nothing is accepted or sent meanwhile.",
+    "webhook.defect": "Sending a webhook met a bug of ours; the others go on, it is tried again.",
     "worker.queue_full": "More work is due than is taken at once; it stays due.",
     **{f"payout.{event.kind}": f"{(event.__doc__ or '').strip()}" for event in get_args(Event)},
 }

@@ -20,6 +20,11 @@ from gateway.store.vault import Vault
 class SqlStore(Payouts, Ledger, Directory, Outbox, Inbox, Statements):
     """Everything durable, in one database."""
 
+    @property
+    def broken(self) -> str | None:
+        """Why no write is taken any more; None while all is well."""
+        return self._database.broken
+
     async def healthy(self) -> bool:
         """Whether a write goes through now: by writing one, durably."""
         if self._database.broken is not None:

@@ -1,13 +1,14 @@
 """A channel that lives in the test: it keeps the contract, and pays unless told otherwise."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import date, datetime
 from hashlib import sha256
 from string import ascii_letters, digits
 
 from channels.contract import (
     Absent,
+    BankCard,
     Inquiry,
     Instruction,
     Notice,
@@ -30,14 +31,14 @@ TERMS = Terms(Currency.CNY, amount_min=1, amount_max=100_000_000)
 
 
 class Till:
-    """Pays bank cards at once; `outcomes` are given first, in order."""
+    """Pays at once; `outcomes` are given first, in order."""
 
-    def __init__(self, name: str = "till", terms: Terms = TERMS) -> None:
+    def __init__(self, rails: Iterable[Rail] = (Rail.BANK_CARD,), terms: Terms = TERMS) -> None:
         """Nothing was ever sent."""
-        self.name = name
+        self.name = "till"
         self.traits = Traits(
             kind="till",
-            rails=frozenset({Rail.BANK_CARD}),
+            rails=frozenset(rails),
             terms=terms,
             reference=ReferenceRule(digits + ascii_letters, 1, 32),
             resend=None,
@@ -58,8 +59,8 @@ class Till:
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Only cards of 16 to 19 digits."""
-        number = getattr(instruction.instrument, "number", "")
-        if 16 <= len(number) <= 19:
+        card = instruction.instrument
+        if not isinstance(card, BankCard) or 16 <= len(card.number) <= 19:
             return ()
         return (Problem("instrument.number", "must have 16 to 19 digits"),)
 

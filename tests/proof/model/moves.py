@@ -61,7 +61,7 @@ class Protocol:
     # --- Workers ---
 
     def moves(self, group: Group, worker: Worker) -> Iterator[Move]:
-        """What a worker can do next. The real rules' refusals end a step under a wrong rule only."""
+        """What a worker can do next. Only under a wrong rule may the real rules refuse a step."""
         if worker.step is not Step.IDLE:
             yield Move(group, IDLE, FAULT, "{w} crashes and restarts; it remembers nothing.")
         try:

@@ -12,7 +12,6 @@ from tests.proof.model.world import (
     EVERYTHING,
     PROVING,
     RESENDING,
-    STAMPED,
     STICKY,
     World,
 )
@@ -72,7 +71,9 @@ _PROMPT = World(profiles=(STICKY,), slots_max=2, network_bounded=True)
 WRONG: tuple[Case, ...] = (
     Case("timeout-failed", "A timeout means the payout failed.", Rules(timeout_fails=True), _ONE),
     Case("5xx-failed", "An HTTP 5xx means the payout failed.", Rules(unsure_fails=True), _ONE),
-    Case("unknown-code-failed", "A code no table knows means it failed.", Rules(odd_fails=True)),
+    Case(
+        "unknown-code-failed", "A code no table knows means it failed.", Rules(odd_fails=True), _ONE
+    ),
     Case("not-found-failed", "Not found means it failed, at once.", Rules(absence="at_once"), _ONE),
     Case(
         "not-found-from-lease",
@@ -82,7 +83,7 @@ WRONG: tuple[Case, ...] = (
     ),
     Case(
         "not-found-no-lag",
-        "Not found proves failure once the acceptance window has passed; the query lag is forgotten.",
+        "Not found proves failure once the acceptance window has passed, whatever the query lag.",
         Rules(absence="no_lag"),
         World(profiles=(PROVING,), slots_max=2, lag=2, declared_lag=2),
     ),
@@ -172,7 +173,7 @@ WRONG: tuple[Case, ...] = (
     ),
     Case(
         "unknown-commit-not-committed-unguarded",
-        "A commit with unknown outcome is taken for undone and armed elsewhere; no guard, no index.",
+        "A commit with unknown outcome is taken for undone, and armed elsewhere without any guard.",
         Rules(unknown_is_not_committed=True, compare_and_set=False, unique_live_index=False),
         _ONE,
     ),

@@ -8,6 +8,7 @@ on the group and itself, so they are computed once per pair and the inner loop i
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.proof.model import real
 from tests.proof.model.moves import START, Protocol
@@ -76,9 +77,7 @@ class Search:
 
     # --- Safety ---
 
-    def run(
-        self, say: Say | None = None, limit: int = 10_000_000, *, until: str = ""
-    ) -> Found:
+    def run(self, say: Say | None = None, limit: int = 10_000_000, *, until: str = "") -> Found:
         """Search until everything is seen, a promise is broken, or `limit` states are reached.
 
         `until` names the start of the broken promise to search for; empty stops at any.
@@ -226,7 +225,7 @@ class Search:
             path.append(self._parents[path[-1]])
         path.reverse()
         names, told = ("Worker A", "Worker B"), []
-        for number, (state, after) in enumerate(zip(path, path[1:], strict=False), 1):
+        for number, (state, after) in enumerate(pairwise(path), 1):
             text, names = self._told(state, after, names)
             told.append(f"{number:2d}. {text}")
         return tuple(told)

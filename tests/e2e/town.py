@@ -1,0 +1,177 @@
+"""A gateway as a process of its own, which a test may kill, before an institution in this one."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.sandbox.installation import Installation, free_port, install
+from gateway.sandbox.institutions import Account, adjust
+from gateway.sandbox.merchant import Client
+from gateway.sandbox.processes import Child
+from gateway.settings import load
+from gateway.wiring import create_operator_key
+from simulators import scenario
+from simulators.faults import read_rule
+from simulators.sandbox import Wishes, make_sandbox
+from simulators.world import World
+
+FLOAT_FEN = 100_000_000
+TERMS: Mapping[str, Mapping[str, Any]] = {
+    "alipay-1": {"currency": "CNY", "amount_min": 10, "amount_max": 10_000_000}
+}
+CHANNEL = "alipay-main"
+PATIENCE_S = 20.0
+
+
+@dataclass
+class Town:
+    """What runs, and how to speak with it."""
+
+    folder: Path
+    world: World
+    installation: Installation
+    gateway: Child
+    operator: Client
+    merchant: Client
+    key: str
+
+    async def start(self) -> None:
+        """Start the gateway (again)."""
+        self.gateway = Child(
+            *("gateway", "serve", "--config", str(self.installation.config)),
+            log=self.folder / "gateway.log",
+            env=self.installation.env,
+        )
+        await self.gateway.start()
+
+    async def kill(self) -> None:
+        """As a power cut: no handler runs, nothing is flushed."""
+        pid = self.gateway.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert await self.gateway.wait() == -signal.SIGKILL
+
+    async def ask(self, number: int) -> httpx.Response:
+        """Ask for a payout; the same number is the same request, and may be asked for again."""
+        async with httpx.AsyncClient(
+            base_url=self.installation.url, trust_env=False, timeout=15
+        ) as http:
+            return await http.post(
+                "/v1/payouts",
+                json=body(number),
+                headers={"Authorization": f"Bearer {self.key}"},
+            )
+
+    async def payouts(self) -> dict[str, Mapping[str, Any]]:
+        """Every payout by the merchant's number."""
+        return {one["merchant_ref"]: one async for one in self.merchant.pages("/v1/payouts")}
+
+    async def until_paid(self, count: int) -> dict[str, Mapping[str, Any]]:
+        """Wait until so many are paid."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                known = await self.payouts()
+                if sum(one["state"] == "paid" for one in known.values()) >= count:
+                    return known
+                await asyncio.sleep(0.1)
+
+    def slow_down(self, seconds: str) -> str:
+        """Every submission is carried out at once and answered so much later."""
+        rule = {"op": "submit", "action": "slow", "params": {"fixed": seconds}}
+        return self.world.add_rule(read_rule(rule, self.world.clock.now())).id
+
+    def paid_out(self) -> Counter[str]:
+        """How often each payee really got money, by the institution's own books."""
+        truth = self.world.shells["alipay"].simulator.truth()
+        return Counter(one.payee for one in truth if one.kind == "payout")
+
+    async def until_moved(self, count: int) -> None:
+        """Wait until the institution has paid so often, whatever we have heard of it."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.paid_out().total() < count:
+                await asyncio.sleep(0.005)
+
+    async def check_books(self) -> None:
+        """The ledger agrees with itself and with the institution."""
+        ledger = await self.operator.get("/v1/admin/ledger")
+        assert ledger["balanced"], ledger["problems"]
+        (float_minor,) = (
+            row["balance_minor"] for row in ledger["data"] if row["book"] == "float"
+        )
+        (account,) = self.world.shells["alipay"].simulator.accounts()
+        assert float_minor == account["balance_fen"]
+
+
+def payee(number: int) -> str:
+    """Each payout has a beneficiary of its own."""
+    return f"payee{number}@example.test"
+
+
+def body(number: int) -> dict[str, Any]:
+    """What is asked for."""
+    return {
+        "merchant_ref": f"town-{number:04d}",
+        "amount_minor": 20_000 + number,
+        "currency": "CNY",
+        "beneficiary": {
+            "instruments": [
+                {
+                    "rail": "alipay",
+                    "identity": payee(number),
+                    "identity_type": "logon_id",
+                    "name": "张三丰",
+                }
+            ]
+        },
+        "purpose": "货款结算",
+    }
+
+
+@asynccontextmanager
+async def town(folder: Path) -> AsyncIterator[Town]:
+    """One Alipay account without notices, one funded merchant, a gateway that serves."""
+    given = make_sandbox(folder, Wishes(alipay=1, wechat=0, seed=7))
+    adjust(folder, {"alipay-1": {"balance_fen": FLOAT_FEN, "fee": {}}})
+    accounts = [Account(one["kind"], one["account"], one) for one in given]
+    world = World(*scenario.load(folder / "sim.yaml"))
+    installation = install(
+        folder, accounts, TERMS, port=free_port(), channel_names={"alipay-1": CHANNEL}
+    )
+    operator_key = await create_operator_key(load(installation.config, installation.env), "e2e")
+    made: Town | None = None
+    try:
+        await world.start()
+        async with Client(installation.url, operator_key) as operator:
+            made = Town(
+                *(folder, world, installation, Child(log=folder / "x"), operator),
+                *(operator, ""),
+            )
+            await made.start()
+            made.key = await _furnish(operator)
+            async with Client(installation.url, made.key) as merchant:
+                made.merchant = merchant
+                yield made
+    finally:
+        if made is not None:
+            await made.gateway.stop()
+        await world.stop()
+
+
+async def _furnish(operator: Client) -> str:
+    """Float, merchant, deposit; returns the merchant's key."""
+    booking = {"amount_minor": FLOAT_FEN, "currency": "CNY", "key": "opening"}
+    await operator.post(f"/v1/admin/channels/{CHANNEL}/topup", booking)
+    merchant = {"id": "acme", "name": "Acme", "funding": "prefunded"}
+    await operator.post("/v1/admin/merchants", merchant)
+    await operator.post("/v1/admin/merchants/acme/fund", booking)
+    scopes = ["payouts:write", "payouts:read"]
+    made = await operator.post("/v1/admin/merchants/acme/keys", {"label": "e2e", "scopes": scopes})
+    return str(made["key"])
