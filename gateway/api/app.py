@@ -75,6 +75,8 @@ def _around(api: Api, observe_http: HttpObserver | None) -> Middleware:
                 request, 500, "defect", "the gateway failed on this; it has been recorded"
             )
         seconds = perf_counter() - started
+        # Not the library's own, which tells what to look up weaknesses of.
+        response.headers["Server"] = "hangdao"
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         response.headers["Server-Timing"] = f"app;dur={seconds * 1000:.2f}"
         resource = request.match_info.route.resource

@@ -161,6 +161,10 @@ async def settle(
             fresh = await gateway.store.payout(payout.id)
             if fresh is None:
                 raise
+            if isinstance(outcome, Absent):
+                # "Not found" spoke of what the channel had when it was asked. Held against a
+                # refusal or a send that came later, it would prove what it never said.
+                return fresh
             payout = fresh
             continue
         for event in events:

@@ -8,21 +8,25 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
 import schemathesis
+from aiohttp.web import AbstractResource
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.config import SchemathesisConfig
 
 from channels.contract import Rail
+from channels.money import Currency
 from gateway.api.openapi import document
 from gateway.api.routes import ROUTES
+from gateway.domain.payout import Event, PayoutState
 from gateway.ports import Scope
 from tests.gateway.api.desk import ACME, Desk, open_desk
 from tests.gateway.api.till import Till
 
+AnyCase = schemathesis.Case[Any]
 VERSION = "1.2.3"
 EXAMPLES = 30
 
@@ -70,7 +74,7 @@ BEYOND_JSON_SCHEMA = (
 
 
 def refused_only_for_what_it_is_about(
-    _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+    _: schemathesis.CheckContext, response: schemathesis.Response, case: AnyCase
 ) -> None:
     """A request the document calls right is not refused for its form."""
     if case.meta is None or case.meta.generation.mode.is_negative or response.status_code < 400:
@@ -95,6 +99,7 @@ class Serving:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self.url = ""
         self.key = ""
+        self.resources: list[AbstractResource] = []
         self._thread.start()
         self._started.wait(30)
 
@@ -103,13 +108,14 @@ class Serving:
             await desk.add_key("all", ACME, frozenset(Scope))
             self.url = str(desk.server.make_url("")).rstrip("/")
             self.key = desk.keys["all"]
+            self.resources = list(desk.server.app.router.resources())
             await self._prepare(desk)
             self._started.set()
             await self._stop.wait()
 
     async def _prepare(self, desk: Desk) -> None:
         # Every beneficiary can be reached, and no statement is waited for over a dead line.
-        desk.gateway.channels = {"till": Till(Rail)}
+        desk.gateway.channels = {"till": Till(Rail, statement=False)}
         for ref in ("order-1", "order-2"):
             await desk.work(await desk.pay(ref))
 
@@ -140,7 +146,7 @@ def session() -> Iterator[requests.Session]:
 
 @schema.parametrize()
 def test_the_gateway_keeps_what_the_document_promises(
-    case: schemathesis.Case, gateway: Serving, session: requests.Session
+    case: AnyCase, gateway: Serving, session: requests.Session
 ) -> None:
     """Every generated request is answered with a documented status, type, body and headers."""
     case.call_and_validate(
@@ -149,3 +155,56 @@ def test_the_gateway_keeps_what_the_document_promises(
         additional_checks=[refused_only_for_what_it_is_about],
         headers={"Authorization": f"Bearer {gateway.key}"},
     )
+
+
+def test_the_document_is_valid() -> None:
+    """OpenAPI 3.1, checked by the specification's own schema."""
+    assert DOCUMENT["openapi"] == "3.1.0"
+    assert [str(error) for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def test_the_document_is_the_one_that_is_served(
+    gateway: Serving, session: requests.Session
+) -> None:
+    """What is tested here is what clients are generated from."""
+    served = session.get(f"{gateway.url}/openapi.json", timeout=10)
+    assert served.headers["Content-Type"].startswith("application/json")
+    assert served.json() == DOCUMENT
+
+
+def test_every_route_of_the_application_is_in_the_document(gateway: Serving) -> None:
+    """Probes and notices as well as the route table; and nothing that does not exist."""
+    served = {
+        (route.method, resource.canonical)
+        for resource in gateway.resources
+        for route in resource
+        if route.method != "HEAD"
+    }
+    described = {
+        (method.upper(), path) for path, ways in DOCUMENT["paths"].items() for method in ways
+    }
+    assert described == served
+
+
+def test_only_probes_and_notices_need_no_key() -> None:
+    """Everything under /v1 is secured."""
+    unsecured = {
+        path
+        for path, ways in DOCUMENT["paths"].items()
+        for one in ways.values()
+        if one.get("security", DOCUMENT["security"]) == []
+    }
+    assert unsecured == {
+        *("/healthz", "/readyz", "/version", "/metrics", "/openapi.json", "/notices/{channel}")
+    }
+
+
+def test_the_document_names_what_the_domain_has() -> None:
+    """States, currencies and kinds of event come from the domain, so that they cannot drift."""
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["PayoutState"]["enum"] == [one.value for one in PayoutState]
+    assert schemas["Currency"]["enum"] == [one.value for one in Currency]
+    kinds = schemas["EndpointIn"]["properties"]["kinds"]["items"]["enum"]
+    assert {one.removeprefix("payout.") for one in kinds} == {
+        event.kind for event in get_args(Event)
+    }

@@ -16,7 +16,7 @@ from gateway.sandbox.installation import Installation, free_port, install
 from gateway.sandbox.institutions import Account, adjust
 from gateway.sandbox.merchant import Client
 from gateway.sandbox.processes import Child
-from gateway.settings import load
+from gateway.settings import Loaded, load
 from gateway.wiring import create_operator_key
 from simulators import scenario
 from simulators.faults import read_rule
@@ -42,6 +42,11 @@ class Town:
     operator: Client
     merchant: Client
     key: str
+
+    @property
+    def settings(self) -> Loaded:
+        """The gateway's configuration."""
+        return load(self.installation.config, self.installation.env)
 
     async def start(self) -> None:
         """Start the gateway (again)."""
@@ -96,16 +101,16 @@ class Town:
     async def until_moved(self, count: int) -> None:
         """Wait until the institution has paid so often, whatever we have heard of it."""
         async with asyncio.timeout(PATIENCE_S):
-            while self.paid_out().total() < count:
+            while True:
+                if self.paid_out().total() >= count:
+                    return
                 await asyncio.sleep(0.005)
 
     async def check_books(self) -> None:
         """The ledger agrees with itself and with the institution."""
         ledger = await self.operator.get("/v1/admin/ledger")
         assert ledger["balanced"], ledger["problems"]
-        (float_minor,) = (
-            row["balance_minor"] for row in ledger["data"] if row["book"] == "float"
-        )
+        (float_minor,) = (row["balance_minor"] for row in ledger["data"] if row["book"] == "float")
         (account,) = self.world.shells["alipay"].simulator.accounts()
         assert float_minor == account["balance_fen"]
 

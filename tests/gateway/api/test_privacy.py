@@ -1,4 +1,4 @@
-"""Nothing about a beneficiary and no secret leaves: not in a body, a header or a line of the log."""
+"""Nothing about a beneficiary and no secret leaves, in a body, a header or a line of the log."""
 
 from collections.abc import Iterator
 from typing import Any

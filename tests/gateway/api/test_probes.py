@@ -122,7 +122,8 @@ async def test_a_process_whose_store_is_gone_is_not_ready(process: Process) -> N
     assert (ready.status, ready.json["ready"]) == (503, False)
 
 
-async def test_a_process_without_channels_is_not_ready(tmp_path: Path, _own_logging: None) -> None:
+@pytest.mark.usefixtures("_own_logging")
+async def test_a_process_without_channels_is_not_ready(tmp_path: Path) -> None:
     """It could take payouts and pay none."""
     without = CONFIGURATION[: CONFIGURATION.index("channels:")]
     async with started(tmp_path, without) as running:

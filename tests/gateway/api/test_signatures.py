@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -17,7 +17,7 @@ STAMP = int(NOW.timestamp())
 NONCE = "n-0123456789abcdef"
 
 
-def signed(  # noqa: PLR0913 - each part of what is signed can be wrong by itself
+def signed(
     secret: str,
     method: str,
     target: str,
@@ -57,10 +57,10 @@ class Signer:
 
 
 @pytest.fixture
-async def signer(desk: Desk) -> AsyncIterator[Signer]:
+async def signer(desk: Desk) -> Signer:
     """Acme asked for a key that signs."""
     await desk.add_key("signed", ACME, MERCHANT_SCOPES, signed=True)
-    yield Signer(desk, desk.signing["signed"])
+    return Signer(desk, desk.signing["signed"])
 
 
 BODY = orjson.dumps(payout_body())
@@ -126,7 +126,7 @@ async def test_a_replayed_request_is_refused(signer: Signer) -> None:
 
 
 async def test_a_nonce_is_remembered_for_as_long_as_its_request_is_fresh(signer: Signer) -> None:
-    """A request stamped by a clock ahead of ours stays fresh for twice the window, to the second."""
+    """A request stamped ahead of our clock stays fresh for twice the window, to the second."""
     headers = signed(signer.secret, "POST", "/v1/payouts", BODY, stamp=STAMP + 300)
     assert (await signer.post(BODY, headers)).status == 201
     signer.desk.clock.advance(seconds=600, milliseconds=999)

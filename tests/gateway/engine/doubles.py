@@ -1,4 +1,4 @@
-"""Channels around real channels, and a wire tap: they watch or disturb, and leave the rest alone."""
+"""Channels around real channels, and a wire tap: they watch or disturb, and pass the rest on."""
 
 import asyncio
 import hashlib

@@ -6,7 +6,7 @@ books; `Rig.check` compares them with our ledger after every test.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
@@ -31,6 +32,7 @@ from channels.contract import (
 )
 from channels.money import Currency
 from channels.wechat_pay.channel import build as build_wechat_pay
+from channels.wechat_pay.settings import WechatPaySettings
 from gateway.domain.ledger import Book, funded, topped_up
 from gateway.domain.payout import Attempt, Payout, PayoutState
 from gateway.engine.accept import Request, accept
@@ -38,7 +40,7 @@ from gateway.engine.gateway import Gateway, Limits, Told
 from gateway.engine.load import Load
 from gateway.engine.notices import receive
 from gateway.engine.reconcile import Report, reconcile_all
-from gateway.engine.worker import Worker, refresh
+from gateway.engine.worker import Worker, advance, refresh
 from gateway.ports import Change, Merchant, StoredEvent
 from gateway.store import SqlStore, Vault, open_store
 from policies.health import Health
@@ -66,7 +68,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One channel account, at both ends; `flat_fen` is what it costs, so the cheapest goes first."""
+    """One channel account, at both ends; `flat_fen` is its fee, so the cheapest goes first."""
 
     name: str
     kind: str = "alipay"
@@ -343,7 +345,7 @@ class Rig:
         for channel in self.gateway.channels.values():
             await channel.aclose()
         old = self.gateway
-        self.gateway = await _gateway(
+        self.gateway = await process(
             self.url,
             self.world,
             [one for one in self.seats if one.name not in without],
@@ -417,7 +419,7 @@ async def running(
         # The institutions were built before our address was known.
         for shell in world.shells.values():
             _tell_address(shell.simulator, base)
-        gateway = await _gateway(url, world, seats, witness, base, limits or Limits())
+        gateway = await process(url, world, seats, witness, base, limits or Limits())
         rig = Rig(world, gateway, witness, seats, url, merchant or builders.merchant())
         try:
             await _fund(rig)
@@ -435,7 +437,7 @@ async def running(
             await rig.gateway.store.aclose()
 
 
-async def _gateway(
+async def process(
     url: str,
     world: World,
     seats: Sequence[Seat],
@@ -443,6 +445,7 @@ async def _gateway(
     base: str | None,
     limits: Limits,
 ) -> Gateway:
+    """What one process has: memory and connections of its own, on the store at `url`."""
     return Gateway(
         store=await open_store(url, Vault(KEK), world.clock, migrate=True),
         clock=world.clock,
@@ -469,38 +472,53 @@ async def _fund(rig: Rig) -> None:
     await refresh(rig.gateway)
 
 
-def adapter(seat: Seat, world: World, **changes: Any) -> Channel:
+def adapter(seat: Seat, world: World) -> Channel:
     """Our side of a seat."""
-    url = world.shells[seat.simulator].url_of(seat.name)
-    return adapter_at(seat, url, world, **changes)
+    return adapter_at(seat, world.shells[seat.simulator].url_of(seat.name), world)
 
 
-def adapter_at(seat: Seat, url: str, world: World, **changes: Any) -> Channel:
+def adapter_at(seat: Seat, url: str, world: World) -> Channel:
     """Our side of a seat, asking at this address."""
     given = {"amount_min": 10, "amount_max": 2_000_000, **seat.terms}
     terms = Terms(Currency.CNY, fee=FeeSchedule(flat_minor=seat.flat_fen), **given)
+    settings = _settings(seat)
+    if isinstance(settings, AlipaySettings):
+        there = settings.model_copy(update={"gateway_url": f"{url}/gateway.do"})
+        return build_alipay(seat.name, there, terms, world.clock.now)
+    at = settings.model_copy(update={"base_url": url})
+    return build_wechat_pay(seat.name, at, terms, world.clock.now)
+
+
+_known: dict[tuple[str, str], AlipaySettings | WechatPaySettings] = {}
+
+
+def _settings(seat: Seat) -> AlipaySettings | WechatPaySettings:
+    """A seat's settings but for the address; made once, as reading a private key takes 40 ms."""
+    key = (seat.name, repr(seat.settings))
+    if key not in _known:
+        _known[key] = _alipay(seat) if seat.kind == "alipay" else _wechat(seat)
+    return _known[key]
+
+
+def _alipay(seat: Seat) -> AlipaySettings:
     number = _number(seat)
-    if seat.kind == "alipay":
-        settings = AlipaySettings.model_validate(
-            {
-                "gateway_url": f"{url}/gateway.do",
-                "app_id": f"2021{number:012d}",
-                "user_id": f"2088{number:012d}",
-                "private_key": pair("app").private_pem,
-                "alipay_public_key": pair("platform").public_pem,
-                "products": {
-                    Rail.ALIPAY: "TRANS_ACCOUNT_NO_PWD",
-                    Rail.BANK_CARD: "TRANS_BANKCARD_NO_PWD",
-                },
-                **seat.settings,
-                **changes,
-            }
-        )
-        return build_alipay(seat.name, settings, terms, world.clock.now)
-    given_settings = {"base_url": url, "mchid": str(1_900_000_000 + number), **seat.settings}
-    return build_wechat_pay(
-        seat.name, platform.settings(**given_settings, **changes), terms, world.clock.now
+    return AlipaySettings.model_validate(
+        {
+            "app_id": f"2021{number:012d}",
+            "user_id": f"2088{number:012d}",
+            "private_key": pair("app").private_pem,
+            "alipay_public_key": pair("platform").public_pem,
+            "products": {
+                Rail.ALIPAY: "TRANS_ACCOUNT_NO_PWD",
+                Rail.BANK_CARD: "TRANS_BANKCARD_NO_PWD",
+            },
+            **seat.settings,
+        }
     )
+
+
+def _wechat(seat: Seat) -> WechatPaySettings:
+    return platform.settings(**{"mchid": str(1_900_000_000 + _number(seat)), **seat.settings})
 
 
 def _plan(seats: Iterable[Seat], changes: Mapping[str, Mapping[str, Any]]) -> Plan:
@@ -572,8 +590,6 @@ def _number(seat: Seat) -> int:
 
 
 def _public_pem() -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     public = platform.MERCHANT.public_key()
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -592,10 +608,17 @@ def _tell_address(simulator: Any, base: str) -> None:
             simulator._accounts[name] = changed
 
 
+async def until(met: Callable[[], bool]) -> None:
+    """Wait for something that happens elsewhere and tells nobody."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            if met():
+                return
+            await asyncio.sleep(0.003)
+
+
 async def by_hand(rig: Rig, payout: Payout) -> Payout:
     """One turn of the worker for one payout, in this task."""
-    from gateway.engine.worker import advance
-
     moved = await advance(rig.gateway, Told(payout.id))
     assert moved is not None
     return moved

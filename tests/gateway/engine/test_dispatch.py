@@ -1,4 +1,4 @@
-"""The order is the product: committed first, then sent, once; and what a death in between leaves."""
+"""The order is the product: committed, then sent, once; and what a death in between leaves."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from channels.contract import Instrument, Outcome, Prepared
 from gateway.domain.payout import AttemptState, PayoutState
 from gateway.engine.dispatch import dispatch, send
 from gateway.engine.gateway import Told
@@ -30,7 +31,6 @@ from tests.gateway.engine.rig import (
     ZHANG,
     A,
     B,
-    Rig,
     Seat,
     W,
     adapter_at,
@@ -38,6 +38,7 @@ from tests.gateway.engine.rig import (
     live,
     running,
     seat,
+    until,
 )
 
 MUTE = seat(A, account={"notify_url": None})
@@ -45,7 +46,7 @@ MUTE = seat(A, account={"notify_url": None})
 
 @pytest.mark.parametrize(("at", "payee"), [(A, ZHANG), (W, LI)], ids=["alipay", "wechat"])
 async def test_the_attempt_is_committed_before_the_first_byte(
-    url: str, at: Seat, payee: object
+    url: str, at: Seat, payee: Instrument
 ) -> None:
     """Whoever opens the database when the request arrives finds the attempt, armed, with the
     digest of exactly those bytes."""
@@ -55,7 +56,7 @@ async def test_the_attempt_is_committed_before_the_first_byte(
             await rig.gateway.channels[at.name].aclose()
             channel = Recorded(adapter_at(at, tap.url, rig.world))
             rig.replace_channel(channel)
-            payout = await by_hand(rig, await rig.accept(12_345, payee))  # type: ignore[arg-type]  # one of two instruments
+            payout = await by_hand(rig, await rig.accept(12_345, payee))
             (row,) = tap.seen[0]
             (prepared,) = channel.prepared
             assert row.state == "armed"
@@ -78,7 +79,7 @@ async def test_a_second_send_is_committed_before_it_leaves(url: str) -> None:
             rig.replace_channel(channel)
             await rig.start()
             payout = await rig.pay()
-            await rig.pass_time(seconds=40)
+            await rig.pass_time(minutes=2)
             sends = [
                 (seen, request)
                 for seen, request in zip(tap.seen, tap.requests, strict=True)
@@ -191,16 +192,14 @@ async def test_a_defect_while_sending_reads_as_doubt(url: str) -> None:
     """An adapter that raises may have sent: nothing is concluded, no other channel is used."""
     async with running(url, (MUTE, B), started=False) as rig:
         channel = rig.gateway.channels[A.name]
-        prepared = channel.prepare
 
         class Fails(Recorded):
-            async def send(self, given):  # type: ignore[no-untyped-def]  # as the one it overrides
-                await super().send(given)
+            async def send(self, prepared: Prepared) -> Outcome:
+                await super().send(prepared)
                 raise ZeroDivisionError
 
         rig.replace_channel(Fails(channel))
         payout = await by_hand(rig, await rig.accept())
-        assert prepared is not None
         assert [one.state for one in payout.attempts] == [AttemptState.IN_DOUBT]
         assert [name for name, _ in rig.witness.defects] == ["channel.defect"]
         await rig.start()
@@ -247,9 +246,7 @@ async def test_an_orphan_is_in_doubt_at_once_after_a_restart(url: str) -> None:
         payout = await rig.accept()
         rig.fault("slow", A, fixed="1s")
         task = asyncio.create_task(advance(rig.gateway, Told(payout.id)))
-        async with asyncio.timeout(3):
-            while not rig.moved():
-                await asyncio.sleep(0.005)
+        await until(lambda: bool(rig.moved()))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert await rig.states(payout) == [(A.name, "armed")]
@@ -286,8 +283,7 @@ async def test_the_senders_own_answer_still_counts_after_a_takeover(url: str) ->
         rig.fault("slow", A, fixed="150ms")
         rig.fault("not_found_window", A, seconds="1h")
         sending = asyncio.create_task(advance(rig.gateway, Told(payout.id)))
-        while not rig.moved():
-            await asyncio.sleep(0.005)
+        await until(lambda: bool(rig.moved()))
         await advance(rig.gateway, Told(payout.id, orphan=True))
         assert await rig.states(payout) == [(A.name, "in_doubt")]
         await sending

@@ -1,12 +1,13 @@
 """Inquiries slow down and never stop; a person is told, and still they go on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from channels.contract import Absent, Inquiry, Outcome
+from channels.contract import Absent, Channel, Inquiry, Outcome
 from gateway.domain.payout import PayoutState
 from gateway.engine.gateway import Told
 from gateway.engine.operate import unpark
@@ -31,7 +32,7 @@ STICKY = seat(A, account={"notify_url": None}, settings={"resend_window_s": 0})
 class Timed(Around):
     """Notes when it is asked."""
 
-    def __init__(self, inside, clock) -> None:  # type: ignore[no-untyped-def]  # as the base class
+    def __init__(self, inside: Channel, clock: Callable[[], datetime]) -> None:
         """By this clock."""
         super().__init__(inside)
         self._clock = clock
@@ -59,10 +60,7 @@ async def test_the_gaps_double_up_to_the_channels_pace_for_days(doubtful: Rig) -
     payout = await doubtful.pay()
     await doubtful.pass_time(days=5)
     moments = [began, *timed.asked_at]
-    gaps = [
-        (later - earlier).total_seconds()
-        for earlier, later in zip(moments, moments[1:], strict=False)
-    ]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
     assert 10 <= gaps[0] <= 11
     open_s = gaps[0]
     for gap in gaps[1:]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from channels.contract import Instruction
+from channels.contract import Instruction, Instrument
 from gateway.domain.errors import AbsenceError
 from gateway.domain.payout import PayoutState
 from gateway.engine.notices import receive
@@ -41,11 +41,11 @@ async def test_a_notice_settles_what_was_in_doubt(hearing: Rig) -> None:
 
 
 @pytest.mark.parametrize("payee", [ZHANG, LI], ids=["alipay", "wechat"])
-async def test_doubled_notices_change_nothing_more(hearing: Rig, payee: object) -> None:
+async def test_doubled_notices_change_nothing_more(hearing: Rig, payee: Instrument) -> None:
     """Three times the same message: one payment, one event, and each message is done with."""
     for one in (A, W):
         hearing.fault("notice_duplicate", one, "notice", copies=2)
-    payout = await hearing.pay(12_345, payee)  # type: ignore[arg-type]  # one of two instruments
+    payout = await hearing.pay(12_345, payee)
     await hearing.later(seconds=5)
     assert (await hearing.look(payout)).state is PAID
     assert (await hearing.kinds(payout)).count("paid") == 1

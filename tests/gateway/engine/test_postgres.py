@@ -9,7 +9,7 @@ from gateway.engine.gateway import Gateway, Told
 from gateway.engine.worker import Worker, advance, refresh
 from tests import builders
 from tests.gateway.engine.doubles import Halted
-from tests.gateway.engine.rig import PAID, ZHANG, A, B, Rig, _gateway, running, seat
+from tests.gateway.engine.rig import PAID, ZHANG, A, B, Rig, process, running, seat
 
 MUTE = seat(A, account={"notify_url": None})
 
@@ -62,7 +62,7 @@ async def test_a_death_at_any_pause_never_pays_twice(fresh_postgres_url: str) ->
 @asynccontextmanager
 async def replica(rig: Rig) -> AsyncIterator[Gateway]:
     """A second process, as far as memory and connections go."""
-    other = await _gateway(
+    other = await process(
         rig.url, rig.world, rig.seats, rig.witness, rig.gateway.notify_base, rig.gateway.limits
     )
     await refresh(other)
@@ -90,7 +90,9 @@ async def test_two_replicas_pay_every_payout_once(fresh_postgres_url: str) -> No
         tasks = [asyncio.create_task(one.run()) for one in workers]
         try:
             async with asyncio.timeout(8):
-                while {(await rig.look(one)).state for one in payouts} != {PAID}:
+                while True:
+                    if {(await rig.look(one)).state for one in payouts} == {PAID}:
+                        break
                     await asyncio.sleep(0.02)
         finally:
             for one in workers:

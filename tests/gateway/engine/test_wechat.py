@@ -1,4 +1,4 @@
-"""Where the payee has to confirm: shown, waited for, and failed over only when the channel says so."""
+"""Where the payee has to confirm: shown, waited for, and left only when the channel says so."""
 
 from dataclasses import replace
 from datetime import timedelta

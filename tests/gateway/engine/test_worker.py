@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from channels.contract import Outcome, Prepared
-from gateway.domain.payout import PayoutState
+from channels.contract import Channel, Instruction, Outcome, Prepared
+from gateway.domain.payout import PayoutId, PayoutState
 from gateway.engine.gateway import Told
 from gateway.engine.worker import Worker
 from gateway.ports import Change, StoreBrokenError, StoreError
@@ -22,16 +23,17 @@ from tests.gateway.engine.rig import (
     live,
     running,
     seat,
+    until,
 )
 
-SLOW = {"times": None, "fixed": "60ms"}
+SLOW: dict[str, Any] = {"times": None, "fixed": "60ms"}
 ONE = seat(A, account={"notify_url": None})
 
 
 class Alike(Recorded):
     """A recorded channel whose sends all take part in one count."""
 
-    def __init__(self, inside, shared: Counter[str]) -> None:  # type: ignore[no-untyped-def]  # as the base class
+    def __init__(self, inside: Channel, shared: Counter[str]) -> None:
         """Count into `shared`."""
         super().__init__(inside)
         self._shared = shared
@@ -103,7 +105,7 @@ async def test_one_payouts_defect_does_not_stop_the_others(url: str) -> None:
         bad = await rig.accept(66_600)
 
         class Fussy(Recorded):
-            def prepare(self, instruction, now):  # type: ignore[no-untyped-def]  # as the one it overrides
+            def prepare(self, instruction: Instruction, now: datetime) -> Prepared:
                 if instruction.amount.minor == 66_600:
                     raise ZeroDivisionError
                 return super().prepare(instruction, now)
@@ -145,9 +147,7 @@ async def test_stopping_lets_what_is_under_way_finish(url: str) -> None:
         rig.fault("slow", A, **SLOW)
         payouts = [await rig.accept() for _ in range(6)]
         await rig.start(concurrency=2)
-        async with asyncio.timeout(3):
-            while not rig.moved():
-                await asyncio.sleep(0.002)
+        await until(lambda: bool(rig.moved()))
         await rig.stop()
         states = Counter([(await rig.look(one)).state for one in payouts])
         assert states[PAID] >= 1
@@ -168,10 +168,8 @@ async def test_a_broken_store_stops_everything_before_the_next_byte(url: str) ->
         writer = rig.store._database._writer  # type: ignore[attr-defined]  # SQLite's own
         pages = writer.execute("PRAGMA page_count").get
         writer.execute(f"PRAGMA max_page_count={pages}")
-        # Fill what is left of the last pages.
         with pytest.raises(StoreError):
-            for number in range(10_000):
-                await rig.store.keep_notice(A.name, {"n": str(number)}, b"x" * 4_000, rig.now())
+            await rig.store.keep_notice(A.name, {}, b"x" * 50_000, rig.now())
         assert not await rig.store.healthy()
         await rig.start()
         worker, running_ = rig.worker, rig._running
@@ -225,10 +223,10 @@ async def test_a_store_that_is_away_for_a_moment_is_tried_again(
         away = True
         due, record = rig.store.due, rig.store.record
 
-        async def gone_due(*given):  # type: ignore[no-untyped-def]  # as the one it stands for
+        async def gone_due(now: datetime, limit: int) -> list[PayoutId]:
             if away:
                 raise StoreError("no connection")
-            return await due(*given)
+            return await due(now, limit)
 
         async def gone_record(change: Change) -> None:
             if away:
@@ -279,13 +277,7 @@ async def test_one_payout_is_worked_on_by_one_task_at_a_time(url: str) -> None:
         await rig.start()
         await rig.quiet()
         assert (await rig.look(payout)).state is PAID
-        assert rig.submitted() == [payout_reference(await rig.look(payout))]
-
-
-def payout_reference(payout) -> str:  # type: ignore[no-untyped-def]  # a payout
-    """The reference of its only attempt."""
-    (attempt,) = payout.attempts
-    return str(attempt.reference)
+        assert len(rig.submitted()) == 1
 
 
 async def test_a_scheduled_payout_goes_at_its_time(rig: Rig) -> None:
@@ -308,9 +300,7 @@ async def test_two_workers_on_one_store_pay_once(url: str) -> None:
         ]
         tasks = [asyncio.create_task(one.run()) for one in workers]
         try:
-            async with asyncio.timeout(5):
-                while len(rig.moved()) < 10 or any(one._busy for one in workers):
-                    await asyncio.sleep(0.01)
+            await until(lambda: len(rig.moved()) == 10 and not any(one._busy for one in workers))
         finally:
             for one in workers:
                 one.stop()

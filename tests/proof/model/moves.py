@@ -34,7 +34,7 @@ from tests.proof.model.world import (
     World,
 )
 
-BURNT = Slot(0, Row.DEAD, 1, 0, False, LEASE, 0, 0, Bank.FAILED, 0)
+BURNT = Slot(0, Row.DEAD, 1, 0, False, LEASE, 0, 0, 0, Bank.FAILED, 0)
 """A dead attempt that can never move money: all of them are one and the same."""
 
 START = Group(Pay.ROUTING, ())
@@ -95,6 +95,9 @@ class Protocol:
             yield from self._look(group, live)
         elif group.pay is Pay.PAID:
             yield from self._look_again(group)
+        elif group.pay is Pay.HELD:
+            freed = real.released(real.view_of(group, self.world.profiles))
+            yield Move(self._put(group, freed), IDLE, WROTE, "A person looks and releases it.")
         elif group.pay is Pay.RETURNED and self.rules.returned_is_repaid:
             slots = tuple(
                 s._replace(row=Row.DEAD) if s.row is Row.RETURNED else s for s in group.slots
@@ -116,7 +119,7 @@ class Protocol:
             return
         for index, profile in enumerate(self.world.profiles):
             where = f"attempt {number} at channel {number} ({profile.name})"
-            slot = Slot(index, Row.ARMED, 1, 0, False, 0, 0, 0, Bank.NOTHING, 0)
+            slot = Slot(index, Row.ARMED, 1, 0, False, 0, 0, 0, 0, Bank.NOTHING, 0)
             missing = Group(group.pay, (*group.slots, slot._replace(row=Row.MISSING)))
             if rules.send_before_commit:
                 yield Move(
@@ -229,7 +232,7 @@ class Protocol:
                 return
             slots = list(group.slots)
             slots[number - 1] = slots[number - 1]._replace(row=Row.DEAD)
-            fresh = Slot(slots[0].profile, Row.ARMED, 1, 0, False, 0, 0, 0, Bank.NOTHING, 0)
+            fresh = Slot(slots[0].profile, Row.ARMED, 1, 0, False, 0, 0, 0, 0, Bank.NOTHING, 0)
             new = len(slots) + 1
             yield Move(
                 self._tidy(Group(group.pay, (*slots, fresh))),
@@ -240,7 +243,10 @@ class Protocol:
             return
         view = real.view_of(group, self.world.profiles)
         after = self._put(group, real.resent(view, self._row_number(group, number)))
-        send = after.slots[number - 1].sends
+        again = after.slots[number - 1]
+        send = again.sends
+        # The first bytes keep their own date: the channel may still take them in.
+        after = self._with(after, number, again._replace(elder=group.slots[number - 1].age))
         signs = f"{{w}} signs attempt {number} again, same reference, and commits send {send}"
         yield Move(after, Worker(Step.HOLDS, number, send), WROTE, f"{signs}.")
         yield Move(after, IDLE, WROTE | FAULT, f"{signs}, but is not told so, and sends nothing.")
@@ -421,7 +427,7 @@ class Protocol:
         if number > self.world.slots_max:
             return
         for index, profile in enumerate(self.world.profiles):
-            slot = Slot(index, Row.ARMED, 1, 0, False, 0, 0, 0, Bank.NOTHING, 0)
+            slot = Slot(index, Row.ARMED, 1, 0, False, 0, 0, 0, 0, Bank.NOTHING, 0)
             yield Move(
                 self._tidy(Group(Pay.ATTEMPTING, (*group.slots, slot))),
                 Worker(Step.HOLDS, number, 1),
@@ -471,6 +477,7 @@ class Protocol:
         slots = tuple(
             slot._replace(
                 age=slot.age + 1,
+                elder=slot.elder + 1,
                 hidden=max(slot.hidden - 1, 0),
                 first=0 if lost else slot.first,
                 second=0 if lost else slot.second,
@@ -547,7 +554,7 @@ class Protocol:
         window = self.world.profiles[slot.profile].window
         if window is None or not self.world.window_enforced:
             return True
-        return send == slot.sends and slot.age <= window
+        return (slot.age if send == slot.sends else slot.elder) <= window
 
     # --- Putting states together ---
 
@@ -599,7 +606,11 @@ class Protocol:
         spent = slot.bank is not Bank.NOTHING and (
             self.world.failed_is_final or slot.bank is not Bank.FAILED
         )
-        slot = slot._replace(age=min(slot.age, self._age_cap(profile)))
+        dated = profile.window is not None and slot.sends > 1
+        slot = slot._replace(
+            age=min(slot.age, self._age_cap(profile)),
+            elder=min(slot.elder, WINDOW + 1) if dated else 0,
+        )
         if spent or not self._acceptable(slot, slot.sends):
             slot = slot._replace(first=0, second=0)
         elif not self._acceptable(slot, 1):
@@ -614,7 +625,7 @@ class Protocol:
             slot.bank is Bank.NOTHING and not self._acceptable(slot, slot.sends)
         )
         if slot.row is Row.DEAD and burnt and self.world.failed_is_final:
-            return BURNT
+            return BURNT._replace(said=slot.said)
         return slot
 
     def _age_cap(self, profile: Profile) -> int:

@@ -50,6 +50,7 @@ from gateway.domain.payout import (
     PayoutId,
     PayoutState,
     Refusal,
+    Released,
     Resent,
     Source,
 )
@@ -92,6 +93,7 @@ class Entry(NamedTuple):
     absences: int
     refused: bool
     age: int
+    said: tuple[str, ...] = ()
 
 
 class View(NamedTuple):
@@ -106,7 +108,7 @@ def view_of(group: Group, profiles: tuple[Profile, ...]) -> View:
     return View(
         group.pay,
         tuple(
-            Entry(profiles[s.profile], s.row, s.sends, s.absences, s.refused, s.age)
+            Entry(profiles[s.profile], s.row, s.sends, s.absences, s.refused, s.age, s.said)
             for s in group.slots
             if s.row is not Row.MISSING
         ),
@@ -129,6 +131,7 @@ def merged(group: Group, view: View) -> Group:
                 absences=entry.absences,
                 refused=entry.refused,
                 age=entry.age,
+                said=entry.said,
             )
         )
     return Group(view.pay, tuple(slots))
@@ -175,6 +178,7 @@ def _attempt(number: int, entry: Entry) -> Attempt:
         sends=entry.sends,
         absences=entry.absences,
         channel_ref="CH" if entry.row in {Row.PENDING, Row.CONFIRMED, Row.RETURNED} else None,
+        contradictions=entry.said,
         refusal=Refusal(Reason.FLOAT_SHORT, "NO?", "") if entry.refused else None,
         certificate=_certificate(CertificateKind.DEFINITE_REJECT) if dead else None,
         doubted_at=NOW if entry.row is Row.IN_DOUBT else None,
@@ -219,6 +223,7 @@ def _back(view: View, payout: Payout) -> View:
                 attempt.absences,
                 attempt.refusal is not None,
                 int((NOW - attempt.signed_at).total_seconds()) // TICK_S,
+                attempt.contradictions,
             )
         )
     return View(Pay(payout.state), tuple(entries))
@@ -286,6 +291,12 @@ def failed(view: View) -> View:
 
 
 @cache
+def released(view: View) -> View:
+    """A person lets a held payout go on."""
+    return _applied(view, [Released("operator")])
+
+
+@cache
 def resendable(entry: Entry) -> bool:
     """`pace.may_resend` for an attempt in doubt."""
     return may_resend(_attempt(1, entry), traits_of(entry.profile), NOW)
@@ -306,6 +317,7 @@ def questions() -> dict[str, int]:
         "armed": armed,
         "resent": resent,
         "failed": failed,
+        "released": released,
         "may_resend": resendable,
         "must_park": parkable,
     }

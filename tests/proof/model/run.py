@@ -56,7 +56,7 @@ def run(deep: bool, say: Say) -> Result:
     started = time.perf_counter()
     states, depth, violations = 0, 0, 0
     for name, world in worlds(deep=deep):
-        found = shipped(name, world, say)
+        found = shipped(name, Search(SHIPPED, world), say)
         states += found.states
         depth = max(depth, found.depth)
         violations += (found.broken is not None) + (not found.complete) + found.stuck
@@ -70,10 +70,9 @@ def run(deep: bool, say: Say) -> Result:
     )
 
 
-def shipped(name: str, world: World, say: Say) -> Found:
+def shipped(name: str, search: Search, say: Say) -> Found:
     """Safety in every reachable state, then liveness from every reachable state."""
     say(f"shipped rule: {name}")
-    search = Search(SHIPPED, world)
     found = search.run(say, LIMIT)
     if found.broken is None and found.complete:
         found.closed, found.parked, found.stuck = search.liveness()

@@ -128,12 +128,16 @@ class Slot(NamedTuple):
     refused: bool
     age: int
     """Ticks since the latest send was signed."""
+    elder: int
+    """Ticks since the first send was signed, once there is a second."""
     first: int
     """Copies of the first send under way."""
     second: int
     bank: Bank
     hidden: int
     """Ticks for which the record may still be invisible to inquiries."""
+    said: tuple[str, ...] = ()
+    """Contradictions our row remembers."""
 
 
 class Group(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from gateway.domain.ledger import Posting
 from gateway.domain.lifecycle import PAYOUT_EDGES
 from gateway.domain.payout import Accepted, Event, Payout, PayoutState
 from gateway.ports import Change, DeliveryState, Endpoint, Intake
@@ -65,18 +66,7 @@ def of_change(
             change.actor,
             orjson.loads(dumped(detail_of(event))),
         )
-        for leg, entry in enumerate(posting, 1):
-            account = entry.account
-            made.facts["entry", f"{after.id}/{seq}", leg] = (
-                account.book.value,
-                account.owner,
-                account.currency.value,
-                entry.side.value,
-                entry.amount_minor,
-            )
-            made.sums["balance", account.book, account.owner, account.currency] += (
-                entry.change_minor
-            )
+        book(made, f"{after.id}/{seq}", posting)
         for endpoint in endpoints:
             if endpoint.merchant_id != after.merchant_id or not _wants(endpoint, event.kind):
                 continue
@@ -97,6 +87,20 @@ def of_change(
     if change.evidence is not None:
         made.facts["evidence", after.id, after.version] = change.evidence
     return made
+
+
+def book(effects: Effects, name: str, posting: Posting) -> None:
+    """Add a posting's entries and what they move."""
+    for leg, entry in enumerate(posting, 1):
+        account = entry.account
+        effects.facts["entry", name, leg] = (
+            account.book.value,
+            account.owner,
+            account.currency.value,
+            entry.side.value,
+            entry.amount_minor,
+        )
+        effects.sums["balance", account.book, account.owner, account.currency] += entry.change_minor
 
 
 def _next(state: PayoutState | None, kind: type) -> PayoutState:

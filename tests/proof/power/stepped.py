@@ -36,8 +36,8 @@ class Listener(Protocol):
     def commits(self, units: list[Unit]) -> None:
         """These are about to be committed together."""
 
-    def committed(self, units: list[Unit], outcomes: list[Returned | Exception]) -> None:
-        """What became of each."""
+    def committed(self, units: list[Unit]) -> None:
+        """They were, or were not; the callers hear next."""
 
 
 class SteppedDatabase(SqliteDatabase):
@@ -114,5 +114,5 @@ class SteppedDatabase(SqliteDatabase):
             return super()._commit(units)
         self.listener.commits(units)
         outcomes = super()._commit(units)
-        self.listener.committed(units, outcomes)
+        self.listener.committed(units)
         return outcomes

@@ -35,7 +35,7 @@ from gateway.ports import (
 )
 from gateway.store import SqlStore
 from tests import builders as build
-from tests.proof.power.facts import Effects, Facts, of_change, payouts
+from tests.proof.power.facts import Effects, Facts, book, of_change, payouts
 from tests.proof.power.journal import Operation
 
 RICH, CREDIT, POOR = "m_rich", "m_credit", "m_poor"
@@ -82,17 +82,19 @@ class Watch:
 class Workload:
     """A stream of batches. Numbers never repeat, also when what they named was lost in a cut."""
 
-    def __init__(self, rng: Random) -> None:
-        """Everything it does follows from `rng` and the facts it is shown."""
+    def __init__(self, rng: Random, first: int = 0) -> None:
+        """Everything it does follows from `rng` and the facts it is shown; numbers start after `first`."""
         self.clock = Watch()
         self._rng = rng
-        self._number = 0
+        self._number = first
         self._requests: list[tuple[Change, Intake]] = []
+        self._posts: list[tuple[Posting, str]] = []
         self._taken: set[str] = set()
         self._facts: Facts = {}
 
     def setup(self, facts: Facts) -> list[list[Operation]]:
         """What must be there before there can be payouts, as far as it is not."""
+        self._facts = facts
         directory = [
             Operation(
                 f"add merchant {merchant.id}",
@@ -114,7 +116,7 @@ class Workload:
             *(self._post(ledger.topped_up(name, Currency.CNY, 10**10), name) for name in CHANNELS),
         ]
         return [
-            [operation for operation in batch if next(iter(operation.effects.facts)) not in facts]
+            [operation for operation in batch if _is_new(operation, facts)]
             for batch in (directory, endpoints, money)
         ]
 
@@ -132,7 +134,7 @@ class Workload:
             (self._stale, 1),
             (self._postpone, 1),
             (self._deliver, 4),
-            (self._top_up, 1),
+            (self._top_up, 2),
             (self._notice, 1),
             (self._notice_done, 1),
             (self._statement, 1),
@@ -146,6 +148,13 @@ class Workload:
         makers = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds], k=count)
         made = [operation for maker in makers if (operation := maker()) is not None]
         return made or [self._accept()]
+
+    def retries(self, facts: Facts) -> list[list[Operation]]:
+        """What clients and operators who got no answer ask for again, one by one."""
+        self._facts, self._taken = facts, set()
+        batches = [[self._post(*request)] for request in self._posts[-1:]]
+        again = self._again()
+        return batches + ([[again]] if again else [])
 
     # --- Payouts ---
 
@@ -394,30 +403,22 @@ class Workload:
                 )
 
     def _top_up(self) -> Operation:
-        posting = ledger.topped_up(
-            self._rng.choice(CHANNELS), Currency.CNY, self._rng.randint(1, 10**6)
-        )
-        return self._post(posting, f"top-up-{self._next()}")
+        channel, minor = self._rng.choice(CHANNELS), self._rng.randint(1, 10**6)
+        request = ledger.topped_up(channel, Currency.CNY, minor), f"top-up-{self._next()}"
+        self._posts.append(request)
+        return self._post(*request)
 
     def _post(self, posting: Posting, key: str) -> Operation:
-        effects = Effects({("posting", key): ("memo", "ops")})
-        for leg, entry in enumerate(posting, 1):
-            account = entry.account
-            effects.facts["entry", f"op/{key}", leg] = (
-                account.book.value,
-                account.owner,
-                account.currency.value,
-                entry.side.value,
-                entry.amount_minor,
-            )
-            effects.sums["balance", account.book, account.owner, account.currency] += (
-                entry.change_minor
-            )
+        known = ("posting", key) in self._facts
+        effects = Effects()
+        if not known:
+            effects.facts["posting", key] = ("memo", "ops")
+            book(effects, f"op/{key}", posting)
         return Operation(
-            f"post {key}",
+            f"post {key} again" if known else f"post {key}",
             lambda store: store.post(posting, "memo", key, "ops"),
             effects,
-            answer=True,
+            answer=not known,
         )
 
     def _notice(self) -> Operation | None:
@@ -527,6 +528,10 @@ class Workload:
 
 def _sent(payout: Payout) -> tuple[str, str]:
     return payout.attempts[-1].channel, payout.attempts[-1].reference
+
+
+def _is_new(operation: Operation, facts: Facts) -> bool:
+    return not operation.effects.facts.keys() <= facts.keys()
 
 
 def _audited(key: tuple[str, ...], value: object) -> Effects:

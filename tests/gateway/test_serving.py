@@ -1,0 +1,188 @@
+"""Serving: ready once it answers, stops in order, and leaves when nobody can work any more."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway import serving
+from gateway.engine.deliver import Courier
+from gateway.engine.worker import Worker
+from gateway.ports import StoreError
+from gateway.settings import Loaded
+from gateway.wiring import Assembly, assemble
+from tests.gateway.engine.rig import until
+from tests.gateway.install import handed_out, installed
+
+
+@pytest.fixture(scope="module")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Keys take a while to make: once for all tests here."""
+    return handed_out(tmp_path_factory.mktemp("institutions"))
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, accounts: Any) -> Loaded:
+    """A configuration that listens on a free port."""
+    return installed(tmp_path, accounts)
+
+
+class Serving:
+    """A gateway that serves in this process."""
+
+    def __init__(self, assembly: Assembly, task: "asyncio.Task[int]", url: str) -> None:
+        """As `served` has started it."""
+        self.assembly = assembly
+        self.task = task
+        self.url = url
+
+    async def get(self, path: str) -> httpx.Response:
+        """Ask it something."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+            return await http.get(path)
+
+    async def code(self) -> int:
+        """Its exit code, once it has ended."""
+        async with asyncio.timeout(10):
+            return await self.task
+
+
+@asynccontextmanager
+async def served(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
+    """Serving; ended at the latest with the test."""
+    assembled: list[Assembly] = []
+
+    async def kept(given: Loaded) -> Assembly:
+        assembled.append(await assemble(given))
+        return assembled[0]
+
+    monkeypatch.setattr(serving, "assemble", kept)
+    urls: asyncio.Queue[str] = asyncio.Queue()
+    task = asyncio.create_task(serving.serve(loaded, ready=urls.put_nowait))
+    try:
+        waiting = asyncio.create_task(urls.get())
+        await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            task.result()
+        yield Serving(assembled[0], task, waiting.result())
+    finally:
+        if not task.done():
+            assembled[0].stopping.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_ready_means_that_requests_are_answered(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address told at `ready` is the real one, also where the port was 0."""
+    async with served(loaded, monkeypatch) as here:
+        assert not here.url.endswith(":0")
+        assert (await here.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_with_zero(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, name: signal.Signals
+) -> None:
+    """Both stop it in order, and the database is free afterwards."""
+    async with served(loaded, monkeypatch) as here:
+        os.kill(os.getpid(), name)
+        assert await here.code() == 0
+    again = await assemble(loaded)
+    await again.aclose()
+
+
+async def test_a_port_in_use_leaves_nothing_open(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start is refused, and the database let go of."""
+    holder = socket.create_server(("127.0.0.1", 0))
+    port = holder.getsockname()[1]
+    settings = loaded.settings.model_copy(
+        update={"server": loaded.settings.server.model_copy(update={"port": port})}
+    )
+    taken = replace(loaded, settings=settings)
+    with holder, pytest.raises(OSError, match="address already in use"):
+        await serving.serve(taken, ready=lambda _: None)
+    again = await assemble(loaded)
+    await again.aclose()
+
+
+async def test_a_worker_that_cannot_start_ends_the_process(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store does not answer when the worker looks for orphans: the process must not stay up
+    and take payouts in that nobody works on."""
+
+    async def away(self: Worker) -> None:
+        raise StoreError("no connection")
+
+    monkeypatch.setattr(Worker, "_recover", away)
+    async with served(loaded, monkeypatch) as here:
+        with pytest.raises(StoreError):
+            await here.code()
+
+
+async def test_a_broken_store_ends_the_process_whoever_noticed(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request's write found the disk full: no worker wrote, and still the process leaves, 1."""
+    async with served(loaded, monkeypatch) as here:
+        store: Any = here.assembly.store
+        store._database._broken = "disk full"
+        assert (await here.get("/readyz")).status_code == 503
+        assert await here.code() == 1
+
+
+async def test_a_webhooks_defect_does_not_end_the_others(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The courier meets a bug once; the loop is recorded and goes on."""
+    looks = 0
+    start_due = Courier.start_due
+
+    async def fails_once(self: Courier) -> int:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise ZeroDivisionError
+        return await start_due(self)
+
+    monkeypatch.setattr(Courier, "start_due", fails_once)
+    async with served(loaded, monkeypatch) as here:
+        await until(lambda: looks >= 3)
+        metrics = (await here.get("/metrics")).text
+        assert 'hangdao_alarms_total{event="webhook.defect"} 1.0' in metrics
+        assert not here.task.done()
+
+
+async def test_statements_are_read_in_rounds_and_survive_a_defect(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that raises is recorded; the next one comes."""
+    rounds = 0
+
+    async def fails_once(*_: object) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise LookupError
+        if rounds == 2:
+            raise StoreError("away")
+
+    monkeypatch.setattr(serving, "STATEMENT_ROUND_S", 0.02)
+    monkeypatch.setattr(serving, "reconcile_all", fails_once)
+    async with served(loaded, monkeypatch) as here:
+        await until(lambda: rounds >= 4)
+        metrics = (await here.get("/metrics")).text
+        assert 'hangdao_alarms_total{event="statement.defect"} 1.0' in metrics
+        assert 'hangdao_alarms_total{event="store.unavailable"} 1.0' in metrics
