@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from channels.contract import Instrument, Resend
+from channels.contract import Instrument, NotSent, NotSentCause, Outcome, Prepared, Resend
 from gateway.domain.payout import PayoutState
+from tests.gateway.engine.doubles import Recorded
 from tests.gateway.engine.rig import ATTEMPTING, LI, PAID, ZHANG, A, B, Rig, W, running, seat
 
 QUIET_A = seat(A, account={"notify_url": None}, settings={"total_timeout_s": 0.15})
@@ -137,15 +138,27 @@ async def test_a_rejected_second_send_proves_nothing_about_the_first(silent: Rig
     assert silent.moved() == [(A.name, 12_345)]
 
 
-async def test_a_refused_second_send_proves_nothing_about_the_first(silent: Rig) -> None:
-    """The port is shut for the resend: that one never left, but what of the first?"""
+class SecondRefused(Recorded):
+    """Its port is shut for the second send, and for that one only."""
+
+    async def send(self, prepared: Prepared) -> Outcome:
+        """Refuse the second."""
+        if self.sent == 1:
+            self.sent += 1
+            return NotSent(NotSentCause.REFUSED)
+        return await super().send(prepared)
+
+
+async def test_a_second_send_that_never_left_proves_nothing_about_the_first(silent: Rig) -> None:
+    """The resend was refused a connection: that one never left, but what of the first?"""
+    channel = SecondRefused(silent.gateway.channels[A.name])
+    silent.replace_channel(channel)
     silent.fault("reset_before", A)
     payout = await silent.pay()
-    await silent.pass_time(seconds=15)
-    refusal = await silent.refuse(A)
-    await silent.pass_time(minutes=2)
+    await silent.pass_time(seconds=110)
+    assert channel.sent == 2
     assert await silent.states(payout) == [(A.name, "in_doubt")]
-    await silent.mend(refusal)
+    assert silent.submitted(B) == []
     await silent.pass_time(minutes=20)
     assert (await silent.look(payout)).state is PAID
     assert silent.moved() == [(A.name, 12_345)]
