@@ -57,6 +57,9 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
     Returns the payout as it now stands. Raises `StaleError` when somebody else moved it.
     """
     now = gateway.clock.now()
+    if payout.deadline_at is not None and now >= payout.deadline_at:
+        # Every attempt so far is proven dead, and arriving too late was not asked for.
+        return await move(gateway, payout, [Failed("deadline_passed")], actor="gateway")
     chosen = route(gateway, payout, now)
     if chosen.decision.chosen is None:
         return await _nowhere(gateway, payout, chosen, now)
