@@ -9,6 +9,7 @@ from gateway.store import SqlStore
 from gateway.store.codec import payee_of
 from tests import builders as build
 from tests.contracts.store.conftest import Backend, Fund
+from tests.contracts.store.feeding import fed
 
 OTHER = MerchantId("m_other")
 
@@ -88,6 +89,7 @@ async def test_feed_gives_a_merchants_events_in_order(store: SqlStore) -> None:
     await store.record(build.change(mine, build.held(), at=build.after(1)))
     await store.record(build.change(theirs, build.cancelled()))
 
+    everything = [event.feed for event in await fed(store, None, 0, 10, least=4)]
     first = await store.feed(build.MERCHANT, 0, 1)
     rest = await store.feed(build.MERCHANT, first[-1].feed, 10)
 
@@ -97,7 +99,6 @@ async def test_feed_gives_a_merchants_events_in_order(store: SqlStore) -> None:
     ]
     assert rest[0].at == build.after(1)
     assert rest[0].detail == {"reason": "review", "owner": "operations"}
-    everything = [event.feed for event in await store.feed(None, 0, 10)]
     assert everything == sorted(set(everything))
     assert len(everything) == 4
 

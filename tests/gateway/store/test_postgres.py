@@ -18,6 +18,7 @@ from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.store import SchemaError, SqlStore, Vault, open_store
 from tests import builders as build
 from tests.contracts.store.conftest import KEK, SettableClock
+from tests.contracts.store.feeding import fed
 
 
 @dataclass(slots=True)
@@ -343,7 +344,7 @@ async def test_a_feed_never_shows_what_an_older_transaction_may_precede(
     await transaction.rollback()
     await older.close()
 
-    assert len(await store.feed(None, 0, 10)) == 1
+    assert len(await fed(store, None, 0, 10, least=1)) == 1
 
 
 async def test_feed_positions_grow_after_a_restore_into_a_younger_cluster(
@@ -352,7 +353,7 @@ async def test_feed_positions_grow_after_a_restore_into_a_younger_cluster(
     """Positions given out under higher transaction ids stay below all later ones."""
     store = await open_at(fresh_postgres_url)
     await _accept(store)
-    (event,) = await store.feed(None, 0, 1)
+    (event,) = await fed(store, None, 0, 1, least=1)
     await store.aclose()
     connection = await asyncpg.connect(fresh_postgres_url)
     await connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
@@ -364,7 +365,7 @@ async def test_feed_positions_grow_after_a_restore_into_a_younger_cluster(
     store = await open_at(fresh_postgres_url)
     await _accept(store)
 
-    events = await store.feed(None, 0, 10)
+    events = await fed(store, None, 0, 10, least=2)
     assert events[0].feed == position
     assert events[1].feed > position
 
