@@ -32,7 +32,6 @@ ALLOWED = frozenset(
             "port",
             "pid",
             "version",
-            "workers",
             "channels",
             "signal",
             "database",

@@ -125,7 +125,6 @@ class Server(Section):
     host: Annotated[str, StringConstraints(min_length=1)] = "127.0.0.1"
     port: Port = 8080
     public_url: Annotated[str, AfterValidator(_origin)] | None = None
-    workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
 
 
 class Database(Section):

@@ -121,17 +121,16 @@ def test_defaults_put_a_database_into_the_data_folder(loading: Load, tmp_path: P
 
 def test_flag_beats_environment_beats_file_beats_default(loading: Load) -> None:
     """Each level of precedence wins over the next."""
-    text = SECRETS + "server:\n  port: 1\n  workers: 2\n  host: file.example\n"
-    env = {"HANGDAO_SERVER__PORT": "3", "HANGDAO_SERVER__WORKERS": "4"}
+    text = SECRETS + "server:\n  port: 1\n  host: file.example\n"
+    env = {"HANGDAO_SERVER__PORT": "3", "HANGDAO_LIMITS__BODY_KIB": "4"}
     loaded = loading(text, env, {"server.port": 5})
     server = loaded.settings.server
-    assert (server.port, server.workers, server.host, server.public_url) == (
-        *(5, 4, "file.example", None),
-    )
+    assert (server.port, server.host, server.public_url) == (5, "file.example", None)
+    assert loaded.settings.limits.body_kib == 4
     origins = {row.key: row.origin.rpartition("/")[2] for row in show(loaded)}
     assert origins["server.port"] == "flag server.port"
-    assert origins["server.workers"] == "environment HANGDAO_SERVER__WORKERS"
-    assert origins["server.host"] == "hangdao.yaml:7"
+    assert origins["limits.body_kib"] == "environment HANGDAO_LIMITS__BODY_KIB"
+    assert origins["server.host"] == "hangdao.yaml:6"
     assert origins["server.public_url"] == "default"
 
 
@@ -322,8 +321,8 @@ def test_secrets_never_show(loading: Load) -> None:
 def test_every_setting_is_shown(loading: Load) -> None:
     """One row per value, in a fixed order, defaults included."""
     rows = show(loading(WHOLE))
-    assert [row.key for row in rows][:5] == [
-        *("server.host", "server.port", "server.public_url", "server.workers", "data_dir"),
+    assert [row.key for row in rows][:4] == [
+        *("server.host", "server.port", "server.public_url", "data_dir"),
     ]
     assert len({row.key for row in rows}) == len(rows)
     shown = {row.key: row.value for row in rows}
