@@ -46,12 +46,15 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
 
     Only where the channel promises to honour its own reference, only inside that promise counted
     from the first send, only after two inquiries in a row found nothing, and never close behind
-    the last send.
+    the last send: after as long again as the attempt had been open then, so that a reference that
+    the channel will not take is sent a dozen times in a day and not a thousand.
     """
     if traits.resend is None or attempt.absences < 2:
         return False
     fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
-    quiet = now - attempt.signed_at >= timedelta(seconds=traits.resend.quiet_s)
+    quiet = now - attempt.signed_at >= max(
+        timedelta(seconds=traits.resend.quiet_s), attempt.signed_at - attempt.armed_at
+    )
     return fresh and quiet
 
 

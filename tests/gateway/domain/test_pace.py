@@ -129,7 +129,7 @@ def test_sticky_channel_is_never_sent_to_again() -> None:
 @pytest.mark.parametrize(("age_s", "allowed"), [(899, True), (900, False), (1000, False)])
 def test_resend_ends_before_the_promise_does(age_s: int, allowed: bool) -> None:
     """Nine tenths of the window, counted from the first send, whatever was sent since."""
-    late = replace(DOUBTFUL, signed_at=after(age_s - 60), sends=3)
+    late = replace(DOUBTFUL, signed_at=after(age_s // 2 - 1), sends=3)
     assert may_resend(late, traits(resend_window_s=1000), after(age_s)) is allowed
 
 
@@ -137,6 +137,13 @@ def test_resend_ends_before_the_promise_does(age_s: int, allowed: bool) -> None:
 def test_resend_leaves_the_channel_alone_after_the_last_send(at_s: int, allowed: bool) -> None:
     """Two requests under one number at the same moment have been paid twice by real channels."""
     sent = replace(DOUBTFUL, signed_at=after(30))
+    assert may_resend(sent, traits(), after(at_s)) is allowed
+
+
+@pytest.mark.parametrize(("at_s", "allowed"), [(300, False), (599, False), (600, True)])
+def test_each_resend_waits_as_long_again(at_s: int, allowed: bool) -> None:
+    """A reference that the channel will not take is not sent over and over for a day."""
+    sent = replace(DOUBTFUL, signed_at=after(300), sends=2)
     assert may_resend(sent, traits(), after(at_s)) is allowed
 
 
