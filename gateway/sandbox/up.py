@@ -37,7 +37,8 @@ async def up(folder: Path, port: int, announce: Callable[[Card], None]) -> None:
 
     Raises `ProcessError` with a sentence when it cannot start, or when a child ends by itself.
     """
-    running = asyncio.create_task(_run(folder, port, announce))
+    # Children and configuration name files by their full path, wherever they are read from.
+    running = asyncio.create_task(_run(folder.absolute(), port, announce))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

@@ -28,13 +28,14 @@ class Up:
     """A running `hangdao up --json`."""
 
     def __init__(self, folder: Path) -> None:
-        """Start and wait until it is ready."""
+        """Start and wait until it is ready; the folder is named as people do, relatively."""
         self.folder = folder
         self.process = subprocess.Popen(  # noqa: S603 - our own program
             [
                 *(sys.executable, "-m", "gateway", "up", "--json"),
-                *("--dir", str(folder), "--port", str(free_port())),
+                *("--dir", folder.name, "--port", str(free_port())),
             ],
+            cwd=folder.parent,
             stdout=subprocess.PIPE,
             text=True,
         )
