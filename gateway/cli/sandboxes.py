@@ -53,7 +53,7 @@ def up_command(folder: Path, port: int) -> None:
             _greet(made, folder)
 
     try:
-        asyncio.run(up.up(folder, port or free_port(), announce))
+        asyncio.run(up.up(folder.absolute(), port or free_port(), announce))
     except (ProcessError, RefusedError) as error:
         raise Refusal("sandbox_failed", str(error)) from None
     except OSError as error:

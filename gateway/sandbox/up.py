@@ -35,10 +35,10 @@ _LOGS = ("sim.log", "gateway.log")
 async def up(folder: Path, port: int, announce: Callable[[Card], None]) -> None:
     """Start everything, announce it, stay until a signal ends it, end the children.
 
+    `folder` is absolute: children and configuration name files by it, wherever they run.
     Raises `ProcessError` with a sentence when it cannot start, or when a child ends by itself.
     """
-    # Children and configuration name files by their full path, wherever they are read from.
-    running = asyncio.create_task(_run(folder.absolute(), port, announce))
+    running = asyncio.create_task(_run(folder, port, announce))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
