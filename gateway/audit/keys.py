@@ -5,6 +5,7 @@ import binascii
 import os
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 
 from gateway.domain.checkpoint import SEED_BYTES
 
@@ -22,8 +23,8 @@ def read_or_make(folder: Path) -> bytes:
     """
     file = folder / KEY_FILE
     if not file.exists():
-        draft = folder / f".{KEY_FILE}.{os.getpid()}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor, name = mkstemp(prefix=f".{KEY_FILE}.", dir=folder)  # for its owner alone
+        draft = Path(name)
         with os.fdopen(descriptor, "wb") as private:
             private.write(base64.b64encode(os.urandom(SEED_BYTES)) + b"\n")
             private.flush()
