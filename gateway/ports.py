@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from channels.contract import Evidence, FeeSchedule, StatementLine
+from gateway.domain.audit import Deed, Origin
 from gateway.domain.ledger import Account, Book, Posting
 from gateway.domain.payout import Event, MerchantId, Payout, PayoutId, PayoutState
 from gateway.domain.reconciliation import Booked, Break
@@ -299,6 +300,56 @@ class StoredNotice:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The audit log at a size."""
+
+    size: int
+    root: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A leaf as stored, and what its row says now; None when there is no such row any more."""
+
+    position: int
+    source: Origin
+    row: int
+    hash: bytes
+    chain: bytes
+    subject: str
+    deed: Deed | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDeed:
+    """An event of a payout and its place in the log, once it has one."""
+
+    deed: Deed
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheckpoint:
+    """A signed checkpoint as stored."""
+
+    size: int
+    at: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateCheck:
+    """Whether a payout is what its last event committed to."""
+
+    payout_id: PayoutId
+    version: int
+    has_event: bool
+    """An event of this version exists."""
+    holds: bool
+
+
 # --- The store ---------------------------------------------------------------------------------
 
 
@@ -494,6 +545,49 @@ class StatementStore(Protocol):
         """Open breaks, oldest first."""
 
 
+class AuditStore(Protocol):
+    """The tamper-evident log over events and directory changes."""
+
+    async def sequence(self, limit: int) -> int:
+        """Log up to `limit` committed rows of either table; returns how many, 0 when none is left.
+
+        Raises `StaleError` when another process was faster: try again later.
+        """
+
+    async def log_state(self, size: int | None = None) -> LogState:
+        """The log now, or as it was at a size. Raises `StoreError` when leaves are missing."""
+
+    async def prove_inclusion(self, positions: Iterable[int], size: int) -> list[list[bytes]]:
+        """For each leaf its path to the root over `size` leaves (RFC 6962, 2.1.1)."""
+
+    async def prove_consistency(self, old: int, new: int) -> list[bytes]:
+        """That the log of `new` leaves only added to the one of `old` (RFC 6962, 2.1.2)."""
+
+    async def deeds_of(self, payout: Payout) -> list[LoggedDeed]:
+        """A payout's events as the log commits to them, in order."""
+
+    async def keep_checkpoint(self, size: int, at: datetime, note: str) -> None:
+        """Store a signed checkpoint."""
+
+    async def checkpoints(self, limit: int, before: datetime | None = None) -> list[KeptCheckpoint]:
+        """Stored checkpoints, newest first."""
+
+    async def log_lines(self, first: int, limit: int) -> list[LogLine]:
+        """Leaves from a position on, each with what its row says now."""
+
+    async def log_subtrees(self, height: int, first: int, beyond: int) -> dict[int, bytes]:
+        """Stored subtree roots of a height, by number."""
+
+    async def not_logged(self, limit: int) -> list[tuple[Origin, int, str]]:
+        """Rows that stand behind the last logged one and have no leaf: table, feed, subject."""
+
+    async def payouts_gone(self, limit: int) -> list[PayoutId]:
+        """Payouts that have events and no row any more."""
+
+    async def check_states(self, before_id: PayoutId | None, limit: int) -> list[StateCheck]:
+        """A page of payouts, newest first, against what their events committed to."""
+
+
 class Store(
     PayoutStore,
     LedgerStore,
@@ -501,6 +595,7 @@ class Store(
     OutboxStore,
     InboxStore,
     StatementStore,
+    AuditStore,
     Protocol,
 ):
     """Everything durable, in one database."""

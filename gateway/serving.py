@@ -17,6 +17,8 @@ from gateway.wiring import Assembly, assemble
 
 STATEMENT_ROUND_S = 30
 WATCH_S = 0.2
+LOG_ROUND_S = 1
+CHECKPOINT_ROUND_S = 60
 DRAIN_S = 25
 """How long running sends may take to finish after a stop was asked for."""
 
@@ -39,6 +41,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
             asyncio.create_task(_deliver(assembly)),
             asyncio.create_task(_read_statements(assembly)),
             asyncio.create_task(_watch(assembly)),
+            asyncio.create_task(_keep_log(assembly)),
         ]
         host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
@@ -53,6 +56,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
                 await asyncio.gather(*background)
         for task in background:
             task.cancel()
+        await _sign_off(assembly)
     finally:
         await runner.cleanup()
         await assembly.aclose()
@@ -111,6 +115,37 @@ async def _read_statements(assembly: Assembly) -> None:
             assembly.observe.alarm("store.unavailable")
         except Exception as error:  # noqa: BLE001 - one channel's file must not end the rounds
             assembly.observe.defect("statement.defect", error)
+
+
+async def _keep_log(assembly: Assembly) -> None:
+    """Log what was committed, each second; sign a checkpoint, each minute."""
+    due = 0.0
+    while not assembly.stopping.is_set():
+        try:
+            await assembly.auditor.catch_up()
+            now = asyncio.get_running_loop().time()
+            if now >= due:
+                due = now + CHECKPOINT_ROUND_S
+                await assembly.auditor.checkpoint()
+        except StoreBrokenError:
+            return
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - payouts go on while the log waits
+            assembly.observe.defect("audit.defect", error)
+        await _pause(assembly, LOG_ROUND_S)
+
+
+async def _sign_off(assembly: Assembly) -> None:
+    """The last checkpoint covers what was committed until the end, if the store still answers."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            await assembly.auditor.catch_up()
+            await assembly.auditor.checkpoint(now=True)
+    except (StoreError, TimeoutError):
+        assembly.observe.alarm("store.unavailable")
+    except Exception as error:  # noqa: BLE001 - the process leaves in order all the same
+        assembly.observe.defect("audit.defect", error)
 
 
 async def _pause(assembly: Assembly, seconds: float) -> None:

@@ -14,7 +14,11 @@ from channels.registry import KINDS
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
+from gateway.audit import keys
+from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
+from gateway.domain.checkpoint import Signer
+from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
@@ -42,6 +46,7 @@ class Assembly:
     app: web.Application
     worker: Worker
     courier: Courier
+    auditor: Auditor
     sender: WebhookSender
     store: Store
     observe: Observe
@@ -103,16 +108,37 @@ def policy_of(loaded: Loaded) -> Policy:
         raise SettingsError([Problem(str(file), str(error))]) from None
 
 
+def vault_of(loaded: Loaded) -> Vault:
+    """What opens and seals the store's private columns."""
+    secrets = loaded.settings.secrets
+    previous = secrets.previous_kek
+    return Vault(
+        secrets.kek.get_secret_value(), None if previous is None else previous.get_secret_value()
+    )
+
+
 async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: bool) -> Store:
     """Open the configured database. Raises `StoreError`."""
     settings = loaded.settings
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    secrets = settings.secrets
-    previous = secrets.previous_kek
-    vault = Vault(
-        secrets.kek.get_secret_value(), None if previous is None else previous.get_secret_value()
-    )
-    return await open_store(settings.database.url.get_secret_value(), vault, clock, migrate=migrate)
+    url = settings.database.url.get_secret_value()
+    return await open_store(url, vault_of(loaded), clock, migrate=migrate)
+
+
+def signer_of(loaded: Loaded) -> Signer:
+    """The audit log's key; one is made in the data folder when none is configured.
+
+    Raises `SettingsError` when that cannot be used.
+    """
+    settings = loaded.settings
+    seed = settings.secrets.audit_seed
+    if seed is None:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            seed = keys.read_or_make(settings.data_dir)
+        except OSError as error:
+            raise SettingsError([Problem(str(settings.data_dir), f"audit key: {error}")]) from None
+    return Signer(settings.audit.origin, seed)
 
 
 async def assemble(loaded: Loaded) -> Assembly:
@@ -125,6 +151,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     channels = channels_of(loaded, clock)
     policy = policy_of(loaded)
     embedded = settings.database.url.get_secret_value().startswith("sqlite:")
+    signer = signer_of(loaded)
     store = await open_configured_store(loaded, clock, migrate=embedded)
     gateway = Gateway(
         store=store,
@@ -146,16 +173,24 @@ async def assemble(loaded: Loaded) -> Assembly:
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
     courier = Courier(store, sender, clock, limit=500, concurrency=settings.worker.concurrency)
+    exports: list[Export] = []
+    if settings.audit.export_dir is not None:
+        exports.append(ToFolder(settings.audit.export_dir))
+    if settings.audit.export_url is not None:
+        exports.append(ToUrl(settings.audit.export_url, sender, signer, clock))
+    memory = LastSigned(settings.data_dir)
+    auditor = Auditor(store, clock, observe, signer, memory, exports)
     stopping = asyncio.Event()
-    api = _api(loaded, gateway, worker, egress, observe, stopping, entropy)
+    api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
-    return Assembly(gateway, app, worker, courier, sender, store, observe, stopping)
+    return Assembly(gateway, app, worker, courier, auditor, sender, store, observe, stopping)
 
 
 def _api(
     loaded: Loaded,
     gateway: Gateway,
     worker: Worker,
+    auditor: Auditor,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -189,6 +224,7 @@ def _api(
     return Api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
+        auditor=auditor,
         entropy=entropy,
         pepper=pepper,
         version=program_version(),

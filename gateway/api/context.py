@@ -13,6 +13,7 @@ from channels.contract import Rail
 from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
+from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
 from gateway.ports import Entropy, Scope
 
@@ -26,6 +27,7 @@ class Api:
 
     gateway: Gateway
     authenticator: Authenticator
+    auditor: Auditor
     entropy: Entropy
     pepper: bytes = field(repr=False)
     version: str

@@ -1,9 +1,10 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, payouts, views
+from gateway.api import admin, audit, payouts, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
+    CheckpointQuery,
     EndpointIn,
     FeedQuery,
     FundIn,
@@ -59,6 +60,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_PAYOUT}/timeline", "Show its events", payouts.timeline, READ, views.EventPage),
     Route("GET", f"{_PAYOUT}/why", "Why this channel", payouts.why, READ, views.WhyView),
     Route(
+        "GET",
+        f"{_PAYOUT}/proof",
+        "Prove its history",
+        audit.proof,
+        READ,
+        audit.ProofView,
+        errors=(409,),
+    ),
+    Route(
         "POST",
         f"{_PAYOUT}/cancel",
         "Stop it before it is sent",
@@ -103,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
         views.EventPage,
         query=FeedQuery,
     ),
+    Route("GET", "/v1/audit/key", "Who signs proofs", audit.key, READ, audit.AuditKeyView),
     Route(
         "POST",
         "/v1/webhook-endpoints",
@@ -215,6 +226,25 @@ ROUTES: tuple[Route, ...] = (
         errors=(409,),
     ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),
+    Route(
+        "GET",
+        "/v1/admin/audit/checkpoints",
+        "List signed checkpoints",
+        audit.list_checkpoints,
+        ADMIN,
+        audit.CheckpointList,
+        query=CheckpointQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/audit/checkpoints",
+        "Sign one now",
+        audit.sign_checkpoint,
+        ADMIN,
+        audit.CheckpointView,
+        status=201,
+        errors=(409,),
+    ),
     Route("GET", "/v1/admin/breaks", "Open breaks", admin.breaks, ADMIN, views.BreakList),
     Route(
         "POST",

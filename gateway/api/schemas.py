@@ -417,6 +417,13 @@ class ListQuery(Model):
     limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(whole)] = 50
 
 
+class CheckpointQuery(Model):
+    """Where to go on reading signed checkpoints, newest first."""
+
+    before: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 100
+
+
 class FeedQuery(Model):
     """Where to go on reading events."""
 

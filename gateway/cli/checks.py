@@ -53,6 +53,14 @@ def _secrets(loaded: Loaded) -> Iterator[Finding]:
         )
     else:
         yield Finding("secrets", State.OK, "of the right size", "长度正确")
+    url = loaded.settings.database.url.get_secret_value()
+    if secrets.audit_key is None and not url.startswith("sqlite:"):
+        yield Finding(
+            "secrets",
+            State.WARN,
+            "secrets.audit_key is not set: each machine will sign the audit log with its own key",
+            "未设置 secrets.audit_key，各主机将使用各自的密钥签署审计日志",
+        )
 
 
 def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "statement": "books",
     "break": "books",
     "event": "events",
+    "audit": "audits",
     "webhook": "webhooks",
     "clock": "rehearsals",
     "fault": "rehearsals",

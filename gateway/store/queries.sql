@@ -1,5 +1,5 @@
--- Every statement of the store, by name, in the dialect both databases share. What differs is
--- overridden, by name, in queries_postgres.sql.
+-- The statements of the store, by name, in the dialect both databases share; a topic of its own has
+-- a file of its own (queries_*.sql). What differs is overridden, by name, in queries_postgres.sql.
 --
 -- `:name` is a parameter. A line that ends in `-- if given` is left out while its parameter is None.
 -- RETURNING marks a write whose rows are counted. Writes that change a payout stand in the order in
@@ -65,8 +65,8 @@ INSERT INTO attempts (
 )
 
 -- name: insert_event
-INSERT INTO events (merchant_id, payout_id, seq, kind, state, at, actor, detail)
-VALUES (:merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail)
+INSERT INTO events (merchant_id, payout_id, seq, kind, state, at, actor, detail, state_hash)
+VALUES (:merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash)
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.
@@ -321,16 +321,6 @@ ON CONFLICT (channel) DO UPDATE SET status = excluded.status, reason = excluded.
 
 -- name: channel_statuses
 SELECT channel, status, reason FROM channel_statuses ORDER BY channel
-
--- name: insert_audit
-INSERT INTO audit (at, actor, action, subject, detail)
-VALUES (:at, :actor, :action, :subject, :detail)
-
--- name: audit_trail
-SELECT id, at, actor, action, subject, detail FROM audit
-WHERE id > :after
-ORDER BY id
-LIMIT :limit
 
 
 -- name: due_deliveries

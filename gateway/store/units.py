@@ -5,12 +5,13 @@ payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 
 from channels.money import Currency
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
-from gateway.domain.lifecycle import PAYOUT_EDGES
+from gateway.domain.lifecycle import PAYOUT_EDGES, apply
 from gateway.domain.payout import (
     Accepted,
     Armed,
@@ -24,6 +25,7 @@ from gateway.ports import Change, FloatShortError, Intake, StaleError
 from gateway.store import codec, rows
 from gateway.store.codec import micros
 from gateway.store.database import Guard, Unit
+from gateway.store.digest import state_hash
 from gateway.store.errors import RefusedError
 from gateway.store.payloads import PayloadOf, detail_of, dumped
 from gateway.store.queries import Queries
@@ -152,11 +154,12 @@ class Units:
         _tally_state(unit, change)
         first = after.version - len(change.events) + 1
         state = change.before.state if change.before else None
-        for seq, (event, posting) in enumerate(
-            zip(change.events, change.postings, strict=True), first
+        for seq, (event, posting, then) in enumerate(
+            zip(change.events, change.postings, _stages(change), strict=True), first
         ):
             state = _state_after(state, event)
-            self._event(unit, change, event, seq, state)
+            digest = None if then is None else state_hash(then, self._vault.keyed)
+            self._event(unit, change, event, seq, state, digest)
             self.posted(unit, posting, after.merchant_id, f"{after.id}/{seq}", at)
             if isinstance(event, Armed):
                 unit.guards.append(_float_guard(event.attempt, after.amount.currency))
@@ -198,7 +201,13 @@ class Units:
             _tally_attempt(unit, change.after, None, attempt)
 
     def _event(
-        self, unit: Unit, change: Change, event: Event, seq: int, state: PayoutState
+        self,
+        unit: Unit,
+        change: Change,
+        event: Event,
+        seq: int,
+        state: PayoutState,
+        digest: bytes | None,
     ) -> None:
         payout = change.after
         at = micros(payout.updated_at)
@@ -213,6 +222,7 @@ class Units:
                 "at": at,
                 "actor": change.actor,
                 "detail": dumped(detail_of(event)).decode(),
+                "state_hash": digest,
             },
         )
         then = payout if payout.state is state else replace(payout, state=state)
@@ -243,6 +253,15 @@ def _check(change: Change) -> None:
         raise ValueError(f"{before.id} cannot become {after.id}")
     if before and before.attempts and len(after.attempts) < len(before.attempts):
         raise ValueError(f"{after.id}: attempts are never removed")
+
+
+def _stages(change: Change) -> Iterator[Payout | None]:
+    """The payout after each event; None between an acceptance and what came with it."""
+    then = change.before
+    for event in change.events[:-1]:
+        then = None if then is None else apply(then, event, change.after.updated_at)
+        yield then
+    yield change.after
 
 
 def _state_after(state: PayoutState | None, event: Event) -> PayoutState:

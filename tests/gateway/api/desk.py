@@ -24,9 +24,12 @@ from channels.wechat_pay.settings import WechatPaySettings
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
+from gateway.audit.export import LastSigned
 from gateway.clock import SystemEntropy
+from gateway.domain.checkpoint import Signer
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.engine import operate
+from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.load import Load
 from gateway.engine.worker import advance, refresh
@@ -254,9 +257,12 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
     def move_clock(seconds: int) -> None:
         clock.at += timedelta(seconds=seconds)
 
+    signer = Signer("hangdao", bytes(range(32)))
+    auditor = Auditor(store, clock, observe, signer, LastSigned(folder), ())
     api = Api(
         gateway=gateway,
         authenticator=Authenticator(store, clock, PEPPER),
+        auditor=auditor,
         entropy=entropy,
         pepper=PEPPER,
         version="1.2.3",

@@ -14,6 +14,7 @@ payout create / payout show / payout ls / payout cancel / payout release / payou
 payout timeline / payout why / payout deliveries
 channel ls / channel pause / channel resume / channel drain / channel topup
 policy validate / policy explain / ledger check / statement read / break ls / event ls
+audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
 clock show / clock advance / fault add / fault ls / fault rm / fault clear / trigger
 demo / version
