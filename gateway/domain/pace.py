@@ -28,9 +28,10 @@ def next_inquiry(payout: Payout, attempt: Attempt, traits: Traits, now: datetime
     """When to ask about an open attempt: after as long again as it has been open.
 
     That doubles the gaps without counting anything: with a first delay of 10 s, asked after 10,
-    20, 40, 80 … seconds, and at the channel's maximum pace for ever.
+    20, 40, 80 … seconds, and at the channel's maximum pace for ever. Open since the first send: a
+    resend must not bring the first gaps back, or a refused one would be repeated for ever.
     """
-    open_s = int((now - attempt.signed_at).total_seconds())
+    open_s = int((now - attempt.armed_at).total_seconds())
     delay = min(max(open_s, traits.inquire_first_s), traits.inquire_max_s)
     return now + jitter(f"{payout.id}{payout.version}", delay)
 

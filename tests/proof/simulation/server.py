@@ -1,0 +1,241 @@
+"""The one database all replicas share: the store's own SQL, in memory, the commit in our hands.
+
+`Server` is the far end: it commits groups of units as `gateway.store.sqlite` does and survives
+every process. `Link` is one process's connection (`gateway.store.database.Database`): it takes
+time, loses requests and acknowledgements, and turns away its process when a disk is full.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import apsw
+
+from gateway.domain.errors import GatewayError
+from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
+from gateway.store.database import (
+    ClosedError,
+    Group,
+    Returned,
+    Rows,
+    Unit,
+    counted,
+    guarded,
+)
+from gateway.store.errors import RefusedError
+from gateway.store.queries import Params, Queries, Query
+from gateway.store.schema import READ_VERSION, SCHEMA_TABLE, missing
+from tests.proof.simulation.dice import Dice
+from tests.proof.simulation.loop import Process, SeededLoop
+from tests.proof.simulation.plan import Plan
+from tests.proof.simulation.story import Story
+
+Outcome = Returned | Exception
+
+QUERIES = Queries("sqlite")
+
+
+@cache
+def _image() -> bytes:
+    """An empty database at the newest schema."""
+    made = apsw.Connection(":memory:")
+    made.execute(SCHEMA_TABLE)
+    for step in missing("sqlite", made.execute(READ_VERSION).get):
+        made.execute(step.sql)
+        made.execute("INSERT INTO schema_version VALUES (?, ?)", (step.version, step.name))
+    return made.serialize("main")
+
+
+@cache
+def _connection() -> apsw.Connection:
+    """One connection for all runs of this process: its prepared statements are kept."""
+    connection = apsw.Connection(":memory:", statementcachesize=512)
+    connection.execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
+    return connection
+
+
+class Server:
+    """See the module."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        connection = _connection()
+        connection.deserialize("main", _image())
+        connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
+        self._execute = connection.cursor().execute
+        self.queries = QUERIES
+        self.on_commit: Callable[[], None] = lambda: None
+
+    def read(self, query: Query, params: Params) -> Rows:
+        """Rows of what is committed."""
+        try:
+            return self._execute(query.text, params).fetchall()
+        except apsw.Error as error:
+            raise StoreError(f"{query.name}: {error}") from error
+
+    def ask(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """For the judges: any question."""
+        return self._execute(sql, params).fetchall()
+
+    def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+        """One transaction for all of them; each gets its own outcome."""
+        execute = self._execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            known = {}
+            query = self.queries["guarded_balance"].text
+            for account in sorted(guarded(units)):
+                row = execute(query, dict(zip(("book", "owner", "currency"), account, strict=True)))
+                known[account] = row.get or 0
+            group = Group(known)
+            outcomes = [self._apply(group, unit) for unit in units]
+            for closing, params in group.closing(self.queries, 0):
+                execute(closing.text, params)
+        except BaseException:
+            execute("ROLLBACK")
+            raise
+        execute("COMMIT")
+        self.on_commit()
+        return outcomes
+
+    def _apply(self, group: Group, unit: Unit) -> Outcome:
+        execute = self._execute
+        returned: Returned = []
+        execute("SAVEPOINT unit")
+        try:
+            for step in unit.steps:
+                if step.query.counted:
+                    rows = execute(step.query.text, step.params).fetchall()
+                    returned.append(counted(step, rows))
+                else:
+                    execute(step.query.text, step.params)
+            group.check(unit)
+        except Exception as error:  # noqa: BLE001 - it concerns this unit alone
+            execute("ROLLBACK TO unit")
+            execute("RELEASE unit")
+            return _refused(error)
+        execute("RELEASE unit")
+        group.add(unit)
+        return returned
+
+
+def _refused(error: Exception) -> Exception:
+    if isinstance(error, apsw.Error) and not isinstance(error, StoreError | GatewayError):
+        return RefusedError(f"{type(error).__name__}: {error}")
+    return error
+
+
+class Link:
+    """One process's connection to the server."""
+
+    def __init__(
+        self, server: Server, loop: SeededLoop, process: Process, plan: Plan, story: Story
+    ) -> None:
+        """Connect."""
+        self.queries = server.queries
+        self.slot = 0
+        self.is_disturbed = True
+        self._server = server
+        self._loop = loop
+        self._process = process
+        self._plan = plan
+        self._story = story
+        self._dice = Dice(plan.seed, f"store/{process.name}")
+        self._waiting: list[tuple[Unit, asyncio.Future[Returned]]] = []
+        self._broken: str | None = None
+        self._closed = False
+
+    @property
+    def broken(self) -> str | None:
+        """Why no write is taken any more."""
+        return self._broken
+
+    async def write(self, unit: Unit) -> Returned:
+        """Commit a unit with whatever else is waiting."""
+        self._check()
+        if self._broken is not None:
+            raise StoreBrokenError(self._broken)
+        future: asyncio.Future[Returned] = self._loop.create_future()
+        self._waiting.append((unit, future))
+        if len(self._waiting) == 1:
+            self._loop.after(self._delay(), self._arrive)
+        return await future
+
+    async def read(self, query: Query, params: Params) -> Rows:
+        """Read from some committed state between now and the answer."""
+        self._check()
+        delay, early = self._delay(), self._dice.next("early") < 0.5
+        rows = self._server.read(query.given(params), params) if early else None
+        await asyncio.sleep(delay)
+        self._check()
+        if self._strikes("read_refused"):
+            raise StoreError("the connection is gone")
+        return self._server.read(query.given(params), params) if rows is None else rows
+
+    async def aclose(self) -> None:
+        """Close."""
+        self._closed = True
+
+    def cut(self) -> None:
+        """From outside: nothing of this process reaches the database any more."""
+        self._closed = True
+        self._waiting.clear()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise ClosedError("the store is closed")
+
+    def _delay(self) -> float:
+        if self._strikes("store_slow"):
+            return self._dice.next("slow") * 10
+        return 0.0003 + self._dice.next("delay") * 0.003
+
+    def _strikes(self, kind: str) -> bool:
+        rate = self._plan.rate(kind)
+        if not rate or not self.is_disturbed or self._dice.next(kind) >= rate:
+            return False
+        self._story.fault(kind, self._process.name, 0)
+        return True
+
+    def _arrive(self) -> None:
+        """A group reaches the server; it does, or does not, and we hear, or do not."""
+        group, self._waiting = self._waiting, []
+        if not group:
+            return
+        if self._strikes("write_refused"):
+            self._answer(group, [StoreError("the connection is gone")] * len(group))
+        elif self._strikes("commit_undone_unknown"):
+            self._answer(group, _nobody_knows(group))
+        elif self._strikes("commit_late_unknown"):
+            self._answer(group, _nobody_knows(group))
+            units = [unit for unit, _ in group]
+            self._loop.after(self._dice.next("late") * 30, self._server.commit, units)
+        elif self._strikes("disk_full"):
+            self._broken = "disk full"
+            self._answer(group, [StoreBrokenError(self._broken)] * len(group))
+        else:
+            outcomes = self._server.commit([unit for unit, _ in group])
+            unknown = self._strikes("commit_done_unknown")
+            self._answer(group, _nobody_knows(group) if unknown else outcomes)
+
+    def _answer(
+        self, group: list[tuple[Unit, asyncio.Future[Returned]]], outcomes: Sequence[Outcome]
+    ) -> None:
+        self._loop.call_later(
+            self._delay(), _tell, group, outcomes, context=self._process.context.copy()
+        )
+
+
+def _nobody_knows(group: Sequence[object]) -> list[Outcome]:
+    return [CommitUnknownError("the acknowledgement did not come") for _ in group]
+
+
+def _tell(group: list[tuple[Unit, asyncio.Future[Returned]]], outcomes: Sequence[Outcome]) -> None:
+    for (_, future), outcome in zip(group, outcomes, strict=True):
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

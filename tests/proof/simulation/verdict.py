@@ -1,0 +1,124 @@
+"""The judgement after a run: the gateway's books against the world bank's, payout by payout.
+
+Faults have ended and days have passed. Every payout must now be at rest, or be in the hands of
+people with a reason; what it says must be what the bank knows; what was acknowledged must be there.
+"""
+
+from dataclasses import dataclass
+
+from gateway.domain.ledger import Book
+from gateway.domain.payout import AttemptState, Payout, PayoutState
+from gateway.store import SqlStore, Vault, webhook_payload
+from tests.proof.simulation.people import People
+from tests.proof.simulation.replica import KEK
+from tests.proof.simulation.server import Link
+from tests.proof.simulation.world import World
+
+P = PayoutState
+AT_REST = frozenset({P.PAID, P.SETTLED, P.RETURNED, P.FAILED, P.CANCELLED})
+WITH_PEOPLE = frozenset({P.PARKED, P.HELD})
+
+
+@dataclass
+class Verdict:
+    """Looks at one finished world."""
+
+    world: World
+    people: People
+
+    async def judge(self) -> None:
+        """Compare everything; what is wrong is told to the world."""
+        world = self.world
+        process = world.loop.born("judge")
+        link = Link(world.server, world.loop, process, world.plan, world.story)
+        link.is_disturbed = False
+        clock = world.replicas[0].clock
+        store = SqlStore(link, Vault(KEK), clock, webhook_payload)
+        await store.prepare()
+        for sentence in await store.audit():
+            world.broken("I7", 0, sentence)
+        rows = world.server.ask("SELECT id FROM payouts ORDER BY id")
+        known: dict[str, Payout] = {}
+        for (payout_id,) in rows:
+            payout = await store.payout(payout_id)
+            if payout is not None:
+                known[payout_id] = payout
+        for number, payout_id in sorted(self.people.told.items()):
+            if payout_id not in known:
+                world.broken("lost", number, f"{payout_id} was acknowledged and is gone")
+        broken_open = {str(one.payout_id) for one in await store.breaks()}
+        for payout in known.values():
+            self._payout(payout, broken_open)
+        self._events()
+        await self._floats(store, known)
+
+    # --- One payout ---
+
+    def _payout(self, payout: Payout, with_breaks: set[str]) -> None:
+        world, number = self.world, self.world.number_of(payout.id)
+        net = world.bank.net(number)
+        contradicted = any(one.contradictions for one in payout.attempts)
+        seen = contradicted or payout.id in with_breaks
+        told = f"{payout.state} ({payout.reason})"
+        if payout.state not in AT_REST | WITH_PEOPLE:
+            world.broken("stuck", number, f"{told} is neither at rest nor with people")
+        if payout.state in WITH_PEOPLE and not (payout.reason and payout.owner):
+            world.broken("stuck", number, f"{told} has no reason or no owner")
+        if net > 1 and not (seen and number in world.lied_about()):
+            world.broken("double", number, f"{told}, and the bank shows {net} payments")
+        if payout.state in {P.FAILED, P.CANCELLED, P.RETURNED} and net != 0 and not seen:
+            world.broken("I8", number, f"{told}, and the bank shows {net} payments")
+        if payout.state is P.HELD and net != 0 and not seen:
+            world.broken("I8", number, f"{told}, and the bank shows {net} payments")
+        if payout.state in {P.PAID, P.SETTLED}:
+            self._paid(payout, number, seen)
+
+    def _paid(self, payout: Payout, number: int, seen: bool) -> None:
+        world = self.world
+        (live,) = [one for one in payout.attempts if one.state is AttemptState.CONFIRMED]
+        movements = world.bank.paid.get(number, [])
+        right = [
+            one
+            for one in movements
+            if (one.account, one.reference) == (live.channel, live.reference)
+            and one.amount_minor == payout.amount.minor
+        ]
+        if len(right) != 1 or (world.bank.net(number) != 1 and not seen):
+            world.broken("I8", number, f"paid, and the bank shows {len(right)} of this attempt")
+        if payout.state is P.PAID and not seen and "statement_missing" not in world.plan.faults:
+            world.broken("I15", number, "paid, on no statement, and no break is open")
+
+    # --- The whole ---
+
+    def _events(self) -> None:
+        """I9: the history of every payout is complete and ends where the payout stands."""
+        rows = self.world.server.ask(
+            "SELECT p.id, p.version, COUNT(e.seq), COALESCE(MAX(e.seq), 0) FROM payouts p "
+            "LEFT JOIN events e ON e.merchant_id = p.merchant_id AND e.payout_id = p.id "
+            "GROUP BY p.id, p.version HAVING COUNT(e.seq) <> p.version OR MAX(e.seq) <> p.version"
+        )
+        for payout_id, version, count, last in rows:
+            number = self.world.number_of(str(payout_id))
+            told = f"version {version}, {count} events, the last is {last}"
+            self.world.broken("I9", number, told)
+
+    async def _floats(self, store: SqlStore, known: dict[str, Payout]) -> None:
+        """Where nothing is open, our float is what lies at the bank."""
+        world = self.world
+        odd = {
+            one.channel
+            for payout in known.values()
+            for one in payout.attempts
+            if one.contradictions or payout.state is P.PARKED
+        }
+        if world.plan.faults.keys() & {"statement_double"}:
+            return  # a fee line that stands there twice is believed until a person corrects it
+        balances: dict[tuple[Book, str], int] = {}
+        for balance in await store.balances():
+            balances[balance.account.book, balance.account.owner] = balance.minor
+        for institution in world.network.institutions.values():
+            for name, there in institution.balances().items():
+                ours = balances.get((Book.FLOAT, name), 0)
+                open_minor = balances.get((Book.IN_TRANSIT, name), 0)
+                if open_minor == 0 and name not in odd and ours != there:
+                    world.broken("float", 0, f"{name}: {ours} in our books, {there} there")

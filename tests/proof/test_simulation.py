@@ -1,0 +1,98 @@
+"""Whole gateways in virtual time: no seed breaks a promise, one seed is one history, and wrong
+rules are found. `python -m tests.proof.simulation` runs as many seeds as one has time for.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.proof.simulation.campaign import Result, run
+from tests.proof.simulation.plan import FAULTS, plan_of
+from tests.proof.simulation.run import run_plan
+from tests.proof.simulation.shrink import shrunk
+from tests.proof.simulation.wrong import WRONG, found_by, in_force
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 60
+BUSY_SEED = 12
+"""Three replicas and many kinds of fault."""
+FINDERS = {
+    "a timeout is taken for a refusal": 1,
+    "not found is taken for dead": 1,
+    "sent before the commit": 1,
+    "the POST is retried": 1,
+    "a resend gets a new reference": 1,
+    "no version guard": 2,
+}
+"""Which seed finds a wrong rule first."""
+
+
+@pytest.fixture(scope="module")
+def campaign() -> Result:
+    """The first seeds, on this core."""
+    return run(seeds=SEEDS, cores=1)
+
+
+def test_no_promise_is_broken(campaign: Result) -> None:
+    """Nothing is paid twice, lost or silently stuck, and the books agree with the bank's."""
+    assert campaign.seeds == SEEDS
+    assert (campaign.failing, campaign.broken) == ([], Counter())
+
+
+def test_the_world_was_disturbed(campaign: Result) -> None:
+    """The seeds really pay, and most kinds of fault strike even in so few of them."""
+    assert campaign.payouts > 10 * SEEDS
+    missing = FAULTS.keys() - campaign.faults.keys() - {"short_float"}
+    assert len(missing) < len(FAULTS) / 5, sorted(missing)
+
+
+def test_a_seed_is_one_history() -> None:
+    """The same seed gives the same hash of everything that happened, twice in one process."""
+    first, second = run_plan(plan_of(BUSY_SEED)), run_plan(plan_of(BUSY_SEED))
+    assert (first.hash, first.steps) == (second.hash, second.steps)
+    assert first.hash != run_plan(plan_of(BUSY_SEED + 1)).hash
+
+
+def test_another_process_lives_the_same_history() -> None:
+    """Neither what ran before nor the order of sets plays a part: a seed replays anywhere."""
+    code = (
+        "from tests.proof.simulation.plan import plan_of\n"
+        "from tests.proof.simulation.run import run_plan\n"
+        "import sys\n"
+        f"sys.stdout.write(str(run_plan(plan_of({BUSY_SEED})).hash))"
+    )
+    there = subprocess.run(  # noqa: S603 - this interpreter, a constant program
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert there.stdout == str(run_plan(plan_of(BUSY_SEED)).hash)
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_a_wrong_rule_is_found(name: str) -> None:
+    """The simulation has teeth: the seed that found the rule first finds it again."""
+    assert found_by(name, [FINDERS[name]]) is not None
+    assert run_plan(plan_of(FINDERS[name])).first is None
+
+
+def test_a_failing_run_is_shrunk_and_told() -> None:
+    """What is left of a failing run is small, fails alike, and tells who sent and what moved."""
+    with in_force("not found is taken for dead"):
+        failing = run_plan(plan_of(1))
+        small = shrunk(failing)
+    assert failing.first is not None
+    assert small.first is not None
+    assert len(small.plan.wishes) < len(failing.plan.wishes)
+    assert len(small.plan.faults) <= len(failing.plan.faults)
+    told = small.story.of(small.violations[0].number)
+    for word in ("armed", "submit", "BANK", "VIOLATION"):
+        assert word in told
