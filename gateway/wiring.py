@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from gateway.clock import SystemClock, SystemEntropy
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
-from gateway.ports import Entropy, Scope, Store
+from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.store import open_store
+from gateway.store.copies import online_backup
+from gateway.store.mark import read_mark, write_mark
 from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
@@ -44,6 +48,8 @@ class Assembly:
     courier: Courier
     sender: WebhookSender
     store: Store
+    data_dir: Path
+    watch: Watch
     observe: Observe
     stopping: asyncio.Event
 
@@ -107,12 +113,17 @@ async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: 
     """Open the configured database. Raises `StoreError`."""
     settings = loaded.settings
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    secrets = settings.secrets
+    url = settings.database.url.get_secret_value()
+    return await open_store(url, vault_of(loaded), clock, migrate=migrate)
+
+
+def vault_of(loaded: Loaded) -> Vault:
+    """What opens the configured installation's sealed values; one vault serves one store."""
+    secrets = loaded.settings.secrets
     previous = secrets.previous_kek
-    vault = Vault(
+    return Vault(
         secrets.kek.get_secret_value(), None if previous is None else previous.get_secret_value()
     )
-    return await open_store(settings.database.url.get_secret_value(), vault, clock, migrate=migrate)
 
 
 async def assemble(loaded: Loaded) -> Assembly:
@@ -126,6 +137,11 @@ async def assemble(loaded: Loaded) -> Assembly:
     policy = policy_of(loaded)
     embedded = settings.database.url.get_secret_value().startswith("sqlite:")
     store = await open_configured_store(loaded, clock, migrate=embedded)
+    try:
+        position, quarantine = await store.position(), await store.quarantine()
+    except StoreError:
+        await store.aclose()
+        raise
     gateway = Gateway(
         store=store,
         clock=clock,
@@ -136,6 +152,8 @@ async def assemble(loaded: Loaded) -> Assembly:
         observer=observe,
         load=Load(),
         notify_base=settings.server.public_url,
+        installation=position.installation,
+        quarantine=quarantine,
     )
     worker = Worker(
         gateway,
@@ -146,10 +164,14 @@ async def assemble(loaded: Loaded) -> Assembly:
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
     courier = Courier(store, sender, clock, limit=500, concurrency=settings.worker.concurrency)
+    folder = settings.data_dir
+    watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     stopping = asyncio.Event()
     api = _api(loaded, gateway, worker, egress, observe, stopping, entropy)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
-    return Assembly(gateway, app, worker, courier, sender, store, observe, stopping)
+    return Assembly(
+        gateway, app, worker, courier, sender, store, settings.data_dir, watch, observe, stopping
+    )
 
 
 def _api(
@@ -167,6 +189,8 @@ def _api(
 
     async def ready() -> list[str]:
         problems = []
+        if gateway.halted is not None:
+            problems.append(gateway.halted.en)
         if stopping.is_set():
             problems.append("the process is stopping")
         if worker.broken is not None or not await gateway.store.healthy():
@@ -182,6 +206,7 @@ def _api(
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
         }
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
+        observe.metrics.stopped(gateway.stopped())
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         return observe.metrics.render()
@@ -196,6 +221,7 @@ def _api(
         new_webhook_secret=new_secret,
         ready=ready,
         metrics=metrics,
+        backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
