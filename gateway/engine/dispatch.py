@@ -62,6 +62,9 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
     now = gateway.clock.now()
     if gateway.stopped() is not None:
         return await put_off(gateway, payout)
+    if payout.deadline_at is not None and now >= payout.deadline_at:
+        # Every attempt so far is proven dead, and arriving too late was not asked for.
+        return await move(gateway, payout, [Failed("deadline_passed")], actor="gateway")
     chosen = route(gateway, payout, now)
     if chosen.decision.chosen is None or len(payout.attempts) >= gateway.limits.attempts_max:
         # The bound is strict: after a restore so many references are asked about, and no more.

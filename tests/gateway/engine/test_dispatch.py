@@ -280,7 +280,7 @@ async def test_the_senders_own_answer_still_counts_after_a_takeover(url: str) ->
     """Somebody else had put the attempt in doubt while the sender waited; its answer settles it."""
     async with running(url, (MUTE, B), started=False) as rig:
         payout = await rig.accept()
-        rig.fault("slow", A, fixed="150ms")
+        rig.fault("slow", A, fixed="600ms")
         rig.fault("not_found_window", A, seconds="1h")
         sending = asyncio.create_task(advance(rig.gateway, Told(payout.id)))
         await until(lambda: bool(rig.moved()))

@@ -5,12 +5,25 @@ from typing import Any
 
 import pytest
 
-from channels.contract import Instrument, Resend
+from channels.contract import Instrument, NotSent, NotSentCause, Outcome, Prepared, Resend
 from gateway.domain.payout import PayoutState
-from tests.gateway.engine.rig import ATTEMPTING, LI, PAID, ZHANG, A, B, Rig, W, running, seat
+from tests.gateway.engine.doubles import Recorded
+from tests.gateway.engine.rig import (
+    ATTEMPTING,
+    LI,
+    PAID,
+    ZHANG,
+    A,
+    B,
+    Rig,
+    Seat,
+    W,
+    running,
+    seat,
+)
 
-QUIET_A = seat(A, account={"notify_url": None}, settings={"total_timeout_s": 0.15})
-QUIET_W = seat(W, settings={"total_timeout_s": 0.15})
+QUIET_A = seat(A, account={"notify_url": None})
+HASTY = {"total_timeout_s": 0.5}
 
 EXECUTED: dict[str, dict[str, Any]] = {
     "reset_after": {},
@@ -24,7 +37,6 @@ EXECUTED: dict[str, dict[str, Any]] = {
     "http_502": {"action": "http_error", "executed": True},
     "http_200_of_a_box": {"action": "http_error", "executed": True, "status": 200},
     "system_error": {"action": "reject", "code": "SYSTEM_ERROR", "executed": True},
-    "slow": {"fixed": "300ms"},
 }
 """The institution has done it, and the answer does not say so."""
 
@@ -41,7 +53,7 @@ UNDONE: dict[str, dict[str, Any]] = {
 @pytest.fixture
 async def silent(url: str) -> AsyncIterator[Rig]:
     """Institutions that send no notices: only our own inquiries find out."""
-    async with running(url, (QUIET_A, B, QUIET_W)) as made:
+    async with running(url, (QUIET_A, B, W)) as made:
         made.fault("notice_lost", W, "notice", times=None)
         yield made
 
@@ -77,6 +89,26 @@ async def test_wechat_paid_behind_a_bad_answer_is_found_and_paid_once(
     assert (await silent.look(payout)).state is PAID
     assert silent.moved() == [(W.name, 12_345)]
     assert len(silent.submitted()) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "payee"),
+    [(seat(QUIET_A, settings=HASTY), ZHANG), (seat(W, settings=HASTY), LI)],
+    ids=["alipay", "wechat"],
+)
+async def test_an_answer_that_comes_too_late_is_no_answer(
+    url: str, at: Seat, payee: Instrument
+) -> None:
+    """The request left, and we stopped waiting: in doubt, asked about, paid once."""
+    async with running(url, (at, B)) as rig:
+        rig.fault("notice_lost", at, "notice", times=None)
+        rig.fault("slow", at, fixed="700ms")
+        payout = await rig.pay(12_345, payee)
+        assert await rig.states(payout) == [(at.name, "in_doubt")]
+        await rig.pass_time(minutes=1)
+        assert (await rig.look(payout)).state is PAID
+        assert rig.moved() == [(at.name, 12_345)]
+        assert len(rig.submitted()) == 1
 
 
 @pytest.mark.parametrize("name", UNDONE)
@@ -137,15 +169,27 @@ async def test_a_rejected_second_send_proves_nothing_about_the_first(silent: Rig
     assert silent.moved() == [(A.name, 12_345)]
 
 
-async def test_a_refused_second_send_proves_nothing_about_the_first(silent: Rig) -> None:
-    """The port is shut for the resend: that one never left, but what of the first?"""
+class SecondRefused(Recorded):
+    """Its port is shut for the second send, and for that one only."""
+
+    async def send(self, prepared: Prepared) -> Outcome:
+        """Refuse the second."""
+        if self.sent == 1:
+            self.sent += 1
+            return NotSent(NotSentCause.REFUSED)
+        return await super().send(prepared)
+
+
+async def test_a_second_send_that_never_left_proves_nothing_about_the_first(silent: Rig) -> None:
+    """The resend was refused a connection: that one never left, but what of the first?"""
+    channel = SecondRefused(silent.gateway.channels[A.name])
+    silent.replace_channel(channel)
     silent.fault("reset_before", A)
     payout = await silent.pay()
-    await silent.pass_time(seconds=15)
-    refusal = await silent.refuse(A)
-    await silent.pass_time(minutes=2)
+    await silent.pass_time(seconds=110)
+    assert channel.sent == 2
     assert await silent.states(payout) == [(A.name, "in_doubt")]
-    await silent.mend(refusal)
+    assert silent.submitted(B) == []
     await silent.pass_time(minutes=20)
     assert (await silent.look(payout)).state is PAID
     assert silent.moved() == [(A.name, 12_345)]

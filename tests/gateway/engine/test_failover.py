@@ -239,6 +239,17 @@ async def test_a_deadline_ends_the_waiting(rig: Rig) -> None:
     assert await rig.balance(Book.HELD, rig.merchant.id) == 0
 
 
+async def test_nothing_is_sent_after_the_deadline(rig: Rig) -> None:
+    """A refusal that is proven only after the deadline does not lead to another channel."""
+    rig.fault("reject", A, code="EXCEED_LIMIT_DM_MAX_AMOUNT")
+    payout = await rig.pay(deadline_at=rig.now() + timedelta(seconds=5))
+    await rig.pass_time(minutes=1)
+    after = await rig.look(payout)
+    assert (after.state, after.reason) == (FAILED, "deadline_passed")
+    assert [one.channel for one in after.attempts] == [A.name]
+    assert not rig.moved()
+
+
 async def test_without_a_deadline_it_gives_up_after_a_day(rig: Rig) -> None:
     """Waiting ends some time; the installation's limit is a day."""
     for one in (A, B):

@@ -26,7 +26,7 @@ from tests.gateway.engine.rig import (
     until,
 )
 
-SLOW: dict[str, Any] = {"times": None, "fixed": "60ms"}
+SLOW: dict[str, Any] = {"times": None, "fixed": "120ms"}
 ONE = seat(A, account={"notify_url": None})
 
 
@@ -237,9 +237,8 @@ async def test_a_store_that_is_away_for_a_moment_is_tried_again(
             patch.setattr(rig.store, "due", gone_due)
             patch.setattr(rig.store, "record", gone_record)
             payout = await rig.accept()
-            await asyncio.sleep(0.05)
+            await until(lambda: rig.witness.alarmed("store.unavailable") >= 1)
             assert rig.submitted() == []
-            assert rig.witness.alarmed("store.unavailable") >= 1
             away = False
             await rig.quiet()
         assert (await rig.look(payout)).state is PAID

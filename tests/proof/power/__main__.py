@@ -1,4 +1,4 @@
-"""`python -m tests.proof.power [--cuts N] [--seed S] [--replay SEED]`: live figures, a JSON line."""
+"""`python -m tests.proof.power [--cuts N] [--seed S] [--replay SEED]`: figures, one JSON line."""
 
 import argparse
 import json

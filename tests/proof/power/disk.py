@@ -27,16 +27,20 @@ class Inode:
 
     def write(self, offset: int, data: bytes) -> None:
         """Change what is read; durable only later."""
+        self._part()
         _put(self.live, offset, data)
         self.pending.append((offset, data))
 
     def truncate(self, size: int) -> None:
         """Cut to a size; durable only later."""
+        self._part()
         _cut(self.live, size)
         self.pending.append((size, None))
 
     def sync(self) -> None:
         """Make everything so far durable."""
+        if self.durable is self.live:
+            return
         for place, data in self.pending:
             _apply(self.durable, place, data)
         self.pending.clear()
@@ -64,7 +68,12 @@ class Inode:
             else:
                 faults["kept"] += 1
                 _apply(content, place, data)
-        return Inode(bytearray(content), content)
+        return Inode(content, content)
+
+    def _part(self) -> None:
+        """One buffer is enough until a survivor is written to: most are only read."""
+        if self.durable is self.live:
+            self.durable = bytearray(self.live)
 
 
 class Disk:

@@ -49,7 +49,7 @@ def payouts(facts: Facts) -> list[Payout]:
 def of_change(
     facts: Facts, change: Change, endpoints: Sequence[Endpoint], intake: Intake | None = None
 ) -> Effects:
-    """Everything a change leaves: payout, events, entries, balances, webhooks, decision, evidence."""
+    """Everything a change leaves: payout, events, postings, webhooks, decision, evidence."""
     after, before = change.after, change.before
     made = Effects()
     made.facts["payout", after.id] = after

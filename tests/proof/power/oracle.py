@@ -10,7 +10,7 @@ _ALL = 100_000
 
 
 async def facts_of(store: SqlStore, database: SteppedDatabase) -> Facts:
-    """All that the journal speaks of, through the store where it can be asked, else from its rows."""
+    """All that the journal speaks of, through the store where it can be asked, else by rows."""
     facts: Facts = {}
     for payout in reversed(await store.search(Search(None, limit=_ALL))):
         facts["payout", payout.id] = payout

@@ -57,7 +57,7 @@ class Result:
 class _StepLoop(asyncio.SelectorEventLoop):
     """A loop without other threads: waking it up needs no socket."""
 
-    call_soon_threadsafe = asyncio.SelectorEventLoop.call_soon  # type: ignore[assignment] - same use
+    call_soon_threadsafe = asyncio.SelectorEventLoop.call_soon
 
 
 def run(cuts: int, seed: int, say: Say, *, processes: int = 2) -> Result:
@@ -89,10 +89,10 @@ def _run(cuts: int, seed: int, say: Say, pool: ProcessPoolExecutor | None) -> Re
             )
     result.seconds = round(time.monotonic() - began, 1)
     result.cuts_per_s = round(result.power_cuts / (time.monotonic() - began))
-    _controls(result, seed, max(10, stories // 10), pool)
+    _controls(result, seed, max(6, stories // 10), pool)
     say(
-        f"{result.stories} stories, {result.operations:,} operations in {result.commits:,} commits, "
-        f"{result.sends:,} sends; unsynced pieces: {_tally(result.faults)}"
+        f"{result.stories} stories, {result.operations:,} operations in {result.commits:,} "
+        f"commits, {result.sends:,} sends; unsynced pieces: {_tally(result.faults)}"
     )
     say(f"cut in: {_tally(result.points)}; lives ended by: {_tally(result.endings)}")
     say(
@@ -110,9 +110,7 @@ def replay(seed: int, say: Say, durability: Durability = Durability.FULL) -> Tal
     return tale
 
 
-def _controls(
-    result: Result, seed: int, stories: int, pool: ProcessPoolExecutor | None
-) -> None:
+def _controls(result: Result, seed: int, stories: int, pool: ProcessPoolExecutor | None) -> None:
     for durability in (Durability.NORMAL, Durability.OFF, Durability.LYING):
         for tale in _tales(range(seed, seed + stories), durability, pool):
             result.control_cuts += tale.cuts

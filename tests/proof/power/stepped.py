@@ -8,12 +8,11 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
-
-from gateway.store.database import Returned, Rows, Unit
+from gateway.store.database import ClosedError, Returned, Rows, Unit
 from gateway.store.queries import Params, Query
-from gateway.store.sqlite import SqliteDatabase, _ReadLoop
+from gateway.store.sqlite import SqliteDatabase, _Read, _ReadLoop
 from tests.proof.power import vfs
 
 
@@ -38,6 +37,14 @@ class Listener(Protocol):
 
     def committed(self, units: list[Unit]) -> None:
         """They were, or were not; the callers hear next."""
+
+
+class _AtOnce:
+    """Stands in for the event loop towards a reader that runs on the loop's own thread."""
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object) -> None:
+        """Hand the answer over now: there is no other thread to wake."""
+        callback(*args)
 
 
 class SteppedDatabase(SqliteDatabase):
@@ -73,9 +80,14 @@ class SteppedDatabase(SqliteDatabase):
         return await super().write(unit)
 
     async def read(self, query: Query, params: Params) -> Rows:
-        """Read on the first reader connection."""
-        self._loop.call_soon(self._read_step)
-        return await super().read(query, params)
+        """Read on the first reader connection, at once."""
+        if self._closed:
+            raise ClosedError("the store is closed")
+        future: asyncio.Future[Rows] = self._loop.create_future()
+        self._reads.put(_Read(query.given(params), params, future))
+        self._reads.put(None)
+        self._read_loop()
+        return await future
 
     async def aclose(self) -> None:
         """Close, on this thread."""
@@ -95,19 +107,14 @@ class SteppedDatabase(SqliteDatabase):
             self._writer.execute(f"PRAGMA synchronous={self.durability}")
 
     def _start(self) -> None:
-        self._read_loop: Callable[[], None] = _ReadLoop(
-            self._reads, self._readers[0], asyncio.get_running_loop()
+        self._read_loop = _ReadLoop(
+            self._reads, self._readers[0], cast(asyncio.AbstractEventLoop, _AtOnce())
         )
 
     def _step(self) -> None:
         if not self._writes.empty():
             self._writes.put(None)
             self._write_loop()
-
-    def _read_step(self) -> None:
-        if not self._reads.empty():
-            self._reads.put(None)
-            self._read_loop()
 
     def _commit(self, units: list[Unit]) -> list[Returned | Exception]:
         if self.listener is None:

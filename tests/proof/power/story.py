@@ -192,8 +192,8 @@ class Story:
     async def _life(self, before: Ending | None) -> Ending:
         rng = self._rng
         self._ending = rng.choices(("cut", "kill", "stop"), (6, 3, 2))[0]
-        # A kill in a sync leaves a whole commit in the log that nobody was told of: the next process
-        # shows it, and must not vouch for it before it is durable.
+        # A kill in a sync leaves a whole commit in the log that nobody was told of: the next
+        # process shows it, and must not vouch for it before it is durable.
         self._at_sync = rng.random() < 0.6
         self._calls, self._ends_in = 0, int(rng.expovariate(1 / rng.choice((60, 300, 900)))) + 1
         pages = rng.choice((1, 4, 10, 30, None))
@@ -230,7 +230,7 @@ class Story:
     async def _came_back(
         self, store: SqlStore, database: SteppedDatabase, before: Ending | None
     ) -> bool:
-        """Hold what a life starts from against the journal; false when there is nothing to go on."""
+        """Hold what a life starts from against the journal; false when it cannot go on."""
         facts, wrongs = await _read(store, database)
         if self._machine.off:
             return False
@@ -304,20 +304,25 @@ class Story:
         waiting, self._waiting = self._waiting, []
         for cut in waiting:
             self._count(cut.where, cut.faults)
-            try:
-                async with _store(
-                    self._home,
-                    self._home.check,
-                    Machine(cut.disk),
-                    self._workload.clock,
-                ) as (store, database):
-                    facts, wrongs = await _read(store, database)
-                    if not await store.healthy():
-                        wrongs.append("the store takes no writes")
-            except (StoreError, apsw.Error) as error:
-                self._torn(f"{cut.where}: cannot be opened: {error}")
-                continue
+            facts, wrongs = await self._reopened(cut.disk)
             self._verdict(cut.where, facts, wrongs, cut.floor, cut.until, cut.sent)
+
+    async def _reopened(self, disk: Disk) -> tuple[Facts, list[str]]:
+        """Start a fresh machine on what survived; all that is there, and what is wrong with it."""
+        machine = Machine(disk)
+        try:
+            async with _store(self._home, self._home.check, machine, self._workload.clock) as (
+                store,
+                database,
+            ):
+                facts, wrongs = await _read(store, database)
+                if not await store.healthy():
+                    wrongs.append("the store takes no writes")
+                # Seen enough: no need to stop in good order.
+                machine.off = True
+                return facts, wrongs
+        except (StoreError, apsw.Error) as error:
+            return {}, [f"cannot be opened: {error}"]
 
     def _verdict(
         self,

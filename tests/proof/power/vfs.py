@@ -2,12 +2,14 @@
 
 Locks and the WAL's shared memory are the real ones of the unix VFS, on an empty file: they do not
 outlive a machine. Every byte of database, log and journal, and every name, is on the `Disk`.
-Directories are synced where the unix VFS syncs them: on the first sync of a journal or log that was
-just made, and on an unlink that asks for it.
+Directories are synced where the unix VFS syncs them (sqlite os_unix.c, unixOpen and unixSync): on
+the first sync of every journal or log opened with leave to create it, also when it was there
+already, and on an unlink that asks for it.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Literal
 
 import apsw
@@ -49,12 +51,12 @@ class Machine:
 
 
 class _File(apsw.VFSFile):
-    """One open file; only the database file has a real one under it, for locks and shared memory."""
+    """One open file; only the database has a real one under it, for locks and shared memory."""
 
     def __init__(self, machine: Machine, name: str | apsw.URIFilename, flags: list[int]) -> None:
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
         self._machine = machine
-        self._name = Path(path).name
+        self._name = path.rpartition("/")[2]
         self._locks = bool(flags[0] & apsw.SQLITE_OPEN_MAIN_DB)
         opened = machine.disk.open(self._name, create=bool(flags[0] & apsw.SQLITE_OPEN_CREATE))
         if opened is None:
@@ -62,14 +64,18 @@ class _File(apsw.VFSFile):
         self._inode, made = opened
         if made:
             machine.reached("open", self._name)
-        self._sync_names = made and bool(flags[0] & _JOURNALS)
+        self._sync_names = bool(flags[0] & apsw.SQLITE_OPEN_CREATE) and bool(flags[0] & _JOURNALS)
         if self._locks:
             super().__init__("unix", name, flags)
 
-    def excepthook(self, etype: object, evalue: object, etraceback: object) -> None:
+    def excepthook(
+        self,
+        etype: type[BaseException] | None,
+        evalue: BaseException | None,
+        etraceback: TracebackType | None,
+    ) -> bool:
         """After the cut there is nobody to tell."""
-        if not self._machine.off:
-            super().excepthook(etype, evalue, etraceback)
+        return self._machine.off or super().excepthook(etype, evalue, etraceback)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - APSW's name
         self._machine.must_be_on()
@@ -137,10 +143,15 @@ class PowerVfs(apsw.VFS):
         """From now on the database in a directory is on this machine's drive."""
         self._machines[str(directory)] = machine
 
-    def excepthook(self, etype: object, evalue: object, etraceback: object) -> None:
+    def excepthook(
+        self,
+        etype: type[BaseException] | None,
+        evalue: BaseException | None,
+        etraceback: TracebackType | None,
+    ) -> bool:
         """After a cut there is nobody to tell; anything else is a defect of this model."""
-        if not isinstance(evalue, PowerLostError):
-            super().excepthook(etype, evalue, etraceback)
+        lost = isinstance(evalue, PowerLostError)
+        return lost or super().excepthook(etype, evalue, etraceback)
 
     def xOpen(  # noqa: N802 - APSW's name
         self, name: str | apsw.URIFilename | None, flags: list[int]
@@ -155,12 +166,12 @@ class PowerVfs(apsw.VFS):
     def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: N802 - APSW's name
         machine = self._machine(pathname)
         machine.must_be_on()
-        return machine.disk.exists(Path(pathname).name)
+        return machine.disk.exists(pathname.rpartition("/")[2])
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - APSW's name
         machine = self._machine(filename)
         machine.must_be_on()
-        name = Path(filename).name
+        name = filename.rpartition("/")[2]
         if not machine.disk.unlink(name):
             raise apsw.IOError(f"there is no {name}")
         machine.reached("unlink", name)
@@ -169,4 +180,4 @@ class PowerVfs(apsw.VFS):
             machine.reached("synced", name)
 
     def _machine(self, path: str) -> Machine:
-        return self._machines[str(Path(path).parent)]
+        return self._machines[path.rpartition("/")[0]]

@@ -33,7 +33,6 @@ from gateway.ports import (
     Merchant,
     StaleError,
 )
-from gateway.store import SqlStore
 from tests import builders as build
 from tests.proof.power.facts import Effects, Facts, book, of_change, payouts
 from tests.proof.power.journal import Operation
@@ -83,7 +82,7 @@ class Workload:
     """A stream of batches. Numbers never repeat, also when what they named was lost in a cut."""
 
     def __init__(self, rng: Random, first: int = 0) -> None:
-        """Everything it does follows from `rng` and the facts it is shown; numbers start after `first`."""
+        """All it does follows from `rng` and the facts it is shown; numbers start after `first`."""
         self.clock = Watch()
         self._rng = rng
         self._number = first
@@ -95,22 +94,8 @@ class Workload:
     def setup(self, facts: Facts) -> list[list[Operation]]:
         """What must be there before there can be payouts, as far as it is not."""
         self._facts = facts
-        directory = [
-            Operation(
-                f"add merchant {merchant.id}",
-                lambda store, merchant=merchant: store.add_merchant(merchant, "ops"),
-                _audited(("merchant", merchant.id), merchant),
-            )
-            for merchant in MERCHANTS.values()
-        ]
-        endpoints = [
-            Operation(
-                f"put endpoint {endpoint.id}",
-                lambda store, endpoint=endpoint: store.put_endpoint(endpoint, "ops"),
-                _audited(("endpoint", endpoint.id), endpoint),
-            )
-            for endpoint in ENDPOINTS
-        ]
+        directory = [_add(merchant) for merchant in MERCHANTS.values()]
+        endpoints = [_put(endpoint) for endpoint in ENDPOINTS]
         money = [
             self._post(ledger.funded(MerchantId(RICH), Currency.CNY, 10**10), "deposit"),
             *(self._post(ledger.topped_up(name, Currency.CNY, 10**10), name) for name in CHANNELS),
@@ -528,6 +513,22 @@ class Workload:
 
 def _sent(payout: Payout) -> tuple[str, str]:
     return payout.attempts[-1].channel, payout.attempts[-1].reference
+
+
+def _add(merchant: Merchant) -> Operation:
+    return Operation(
+        f"add merchant {merchant.id}",
+        lambda store: store.add_merchant(merchant, "ops"),
+        _audited(("merchant", merchant.id), merchant),
+    )
+
+
+def _put(endpoint: Endpoint) -> Operation:
+    return Operation(
+        f"put endpoint {endpoint.id}",
+        lambda store: store.put_endpoint(endpoint, "ops"),
+        _audited(("endpoint", endpoint.id), endpoint),
+    )
 
 
 def _is_new(operation: Operation, facts: Facts) -> bool:
