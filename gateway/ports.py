@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, Protocol
 
 from channels.contract import Evidence, FeeSchedule, StatementLine
@@ -350,6 +351,56 @@ class StateCheck:
     holds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a database has come. One that is behind what it once was has been restored."""
+
+    installation: str
+    feed: int
+    """Position of the newest event."""
+    attempts: int
+    """Attempts ever armed."""
+
+    def is_behind(self, mark: "Position") -> bool:
+        """Whether it lacks something that a database with this mark had."""
+        other = self.installation != mark.installation
+        return other or self.feed < mark.feed or self.attempts < mark.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A time in which nothing is sent, since the database may have forgotten what was."""
+
+    id: int
+    cause: str
+    backup_at: datetime
+    """What happened since then may be forgotten."""
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Two people vouch for what a channel cannot prove; in force once the second has agreed."""
+
+    channel: str
+    reason: str
+    asked_by: str
+    agreed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup: the manifest beside the file."""
+
+    schema: int
+    position: Position
+    at: datetime
+    """Everything committed until then is in it."""
+    size: int
+    sha256: str
+
+
 # --- The store ---------------------------------------------------------------------------------
 
 
@@ -588,6 +639,68 @@ class AuditStore(Protocol):
         """A page of payouts, newest first, against what their events committed to."""
 
 
+class RestoreStore(Protocol):
+    """Knowing that one was restored, and not sending until what was forgotten is known again."""
+
+    async def position(self) -> Position:
+        """How far the database has come."""
+
+    async def leap_feed(self, past: int) -> None:
+        """Give out event positions beyond this one only: those before it may have been read."""
+
+    async def last_event_at(self) -> datetime | None:
+        """When its newest event happened."""
+
+    async def quarantine(self) -> Quarantine | None:
+        """The newest quarantine, ended or not; None when there never was one."""
+
+    async def begin_quarantine(
+        self, cause: str, backup_at: datetime, at: datetime, actor: str
+    ) -> Quarantine:
+        """Begin one, in place of any that is open; one that began within a minute is the same."""
+
+    async def end_quarantine(self, quarantine: int, at: datetime, actor: str) -> bool:
+        """End it; False when it has ended already."""
+
+    async def mark_rebuilt(self, quarantine: int, payout_id: PayoutId, at: datetime) -> None:
+        """The channels have told all there is about this payout."""
+
+    async def is_rebuilt(self, quarantine: int, payout_id: PayoutId) -> bool:
+        """Whether they have."""
+
+    async def to_rebuild(
+        self, quarantine: int, after: PayoutId | None, limit: int
+    ) -> list[PayoutId]:
+        """Payouts that may still be sent and are not rebuilt, by id."""
+
+    async def count_to_rebuild(self, quarantine: int) -> int:
+        """How many there are."""
+
+    async def unfinished(self, after: PayoutId | None, limit: int) -> list[PayoutId]:
+        """Payouts that may still be sent, by id."""
+
+    async def waive(
+        self, quarantine: int, channel: str, reason: str, actor: str, at: datetime
+    ) -> Waiver:
+        """Ask for a waiver, or agree to the one another person asked for."""
+
+    async def waivers(self, quarantine: int) -> list[Waiver]:
+        """Those asked for, by channel."""
+
+    async def days_of_references(self, channel: str, references: Sequence[str]) -> dict[str, date]:
+        """On which day's stored statement each reference was paid, if on any."""
+
+    async def ledger_faults(self, after_feed: int | None) -> list[str]:
+        """What does not add up, true at any moment: postings since a position and the trial
+        balance; with None every posting and account."""
+
+    async def backup(self, file: Path, at: datetime) -> Backup:
+        """Write a consistent copy to a new file, checked, while all goes on.
+
+        Raises `StoreError` where copying is the database's own affair (PostgreSQL).
+        """
+
+
 class Store(
     PayoutStore,
     LedgerStore,
@@ -596,6 +709,7 @@ class Store(
     InboxStore,
     StatementStore,
     AuditStore,
+    RestoreStore,
     Protocol,
 ):
     """Everything durable, in one database."""

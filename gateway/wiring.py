@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,11 +23,14 @@ from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
-from gateway.ports import Entropy, Scope, Store
+from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.store import open_store
+from gateway.store.copies import online_backup
+from gateway.store.mark import read_mark, write_mark
 from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
@@ -49,6 +53,8 @@ class Assembly:
     auditor: Auditor
     sender: WebhookSender
     store: Store
+    data_dir: Path
+    watch: Watch
     observe: Observe
     stopping: asyncio.Event
 
@@ -153,6 +159,11 @@ async def assemble(loaded: Loaded) -> Assembly:
     embedded = settings.database.url.get_secret_value().startswith("sqlite:")
     signer = signer_of(loaded)
     store = await open_configured_store(loaded, clock, migrate=embedded)
+    try:
+        position, quarantine = await store.position(), await store.quarantine()
+    except StoreError:
+        await store.aclose()
+        raise
     gateway = Gateway(
         store=store,
         clock=clock,
@@ -163,6 +174,8 @@ async def assemble(loaded: Loaded) -> Assembly:
         observer=observe,
         load=Load(),
         notify_base=settings.server.public_url,
+        installation=position.installation,
+        quarantine=quarantine,
     )
     worker = Worker(
         gateway,
@@ -180,10 +193,24 @@ async def assemble(loaded: Loaded) -> Assembly:
         exports.append(ToUrl(settings.audit.export_url, sender, signer, clock))
     memory = LastSigned(settings.data_dir)
     auditor = Auditor(store, clock, observe, signer, memory, exports)
+    folder = settings.data_dir
+    watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     stopping = asyncio.Event()
     api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
-    return Assembly(gateway, app, worker, courier, auditor, sender, store, observe, stopping)
+    return Assembly(
+        gateway=gateway,
+        app=app,
+        worker=worker,
+        courier=courier,
+        auditor=auditor,
+        sender=sender,
+        store=store,
+        data_dir=folder,
+        watch=watch,
+        observe=observe,
+        stopping=stopping,
+    )
 
 
 def _api(
@@ -202,6 +229,8 @@ def _api(
 
     async def ready() -> list[str]:
         problems = []
+        if gateway.halted is not None:
+            problems.append(gateway.halted.en)
         if stopping.is_set():
             problems.append("the process is stopping")
         if worker.broken is not None or not await gateway.store.healthy():
@@ -217,6 +246,7 @@ def _api(
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
         }
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
+        observe.metrics.stopped(gateway.stopped())
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         return observe.metrics.render()
@@ -232,6 +262,7 @@ def _api(
         new_webhook_secret=new_secret,
         ready=ready,
         metrics=metrics,
+        backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,

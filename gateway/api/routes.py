@@ -12,6 +12,8 @@ from gateway.api.schemas import (
     ListQuery,
     MerchantIn,
     PayoutIn,
+    QuarantineIn,
+    ReleaseIn,
     SwitchIn,
 )
 from gateway.ports import Scope
@@ -25,6 +27,7 @@ READ, WRITE, HOOKS, ADMIN = (
 
 _PAYOUT = "/v1/payouts/{payout_id}"
 _MERCHANT = "/v1/admin/merchants/{merchant_id}"
+_QUARANTINE = "/v1/admin/quarantine"
 _CHANNEL = "/v1/admin/channels/{channel}"
 
 ROUTES: tuple[Route, ...] = (
@@ -253,6 +256,44 @@ ROUTES: tuple[Route, ...] = (
         admin.read_statements,
         ADMIN,
         views.StatementRoundView,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/backup",
+        "Write a backup beside the database",
+        admin.backup,
+        ADMIN,
+        views.BackupView,
+        status=201,
+        errors=(503,),
+    ),
+    Route(
+        "GET",
+        _QUARANTINE,
+        "Whether sending waits after a restore, and for what",
+        admin.show_quarantine,
+        ADMIN,
+        views.QuarantineView,
+    ),
+    Route(
+        "POST",
+        _QUARANTINE,
+        "Send nothing: the database was restored",
+        admin.begin_quarantine,
+        ADMIN,
+        views.QuarantineView,
+        status=201,
+        body=QuarantineIn,
+    ),
+    Route(
+        "POST",
+        f"{_QUARANTINE}/release",
+        "Vouch for a channel, as one of two people",
+        admin.release_quarantine,
+        ADMIN,
+        views.QuarantineView,
+        body=ReleaseIn,
+        errors=(409,),
     ),
     Route("GET", "/v1/admin/clock", "Show the clock", admin.show_clock, ADMIN, views.ClockView),
     Route(

@@ -397,6 +397,22 @@ class SwitchIn(Model):
     reason: Text128
 
 
+class QuarantineIn(Model):
+    """A restore that was not noticed."""
+
+    reason: Text128
+    backup_at: Moment | None = Field(
+        default=None, description="From when on things may be forgotten; else the newest event"
+    )
+
+
+class ReleaseIn(Model):
+    """What one of two people says about a channel in quarantine."""
+
+    channel: SlugId
+    reason: Text128
+
+
 class AdvanceIn(Model):
     """How far a test clock moves."""
 

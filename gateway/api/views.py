@@ -21,9 +21,11 @@ from channels.money import Currency
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
 from gateway.domain.reconciliation import Break, BreakKind
+from gateway.engine.quarantine import Standing
 from gateway.ports import (
     AccountBalance,
     ApiKey,
+    Backup,
     Delivery,
     DeliveryState,
     Endpoint,
@@ -311,7 +313,48 @@ class ChannelView(TypedDict):
     unknown_ppm: int
     observations: int
     quarantined: bool
+    stopped: str | None
     latency_ms: int
+
+
+class PositionView(TypedDict):
+    """How far a database has come."""
+
+    installation: str
+    feed: int
+    attempts: int
+
+
+class BackupView(TypedDict):
+    """A finished backup on the gateway's machine."""
+
+    file: str
+    schema: int
+    position: PositionView
+    at: str
+    size: int
+    sha256: str
+
+
+class QuarantinedChannelView(TypedDict):
+    """What a quarantine still wants to know of a channel."""
+
+    channel: str
+    statements_awaited: list[str]
+    asked_by: str | None
+    agreed_by: str | None
+    reason: str | None
+
+
+class QuarantineView(TypedDict):
+    """Whether sending waits after a restore, and for what."""
+
+    quarantined: bool
+    cause: str | None
+    backup_at: str | None
+    started_at: str | None
+    payouts_open: int
+    channels: list[QuarantinedChannelView]
 
 
 class ChannelList(TypedDict):
@@ -364,11 +407,13 @@ class AliveView(TypedDict):
     status: str
 
 
-class ReadyView(TypedDict):
+class ReadyView(TypedDict, total=False):
     """Whether payouts are taken now, and if not, a sentence per cause."""
 
-    ready: bool
-    problems: list[str]
+    ready: Required[bool]
+    problems: Required[list[str]]
+    sending: str
+    """Why nothing is sent now: `quarantined` or `halted`; absent while sending goes on."""
 
 
 class VersionView(TypedDict):
@@ -617,6 +662,56 @@ def break_view(broken: Break) -> BreakView:
         "payout_id": broken.payout_id,
         "detail": broken.detail,
         "opened_at": stamp(broken.opened_at),
+    }
+
+
+def backup_view(file: str, made: Backup) -> BackupView:
+    """A backup's manifest, and where it is."""
+    return {
+        "file": file,
+        "schema": made.schema,
+        "position": {
+            "installation": made.position.installation,
+            "feed": made.position.feed,
+            "attempts": made.position.attempts,
+        },
+        "at": str(stamp(made.at)),
+        "size": made.size,
+        "sha256": made.sha256,
+    }
+
+
+def quarantine_view(standing: Standing | None) -> QuarantineView:
+    """How far the open quarantine has come; without one, that there is none."""
+    if standing is None:
+        return {
+            "quarantined": False,
+            "cause": None,
+            "backup_at": None,
+            "started_at": None,
+            "payouts_open": 0,
+            "channels": [],
+        }
+    waivers = {one.channel: one for one in standing.waivers}
+    channels: list[QuarantinedChannelView] = []
+    for name in sorted(standing.days.keys() | waivers.keys()):
+        waiver = waivers.get(name)
+        channels.append(
+            {
+                "channel": name,
+                "statements_awaited": [str(stamp(day)) for day in standing.days.get(name, ())],
+                "asked_by": waiver.asked_by if waiver else None,
+                "agreed_by": waiver.agreed_by if waiver else None,
+                "reason": waiver.reason if waiver else None,
+            }
+        )
+    return {
+        "quarantined": True,
+        "cause": standing.quarantine.cause,
+        "backup_at": stamp(standing.quarantine.backup_at),
+        "started_at": stamp(standing.quarantine.started_at),
+        "payouts_open": standing.to_rebuild,
+        "channels": channels,
     }
 
 

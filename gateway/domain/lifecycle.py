@@ -11,6 +11,7 @@ from typing import assert_never
 
 from gateway.domain.payout import (
     Accepted,
+    Adopted,
     Armed,
     Attempt,
     AttemptState,
@@ -47,6 +48,10 @@ PAYOUT_EDGES: Mapping[tuple[PayoutState, type[Event]], PayoutState] = {
     (P.ROUTING, Cancelled): P.CANCELLED,
     (P.ROUTING, Failed): P.FAILED,
     (P.ROUTING, Armed): P.ATTEMPTING,
+    # After a restore: the record had forgotten that it had given the payout to a channel.
+    (P.HELD, Adopted): P.ATTEMPTING,
+    (P.SCHEDULED, Adopted): P.ATTEMPTING,
+    (P.ROUTING, Adopted): P.ATTEMPTING,
     (P.ATTEMPTING, Resent): P.ATTEMPTING,
     (P.ATTEMPTING, Pended): P.ATTEMPTING,
     (P.ATTEMPTING, Doubted): P.ATTEMPTING,
@@ -119,12 +124,12 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
         raise TransitionError(f"{payout.id}: {event.kind} has no edge from {payout.state}")
     attempts, reason, owner = payout.attempts, payout.reason, payout.owner
     match event:
-        case Armed(attempt=attempt):
+        case Armed(attempt=attempt) | Adopted(attempt=attempt):
             if payout.live is not None or attempt.number != len(payout.attempts) + 1:
                 raise TransitionError(f"{payout.id}: attempt {attempt.number} would be a second")
             if attempt.state is not A.ARMED:
                 raise TransitionError(f"{payout.id}: a new attempt starts armed")
-            attempts, reason = (*attempts, attempt), None
+            attempts, reason, owner = (*attempts, attempt), None, None
         case Held(reason=why, owner=who) | Parked(reason=why, owner=who):
             reason, owner = why, who
         case Cancelled(reason=why) | Failed(reason=why):

@@ -9,7 +9,7 @@ concludes that money did not move, except through `domain.certify`.
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from channels.contract import (
@@ -47,6 +47,9 @@ from gateway.ports import FloatShortError, StaleError
 from policies.facts import Decision
 from policies.health import Observed
 
+STOPPED_FOR = timedelta(minutes=2)
+"""How soon a payout is looked at again that may not be sent now."""
+
 SETTLE_TRIES = 8
 """How often an outcome is re-applied to a payout that moved meanwhile."""
 
@@ -57,11 +60,14 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
     Returns the payout as it now stands. Raises `StaleError` when somebody else moved it.
     """
     now = gateway.clock.now()
+    if gateway.stopped() is not None:
+        return await put_off(gateway, payout)
     if payout.deadline_at is not None and now >= payout.deadline_at:
         # Every attempt so far is proven dead, and arriving too late was not asked for.
         return await move(gateway, payout, [Failed("deadline_passed")], actor="gateway")
     chosen = route(gateway, payout, now)
-    if chosen.decision.chosen is None:
+    if chosen.decision.chosen is None or len(payout.attempts) >= gateway.limits.attempts_max:
+        # The bound is strict: after a restore so many references are asked about, and no more.
         return await _nowhere(gateway, payout, chosen, now)
     candidate = chosen.decision.chosen
     channel = gateway.channels[candidate.channel]
@@ -75,6 +81,8 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
     )
     with gateway.load.sends(channel.name):
         prepared = await asyncio.to_thread(channel.prepare, told, now)
+        if gateway.stopped() is not None:
+            return await put_off(gateway, payout)
         attempt = _armed(payout, channel, chosen, prepared, now)
         try:
             armed = await move(
@@ -89,9 +97,18 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
             # Another replica took the float since it was counted; the next decision knows.
             gateway.load.float_minor[channel.name] = 0
             return payout
+        if gateway.halted is not None:
+            return armed
         gateway.health.started(channel.name, segment_of(told.instrument), now)
         outcome = await send(gateway, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+async def put_off(gateway: Gateway, payout: Payout) -> Payout:
+    """Look again in a while: nothing may be armed now (`Gateway.stopped` says why)."""
+    later = gateway.clock.now() + STOPPED_FOR
+    await gateway.store.postpone(payout, later, None)
+    return replace(payout, due_at=later)
 
 
 async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
@@ -100,6 +117,8 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
     Only for channels that promise to honour their own reference (`domain.pace.may_resend`).
     """
     now = gateway.clock.now()
+    if gateway.stopped() is not None:
+        return await put_off(gateway, payout)
     channel = gateway.channels[attempt.channel]
     told = instruction_of(
         gateway,
@@ -109,11 +128,15 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         instrument=attempt.instrument,
         number=attempt.number,
     )
+    # A reference is derived once and then stored: whatever the rule says by now, this is its name.
+    told = replace(told, reference=attempt.reference)
     with gateway.load.sends(channel.name):
         prepared = await asyncio.to_thread(channel.prepare, told, now)
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
         armed = await move(gateway, payout, [event], actor="gateway", due_at=due_at)
+        if gateway.halted is not None:
+            return armed
         outcome = await send(gateway, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
 

@@ -36,7 +36,7 @@ async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
     attempt = payout.attempts[attempt.number - 1]
     now = gateway.clock.now()
     unseen = isinstance(outcome, Absent) and attempt.state is AttemptState.IN_DOUBT
-    if unseen and may_resend(attempt, channel.traits, now):
+    if unseen and gateway.stopped() is None and may_resend(attempt, channel.traits, now):
         return await resend(gateway, payout, attempt)
     if payout.version == version and payout.due_at is not None:
         due_at = next_inquiry(payout, attempt, channel.traits, now)

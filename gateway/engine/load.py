@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.ledger import Book
-from gateway.domain.payout import Armed, AttemptState, Died
+from gateway.domain.payout import Adopted, Armed, AttemptState, Died
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ class Load:
                 if entry.account.book is Book.FLOAT:
                     self.float_minor[entry.account.owner] += entry.change_minor
         for event in change.events:
-            if isinstance(event, Armed):
+            if isinstance(event, Armed | Adopted):
                 self.day_used[event.attempt.channel] += change.after.amount.minor
             elif isinstance(event, Died):
                 channel = change.after.attempts[event.number - 1].channel

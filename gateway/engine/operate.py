@@ -52,6 +52,16 @@ async def cancel(
             "a channel says that money has moved for this payout; operations must look first",
             zh="渠道称该代付已出款，需运营人员核实后处理",
         )
+    quarantine = gateway.quarantine
+    if gateway.stopped() == "quarantined" and quarantine is not None:
+        rebuilt = await gateway.store.is_rebuilt(quarantine.id, payout.id)
+        if payout.state is not PayoutState.CANCELLED and not rebuilt:
+            raise ConflictError(
+                "quarantined",
+                "the database was restored, and this payout may have been sent already: "
+                "it can be cancelled once the channels have been asked",
+                zh="数据库刚恢复，该代付可能已出款，待向渠道核实后才能取消",
+            )
     return await _act(
         gateway,
         payout_id,

@@ -23,6 +23,7 @@ from gateway.domain.reconciliation import Booked, BreakKind, Match, Reconciled, 
 from gateway.engine.dispatch import SETTLE_TRIES, settle
 from gateway.engine.gateway import Gateway
 from gateway.engine.operate import find
+from gateway.engine.quarantine import days_of, recognise
 from gateway.engine.record import move
 from gateway.ports import StaleError, StoreError
 
@@ -91,7 +92,7 @@ async def _channel(
     gateway: Gateway, channel: Channel, patience: Patience | None, report: Report
 ) -> None:
     read = await gateway.store.statement_days(channel.name)
-    for day in _days(channel, gateway.clock.now()):
+    for day in _days(gateway, channel, gateway.clock.now()):
         now = gateway.clock.now()
         if day in read or not (patience is None or patience.allows(channel.name, day, now)):
             continue
@@ -113,13 +114,18 @@ async def _channel(
         await asyncio.sleep(PACE_S)
 
 
-def _days(channel: Channel, now: datetime) -> Iterator[date]:
-    """Finished local business days whose statement should be ready, oldest first."""
+def _days(gateway: Gateway, channel: Channel, now: datetime) -> Iterator[date]:
+    """Finished local business days whose statement should be ready, oldest first.
+
+    In quarantine, back to the day of the backup, however long ago that was.
+    """
     zone = ZoneInfo(channel.traits.terms.cycle.timezone)
     ready = channel.traits.statement_ready or time(0)
     local = now.astimezone(zone)
     last = local.date() - timedelta(days=1 if local.time() >= ready else 2)
     day = last - LOOK_BACK + timedelta(days=1)
+    if gateway.quarantine is not None and gateway.quarantine.ended_at is None:
+        day = min(day, days_of(channel, gateway.quarantine)[0])
     while day <= last:
         yield day
         day += timedelta(days=1)
@@ -164,6 +170,8 @@ async def _day(
     store = gateway.store
     keys = {key for line in lines for key in (line.reference, line.channel_ref) if key}
     attempts = await store.attempts_by_references(channel.name, sorted(keys))
+    if await recognise(gateway, channel, lines, attempts):
+        attempts = await store.attempts_by_references(channel.name, sorted(keys))
     result = reconcile(channel.name, day, lines, attempts, overdue, gateway.clock.now())
     for match in result.paid:
         report.settled += await _settle(gateway, channel, day, match)

@@ -11,16 +11,24 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
-from gateway.engine.dispatch import dispatch
-from gateway.engine.gateway import Gateway, Told
+from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
 from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
+from gateway.engine.quarantine import arm
 from gateway.engine.record import move
 from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
 
 STEPS_MAX = 50
 """A payout takes at most so many steps in one turn; then the others have theirs."""
+
+STORE_BROKEN = Halt(
+    "store_broken",
+    "the database cannot be written or read any more (disk full, I/O error or damage): sending has "
+    "stopped; free or repair the disk, run `hangdao doctor`, then start again",
+    "数据库已无法读写（磁盘满、I/O 错误或损坏），已停止出款；"
+    "请修复磁盘并运行 hangdao doctor 后重新启动",
+)
 
 REFRESH = timedelta(seconds=1)
 
@@ -119,6 +127,7 @@ class Worker:
         except StoreBrokenError as broken:
             self.broken = broken
             gateway.observer.alarm("store.broken")
+            gateway.halt(STORE_BROKEN)
             self.stop()
         except (StaleError, CommitUnknownError):
             pass  # somebody else moved it, or we cannot know: its due time brings it back
@@ -147,6 +156,7 @@ async def refresh(gateway: Gateway) -> None:
     """Bring the in-memory load up to what the store counts."""
     now = gateway.clock.now()
     uses = await gateway.store.use(business_day_start(now))
+    gateway.quarantine = await gateway.store.quarantine()
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now)
 
 
@@ -193,7 +203,7 @@ def _step(gateway: Gateway, payout: Payout) -> Callable[[], Awaitable[Payout]] |
         case PayoutState.SCHEDULED:
             return lambda: move(gateway, payout, [Released("schedule")], actor="gateway")
         case PayoutState.ROUTING:
-            return lambda: dispatch(gateway, payout)
+            return lambda: arm(gateway, payout)
         case PayoutState.ATTEMPTING | PayoutState.PARKED if payout.live is not None:
             live = payout.live
             return lambda: inquire(gateway, payout, live)

@@ -72,6 +72,8 @@ class Metrics:
         )
         self.alarms = self._counter("alarms_total", "Things a person should see.", "event")
         self.unobserved = self._counter("unobserved_total", "Observations lost to a defect.")
+        self.quarantined = self._gauge("quarantined", "1 while nothing is sent after a restore.")
+        self.halted = self._gauge("halted", "1 once sending has stopped for good.")
         self._gauge("build_info", "Always 1.", "version").labels(version).set(1)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -84,6 +86,11 @@ class Metrics:
         self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(PREFIX + name, meaning, labels, registry=self.registry, buckets=buckets)
+
+    def stopped(self, why: str | None) -> None:
+        """Take over whether sending has stopped; called before a scrape."""
+        self.quarantined.set(why == "quarantined")
+        self.halted.set(why == "halted")
 
     def carry(self, uses: Mapping[str, ChannelUse], currencies: Mapping[str, str]) -> None:
         """Take over what channels carry, as the store counts it; called before a scrape."""

@@ -216,6 +216,8 @@ class Worker(Section):
 
     concurrency: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 64
     poll_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 0.5
+    halt_linger_s: Annotated[int, Field(strict=True, ge=0, le=86400)] = 60
+    """How long a halted process still answers reads before it leaves."""
 
 
 class PolicySettings(Section):

@@ -65,8 +65,17 @@ INSERT INTO attempts (
 )
 
 -- name: insert_event
-INSERT INTO events (merchant_id, payout_id, seq, kind, state, at, actor, detail, state_hash)
-VALUES (:merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash)
+-- A restore leaps over positions that were given out and forgotten: feed_base says how far.
+INSERT INTO events (
+    feed, merchant_id, payout_id, seq, kind, state, at, actor, detail, state_hash
+)
+VALUES (
+    MAX(
+        COALESCE((SELECT MAX(last.feed) FROM events AS last), 0),
+        (SELECT base FROM feed_base)
+    ) + 1,
+    :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
+)
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.

@@ -103,3 +103,17 @@ WHERE (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + base) * 65536 <= giv
 
 -- name: feed_base
 SELECT base FROM feed_base
+
+-- name: lines_by_references
+SELECT l.reference, l.day_on
+FROM json_array_elements_text(CAST(:references AS JSON)) AS wanted
+JOIN statement_lines AS l ON l.channel = :channel AND l.reference = wanted.value
+WHERE l.kind = 'payout'
+ORDER BY l.day_on, l.reference
+
+-- name: leap_feed
+-- Seen by processes that connect after it.
+UPDATE feed_base
+SET base = CAST(:past AS BIGINT) / 65536 + 1
+    - CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)
+WHERE (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + base) * 65536 <= CAST(:past AS BIGINT)

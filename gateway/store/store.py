@@ -13,12 +13,13 @@ from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
+from gateway.store.restore import Restore
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
 from gateway.store.vault import Vault
 
 
-class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements):
+class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore):
     """Everything durable, in one database."""
 
     @property

@@ -16,6 +16,7 @@ channel ls / channel pause / channel resume / channel drain / channel topup
 policy validate / policy explain / ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
+backup / restore / quarantine status / quarantine begin / quarantine release
 clock show / clock advance / fault add / fault ls / fault rm / fault clear / trigger
 demo / version
 """

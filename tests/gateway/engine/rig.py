@@ -446,8 +446,11 @@ async def process(
     limits: Limits,
 ) -> Gateway:
     """What one process has: memory and connections of its own, on the store at `url`."""
+    store = await open_store(url, Vault(KEK), world.clock, migrate=True)
     return Gateway(
-        store=await open_store(url, Vault(KEK), world.clock, migrate=True),
+        store=store,
+        installation=(await store.position()).installation,
+        quarantine=await store.quarantine(),
         clock=world.clock,
         entropy=FixedEntropy(),
         channels={seat.name: adapter(seat, world) for seat in seats},

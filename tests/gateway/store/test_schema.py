@@ -140,12 +140,14 @@ def test_every_state_of_the_transition_table_can_be_stored() -> None:
     assert attempts <= _checks("sqlite", "attempts", "state")
 
 
-def test_versions_are_numbered_alike_without_gaps() -> None:
-    """Each step exists for both databases, counted from 1."""
+def test_versions_are_numbered_alike() -> None:
+    """Each step exists for both databases, under the same number, from 1 on, no number twice."""
     sqlite, postgres = migrations("sqlite"), migrations("postgres")
 
     assert [(s.version, s.name) for s in sqlite] == [(s.version, s.name) for s in postgres]
-    assert [step.version for step in sqlite] == list(range(1, len(sqlite) + 1))
+    numbers = [step.version for step in sqlite]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 1
 
 
 def test_a_newer_schema_is_refused_with_both_versions() -> None:
