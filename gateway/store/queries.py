@@ -1,4 +1,4 @@
-"""Named SQL: reads `queries.sql` once and hands out statements ready for either database.
+"""Named SQL: reads `queries*.sql` once and hands out statements ready for either database.
 
 SQLite takes `:name` parameters as they are; for PostgreSQL they become `$1 …` here, once. Lines
 ending in `-- if given` make variants of a query without building SQL from text at run time.
@@ -63,11 +63,13 @@ class Queries:
     """Every named statement of a dialect: `queries["insert_payout"]`."""
 
     def __init__(self, dialect: Dialect) -> None:
-        """Read the shared file and the dialect's overrides, which keep their place in the order."""
-        here = files("gateway.store")
-        texts = _split((here / "queries.sql").read_text("utf-8"))
-        if dialect == "postgres":
-            texts |= _split((here / "queries_postgres.sql").read_text("utf-8"))
+        """Read the shared files, `queries.sql` first and the topics' in the order of their names,
+        then the dialect's overrides, which keep their place in the order.
+        """
+        texts: dict[str, tuple[str, ...]] = {}
+        for name, text in sorted(_files().items(), key=_last_overrides):
+            if dialect == "postgres" or not _is_override(name):
+                texts |= _split(text)
         self._queries = {
             name: _query(name, order, lines) for order, (name, lines) in enumerate(texts.items())
         }
@@ -83,6 +85,23 @@ class Queries:
     def all(self) -> list[Query]:
         """Every statement, in order."""
         return list(self._queries.values())
+
+
+def _files() -> dict[str, str]:
+    return {
+        entry.name: entry.read_text("utf-8")
+        for entry in files("gateway.store").iterdir()
+        if entry.name.startswith("queries") and entry.name.endswith(".sql")
+    }
+
+
+def _is_override(name: str) -> bool:
+    return name.endswith("_postgres.sql")
+
+
+def _last_overrides(file: tuple[str, str]) -> tuple[bool, str]:
+    # A full stop sorts before an underscore: queries.sql comes before queries_<topic>.sql.
+    return _is_override(file[0]), file[0]
 
 
 def _split(text: str) -> dict[str, tuple[str, ...]]:

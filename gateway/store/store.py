@@ -7,6 +7,7 @@ from gateway.ports import Clock, Store, StoreError
 from gateway.store.database import Database
 from gateway.store.directory import Directory
 from gateway.store.inbox import Inbox
+from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
@@ -17,7 +18,7 @@ from gateway.store.statements import Statements
 from gateway.store.vault import Vault
 
 
-class SqlStore(Payouts, Ledger, Directory, Outbox, Inbox, Statements):
+class SqlStore(Payouts, Ledger, Directory, Outbox, Inbox, Statements, Incidents):
     """Everything durable, in one database."""
 
     @property
