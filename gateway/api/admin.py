@@ -113,6 +113,7 @@ async def list_channels(call: Call) -> Answer:
     now = gateway.clock.now()
     views = gateway.health.views(gateway.channels, WHOLE, now)
     statuses = await gateway.store.channel_statuses()
+    frozen = await gateway.store.frozen()
     data: list[ChannelView] = []
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
@@ -134,6 +135,7 @@ async def list_channels(call: Call) -> Answer:
                 "observations": health.observations,
                 "quarantined": health.quarantined,
                 "latency_ms": health.latency_ms,
+                "frozen_by": frozen.get(name),
             }
         )
     return 200, {"data": data}
@@ -194,6 +196,7 @@ async def read_statements(call: Call) -> Answer:
         "settled": report.settled,
         "returned": report.returned,
         "breaks": report.breaks,
+        "dead": report.dead,
         "waiting": report.waiting,
     }
 
