@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from channels.contract import Evidence, FeeSchedule, StatementLine
+from channels.money import Money
 from gateway.domain.audit import Deed, Origin
+from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
-from gateway.domain.payout import Event, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
 from policies.health import Observed
@@ -166,6 +169,8 @@ class ApiKey:
     label: str
     created_at: datetime
     revoked_at: datetime | None = None
+    person: str | None = None
+    """Whose key it is; an operator's key without one takes no part in what needs two people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +246,22 @@ class Change:
     """The routing Decision (JSON) that led to the armed attempt, or to none."""
     evidence: Evidence | None = None
     """What the channel said, kept encrypted with the last event."""
+    incidents: tuple[Incident, ...] = ()
+    """What its events reveal; opened in the same commit."""
+    approval: Approval | None = None
+    """The second person's word that makes it certificate C7; spends the open proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A dead attempt that is asked about again, in case the proof of its death was wrong."""
+
+    payout_id: PayoutId
+    merchant_id: MerchantId
+    number: int
+    died_at: datetime
+    looks: int
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -589,8 +610,21 @@ class StatementStore(Protocol):
     async def unsettled(self, channel: str, paid_before: datetime) -> list[Booked]:
         """Confirmed attempts paid before a moment and not yet seen on a statement."""
 
-    async def open_break(self, broken: Break) -> bool:
-        """Store a break once per channel, day, kind and reference/line; False when known."""
+    async def open_break(self, broken: Break, incident: Incident | None = None) -> bool:
+        """Store a break once per channel, day, kind and reference/line; False when known.
+
+        The incident that it is, if any, is opened in the same commit.
+        """
+
+    async def doubtful(self, channel: str, signed_before: datetime) -> list[PayoutId]:
+        """Payouts with a pending or doubtful attempt there, last signed before a moment."""
+
+    async def suspects(self, attempt: Attempt, amount: Money, days: Sequence[date]) -> int:
+        """Lines of stored statements of those days that are, or might be, an attempt's.
+
+        A line under its reference or the channel's is; one that debits the same amount under no
+        reference of ours might be.
+        """
 
     async def breaks(self, channel: str | None = None) -> list[Break]:
         """Open breaks, oldest first."""
@@ -701,6 +735,47 @@ class RestoreStore(Protocol):
         """
 
 
+class IncidentStore(Protocol):
+    """Incidents, proposals of two people, and dead attempts under watch."""
+
+    async def incidents(self, *, open_only: bool) -> list[Incident]:
+        """Oldest first."""
+
+    async def incident(self, incident_id: str) -> Incident | None:
+        """One incident."""
+
+    async def frozen(self) -> dict[str, str]:
+        """Channels whose failover is frozen now, and by which incident; the shared truth."""
+
+    async def release_incident(self, incident_id: str, at: datetime, by: str, note: str) -> bool:
+        """Close it; False when there is no such open one. Leaves an audit row."""
+
+    async def propose(self, proposal: Proposal) -> None:
+        """Store an open proposal; `ConflictError` when its payout has one already."""
+
+    async def proposals(
+        self, *, open_only: bool, payout_id: PayoutId | None = None
+    ) -> list[Proposal]:
+        """Newest first."""
+
+    async def reject_proposal(
+        self, proposal_id: str, at: datetime, checker: str, person: str, note: str
+    ) -> bool:
+        """Close it without a certificate; False when it is not open any more."""
+
+    async def canary(self, channel: str, paid_after: datetime) -> tuple[PayoutId, int] | None:
+        """The attempt paid last on a channel, if that is recent enough to be found still."""
+
+    async def due_watches(self, now: datetime, limit: int) -> list[Watch]:
+        """Dead attempts to ask about now, oldest first."""
+
+    async def claim_watch(self, watch: Watch, until: datetime) -> bool:
+        """Keep others from asking until then; False when somebody else has it."""
+
+    async def watched(self, watch: Watch, due_at: datetime | None) -> None:
+        """The channel was asked and has answered; None: never again."""
+
+
 class Store(
     PayoutStore,
     LedgerStore,
@@ -710,6 +785,7 @@ class Store(
     StatementStore,
     AuditStore,
     RestoreStore,
+    IncidentStore,
     Protocol,
 ):
     """Everything durable, in one database."""

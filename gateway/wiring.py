@@ -248,6 +248,7 @@ def _api(
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
         observe.metrics.stopped(gateway.stopped())
         observe.metrics.carry(gateway.load.uses, currencies)
+        observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         return observe.metrics.render()
 
@@ -291,7 +292,7 @@ class _Requests:
         )
 
 
-async def create_operator_key(loaded: Loaded, label: str) -> str:
+async def create_operator_key(loaded: Loaded, label: str, person: str | None = None) -> str:
     """Make an operator's key straight in the store: the first one, before anything runs.
 
     Returns the key, which is shown this once. Raises `StoreError`, also when a gateway holds the
@@ -308,6 +309,7 @@ async def create_operator_key(loaded: Loaded, label: str) -> str:
             label=label,
             signed=False,
             now=clock.now(),
+            person=person,
         )
         await store.add_key(stored, "bootstrap")
     finally:

@@ -11,8 +11,8 @@ from gateway.api.schemas import (
     KeyIn,
     MerchantIn,
     QuarantineIn,
-    ReleaseIn,
     SwitchIn,
+    VouchIn,
 )
 from gateway.api.views import (
     ChannelView,
@@ -129,6 +129,7 @@ async def list_channels(call: Call) -> Answer:
     now = gateway.clock.now()
     views = gateway.health.views(gateway.channels, WHOLE, now)
     statuses = await gateway.store.channel_statuses()
+    frozen = await gateway.store.frozen()
     data: list[ChannelView] = []
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
@@ -151,6 +152,7 @@ async def list_channels(call: Call) -> Answer:
                 "quarantined": health.quarantined,
                 "stopped": gateway.stopped(),
                 "latency_ms": health.latency_ms,
+                "frozen_by": frozen.get(name),
             }
         )
     return 200, {"data": data}
@@ -211,6 +213,7 @@ async def read_statements(call: Call) -> Answer:
         "settled": report.settled,
         "returned": report.returned,
         "breaks": report.breaks,
+        "dead": report.dead,
         "waiting": report.waiting,
     }
 
@@ -247,7 +250,7 @@ async def begin_quarantine(call: Call) -> Answer:
 
 async def release_quarantine(call: Call) -> Answer:
     """POST /v1/admin/quarantine/release: ask for a channel's release, or agree to it."""
-    body: ReleaseIn = call.body
+    body: VouchIn = call.body
     await quarantine.release(call.gateway, body.channel, body.reason, call.caller.actor)
     return 200, await _quarantine(call)
 

@@ -1,9 +1,10 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, audit, payouts, views
+from gateway.api import admin, audit, incidents, payouts, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
+    CertificateIn,
     CheckpointQuery,
     EndpointIn,
     FeedQuery,
@@ -11,10 +12,13 @@ from gateway.api.schemas import (
     KeyIn,
     ListQuery,
     MerchantIn,
+    NoteIn,
+    OpenQuery,
     PayoutIn,
     QuarantineIn,
     ReleaseIn,
     SwitchIn,
+    VouchIn,
 )
 from gateway.ports import Scope
 
@@ -29,6 +33,8 @@ _PAYOUT = "/v1/payouts/{payout_id}"
 _MERCHANT = "/v1/admin/merchants/{merchant_id}"
 _QUARANTINE = "/v1/admin/quarantine"
 _CHANNEL = "/v1/admin/channels/{channel}"
+_CERTIFICATE = "/v1/admin/payouts/{payout_id}/certificate"
+_INCIDENT = "/v1/admin/incidents/{incident_id}"
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -228,6 +234,63 @@ ROUTES: tuple[Route, ...] = (
         views.PayoutView,
         errors=(409,),
     ),
+    Route(
+        "POST",
+        _CERTIFICATE,
+        "Propose that its attempt is dead",
+        incidents.propose_certificate,
+        ADMIN,
+        views.ProposalView,
+        status=201,
+        body=CertificateIn,
+        errors=(409,),
+    ),
+    Route(
+        "POST",
+        f"{_CERTIFICATE}/approve",
+        "Agree, as another person",
+        incidents.approve_certificate,
+        ADMIN,
+        views.PayoutView,
+        errors=(409,),
+    ),
+    Route(
+        "POST",
+        f"{_CERTIFICATE}/reject",
+        "Refuse or withdraw the proposal",
+        incidents.reject_certificate,
+        ADMIN,
+        views.ProposalView,
+        body=NoteIn,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/proposals",
+        "What waits for a second person",
+        incidents.list_proposals,
+        ADMIN,
+        views.ProposalList,
+        query=OpenQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/incidents",
+        "Evidence against what was proven",
+        incidents.list_incidents,
+        ADMIN,
+        views.IncidentList,
+        query=OpenQuery,
+    ),
+    Route("GET", _INCIDENT, "Show an incident", incidents.show_incident, ADMIN, views.IncidentView),
+    Route(
+        "POST",
+        f"{_INCIDENT}/release",
+        "Close an incident after looking",
+        incidents.release_incident,
+        ADMIN,
+        views.IncidentView,
+        body=ReleaseIn,
+    ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),
     Route(
         "GET",
@@ -292,7 +355,7 @@ ROUTES: tuple[Route, ...] = (
         admin.release_quarantine,
         ADMIN,
         views.QuarantineView,
-        body=ReleaseIn,
+        body=VouchIn,
         errors=(409,),
     ),
     Route("GET", "/v1/admin/clock", "Show the clock", admin.show_clock, ADMIN, views.ClockView),

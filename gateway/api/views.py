@@ -18,8 +18,10 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import Currency
+from gateway.domain.incident import Incident, IncidentKind
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
+from gateway.domain.proposal import Proposal, ProposalState
 from gateway.domain.reconciliation import Break, BreakKind
 from gateway.engine.quarantine import Standing
 from gateway.ports import (
@@ -273,6 +275,7 @@ class KeyView(TypedDict):
     label: str
     scopes: list[str]
     signed: bool
+    person: str | None
     created_at: str | None
     revoked_at: str | None
 
@@ -315,6 +318,7 @@ class ChannelView(TypedDict):
     quarantined: bool
     stopped: str | None
     latency_ms: int
+    frozen_by: str | None
 
 
 class PositionView(TypedDict):
@@ -392,7 +396,57 @@ class StatementRoundView(TypedDict):
     settled: int
     returned: int
     breaks: int
+    dead: int
     waiting: list[str]
+
+
+class ProposalView(TypedDict):
+    """One person's request to declare an attempt dead, and what another one decided."""
+
+    id: str
+    payout_id: str
+    attempt: int
+    reason: Reason
+    evidence: str
+    evidence_sha256: str | None
+    maker: str
+    maker_person: str
+    proposed_at: str | None
+    state: ProposalState
+    checker: str | None
+    checker_person: str | None
+    decided_at: str | None
+    note: str | None
+
+
+class ProposalList(TypedDict):
+    """Proposals, newest first."""
+
+    data: list[ProposalView]
+
+
+class IncidentView(TypedDict):
+    """Evidence against what was proven, for a person to look at."""
+
+    id: str
+    kind: IncidentKind
+    state: str
+    freezes: bool
+    channel: str
+    payout_id: str | None
+    attempt: int | None
+    evidence: str
+    owner: str
+    opened_at: str | None
+    released_at: str | None
+    released_by: str | None
+    note: str | None
+
+
+class IncidentList(TypedDict):
+    """Incidents, oldest first."""
+
+    data: list[IncidentView]
 
 
 class ClockView(TypedDict):
@@ -644,6 +698,7 @@ def key_view(key: ApiKey) -> KeyView:
         "label": key.label,
         "scopes": sorted(key.scopes),
         "signed": key.signing_secret is not None,
+        "person": key.person,
         "created_at": stamp(key.created_at),
         "revoked_at": stamp(key.revoked_at),
     }
@@ -712,6 +767,45 @@ def quarantine_view(standing: Standing | None) -> QuarantineView:
         "started_at": stamp(standing.quarantine.started_at),
         "payouts_open": standing.to_rebuild,
         "channels": channels,
+    }
+
+
+def proposal_view(proposal: Proposal) -> ProposalView:
+    """One proposal, for operators."""
+    return {
+        "id": proposal.id,
+        "payout_id": proposal.payout_id,
+        "attempt": proposal.attempt,
+        "reason": proposal.reason,
+        "evidence": proposal.evidence,
+        "evidence_sha256": proposal.evidence_sha256,
+        "maker": proposal.maker,
+        "maker_person": proposal.maker_person,
+        "proposed_at": stamp(proposal.proposed_at),
+        "state": proposal.state,
+        "checker": proposal.checker,
+        "checker_person": proposal.checker_person,
+        "decided_at": stamp(proposal.decided_at),
+        "note": proposal.note,
+    }
+
+
+def incident_view(incident: Incident) -> IncidentView:
+    """One incident."""
+    return {
+        "id": incident.id,
+        "kind": incident.kind,
+        "state": "open" if incident.is_open else "released",
+        "freezes": incident.is_open and incident.kind.freezes,
+        "channel": incident.channel,
+        "payout_id": incident.payout_id,
+        "attempt": incident.attempt,
+        "evidence": incident.evidence,
+        "owner": incident.owner,
+        "opened_at": stamp(incident.opened_at),
+        "released_at": stamp(incident.released_at),
+        "released_by": incident.released_by,
+        "note": incident.note,
     }
 
 

@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, str] = {
     "merchant": "merchants",
     "key": "keys",
     "payout": "payouts",
+    "attempt": "attempts",
+    "incident": "incidents",
     "channel": "channels",
     "policy": "policies",
     "ledger": "books",

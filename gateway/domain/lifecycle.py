@@ -184,9 +184,11 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 attempt,
                 digest=digest,
                 signed_at=signed_at,
-                not_after=not_after,
+                # Either send may still be taken in: the later end counts.
+                not_after=max(filter(None, (attempt.not_after, not_after)), default=None),
                 sends=attempt.sends + 1,
                 absences=0,
+                absent_at=(),
                 # A rejection of a later send says nothing about the first one.
                 refusal=None,
             )
@@ -197,14 +199,17 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 stage=stage,
                 action=action or attempt.action,
                 absences=0,
+                absent_at=(),
                 # The channel has it after all: a later "not found" completes no refusal.
                 refusal=None,
             )
-        case Doubted(refusal=refusal, absent=absent):
+        case Doubted(refusal=refusal, absent=absent, absent_at=absent_at):
+            counted = (*attempt.absent_at, absent_at) if absent_at else attempt.absent_at
             return replace(
                 attempt,
                 refusal=refusal or attempt.refusal,
                 absences=attempt.absences + 1 if absent else 0,
+                absent_at=counted if absent else (),
                 doubted_at=attempt.doubted_at or at,
             )
         case Confirmed(channel_ref=ref, paid_at=paid_at, fee_minor=fee):

@@ -17,6 +17,9 @@ PARK_AFTER = timedelta(hours=4)
 DELIVERY_LADDER_S = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Webhook tries, after Standard Webhooks' advice: 3 days in all, then dead letter."""
 
+DEAD_LADDER_S = (3600, 6 * 3600, 24 * 3600)
+"""How long after its death an attempt is asked about again: a proof may have been wrong."""
+
 
 def jitter(seed: str, seconds: int) -> timedelta:
     """Stretch a delay by 0-10 %, always the same for the same seed."""
@@ -54,6 +57,14 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
     fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
     quiet = now - attempt.signed_at >= timedelta(seconds=traits.resend.quiet_s)
     return fresh and quiet
+
+
+def next_look(payout: Payout, number: int, died_at: datetime, *, looks: int) -> datetime | None:
+    """When to ask again about a dead attempt after `looks` answers; None after the last one."""
+    if looks >= len(DEAD_LADDER_S):
+        return None
+    wait_s = DEAD_LADDER_S[looks]
+    return died_at + jitter(f"{payout.id}/{number}", wait_s)
 
 
 def next_delivery(tries: int, now: datetime) -> datetime | None:

@@ -139,6 +139,9 @@ class Attempt:
     inquiries: int = 0
     absences: int = 0
     """Inquiries in a row that found nothing under the reference."""
+    absent_at: tuple[datetime, ...] = ()
+    """Those of them that count towards C5, each far enough from the one before; empty where "not
+    found" never proves."""
     channel_ref: str | None = None
     stage: str = ""
     action: PayeeAction | None = None
@@ -293,6 +296,8 @@ class Doubted:
     cause: str
     refusal: Refusal | None = None
     absent: bool = False
+    absent_at: datetime | None = None
+    """When an absence that counts was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

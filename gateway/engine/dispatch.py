@@ -8,6 +8,7 @@ concludes that money did not move, except through `domain.certify`.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -15,6 +16,7 @@ from time import perf_counter
 from channels.contract import (
     Absent,
     Channel,
+    Evidence,
     Fault,
     Instruction,
     NotSent,
@@ -26,21 +28,26 @@ from channels.contract import (
     Unknown,
     UnknownCause,
 )
-from gateway.domain.certify import events_of
+from gateway.domain.certify import events_of, withheld
+from gateway.domain.incident import frozen_reason
 from gateway.domain.pace import must_park
 from gateway.domain.payout import (
     Armed,
     Attempt,
     AttemptState,
+    Event,
     Failed,
+    Held,
     Parked,
     Payout,
     PayoutState,
     Resent,
     Source,
 )
+from gateway.domain.silence import Asked
 from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway
+from gateway.engine.incidents import held_back_by
 from gateway.engine.record import is_news, move
 from gateway.engine.route import Route, route, segment_of
 from gateway.ports import FloatShortError, StaleError
@@ -59,6 +66,9 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
 
     Returns the payout as it now stands. Raises `StaleError` when somebody else moved it.
     """
+    frozen = await held_back_by(gateway, payout)
+    if frozen is not None:
+        return await _hold_back(gateway, payout, frozen)
     now = gateway.clock.now()
     if gateway.stopped() is not None:
         return await put_off(gateway, payout)
@@ -160,21 +170,53 @@ async def send(gateway: Gateway, channel: Channel, prepared: Prepared) -> Outcom
 
 
 async def settle(
-    gateway: Gateway, payout: Payout, number: int, outcome: Outcome | Absent, source: Source
+    gateway: Gateway,
+    payout: Payout,
+    number: int,
+    outcome: Outcome | Absent,
+    source: Source,
+    asked: Asked | None = None,
 ) -> Payout:
     """Commit whatever the outcome proves about attempt `number`, however the payout has moved.
 
-    Safe to repeat: evidence that adds nothing writes nothing.
+    Safe to repeat: evidence that adds nothing writes nothing. `asked` lets silence count.
     """
-    evidence = getattr(outcome, "evidence", None)
+
+    def judge(payout: Payout, attempt: Attempt, now: datetime) -> tuple[Event, ...]:
+        return events_of(payout, attempt, outcome, source, now, asked)
+
+    return await conclude(
+        gateway,
+        payout,
+        number,
+        judge,
+        silent=isinstance(outcome, Absent),
+        evidence=getattr(outcome, "evidence", None),
+    )
+
+
+Judge = Callable[[Payout, Attempt, datetime], tuple[Event, ...]]
+
+
+async def conclude(
+    gateway: Gateway,
+    payout: Payout,
+    number: int,
+    judge: Judge,
+    *,
+    silent: bool,
+    evidence: Evidence | None = None,
+) -> Payout:
+    """Commit what `judge` makes of attempt `number`.
+
+    It judges anew whenever the payout has moved meanwhile, unless the channel was `silent`. While
+    the attempt's channel is frozen, its word kills nothing (`certify.withheld`).
+    """
     for _ in range(SETTLE_TRIES):
         now = gateway.clock.now()
         attempt = payout.attempts[number - 1]
-        events = [
-            event
-            for event in events_of(payout, attempt, outcome, source, now)
-            if is_news(payout, event)
-        ]
+        judged = await _unfrozen(gateway, payout, attempt, judge(payout, attempt, now))
+        events = [event for event in judged if is_news(payout, event)]
         if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and not events:
             events = [Parked("in_doubt_too_long")]
         if not events:
@@ -187,7 +229,7 @@ async def settle(
             fresh = await gateway.store.payout(payout.id)
             if fresh is None:
                 raise
-            if isinstance(outcome, Absent):
+            if silent:
                 # "Not found" spoke of what the channel had when it was asked. Held against a
                 # refusal or a send that came later, it would prove what it never said.
                 return fresh
@@ -200,6 +242,25 @@ async def settle(
                 )
         return moved
     raise StaleError(f"{payout.id} keeps moving")
+
+
+async def _unfrozen(
+    gateway: Gateway, payout: Payout, attempt: Attempt, events: tuple[Event, ...]
+) -> tuple[Event, ...]:
+    """The events, or what is left of them while the attempt's channel is frozen."""
+    reason = frozen_reason(attempt.channel)
+    left = withheld(payout, events, reason)
+    if left == events or attempt.channel not in await gateway.store.frozen():
+        return events
+    return left
+
+
+async def _hold_back(gateway: Gateway, payout: Payout, channel: str) -> Payout:
+    """It died on the word of a channel that is frozen now: a person must release that first."""
+    event = Held(frozen_reason(channel))
+    held = await move(gateway, payout, [event], actor="gateway")
+    gateway.observer.alarm("payout.held_back", payout_id=payout.id, channel=channel)
+    return held
 
 
 def learn(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
 from gateway.engine.load import Load
-from gateway.ports import Clock, Entropy, Health, Observer, Quarantine, Store
+from gateway.ports import Clock, Entropy, Health, Observer, Quarantine, Store, Watch
 from policies.policy import Policy
 
 
@@ -33,6 +33,8 @@ class Told:
     notice_id: int | None = None
     orphan: bool = False
     """Found ARMED at start by the only process there is: its sender is gone."""
+    watch: Watch | None = None
+    """A dead attempt of it is to be asked about."""
 
 
 @dataclass(frozen=True, slots=True)

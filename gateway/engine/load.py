@@ -29,6 +29,8 @@ class Load:
         self.day_used: Counter[str] = Counter()
         self.float_minor: Counter[str] = Counter()
         self.status: dict[str, ChannelStatus] = {}
+        self.frozen: Mapping[str, str] = {}
+        """Channels whose failover is frozen, by incident; for people only, never decided on."""
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None

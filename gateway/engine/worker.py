@@ -17,6 +17,7 @@ from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
 from gateway.engine.quarantine import arm
 from gateway.engine.record import move
+from gateway.engine.vigil import due_looks, look
 from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
 
 STEPS_MAX = 50
@@ -58,6 +59,7 @@ class Worker:
             group.create_task(self._from_store())
             group.create_task(self._from_queue())
             group.create_task(self._refreshing())
+            group.create_task(self._watching())
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -102,6 +104,13 @@ class Worker:
                 await refresh(self._gateway)
             await self._pause(REFRESH.total_seconds())
 
+    async def _watching(self) -> None:
+        """Ask about the dead, a few at a time."""
+        while not self._stopping.is_set():
+            with suppress(StoreError):
+                await due_looks(self._gateway)
+            await self._pause(self._poll_s)
+
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
@@ -111,7 +120,7 @@ class Worker:
         if told.payout_id in self._busy:
             # Every notice is kept: each names an attempt, and each waits to be marked as done.
             waiting = self._again.setdefault(told.payout_id, [])
-            if told.reference is not None or not waiting:
+            if told.reference is not None or told.watch is not None or not waiting:
                 waiting.append(told)
             return
         self._busy.add(told.payout_id)
@@ -158,6 +167,7 @@ async def refresh(gateway: Gateway) -> None:
     uses = await gateway.store.use(business_day_start(now))
     gateway.quarantine = await gateway.store.quarantine()
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now)
+    gateway.load.frozen = await gateway.store.frozen()
 
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:
@@ -170,6 +180,8 @@ async def advance(gateway: Gateway, told: Told) -> Payout | None:
         payout = await inquire(gateway, payout, live)
     if told.reference is not None:
         payout = await _about(gateway, payout, told)
+    if told.watch is not None:
+        payout = await look(gateway, payout, told.watch)
     for _ in range(STEPS_MAX):
         step = _step(gateway, payout)
         if step is None:

@@ -43,6 +43,10 @@ class SqliteReader:
         async with self._turn:
             return await asyncio.to_thread(self._rows, chosen, params)
 
+    async def copy(self, file: Path) -> None:
+        """Refuse: copies are made by the process that owns the database, or by `hangdao backup`."""
+        raise StoreError(f"no copy to {file.name}: {self.broken}")
+
     async def aclose(self) -> None:
         """Close the file."""
         async with self._turn:

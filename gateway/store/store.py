@@ -8,6 +8,7 @@ from gateway.store.audit import Audit
 from gateway.store.database import Database
 from gateway.store.directory import Directory
 from gateway.store.inbox import Inbox
+from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
@@ -19,7 +20,7 @@ from gateway.store.statements import Statements
 from gateway.store.vault import Vault
 
 
-class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore):
+class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents):
     """Everything durable, in one database."""
 
     @property

@@ -12,11 +12,13 @@ from channels.money import Currency
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
+from gateway.domain.pace import next_look
 from gateway.domain.payout import (
     Accepted,
     Armed,
     Attempt,
     AttemptState,
+    Died,
     Event,
     Payout,
     PayoutState,
@@ -179,6 +181,39 @@ class Units:
                     "seq": after.version,
                     "evidence": sealed,
                 },
+            )
+        self._looked_after(unit, change)
+
+    def _looked_after(self, unit: Unit, change: Change) -> None:
+        """Open incidents, watch what died, spend the proposal that two people agreed on."""
+        after = change.after
+        for incident in change.incidents:
+            unit.add(self._queries["insert_incident"], rows.incident_params(incident))
+        for event in change.events:
+            if isinstance(event, Died):
+                due_at = next_look(after, event.number, after.updated_at, looks=0)
+                unit.add(
+                    self._queries["insert_watch"],
+                    {
+                        "merchant_id": after.merchant_id,
+                        "payout_id": after.id,
+                        "number": event.number,
+                        "died_at": micros(after.updated_at),
+                        "due_at": codec.micros_or_none(due_at),
+                    },
+                )
+        if change.approval is not None:
+            said = change.approval
+            unit.add(
+                self._queries["approve_proposal"],
+                {
+                    "id": said.proposal_id,
+                    "payout_id": after.id,
+                    "checker": said.checker,
+                    "checker_person": said.checker_person,
+                    "decided_at": micros(said.at),
+                },
+                lambda: StaleError(f"the proposal about {after.id} was decided already"),
             )
 
     def _attempts(self, unit: Unit, change: Change) -> None:

@@ -178,6 +178,7 @@ class Desk:
         scopes: frozenset[Scope],
         *,
         signed: bool = False,
+        person: str | None = None,
     ) -> str:
         """A key under a name of the test's own; gives its id."""
         stored, text, signing = new_key(
@@ -188,6 +189,7 @@ class Desk:
             label=name,
             signed=signed,
             now=self.clock.now(),
+            person=person,
         )
         await self.store.add_key(stored, "test")
         self.keys[name] = text

@@ -11,7 +11,9 @@ CONTRACT = """
 up / serve / sim / migrate / doctor / config show
 merchant add / merchant ls / merchant fund / key create / key ls / key revoke
 payout create / payout show / payout ls / payout cancel / payout release / payout attempts
-payout timeline / payout why / payout deliveries
+payout timeline / payout why / payout deliveries / payout unpark
+attempt certify / attempt approve / attempt reject / attempt proposals
+incident ls / incident show / incident release
 channel ls / channel pause / channel resume / channel drain / channel topup
 policy validate / policy explain / ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof

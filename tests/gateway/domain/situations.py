@@ -135,8 +135,6 @@ def traits(
         terms=Terms(Currency.CNY, 1, 5_000_000),
         reference=ReferenceRule("0123456789", 1, 32),
         resend=None if resend_window_s is None else Resend(resend_window_s),
-        acceptance_window_s=None,
-        absence_proves=False,
         inquire_first_s=inquire_first_s,
         inquire_max_s=inquire_max_s,
         inquire_horizon_days=None,

@@ -10,9 +10,11 @@ import asyncpg
 import pytest
 
 from channels.contract import LineKind
+from gateway.domain.incident import IncidentKind
 from gateway.domain.ledger import Book, Side
 from gateway.domain.lifecycle import ATTEMPT_EDGES, PAYOUT_EDGES
 from gateway.domain.payout import AttemptState, PayoutState, Speed
+from gateway.domain.proposal import ProposalState
 from gateway.domain.reconciliation import BreakKind
 from gateway.ports import ChannelStatus, DeliveryState, Funding
 from gateway.store import SchemaError, migrate
@@ -115,6 +117,8 @@ def _checks(dialect: Dialect, table: str, column: str) -> set[str]:
         ("merchants", "funding", Funding),
         ("statement_lines", "kind", LineKind),
         ("breaks", "kind", BreakKind),
+        ("incidents", "kind", IncidentKind),
+        ("proposals", "state", ProposalState),
     ],
 )
 def test_checks_list_exactly_the_domains_values(

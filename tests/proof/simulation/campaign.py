@@ -1,4 +1,4 @@
-"""Many seeds, on several cores, for so many seeds or so many minutes; the first failure is shrunk."""
+"""Many seeds, on several cores, by number or by minutes; the first failure is shrunk."""
 
 import json
 import os

@@ -44,7 +44,7 @@ class SeededLoop(asyncio.BaseEventLoop):
     """See the module."""
 
     def __init__(self, chance: random.Random, steps_max: int) -> None:
-        """`chance` orders processes; the run ends with `LivelockError` after `steps_max` handles."""
+        """`chance` orders processes; `LivelockError` ends the run after `steps_max` handles."""
         super().__init__()
         self._chance = chance
         self._now = 0.0
