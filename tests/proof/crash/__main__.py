@@ -14,6 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.proof.crash")
     parser.add_argument("scenes", nargs="*")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--twice", action="store_true")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
@@ -21,6 +22,7 @@ def main() -> int:
         given.seed,
         lambda line: print(line, flush=True),  # noqa: T201 - a command's output
         scenes=tuple(given.scenes),
+        every=not given.quick,
         twice=given.twice,
         processes=given.processes,
     )

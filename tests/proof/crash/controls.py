@@ -52,7 +52,7 @@ def _acknowledge_before_commit() -> None:
         _eventually(accept(self, change, *rest))
         return change.after
 
-    SqlStore.accept = hasty  # type: ignore[method-assign]  # broken on purpose
+    SqlStore.accept = hasty  # type: ignore[method-assign, assignment]  # broken on purpose
 
 
 def _send_before_commit() -> None:
@@ -66,7 +66,7 @@ def _send_before_commit() -> None:
             await asyncio.gather(*_later)
             await record(self, change)
 
-    SqlStore.record = hasty  # type: ignore[method-assign]  # broken on purpose
+    SqlStore.record = hasty  # type: ignore[method-assign, assignment]  # broken on purpose
 
 
 def _armed_means_not_sent() -> None:

@@ -3,12 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from tests.proof.crash.town import START, Town
 
 FEN = 12_345
-ZHANG = {"rail": "alipay", "identity": "zhang@example.test", "identity_type": "logon_id", "name": "张三丰"}
+ZHANG = {
+    "rail": "alipay",
+    "identity": "zhang@example.test",
+    "identity_type": "logon_id",
+    "name": "张三丰",
+}
 CARD = {"rail": "bank_card", "number": "6222020200112233445", "name": "张三丰", "bank_code": "ICBC"}
 LI = {"rail": "wechat", "openid": "oLiSi0000000000000000000001", "name": "李四"}
 
@@ -21,6 +25,8 @@ class Scene:
     play: Callable[[Town], Awaitable[None]]
     ends: tuple[str, ...]
     """States of its payouts, in the order in which they were asked for."""
+    or_else: tuple[str, ...] = ()
+    """Ends that only a death can bring about, and that are right then."""
     kinds: Mapping[str, int] | None = None
     """Events that must have happened so often in all."""
     empty: bool = False
@@ -59,9 +65,9 @@ async def _resend(town: Town) -> None:
     await town.until_over()
 
 
-async def _refused_port(town: Town) -> None:
-    town.fault("reject", "alipay-1", code="SECURITY_CHECK_FAILED")
-    town.fault("reject", "alipay-2", code="SECURITY_CHECK_FAILED")
+async def _refused(town: Town) -> None:
+    town.fault("reject", "alipay-1", code="SECURITY_CHECK_FAILED", times=3)
+    town.fault("reject", "alipay-2", code="SECURITY_CHECK_FAILED", times=3)
     await town.ask(FEN, ZHANG)
     await town.until_over()
 
@@ -70,7 +76,8 @@ async def _returned(town: Town) -> None:
     town.fault("return_late", after="1d")
     await town.ask(FEN, CARD)
     await town.until_over()
-    await town.later(days=1, hours=1)
+    # The notice is all that tells of it, and comes again for a day when nobody took it.
+    await town.later(days=2, hours=2)
     await town.until_over()
 
 
@@ -106,7 +113,7 @@ async def _lied(town: Town) -> None:
     town.fault("notice_delay", op="notice", after="1h")
     await town.ask(FEN, ZHANG)
     await town.until_over()
-    await town.later(hours=2)
+    await town.later(days=1, hours=3)
     await town.until_over()
 
 
@@ -127,7 +134,10 @@ SCENES: Mapping[str, Scene] = {
     "refusal confirmed": Scene(
         "refused, looked up, not there, paid by the next channel", _confirmed_refusal, ("paid",)
     ),
-    "refused everywhere": Scene("refused by all, the money is given back", _refused_port, ("failed",)),
+    # A refused second send proves nothing: after a death it is sent again until it is taken.
+    "refused everywhere": Scene(
+        "refused by all, the money is given back", _refused, ("failed",), ("paid",)
+    ),
     "doubt": Scene("paid, the answer lost, found by inquiry", _doubt, ("paid",)),
     "resend": Scene("never arrived, sent again under the same number", _resend, ("paid",)),
     "returned": Scene("paid, and returned by the bank a day later", _returned, ("returned",)),
@@ -136,13 +146,12 @@ SCENES: Mapping[str, Scene] = {
     "noticed": Scene("a wallet whose owner confirms; a notice tells", _noticed, ("paid",)),
     "settled": Scene("paid, and found on the statement", _settled, ("settled",)),
     "lied": Scene(
-        "refused and paid all the same; found out by notice", _lied, ("failed",), {"contradicted": 1}
+        "refused and paid all the same; found out by notice",
+        _lied,
+        ("failed",),
+        ("paid",),
+        {"contradicted": 1},
     ),
     "three at once": Scene("three payouts to one payee", _three_at_once, ("paid",) * 3),
     "first start": Scene("no database yet", _nothing, (), empty=True),
 }
-
-
-def expected_twice(name: str) -> Mapping[str, Any]:
-    """How much money a scene moves against proof, which nobody can prevent."""
-    return {"lied": {"suspense": FEN}}.get(name, {})

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.proof.crash.scenes import Scene
-from tests.proof.crash.town import CHANNELS, Town
+from tests.proof.crash.town import CHANNELS, TERMS, Town
 
 PAID = frozenset({"paid", "settled", "returned"})
-OVER = frozenset({"paid", "settled", "returned", "failed", "cancelled"})
+OVER = frozenset({"paid", "settled", "returned", "failed", "cancelled", "parked"})
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ def judge(town: Town, scene: Scene, held: Mapping[str, Any]) -> Verdict:
     if len(payouts) != len(held["payouts"]) or set(payouts) - set(life.asked):
         found.double.append("more payouts are stored than were asked for")
     states = tuple(payouts[ref]["state"] for ref in life.asked if ref in payouts)
-    if states != scene.ends:
+    if states not in {scene.ends, scene.or_else if life.deaths else scene.ends}:
         found.stuck += [f"{one} is open" for one in states if one not in OVER]
         found.wrong.append(f"it ended as {states}, not {scene.ends}")
     _money(town, payouts, found)
@@ -102,8 +102,9 @@ def _history(payouts: Mapping[str, Any], scene: Scene, found: Verdict) -> None:
         live = [a for a in one["attempts"] if a["state"] != "dead"]
         if len(live) > 1 or (one["state"] in {"failed", "cancelled"} and live):
             found.wrong.append(f"{ref} is {one['state']} with {len(live)} live attempts")
+    states = tuple(one["state"] for one in payouts.values())
     for kind, count in (scene.kinds or {}).items():
-        if kinds[kind] != count:
+        if kinds[kind] != count and states == scene.ends:
             found.wrong.append(f"{kinds[kind]} events {kind!r}, not {count}")
 
 
@@ -113,15 +114,22 @@ def _webhooks(town: Town, payouts: Mapping[str, Any], found: Verdict) -> None:
         heard = list(dict.fromkeys(town.life.heard[one["id"]]))
         if heard != [event["seq"] for event in one["events"]]:
             found.lost.append(f"{ref}: of {len(one['events'])} webhooks came {heard}")
-        found.stuck += [f"{ref}: a webhook is {d['state']}" for d in one["deliveries"] if d["state"] != "delivered"]
+        found.stuck += [
+            f"{ref}: a webhook is {d['state']}"
+            for d in one["deliveries"]
+            if d["state"] != "delivered"
+        ]
 
 
 def _floats(town: Town, held: Mapping[str, Any], found: Verdict) -> None:
+    # The fee of a payment that was denied is booked by nobody until a person clears it.
+    lies = sum(e["kind"] == "contradicted" for one in held["payouts"] for e in one["events"])
     ours = {owner: minor for book, owner, minor in held["balances"] if book == "float"}
     for shell in town.world.shells.values():
         for row in shell.simulator.accounts():
             channel = CHANNELS[str(row["account"])]
-            if held["payouts"] and ours.get(channel) != row["balance_fen"]:
-                found.wrong.append(
-                    f"{channel}: our float is {ours.get(channel)}, theirs {row['balance_fen']}"
-                )
+            fee, theirs = TERMS[str(row["account"])]["fee"]["flat_minor"], row["balance_fen"]
+            if not isinstance(theirs, int):
+                raise TypeError(row)
+            if held["payouts"] and ours.get(channel) not in {theirs, theirs + lies * fee}:
+                found.wrong.append(f"{channel}: our float is {ours.get(channel)}, theirs {theirs}")
