@@ -184,6 +184,57 @@ class Resend:
 
 
 @dataclass(frozen=True, slots=True)
+class Finality:
+    """That a complete statement shows every payout of its day, so that a missing one never was.
+
+    Given only to channels whose file proves its own completeness (totals, digest). It becomes
+    certificate C6 only together with an acceptance window: without one, bytes that a paused process
+    still holds could be taken in after any statement.
+    """
+
+    grace_days: int = 1
+    """Statements of so many further days must be complete as well: a booking may slip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """That an instruction carries its own end, after which the ledger of record refuses it (C4).
+
+    Chains only: `Prepared.not_after` is then part of what was signed.
+    """
+
+    nodes_min: int = 2
+    """So many independent nodes must agree that history is final past that end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a channel's silence may prove, and from when on (reliability.md §4.3 and §4.4).
+
+    The default is *sticky*: silence proves nothing, only words, statements and people do.
+    """
+
+    acceptance_window_s: int | None = None
+    """How long the channel still accepts a request after it was signed; None when not known."""
+    dwell_s: int = 0
+    """How long a request that was accepted may rest before it can be found or booked."""
+    visibility_lag_s: int = 0
+    """How far inquiries may be behind what has happened, at the worst."""
+    skew_s: int = 60
+    """How far the channel's clock and ours may differ."""
+    absence_proves: bool = False
+    """Whether "not found" may, after all of these have passed, prove that no money moved (C5)."""
+    finality: Finality | None = None
+    """None: absence from statements proves nothing either (C6)."""
+    expiry: Expiry | None = None
+    """None: instructions do not expire by construction (C4)."""
+
+
+STICKY = Profile()
+"""The profile of a channel of which nothing better is proven."""
+
+
+@dataclass(frozen=True, slots=True)
 class Traits:
     """Constants of a configured channel: what its protocol promises, and its contract terms."""
 
@@ -192,11 +243,7 @@ class Traits:
     terms: Terms
     reference: ReferenceRule
     resend: Resend | None
-    """None: sticky, an attempt in doubt is only ever inquired about."""
-    acceptance_window_s: int | None
-    """How long the channel still accepts a request after it was signed; None when not known."""
-    absence_proves: bool
-    """Whether "not found" may, after the windows have passed, prove that no money moved."""
+    """None: an attempt in doubt is only ever inquired about."""
     inquire_first_s: int
     inquire_max_s: int
     inquire_horizon_days: int | None
@@ -210,6 +257,7 @@ class Traits:
     """Local time on the next day from which the statement of a day can be fetched."""
     payee_confirms: bool
     """Whether the beneficiary has to act before money moves (WeChat's confirmation page)."""
+    profile: Profile = STICKY
 
 
 # --- What a channel answers ------------------------------------------------------------------
@@ -259,6 +307,8 @@ class Reason(StrEnum):
     NEVER_SENT = "never_sent"
     RECALLED = "recalled"
     BANK_RETURNED = "bank_returned"
+    NEVER_ARRIVED = "never_arrived"
+    """The channel was sent it and provably never carried it out (certificates C4, C5, C6)."""
     UNEXPLAINED = "unexplained"
     """The channel proves that no money moved and gives a cause that no table knows."""
 
@@ -296,6 +346,7 @@ _REASONS: Mapping[Reason, tuple[Fault, Elsewhere]] = {
     Reason.OUTSIDE_HOURS: (Fault.CHANNEL, Elsewhere.ANY),
     Reason.THROTTLED: (Fault.CHANNEL, Elsewhere.ANY),
     Reason.NEVER_SENT: (Fault.CHANNEL, Elsewhere.ANY),
+    Reason.NEVER_ARRIVED: (Fault.CHANNEL, Elsewhere.ANY),
     Reason.RECALLED: (Fault.OPERATOR, Elsewhere.NEVER),
     Reason.BANK_RETURNED: (Fault.BENEFICIARY, Elsewhere.NEVER),
     Reason.UNEXPLAINED: (Fault.BENEFICIARY, Elsewhere.NEVER),
@@ -415,10 +466,22 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """How far a ledger of record is final, as several nodes agree; for chain channels only."""
+
+    final_at: datetime
+    """The ledger's own time up to which nothing can be added any more, at the slowest node."""
+    nodes: int
+    """How many independent nodes said so and found nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     """The channel, verifiably, finds no payout under our reference. Never by itself a failure."""
 
     evidence: Evidence = Evidence()
+    history: History | None = None
+    """Set when complete, final history was searched; then it may prove expiry (C4)."""
 
 
 Outcome = NotSent | Rejected | Pending | Unknown | Paid | Returned

@@ -8,11 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, Protocol
 
 from channels.contract import Evidence, FeeSchedule, StatementLine
+from channels.money import Money
+from gateway.domain.audit import Deed, Origin
+from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
-from gateway.domain.payout import Event, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
 from policies.health import Observed
@@ -164,6 +169,8 @@ class ApiKey:
     label: str
     created_at: datetime
     revoked_at: datetime | None = None
+    person: str | None = None
+    """Whose key it is; an operator's key without one takes no part in what needs two people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +246,22 @@ class Change:
     """The routing Decision (JSON) that led to the armed attempt, or to none."""
     evidence: Evidence | None = None
     """What the channel said, kept encrypted with the last event."""
+    incidents: tuple[Incident, ...] = ()
+    """What its events reveal; opened in the same commit."""
+    approval: Approval | None = None
+    """The second person's word that makes it certificate C7; spends the open proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A dead attempt that is asked about again, in case the proof of its death was wrong."""
+
+    payout_id: PayoutId
+    merchant_id: MerchantId
+    number: int
+    died_at: datetime
+    looks: int
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +320,106 @@ class StoredNotice:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The audit log at a size."""
+
+    size: int
+    root: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A leaf as stored, and what its row says now; None when there is no such row any more."""
+
+    position: int
+    source: Origin
+    row: int
+    hash: bytes
+    chain: bytes
+    subject: str
+    deed: Deed | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDeed:
+    """An event of a payout and its place in the log, once it has one."""
+
+    deed: Deed
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheckpoint:
+    """A signed checkpoint as stored."""
+
+    size: int
+    at: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateCheck:
+    """Whether a payout is what its last event committed to."""
+
+    payout_id: PayoutId
+    version: int
+    has_event: bool
+    """An event of this version exists."""
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a database has come. One that is behind what it once was has been restored."""
+
+    installation: str
+    feed: int
+    """Position of the newest event."""
+    attempts: int
+    """Attempts ever armed."""
+
+    def is_behind(self, mark: "Position") -> bool:
+        """Whether it lacks something that a database with this mark had."""
+        other = self.installation != mark.installation
+        return other or self.feed < mark.feed or self.attempts < mark.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A time in which nothing is sent, since the database may have forgotten what was."""
+
+    id: int
+    cause: str
+    backup_at: datetime
+    """What happened since then may be forgotten."""
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Two people vouch for what a channel cannot prove; in force once the second has agreed."""
+
+    channel: str
+    reason: str
+    asked_by: str
+    agreed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup: the manifest beside the file."""
+
+    schema: int
+    position: Position
+    at: datetime
+    """Everything committed until then is in it."""
+    size: int
+    sha256: str
 
 
 # --- The store ---------------------------------------------------------------------------------
@@ -487,11 +610,170 @@ class StatementStore(Protocol):
     async def unsettled(self, channel: str, paid_before: datetime) -> list[Booked]:
         """Confirmed attempts paid before a moment and not yet seen on a statement."""
 
-    async def open_break(self, broken: Break) -> bool:
-        """Store a break once per channel, day, kind and reference/line; False when known."""
+    async def open_break(self, broken: Break, incident: Incident | None = None) -> bool:
+        """Store a break once per channel, day, kind and reference/line; False when known.
+
+        The incident that it is, if any, is opened in the same commit.
+        """
+
+    async def doubtful(self, channel: str, signed_before: datetime) -> list[PayoutId]:
+        """Payouts with a pending or doubtful attempt there, last signed before a moment."""
+
+    async def suspects(self, attempt: Attempt, amount: Money, days: Sequence[date]) -> int:
+        """Lines of stored statements of those days that are, or might be, an attempt's.
+
+        A line under its reference or the channel's is; one that debits the same amount under no
+        reference of ours might be.
+        """
 
     async def breaks(self, channel: str | None = None) -> list[Break]:
         """Open breaks, oldest first."""
+
+
+class AuditStore(Protocol):
+    """The tamper-evident log over events and directory changes."""
+
+    async def sequence(self, limit: int) -> int:
+        """Log up to `limit` committed rows of either table; returns how many, 0 when none is left.
+
+        Raises `StaleError` when another process was faster: try again later.
+        """
+
+    async def log_state(self, size: int | None = None) -> LogState:
+        """The log now, or as it was at a size. Raises `StoreError` when leaves are missing."""
+
+    async def prove_inclusion(self, positions: Iterable[int], size: int) -> list[list[bytes]]:
+        """For each leaf its path to the root over `size` leaves (RFC 6962, 2.1.1)."""
+
+    async def prove_consistency(self, old: int, new: int) -> list[bytes]:
+        """That the log of `new` leaves only added to the one of `old` (RFC 6962, 2.1.2)."""
+
+    async def deeds_of(self, payout: Payout) -> list[LoggedDeed]:
+        """A payout's events as the log commits to them, in order."""
+
+    async def keep_checkpoint(self, size: int, at: datetime, note: str) -> None:
+        """Store a signed checkpoint."""
+
+    async def checkpoints(self, limit: int, before: datetime | None = None) -> list[KeptCheckpoint]:
+        """Stored checkpoints, newest first."""
+
+    async def log_lines(self, first: int, limit: int) -> list[LogLine]:
+        """Leaves from a position on, each with what its row says now."""
+
+    async def log_subtrees(self, height: int, first: int, beyond: int) -> dict[int, bytes]:
+        """Stored subtree roots of a height, by number."""
+
+    async def not_logged(self, limit: int) -> list[tuple[Origin, int, str]]:
+        """Rows that stand behind the last logged one and have no leaf: table, feed, subject."""
+
+    async def payouts_gone(self, limit: int) -> list[PayoutId]:
+        """Payouts that have events and no row any more."""
+
+    async def check_states(self, before_id: PayoutId | None, limit: int) -> list[StateCheck]:
+        """A page of payouts, newest first, against what their events committed to."""
+
+
+class RestoreStore(Protocol):
+    """Knowing that one was restored, and not sending until what was forgotten is known again."""
+
+    async def position(self) -> Position:
+        """How far the database has come."""
+
+    async def leap_feed(self, past: int) -> None:
+        """Give out event positions beyond this one only: those before it may have been read."""
+
+    async def last_event_at(self) -> datetime | None:
+        """When its newest event happened."""
+
+    async def quarantine(self) -> Quarantine | None:
+        """The newest quarantine, ended or not; None when there never was one."""
+
+    async def begin_quarantine(
+        self, cause: str, backup_at: datetime, at: datetime, actor: str
+    ) -> Quarantine:
+        """Begin one, in place of any that is open; one that began within a minute is the same."""
+
+    async def end_quarantine(self, quarantine: int, at: datetime, actor: str) -> bool:
+        """End it; False when it has ended already."""
+
+    async def mark_rebuilt(self, quarantine: int, payout_id: PayoutId, at: datetime) -> None:
+        """The channels have told all there is about this payout."""
+
+    async def is_rebuilt(self, quarantine: int, payout_id: PayoutId) -> bool:
+        """Whether they have."""
+
+    async def to_rebuild(
+        self, quarantine: int, after: PayoutId | None, limit: int
+    ) -> list[PayoutId]:
+        """Payouts that may still be sent and are not rebuilt, by id."""
+
+    async def count_to_rebuild(self, quarantine: int) -> int:
+        """How many there are."""
+
+    async def unfinished(self, after: PayoutId | None, limit: int) -> list[PayoutId]:
+        """Payouts that may still be sent, by id."""
+
+    async def waive(
+        self, quarantine: int, channel: str, reason: str, actor: str, at: datetime
+    ) -> Waiver:
+        """Ask for a waiver, or agree to the one another person asked for."""
+
+    async def waivers(self, quarantine: int) -> list[Waiver]:
+        """Those asked for, by channel."""
+
+    async def days_of_references(self, channel: str, references: Sequence[str]) -> dict[str, date]:
+        """On which day's stored statement each reference was paid, if on any."""
+
+    async def ledger_faults(self, after_feed: int | None) -> list[str]:
+        """What does not add up, true at any moment: postings since a position and the trial
+        balance; with None every posting and account."""
+
+    async def backup(self, file: Path, at: datetime) -> Backup:
+        """Write a consistent copy to a new file, checked, while all goes on.
+
+        Raises `StoreError` where copying is the database's own affair (PostgreSQL).
+        """
+
+
+class IncidentStore(Protocol):
+    """Incidents, proposals of two people, and dead attempts under watch."""
+
+    async def incidents(self, *, open_only: bool) -> list[Incident]:
+        """Oldest first."""
+
+    async def incident(self, incident_id: str) -> Incident | None:
+        """One incident."""
+
+    async def frozen(self) -> dict[str, str]:
+        """Channels whose failover is frozen now, and by which incident; the shared truth."""
+
+    async def release_incident(self, incident_id: str, at: datetime, by: str, note: str) -> bool:
+        """Close it; False when there is no such open one. Leaves an audit row."""
+
+    async def propose(self, proposal: Proposal) -> None:
+        """Store an open proposal; `ConflictError` when its payout has one already."""
+
+    async def proposals(
+        self, *, open_only: bool, payout_id: PayoutId | None = None
+    ) -> list[Proposal]:
+        """Newest first."""
+
+    async def reject_proposal(
+        self, proposal_id: str, at: datetime, checker: str, person: str, note: str
+    ) -> bool:
+        """Close it without a certificate; False when it is not open any more."""
+
+    async def canary(self, channel: str, paid_after: datetime) -> tuple[PayoutId, int] | None:
+        """The attempt paid last on a channel, if that is recent enough to be found still."""
+
+    async def due_watches(self, now: datetime, limit: int) -> list[Watch]:
+        """Dead attempts to ask about now, oldest first."""
+
+    async def claim_watch(self, watch: Watch, until: datetime) -> bool:
+        """Keep others from asking until then; False when somebody else has it."""
+
+    async def watched(self, watch: Watch, due_at: datetime | None) -> None:
+        """The channel was asked and has answered; None: never again."""
 
 
 class Store(
@@ -501,6 +783,9 @@ class Store(
     OutboxStore,
     InboxStore,
     StatementStore,
+    AuditStore,
+    RestoreStore,
+    IncidentStore,
     Protocol,
 ):
     """Everything durable, in one database."""

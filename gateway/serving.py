@@ -1,22 +1,32 @@
 """Run an assembled gateway: HTTP, worker, courier and statement rounds; leave in order.
 
-Exit codes: 0 after a stop that was asked for, 1 when the store broke (nothing more was sent).
+Exit codes: 0 after a stop that was asked for, 1 once halted (the store broke, or the books are
+off): then nothing more was sent, and reads were answered for a while.
 """
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 
 from aiohttp import web
 
+from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
+from gateway.engine.worker import STORE_BROKEN
 from gateway.ports import StoreBrokenError, StoreError
 from gateway.settings import Loaded
+from gateway.store.mark import keep_halt
 from gateway.wiring import Assembly, assemble
 
 STATEMENT_ROUND_S = 30
 WATCH_S = 0.2
+LOG_ROUND_S = 1
+CHECKPOINT_ROUND_S = 60
+LOOK_S = 1
+REBUILD_ROUND_S = 5
 DRAIN_S = 25
 """How long running sends may take to finish after a stop was asked for."""
 
@@ -24,6 +34,11 @@ DRAIN_S = 25
 async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT; `ready` gets the base URL once requests are answered."""
     assembly = await assemble(loaded)
+    try:
+        await assembly.watch.begin()
+    except BaseException:
+        await assembly.aclose()
+        raise
     stop = assembly.stopping
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -35,11 +50,17 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
         site = web.TCPSite(runner, server.host, server.port, backlog=1024)
         await site.start()
         background = [
-            asyncio.create_task(_work(assembly)),
-            asyncio.create_task(_deliver(assembly)),
-            asyncio.create_task(_read_statements(assembly)),
             asyncio.create_task(_watch(assembly)),
+            asyncio.create_task(_keep_log(assembly)),
+            asyncio.create_task(_linger(assembly, loaded.settings.worker.halt_linger_s)),
         ]
+        if assembly.gateway.halted is None:
+            background += [
+                asyncio.create_task(_work(assembly)),
+                asyncio.create_task(_deliver(assembly)),
+                asyncio.create_task(_read_statements(assembly)),
+                asyncio.create_task(_rebuild(assembly)),
+            ]
         host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
         ready(f"http://{host}:{port}")
@@ -53,34 +74,72 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
                 await asyncio.gather(*background)
         for task in background:
             task.cancel()
+        await _sign_off(assembly)
     finally:
         await runner.cleanup()
+        with suppress(StoreError):
+            await assembly.watch.look()
         await assembly.aclose()
     assembly.observe.log.info("process.stopped")
-    return 1 if assembly.store.broken or assembly.worker.broken is not None else 0
+    return 0 if assembly.gateway.halted is None else 1
 
 
 async def _work(assembly: Assembly) -> None:
     try:
         await assembly.worker.run()
     finally:
-        # A worker ends by itself only when the store broke, or never answered at the start, or by
-        # a defect of ours: leave, so that nothing is accepted that nobody works on.
-        assembly.stopping.set()
+        # A worker that was not halted ends by itself only when the store never answered at the
+        # start, or by a defect of ours: leave, so that nothing is accepted that nobody works on.
+        if assembly.gateway.halted is None:
+            assembly.stopping.set()
 
 
 async def _watch(assembly: Assembly) -> None:
-    """Leave when the store broke, whoever's write it was."""
-    while not assembly.stopping.is_set():
+    """Look at store, books and mark; halt when the store broke, whoever's write it was."""
+    looked = 0.0
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
         if assembly.store.broken:
             assembly.observe.alarm("store.broken")
-            assembly.stopping.set()
+            assembly.gateway.halt(STORE_BROKEN)
+        elif monotonic() - looked >= LOOK_S:
+            looked = monotonic()
+            with suppress(StoreError):
+                await assembly.watch.look()
         await _pause(assembly, WATCH_S)
+
+
+async def _linger(assembly: Assembly, seconds: int) -> None:
+    """Once halted: say so, let reads be answered for a while, then leave."""
+    while assembly.gateway.halted is None:
+        if assembly.stopping.is_set():
+            return
+        await _pause(assembly, WATCH_S)
+    assembly.worker.stop()
+    why = assembly.gateway.halted
+    sys.stderr.write(f"{why.zh}\n{why.en}\n")
+    sys.stderr.flush()
+    with suppress(OSError):
+        keep_halt(assembly.data_dir, why, assembly.gateway.clock.now())
+    await _pause(assembly, seconds)
+    assembly.stopping.set()
+
+
+async def _rebuild(assembly: Assembly) -> None:
+    """While in quarantine: find out what the database has forgotten."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        if assembly.gateway.stopped() == "quarantined":
+            try:
+                await quarantine.go_on(assembly.gateway)
+            except StoreError:
+                assembly.observe.alarm("store.unavailable")
+            except Exception as error:  # noqa: BLE001 - the next round looks again
+                assembly.observe.defect("quarantine.defect", error)
+        await _pause(assembly, REBUILD_ROUND_S)
 
 
 async def _deliver(assembly: Assembly) -> None:
     """Hand out webhooks as they fall due; a store that does not answer is asked again."""
-    while not assembly.stopping.is_set():
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
         started = 0
         try:
             started = await assembly.courier.start_due()
@@ -103,7 +162,7 @@ async def _read_statements(assembly: Assembly) -> None:
     patience = Patience()
     while not assembly.stopping.is_set():
         await _pause(assembly, STATEMENT_ROUND_S)
-        if assembly.stopping.is_set():
+        if assembly.stopping.is_set() or assembly.gateway.halted is not None:
             return
         try:
             await reconcile_all(assembly.gateway, patience)
@@ -111,6 +170,37 @@ async def _read_statements(assembly: Assembly) -> None:
             assembly.observe.alarm("store.unavailable")
         except Exception as error:  # noqa: BLE001 - one channel's file must not end the rounds
             assembly.observe.defect("statement.defect", error)
+
+
+async def _keep_log(assembly: Assembly) -> None:
+    """Log what was committed, each second; sign a checkpoint, each minute."""
+    due = 0.0
+    while not assembly.stopping.is_set():
+        try:
+            await assembly.auditor.catch_up()
+            now = asyncio.get_running_loop().time()
+            if now >= due:
+                due = now + CHECKPOINT_ROUND_S
+                await assembly.auditor.checkpoint()
+        except StoreBrokenError:
+            return
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - payouts go on while the log waits
+            assembly.observe.defect("audit.defect", error)
+        await _pause(assembly, LOG_ROUND_S)
+
+
+async def _sign_off(assembly: Assembly) -> None:
+    """The last checkpoint covers what was committed until the end, if the store still answers."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            await assembly.auditor.catch_up()
+            await assembly.auditor.checkpoint(now=True)
+    except (StoreError, TimeoutError):
+        assembly.observe.alarm("store.unavailable")
+    except Exception as error:  # noqa: BLE001 - the process leaves in order all the same
+        assembly.observe.defect("audit.defect", error)
 
 
 async def _pause(assembly: Assembly, seconds: float) -> None:

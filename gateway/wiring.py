@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,15 +15,22 @@ from channels.registry import KINDS
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
+from gateway.audit import keys
+from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
+from gateway.domain.checkpoint import Signer
+from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
-from gateway.ports import Entropy, Scope, Store
+from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.store import open_store
+from gateway.store.copies import online_backup
+from gateway.store.mark import read_mark, write_mark
 from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
@@ -42,8 +50,11 @@ class Assembly:
     app: web.Application
     worker: Worker
     courier: Courier
+    auditor: Auditor
     sender: WebhookSender
     store: Store
+    data_dir: Path
+    watch: Watch
     observe: Observe
     stopping: asyncio.Event
 
@@ -103,16 +114,37 @@ def policy_of(loaded: Loaded) -> Policy:
         raise SettingsError([Problem(str(file), str(error))]) from None
 
 
+def vault_of(loaded: Loaded) -> Vault:
+    """What opens and seals the store's private columns."""
+    secrets = loaded.settings.secrets
+    previous = secrets.previous_kek
+    return Vault(
+        secrets.kek.get_secret_value(), None if previous is None else previous.get_secret_value()
+    )
+
+
 async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: bool) -> Store:
     """Open the configured database. Raises `StoreError`."""
     settings = loaded.settings
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    secrets = settings.secrets
-    previous = secrets.previous_kek
-    vault = Vault(
-        secrets.kek.get_secret_value(), None if previous is None else previous.get_secret_value()
-    )
-    return await open_store(settings.database.url.get_secret_value(), vault, clock, migrate=migrate)
+    url = settings.database.url.get_secret_value()
+    return await open_store(url, vault_of(loaded), clock, migrate=migrate)
+
+
+def signer_of(loaded: Loaded) -> Signer:
+    """The audit log's key; one is made in the data folder when none is configured.
+
+    Raises `SettingsError` when that cannot be used.
+    """
+    settings = loaded.settings
+    seed = settings.secrets.audit_seed
+    if seed is None:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            seed = keys.read_or_make(settings.data_dir)
+        except OSError as error:
+            raise SettingsError([Problem(str(settings.data_dir), f"audit key: {error}")]) from None
+    return Signer(settings.audit.origin, seed)
 
 
 async def assemble(loaded: Loaded) -> Assembly:
@@ -125,7 +157,13 @@ async def assemble(loaded: Loaded) -> Assembly:
     channels = channels_of(loaded, clock)
     policy = policy_of(loaded)
     embedded = settings.database.url.get_secret_value().startswith("sqlite:")
+    signer = signer_of(loaded)
     store = await open_configured_store(loaded, clock, migrate=embedded)
+    try:
+        position, quarantine = await store.position(), await store.quarantine()
+    except StoreError:
+        await store.aclose()
+        raise
     gateway = Gateway(
         store=store,
         clock=clock,
@@ -136,6 +174,8 @@ async def assemble(loaded: Loaded) -> Assembly:
         observer=observe,
         load=Load(),
         notify_base=settings.server.public_url,
+        installation=position.installation,
+        quarantine=quarantine,
     )
     worker = Worker(
         gateway,
@@ -146,16 +186,38 @@ async def assemble(loaded: Loaded) -> Assembly:
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
     courier = Courier(store, sender, clock, limit=500, concurrency=settings.worker.concurrency)
+    exports: list[Export] = []
+    if settings.audit.export_dir is not None:
+        exports.append(ToFolder(settings.audit.export_dir))
+    if settings.audit.export_url is not None:
+        exports.append(ToUrl(settings.audit.export_url, sender, signer, clock))
+    memory = LastSigned(settings.data_dir)
+    auditor = Auditor(store, clock, observe, signer, memory, exports)
+    folder = settings.data_dir
+    watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     stopping = asyncio.Event()
-    api = _api(loaded, gateway, worker, egress, observe, stopping, entropy)
+    api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
-    return Assembly(gateway, app, worker, courier, sender, store, observe, stopping)
+    return Assembly(
+        gateway=gateway,
+        app=app,
+        worker=worker,
+        courier=courier,
+        auditor=auditor,
+        sender=sender,
+        store=store,
+        data_dir=folder,
+        watch=watch,
+        observe=observe,
+        stopping=stopping,
+    )
 
 
 def _api(
     loaded: Loaded,
     gateway: Gateway,
     worker: Worker,
+    auditor: Auditor,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -167,6 +229,8 @@ def _api(
 
     async def ready() -> list[str]:
         problems = []
+        if gateway.halted is not None:
+            problems.append(gateway.halted.en)
         if stopping.is_set():
             problems.append("the process is stopping")
         if worker.broken is not None or not await gateway.store.healthy():
@@ -182,13 +246,16 @@ def _api(
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
         }
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
+        observe.metrics.stopped(gateway.stopped())
         observe.metrics.carry(gateway.load.uses, currencies)
+        observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         return observe.metrics.render()
 
     return Api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
+        auditor=auditor,
         entropy=entropy,
         pepper=pepper,
         version=program_version(),
@@ -196,6 +263,7 @@ def _api(
         new_webhook_secret=new_secret,
         ready=ready,
         metrics=metrics,
+        backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
@@ -224,7 +292,7 @@ class _Requests:
         )
 
 
-async def create_operator_key(loaded: Loaded, label: str) -> str:
+async def create_operator_key(loaded: Loaded, label: str, person: str | None = None) -> str:
     """Make an operator's key straight in the store: the first one, before anything runs.
 
     Returns the key, which is shown this once. Raises `StoreError`, also when a gateway holds the
@@ -241,6 +309,7 @@ async def create_operator_key(loaded: Loaded, label: str) -> str:
             label=label,
             signed=False,
             now=clock.now(),
+            person=person,
         )
         await store.add_key(stored, "bootstrap")
     finally:

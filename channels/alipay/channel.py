@@ -16,6 +16,7 @@ from channels.alipay import codes, wire
 from channels.alipay.check import problems
 from channels.alipay.envelope import Node, Signed, WireError, open_reply, request
 from channels.alipay.notice import read_notice
+from channels.alipay.profile import PROFILE
 from channels.alipay.settings import RESEND_WINDOW_S, AlipaySettings
 from channels.alipay.statement import read_zip
 from channels.contract import (
@@ -227,8 +228,6 @@ def _traits(settings: AlipaySettings, terms: Terms) -> Traits:
         terms=terms,
         reference=REFERENCE,
         resend=Resend(window_s, settings.resend_quiet_s) if window_s else None,
-        acceptance_window_s=None,
-        absence_proves=False,
         inquire_first_s=settings.inquire_first_s,
         inquire_max_s=settings.inquire_max_s,
         inquire_horizon_days=None,
@@ -238,4 +237,5 @@ def _traits(settings: AlipaySettings, terms: Terms) -> Traits:
         statement=True,
         statement_ready=STATEMENT_READY,
         payee_confirms=False,
+        profile=PROFILE,
     )

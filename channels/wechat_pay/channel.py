@@ -37,6 +37,7 @@ from channels.money import Currency, Money
 from channels.transport import Headers, Reply, Transport, read
 from channels.wechat_pay import checks, codes, notice, statement, wire
 from channels.wechat_pay.answers import Reader, refusal_of
+from channels.wechat_pay.profile import ACCEPTANCE_WINDOW_S
 from channels.wechat_pay.settings import WechatPaySettings
 from channels.wechat_pay.signing import nonce
 
@@ -124,7 +125,7 @@ class WechatPayChannel:
             body=body,
             digest=_digest(url, headers, body),
             signed_at=now,
-            not_after=now + timedelta(seconds=checks.ACCEPTANCE_WINDOW_S),
+            not_after=now + timedelta(seconds=ACCEPTANCE_WINDOW_S),
         )
 
     async def send(self, prepared: Prepared) -> Outcome:

@@ -19,11 +19,10 @@ from channels.contract import (
 )
 from channels.money import Currency, Money
 from channels.wechat_pay import wire
+from channels.wechat_pay.profile import PROFILE
 from channels.wechat_pay.settings import WechatPaySettings
 from channels.wechat_pay.signing import NAME_BYTES_MAX
 
-ACCEPTANCE_WINDOW_S = 300
-"""§2.1: the platform refuses a request signed more than five minutes ago."""
 RESEND_WINDOW_S = 24 * 3600
 """§2.2: after 24 hours the same number is answered 已超出重试期."""
 INQUIRE_HORIZON_DAYS = 30
@@ -45,8 +44,6 @@ def traits(settings: WechatPaySettings, terms: Terms) -> Traits:
         terms=terms,
         reference=ReferenceRule(string.digits + string.ascii_letters, 1, 32),
         resend=Resend(RESEND_WINDOW_S, settings.resend_quiet_s),
-        acceptance_window_s=ACCEPTANCE_WINDOW_S,
-        absence_proves=False,
         inquire_first_s=settings.inquire_first_s,
         inquire_max_s=settings.inquire_max_s,
         inquire_horizon_days=INQUIRE_HORIZON_DAYS,
@@ -56,6 +53,7 @@ def traits(settings: WechatPaySettings, terms: Terms) -> Traits:
         statement=True,
         statement_ready=STATEMENT_READY,
         payee_confirms=True,
+        profile=PROFILE,
     )
 
 

@@ -5,20 +5,36 @@ from datetime import timedelta
 from channels.contract import FeeSchedule
 from gateway.api.auth import new_key
 from gateway.api.context import Answer, Call
-from gateway.api.schemas import AdvanceIn, FundIn, KeyIn, MerchantIn, SwitchIn
+from gateway.api.schemas import (
+    AdvanceIn,
+    FundIn,
+    KeyIn,
+    MerchantIn,
+    QuarantineIn,
+    SwitchIn,
+    VouchIn,
+)
 from gateway.api.views import (
     ChannelView,
+    QuarantineView,
+    backup_view,
     balance_view,
     break_view,
     key_view,
     merchant_view,
     payout_view,
+    quarantine_view,
     stamp,
 )
-from gateway.domain.errors import AbsenceError, ForbiddenError, InvalidError
+from gateway.domain.errors import (
+    AbsenceError,
+    ForbiddenError,
+    InvalidError,
+    UnavailableError,
+)
 from gateway.domain.payout import MerchantId
-from gateway.engine import operate, reconcile
-from gateway.ports import Merchant, Scope
+from gateway.engine import operate, quarantine, reconcile
+from gateway.ports import Merchant, Scope, StoreError
 from policies.health import WHOLE
 
 
@@ -113,6 +129,7 @@ async def list_channels(call: Call) -> Answer:
     now = gateway.clock.now()
     views = gateway.health.views(gateway.channels, WHOLE, now)
     statuses = await gateway.store.channel_statuses()
+    frozen = await gateway.store.frozen()
     data: list[ChannelView] = []
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
@@ -133,7 +150,9 @@ async def list_channels(call: Call) -> Answer:
                 "unknown_ppm": health.unknown_ppm,
                 "observations": health.observations,
                 "quarantined": health.quarantined,
+                "stopped": gateway.stopped(),
                 "latency_ms": health.latency_ms,
+                "frozen_by": frozen.get(name),
             }
         )
     return 200, {"data": data}
@@ -194,8 +213,50 @@ async def read_statements(call: Call) -> Answer:
         "settled": report.settled,
         "returned": report.returned,
         "breaks": report.breaks,
+        "dead": report.dead,
         "waiting": report.waiting,
     }
+
+
+async def backup(call: Call) -> Answer:
+    """POST /v1/admin/backup: a consistent copy beside the database, while all goes on."""
+    if call.api.backup is None:
+        raise ForbiddenError("no_backup", "this gateway cannot write backups")
+    try:
+        file, made = await call.api.backup()
+    except StoreError as error:
+        raise UnavailableError("backup_failed", str(error), zh="备份失败") from None
+    return 201, backup_view(str(file), made)
+
+
+async def show_quarantine(call: Call) -> Answer:
+    """GET /v1/admin/quarantine."""
+    return 200, await _quarantine(call)
+
+
+async def begin_quarantine(call: Call) -> Answer:
+    """POST /v1/admin/quarantine: for a restore that the gateway cannot notice by itself."""
+    body: QuarantineIn = call.body
+    if body.backup_at is not None and body.backup_at > call.gateway.clock.now():
+        raise InvalidError(
+            "backup_in_future",
+            "backup_at lies in the future",
+            zh="备份时间在未来",
+            param="backup_at",
+        )
+    await quarantine.begin(call.gateway, body.reason, call.caller.actor, body.backup_at)
+    return 201, await _quarantine(call)
+
+
+async def release_quarantine(call: Call) -> Answer:
+    """POST /v1/admin/quarantine/release: ask for a channel's release, or agree to it."""
+    body: VouchIn = call.body
+    await quarantine.release(call.gateway, body.channel, body.reason, call.caller.actor)
+    return 200, await _quarantine(call)
+
+
+async def _quarantine(call: Call) -> QuarantineView:
+    return quarantine_view(await quarantine.standing(call.gateway))
 
 
 async def show_clock(call: Call) -> Answer:

@@ -68,7 +68,7 @@ def _around(api: Api, observe_http: HttpObserver | None) -> Middleware:
         request[REQUEST_ID] = asked if _ID.fullmatch(asked) else api.entropy.bytes(8).hex()
         request[WHO] = {"request_id": request[REQUEST_ID]}
         try:
-            response = await handler(request)
+            response = _halted(api, request) or await handler(request)
         except Exception as error:  # noqa: BLE001 - the last line of defence: say nothing inside
             api.gateway.observer.defect("http.defect", error, path=request.path)
             response = problem(
@@ -90,15 +90,27 @@ def _around(api: Api, observe_http: HttpObserver | None) -> Middleware:
     return around
 
 
+def _halted(api: Api, request: web.Request) -> web.Response | None:
+    """Once halted, what is stored can be read and nothing can be done."""
+    why = api.gateway.halted
+    if why is None or request.method in {"GET", "HEAD"}:
+        return None
+    return problem(request, 503, "halted", why.en, zh=why.zh, retryable=True)
+
+
 async def _healthz(_: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
 async def _readyz(request: web.Request) -> web.Response:
-    problems_now = await request.app[API].ready()
-    return web.json_response(
-        {"ready": not problems_now, "problems": problems_now}, status=503 if problems_now else 200
-    )
+    api = request.app[API]
+    problems_now = await api.ready()
+    said: dict[str, object] = {"ready": not problems_now, "problems": problems_now}
+    stopped = api.gateway.stopped()
+    if stopped is not None:
+        # Quarantined is ready: payouts are taken in, and wait.
+        said["sending"] = stopped
+    return web.json_response(said, status=503 if problems_now else 200)
 
 
 async def _version(request: web.Request) -> web.Response:

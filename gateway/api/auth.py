@@ -68,13 +68,16 @@ def new_key(
     label: str,
     signed: bool,
     now: datetime,
+    person: str | None = None,
 ) -> tuple[ApiKey, str, str | None]:
     """Make a key: what is stored, the key itself, and its signing secret; both shown only once."""
     key_id = entropy.bytes(8).hex()
     secret = base64.urlsafe_b64encode(entropy.bytes(32)).decode().rstrip("=")
     text = f"hd_{key_id}_{secret}"
     signing = entropy.bytes(32) if signed else None
-    stored = ApiKey(key_id, merchant_id, digest(pepper, text), scopes, signing, label, now)
+    stored = ApiKey(
+        key_id, merchant_id, digest(pepper, text), scopes, signing, label, now, person=person
+    )
     return stored, text, base64.b64encode(signing).decode() if signing else None
 
 

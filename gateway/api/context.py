@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
@@ -13,8 +14,9 @@ from channels.contract import Rail
 from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
+from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
-from gateway.ports import Entropy, Scope
+from gateway.ports import Backup, Entropy, Scope
 
 M = TypeVar("M", bound=BaseModel)
 _RAILS = frozenset(Rail)
@@ -26,6 +28,7 @@ class Api:
 
     gateway: Gateway
     authenticator: Authenticator
+    auditor: Auditor
     entropy: Entropy
     pepper: bytes = field(repr=False)
     version: str
@@ -35,6 +38,8 @@ class Api:
     ready: Callable[[], Awaitable[list[str]]]
     """What keeps the process from taking payouts now; empty when it is ready."""
     metrics: Callable[[], bytes]
+    backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
+    """Writes a backup beside the database."""
     advance_clock: Callable[[int], None] | None = None
     """Moves a test clock forward by seconds; None in production."""
 

@@ -1,17 +1,24 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, payouts, views
+from gateway.api import admin, audit, incidents, payouts, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
+    CertificateIn,
+    CheckpointQuery,
     EndpointIn,
     FeedQuery,
     FundIn,
     KeyIn,
     ListQuery,
     MerchantIn,
+    NoteIn,
+    OpenQuery,
     PayoutIn,
+    QuarantineIn,
+    ReleaseIn,
     SwitchIn,
+    VouchIn,
 )
 from gateway.ports import Scope
 
@@ -24,7 +31,10 @@ READ, WRITE, HOOKS, ADMIN = (
 
 _PAYOUT = "/v1/payouts/{payout_id}"
 _MERCHANT = "/v1/admin/merchants/{merchant_id}"
+_QUARANTINE = "/v1/admin/quarantine"
 _CHANNEL = "/v1/admin/channels/{channel}"
+_CERTIFICATE = "/v1/admin/payouts/{payout_id}/certificate"
+_INCIDENT = "/v1/admin/incidents/{incident_id}"
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -58,6 +68,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", f"{_PAYOUT}/timeline", "Show its events", payouts.timeline, READ, views.EventPage),
     Route("GET", f"{_PAYOUT}/why", "Why this channel", payouts.why, READ, views.WhyView),
+    Route(
+        "GET",
+        f"{_PAYOUT}/proof",
+        "Prove its history",
+        audit.proof,
+        READ,
+        audit.ProofView,
+        errors=(409,),
+    ),
     Route(
         "POST",
         f"{_PAYOUT}/cancel",
@@ -103,6 +122,7 @@ ROUTES: tuple[Route, ...] = (
         views.EventPage,
         query=FeedQuery,
     ),
+    Route("GET", "/v1/audit/key", "Who signs proofs", audit.key, READ, audit.AuditKeyView),
     Route(
         "POST",
         "/v1/webhook-endpoints",
@@ -214,7 +234,83 @@ ROUTES: tuple[Route, ...] = (
         views.PayoutView,
         errors=(409,),
     ),
+    Route(
+        "POST",
+        _CERTIFICATE,
+        "Propose that its attempt is dead",
+        incidents.propose_certificate,
+        ADMIN,
+        views.ProposalView,
+        status=201,
+        body=CertificateIn,
+        errors=(409,),
+    ),
+    Route(
+        "POST",
+        f"{_CERTIFICATE}/approve",
+        "Agree, as another person",
+        incidents.approve_certificate,
+        ADMIN,
+        views.PayoutView,
+        errors=(409,),
+    ),
+    Route(
+        "POST",
+        f"{_CERTIFICATE}/reject",
+        "Refuse or withdraw the proposal",
+        incidents.reject_certificate,
+        ADMIN,
+        views.ProposalView,
+        body=NoteIn,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/proposals",
+        "What waits for a second person",
+        incidents.list_proposals,
+        ADMIN,
+        views.ProposalList,
+        query=OpenQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/incidents",
+        "Evidence against what was proven",
+        incidents.list_incidents,
+        ADMIN,
+        views.IncidentList,
+        query=OpenQuery,
+    ),
+    Route("GET", _INCIDENT, "Show an incident", incidents.show_incident, ADMIN, views.IncidentView),
+    Route(
+        "POST",
+        f"{_INCIDENT}/release",
+        "Close an incident after looking",
+        incidents.release_incident,
+        ADMIN,
+        views.IncidentView,
+        body=ReleaseIn,
+    ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),
+    Route(
+        "GET",
+        "/v1/admin/audit/checkpoints",
+        "List signed checkpoints",
+        audit.list_checkpoints,
+        ADMIN,
+        audit.CheckpointList,
+        query=CheckpointQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/audit/checkpoints",
+        "Sign one now",
+        audit.sign_checkpoint,
+        ADMIN,
+        audit.CheckpointView,
+        status=201,
+        errors=(409,),
+    ),
     Route("GET", "/v1/admin/breaks", "Open breaks", admin.breaks, ADMIN, views.BreakList),
     Route(
         "POST",
@@ -223,6 +319,44 @@ ROUTES: tuple[Route, ...] = (
         admin.read_statements,
         ADMIN,
         views.StatementRoundView,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/backup",
+        "Write a backup beside the database",
+        admin.backup,
+        ADMIN,
+        views.BackupView,
+        status=201,
+        errors=(503,),
+    ),
+    Route(
+        "GET",
+        _QUARANTINE,
+        "Whether sending waits after a restore, and for what",
+        admin.show_quarantine,
+        ADMIN,
+        views.QuarantineView,
+    ),
+    Route(
+        "POST",
+        _QUARANTINE,
+        "Send nothing: the database was restored",
+        admin.begin_quarantine,
+        ADMIN,
+        views.QuarantineView,
+        status=201,
+        body=QuarantineIn,
+    ),
+    Route(
+        "POST",
+        f"{_QUARANTINE}/release",
+        "Vouch for a channel, as one of two people",
+        admin.release_quarantine,
+        ADMIN,
+        views.QuarantineView,
+        body=VouchIn,
+        errors=(409,),
     ),
     Route("GET", "/v1/admin/clock", "Show the clock", admin.show_clock, ADMIN, views.ClockView),
     Route(

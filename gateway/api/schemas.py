@@ -30,6 +30,7 @@ from channels.contract import (
     BankAccount,
     BankCard,
     Instrument,
+    Reason,
     WechatWallet,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
@@ -121,6 +122,11 @@ Text64 = Annotated[
 Text128 = Annotated[
     StrictStr,
     Field(min_length=1, max_length=128, json_schema_extra=_PRINTABLE),
+    AfterValidator(printable),
+]
+Text1000 = Annotated[
+    StrictStr,
+    Field(min_length=1, max_length=1000, json_schema_extra=_PRINTABLE),
     AfterValidator(printable),
 ]
 Ref = Annotated[
@@ -397,6 +403,44 @@ class SwitchIn(Model):
     reason: Text128
 
 
+class QuarantineIn(Model):
+    """A restore that was not noticed."""
+
+    reason: Text128
+    backup_at: Moment | None = Field(
+        default=None, description="From when on things may be forgotten; else the newest event"
+    )
+
+
+class VouchIn(Model):
+    """What one of two people says about a channel in quarantine."""
+
+    channel: SlugId
+    reason: Text128
+
+
+class CertificateIn(Model):
+    """A proposal to declare a doubtful attempt dead (certificate C7)."""
+
+    reason: Reason = Field(description="Decides whether the payout may be tried elsewhere")
+    evidence: Annotated[Text1000, Field(description="What proves that no money moved")]
+    evidence_sha256: Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="Of a document that is kept elsewhere"
+    )
+
+
+class NoteIn(Model):
+    """A remark, if there is something to say."""
+
+    note: Text128 | Literal[""] = ""
+
+
+class ReleaseIn(Model):
+    """What was found before an incident was released."""
+
+    reason: Text128
+
+
 class AdvanceIn(Model):
     """How far a test clock moves."""
 
@@ -415,6 +459,19 @@ class ListQuery(Model):
         default=None, description="The last id of the page before"
     )
     limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(whole)] = 50
+
+
+class CheckpointQuery(Model):
+    """Where to go on reading signed checkpoints, newest first."""
+
+    before: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 100
+
+
+class OpenQuery(Model):
+    """Whether closed ones are wanted as well."""
+
+    state: Literal["open", "all"] = "open"
 
 
 class FeedQuery(Model):

@@ -18,12 +18,16 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import Currency
+from gateway.domain.incident import Incident, IncidentKind
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
+from gateway.domain.proposal import Proposal, ProposalState
 from gateway.domain.reconciliation import Break, BreakKind
+from gateway.engine.quarantine import Standing
 from gateway.ports import (
     AccountBalance,
     ApiKey,
+    Backup,
     Delivery,
     DeliveryState,
     Endpoint,
@@ -271,6 +275,7 @@ class KeyView(TypedDict):
     label: str
     scopes: list[str]
     signed: bool
+    person: str | None
     created_at: str | None
     revoked_at: str | None
 
@@ -311,7 +316,49 @@ class ChannelView(TypedDict):
     unknown_ppm: int
     observations: int
     quarantined: bool
+    stopped: str | None
     latency_ms: int
+    frozen_by: str | None
+
+
+class PositionView(TypedDict):
+    """How far a database has come."""
+
+    installation: str
+    feed: int
+    attempts: int
+
+
+class BackupView(TypedDict):
+    """A finished backup on the gateway's machine."""
+
+    file: str
+    schema: int
+    position: PositionView
+    at: str
+    size: int
+    sha256: str
+
+
+class QuarantinedChannelView(TypedDict):
+    """What a quarantine still wants to know of a channel."""
+
+    channel: str
+    statements_awaited: list[str]
+    asked_by: str | None
+    agreed_by: str | None
+    reason: str | None
+
+
+class QuarantineView(TypedDict):
+    """Whether sending waits after a restore, and for what."""
+
+    quarantined: bool
+    cause: str | None
+    backup_at: str | None
+    started_at: str | None
+    payouts_open: int
+    channels: list[QuarantinedChannelView]
 
 
 class ChannelList(TypedDict):
@@ -349,7 +396,57 @@ class StatementRoundView(TypedDict):
     settled: int
     returned: int
     breaks: int
+    dead: int
     waiting: list[str]
+
+
+class ProposalView(TypedDict):
+    """One person's request to declare an attempt dead, and what another one decided."""
+
+    id: str
+    payout_id: str
+    attempt: int
+    reason: Reason
+    evidence: str
+    evidence_sha256: str | None
+    maker: str
+    maker_person: str
+    proposed_at: str | None
+    state: ProposalState
+    checker: str | None
+    checker_person: str | None
+    decided_at: str | None
+    note: str | None
+
+
+class ProposalList(TypedDict):
+    """Proposals, newest first."""
+
+    data: list[ProposalView]
+
+
+class IncidentView(TypedDict):
+    """Evidence against what was proven, for a person to look at."""
+
+    id: str
+    kind: IncidentKind
+    state: str
+    freezes: bool
+    channel: str
+    payout_id: str | None
+    attempt: int | None
+    evidence: str
+    owner: str
+    opened_at: str | None
+    released_at: str | None
+    released_by: str | None
+    note: str | None
+
+
+class IncidentList(TypedDict):
+    """Incidents, oldest first."""
+
+    data: list[IncidentView]
 
 
 class ClockView(TypedDict):
@@ -364,11 +461,13 @@ class AliveView(TypedDict):
     status: str
 
 
-class ReadyView(TypedDict):
+class ReadyView(TypedDict, total=False):
     """Whether payouts are taken now, and if not, a sentence per cause."""
 
-    ready: bool
-    problems: list[str]
+    ready: Required[bool]
+    problems: Required[list[str]]
+    sending: str
+    """Why nothing is sent now: `quarantined` or `halted`; absent while sending goes on."""
 
 
 class VersionView(TypedDict):
@@ -599,6 +698,7 @@ def key_view(key: ApiKey) -> KeyView:
         "label": key.label,
         "scopes": sorted(key.scopes),
         "signed": key.signing_secret is not None,
+        "person": key.person,
         "created_at": stamp(key.created_at),
         "revoked_at": stamp(key.revoked_at),
     }
@@ -617,6 +717,95 @@ def break_view(broken: Break) -> BreakView:
         "payout_id": broken.payout_id,
         "detail": broken.detail,
         "opened_at": stamp(broken.opened_at),
+    }
+
+
+def backup_view(file: str, made: Backup) -> BackupView:
+    """A backup's manifest, and where it is."""
+    return {
+        "file": file,
+        "schema": made.schema,
+        "position": {
+            "installation": made.position.installation,
+            "feed": made.position.feed,
+            "attempts": made.position.attempts,
+        },
+        "at": str(stamp(made.at)),
+        "size": made.size,
+        "sha256": made.sha256,
+    }
+
+
+def quarantine_view(standing: Standing | None) -> QuarantineView:
+    """How far the open quarantine has come; without one, that there is none."""
+    if standing is None:
+        return {
+            "quarantined": False,
+            "cause": None,
+            "backup_at": None,
+            "started_at": None,
+            "payouts_open": 0,
+            "channels": [],
+        }
+    waivers = {one.channel: one for one in standing.waivers}
+    channels: list[QuarantinedChannelView] = []
+    for name in sorted(standing.days.keys() | waivers.keys()):
+        waiver = waivers.get(name)
+        channels.append(
+            {
+                "channel": name,
+                "statements_awaited": [str(stamp(day)) for day in standing.days.get(name, ())],
+                "asked_by": waiver.asked_by if waiver else None,
+                "agreed_by": waiver.agreed_by if waiver else None,
+                "reason": waiver.reason if waiver else None,
+            }
+        )
+    return {
+        "quarantined": True,
+        "cause": standing.quarantine.cause,
+        "backup_at": stamp(standing.quarantine.backup_at),
+        "started_at": stamp(standing.quarantine.started_at),
+        "payouts_open": standing.to_rebuild,
+        "channels": channels,
+    }
+
+
+def proposal_view(proposal: Proposal) -> ProposalView:
+    """One proposal, for operators."""
+    return {
+        "id": proposal.id,
+        "payout_id": proposal.payout_id,
+        "attempt": proposal.attempt,
+        "reason": proposal.reason,
+        "evidence": proposal.evidence,
+        "evidence_sha256": proposal.evidence_sha256,
+        "maker": proposal.maker,
+        "maker_person": proposal.maker_person,
+        "proposed_at": stamp(proposal.proposed_at),
+        "state": proposal.state,
+        "checker": proposal.checker,
+        "checker_person": proposal.checker_person,
+        "decided_at": stamp(proposal.decided_at),
+        "note": proposal.note,
+    }
+
+
+def incident_view(incident: Incident) -> IncidentView:
+    """One incident."""
+    return {
+        "id": incident.id,
+        "kind": incident.kind,
+        "state": "open" if incident.is_open else "released",
+        "freezes": incident.is_open and incident.kind.freezes,
+        "channel": incident.channel,
+        "payout_id": incident.payout_id,
+        "attempt": incident.attempt,
+        "evidence": incident.evidence,
+        "owner": incident.owner,
+        "opened_at": stamp(incident.opened_at),
+        "released_at": stamp(incident.released_at),
+        "released_by": incident.released_by,
+        "note": incident.note,
     }
 
 

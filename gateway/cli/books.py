@@ -48,7 +48,7 @@ def read(api: Api) -> None:
     found = api.post("/v1/admin/statements/read")
 
     def draw(console: Console) -> None:
-        names = ("days", "lines", "settled", "returned", "breaks")
+        names = ("days", "lines", "settled", "returned", "breaks", "dead")
         console.print(facts((name, str(found[name])) for name in names))
         for one in found["waiting"]:
             console.print(f"not there yet: {one}", markup=False)

@@ -96,4 +96,6 @@ def _status(one: Mapping[str, Any]) -> str:
     said = str(one["status"])
     if one["reason"] and said != "active":
         said += f" ({one['reason']})"
+    if one["frozen_by"]:
+        said += f" failover frozen by {one['frozen_by']}"
     return said + (" quarantined" if one["quarantined"] else "")

@@ -10,12 +10,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from channels.registry import KINDS
-from gateway.cli.database import Found, look
+from gateway.cli.database import Found, look, read_books
 from gateway.cli.findings import Finding, State
 from gateway.cli.keyfiles import inspect
 from gateway.clock import SystemClock
 from gateway.ports import StoreError
 from gateway.settings import Loaded, SettingsError, check_credentials
+from gateway.store.mark import last_halt, read_mark
 from gateway.wiring import channels_of, policy_of
 from policies.calendars.workdays import known_years
 
@@ -38,6 +39,9 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     yield from _folder(loaded.settings.data_dir)
     found, finding = _database(loaded)
     yield finding
+    if found is not None and 0 < found.version <= found.newest:
+        yield from _books(loaded)
+    yield from _last_halt(loaded)
     yield _listener(loaded, running=found is not None and found.held)
     yield _time(loaded, now)
 
@@ -53,6 +57,14 @@ def _secrets(loaded: Loaded) -> Iterator[Finding]:
         )
     else:
         yield Finding("secrets", State.OK, "of the right size", "长度正确")
+    url = loaded.settings.database.url.get_secret_value()
+    if secrets.audit_key is None and not url.startswith("sqlite:"):
+        yield Finding(
+            "secrets",
+            State.WARN,
+            "secrets.audit_key is not set: each machine will sign the audit log with its own key",
+            "未设置 secrets.audit_key，各主机将使用各自的密钥签署审计日志",
+        )
 
 
 def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:
@@ -165,6 +177,38 @@ def _database(loaded: Loaded) -> tuple[Found | None, Finding]:
     if found.held:
         en, zh = f"{en}, in use: the gateway is running", f"{zh}，网关正在运行"
     return found, Finding("database", State.OK, en, zh)
+
+
+def _books(loaded: Loaded) -> Iterator[Finding]:
+    """What would halt the gateway or put it in quarantine."""
+    try:
+        faults, position = read_books(loaded.settings.database.url.get_secret_value())
+        mark = read_mark(loaded.settings.data_dir)
+    except StoreError as error:
+        yield Finding("books", State.FAIL, str(error), f"数据库损坏或无法读取：{error}")
+        return
+    if faults:
+        said = "; ".join(faults[:5])
+        en = f"the ledger does not add up, the gateway will not send: {said}"
+        yield Finding("books", State.FAIL, en, f"账簿不平，网关不会出款：{said}")
+    elif position is not None:
+        yield Finding("books", State.OK, "undamaged and balanced", "数据完好，账簿平衡")
+    if position is not None and mark is not None and position.is_behind(mark):
+        en = "the database is older than it was (restored?): a start will be in quarantine"
+        yield Finding(
+            "mark", State.WARN, en, "数据库落后于水位标记（是否恢复过备份？），启动后将进入隔离"
+        )
+
+
+def _last_halt(loaded: Loaded) -> Iterator[Finding]:
+    last = last_halt(loaded.settings.data_dir)
+    if last is not None:
+        yield Finding(
+            "last halt",
+            State.WARN,
+            f"{last['at']}: {last['en']}",
+            f"上次停机 {last['at']}：{last['zh']}",
+        )
 
 
 def _listener(loaded: Loaded, *, running: bool) -> Finding:

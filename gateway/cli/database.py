@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 import apsw
 import asyncpg
 
-from gateway.ports import StoreError
+from gateway.ports import Position, StoreError
+from gateway.store.queries import Queries
 from gateway.store.schema import READ_VERSION, migrations
 
 _CONNECT_S = 5
@@ -63,6 +64,49 @@ def _is_held(path: Path) -> bool:
     except OSError as error:
         raise StoreError(f"{path}.lock cannot be read: {error.strerror}") from error
     return False
+
+
+def read_books(url: str) -> tuple[list[str], Position | None]:
+    """What is wrong inside a SQLite database, and how far it has come; it may be in use.
+
+    Nothing and None for another database, or none. Raises `StoreError` for one that is damaged.
+    """
+    path = Path(unquote(urlsplit(url).path))
+    if not url.startswith("sqlite:") or not path.exists():
+        return [], None
+    queries = Queries("sqlite")
+    try:
+        database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            database.set_busy_timeout(1_000)
+            state = database.execute("PRAGMA quick_check(1)").get
+            if state != "ok":
+                raise StoreError(f"{path} is damaged: {state}")
+            if database.execute(READ_VERSION).get < migrations("sqlite")[-1].version:
+                return [], None
+            with database:
+                faults = [
+                    f"debits and credits in {currency} differ by {off}"
+                    for currency, off in database.execute(queries["trial_balance"].text)
+                    if off
+                ]
+                faults += [
+                    f"posting {row[0]} is off"
+                    for row in database.execute(queries["unbalanced_postings"].text)
+                ]
+                faults += [
+                    f"{book}:{owner}:{currency} is kept as {kept}, its entries say {booked}"
+                    for book, owner, currency, kept, booked in database.execute(
+                        queries["accounts_off"].text
+                    )
+                ]
+                whose, feed, attempts = database.execute(queries["position"].text).fetchall()[0]
+                position = Position(str(whose), int(str(feed)), int(str(attempts)))
+        finally:
+            database.close()
+    except apsw.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    return faults, position
 
 
 async def _postgres_version(url: str) -> int:

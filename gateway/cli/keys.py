@@ -32,6 +32,7 @@ def key_command() -> None:
 @click.argument("merchant", required=False)
 @click.option("--operator", is_flag=True, help="An operator's key, made straight in the store.")
 @click.option("--label", required=True, help="What the key is for.")
+@click.option("--person", help="Whose key it is (--operator): two people need two persons' keys.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(_SCOPES), help="Default: all.")
 @click.option("--signed", is_flag=True, help="Demand an HMAC signature on every request.")
 @CONFIG
@@ -42,6 +43,7 @@ def create(
     merchant: str | None,
     operator: bool,
     label: str,
+    person: str | None,
     scopes: Sequence[str],
     signed: bool,
     config: Path,
@@ -53,9 +55,11 @@ def create(
             raise click.UsageError("--scope and --signed are for merchants' keys")
         loaded = read_config(config)
         with refusing():
-            text = asyncio.run(create_operator_key(loaded, label))
+            text = asyncio.run(create_operator_key(loaded, label, person))
         made: Mapping[str, Any] = {"id": text.split("_")[1], "label": label, "key": text}
     else:
+        if person is not None:
+            raise click.UsageError("--person is for operators' keys")
         body = {"label": label, "scopes": list(scopes or _SCOPES), "signed": signed}
         with connect() as api:
             made = api.post(f"/v1/admin/merchants/{path_of(str(merchant))}/keys", body)
@@ -77,11 +81,12 @@ def ls(connect: Connect, *, merchant: str | None, operator: bool, config: Path) 
     else:
         with connect() as api:
             found = api.get(f"/v1/admin/merchants/{path_of(str(merchant))}/keys")
-    headings = ("id", "label", "scopes", "signed", "made", "revoked")
+    headings = ("id", "label", "person", "scopes", "signed", "made", "revoked")
     rows = [
         (
             one["id"],
             one["label"],
+            one["person"],
             ", ".join(one["scopes"]),
             one["signed"],
             moment(one["created_at"]),

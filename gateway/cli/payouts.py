@@ -167,6 +167,15 @@ def release(api: Api, payout: str) -> None:
     tell(moved, lambda console: _draw_payout(console, moved))
 
 
+@payout_command.command("unpark")
+@click.argument("payout")
+@reaching("operator")
+def unpark(api: Api, payout: str) -> None:
+    """Hand a parked payout back to the gateway's own inquiries, after looking at it."""
+    moved = api.post(f"/v1/admin/payouts/{path_of(api.payout_id(payout))}/unpark")
+    tell(moved, lambda console: _draw_payout(console, moved))
+
+
 @payout_command.command("attempts")
 @click.argument("payout")
 @reaching("merchant")

@@ -5,7 +5,12 @@ about *every send of the attempt*. A verified rejection of the only send is proo
 words after a second send say nothing about the first. A verified failed state found by our
 reference is proof whatever was sent (C2). "Not found" proves nothing by itself: the first bytes
 may still be travelling; it only completes a definite rejection that asked for a look (C1 again).
-A send that provably never left is proof while it is the only one (C3). All else is doubt.
+A send that provably never left is proof while it is the only one (C3).
+
+Silence becomes proof only where the channel's profile says so: when the instruction has expired by
+construction and final history lacks it (C4), when "not found" is repeated after the last moment at
+which anything could still happen (C5), when complete statements of all those days lack it (C6).
+Two people may certify what no machine can (C7). All else is doubt.
 """
 
 from datetime import datetime
@@ -13,6 +18,7 @@ from typing import assert_never
 
 from channels.contract import (
     Absent,
+    History,
     NotSent,
     Outcome,
     Paid,
@@ -35,21 +41,86 @@ from gateway.domain.payout import (
     Doubted,
     Event,
     Held,
+    Parked,
     Payout,
+    PayoutState,
     Pended,
     Refusal,
     Source,
 )
+from gateway.domain.silence import (
+    Asked,
+    Statements,
+    canary_sang,
+    counted,
+    is_on_none,
+    may_prove,
+    statement_days,
+)
+
+CHANNELS_WORD = frozenset(
+    {
+        CertificateKind.DEFINITE_REJECT,
+        CertificateKind.TERMINAL_INQUIRY,
+        CertificateKind.ABSENT_AFTER_WINDOW,
+        CertificateKind.ABSENT_FROM_STATEMENT,
+    }
+)
+"""Certificates that rest on what the channel says or does not say."""
 
 
 def events_of(
-    payout: Payout, attempt: Attempt, outcome: Outcome | Absent, source: Source, at: datetime
+    payout: Payout,
+    attempt: Attempt,
+    outcome: Outcome | Absent,
+    source: Source,
+    at: datetime,
+    asked: Asked | None = None,
 ) -> tuple[Event, ...]:
     """Every event an answer about `attempt` justifies, in order; empty when it adds nothing.
 
     `source` is SEND only for the answer to the attempt's latest send, by the process that made it.
+    Without `asked` the channel counts as sticky: silence proves nothing.
     """
-    return after_death(payout, _judged(payout, attempt, outcome, source, at))
+    return after_death(payout, _judged(payout, attempt, outcome, source, at, asked))
+
+
+def unseen(
+    payout: Payout, attempt: Attempt, statements: Statements, at: datetime
+) -> tuple[Event, ...]:
+    """C6, if complete statements of every day that matters lack the attempt; else nothing."""
+    if not is_on_none(attempt, statements):
+        return ()
+    days = statement_days(attempt, statements.profile, statements.zone)
+    proof = Certificate(
+        CertificateKind.ABSENT_FROM_STATEMENT,
+        Reason.NEVER_ARRIVED,
+        "absent_from_statements",
+        f"no line on the complete statements of {days[0]} to {days[-1]}",
+        at,
+    )
+    return after_death(payout, (Died(attempt.number, Source.STATEMENT, proof),))
+
+
+def withheld(payout: Payout, events: tuple[Event, ...], reason: str) -> tuple[Event, ...]:
+    """What is left of events while the channel's failover is frozen: its word kills nothing.
+
+    The attempt stays in doubt, its payout is parked with `reason`, and what the channel said is
+    asked for again once a person has released the incident. A rejection of the only send cannot be
+    asked for: it is kept as a refusal, which a later "not found" completes.
+    """
+    for event in events:
+        if isinstance(event, Died) and event.certificate.kind in CHANNELS_WORD:
+            break
+    else:
+        return events
+    proof, source = event.certificate, event.source
+    of_send = proof.kind is CertificateKind.DEFINITE_REJECT and source is Source.SEND
+    no = Refusal(proof.reason, proof.code, proof.message) if of_send else None
+    doubted = Doubted(event.number, source, f"frozen:{proof.kind}", no)
+    if payout.state is PayoutState.ATTEMPTING:
+        return (doubted, Parked(reason))
+    return (doubted,)
 
 
 def after_death(payout: Payout, events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -61,7 +132,12 @@ def after_death(payout: Payout, events: tuple[Event, ...]) -> tuple[Event, ...]:
 
 
 def _judged(
-    payout: Payout, attempt: Attempt, outcome: Outcome | Absent, source: Source, at: datetime
+    payout: Payout,
+    attempt: Attempt,
+    outcome: Outcome | Absent,
+    source: Source,
+    at: datetime,
+    asked: Asked | None,
 ) -> tuple[Event, ...]:
     if attempt.state is AttemptState.DEAD:
         return _about_the_dead(payout, attempt, outcome, source)
@@ -92,21 +168,8 @@ def _judged(
                     ),
                 )
             return (Doubted(attempt.number, source, f"not_sent:{cause}"),)
-        case Absent():
-            if attempt.refusal is not None and attempt.sends == 1:
-                no = attempt.refusal
-                return (
-                    _died(
-                        attempt,
-                        source,
-                        CertificateKind.DEFINITE_REJECT,
-                        no.reason,
-                        no.code,
-                        no.message,
-                        at,
-                    ),
-                )
-            return (Doubted(attempt.number, source, "absent", absent=True),)
+        case Absent(history=history):
+            return (_absent(attempt, history, source, at, asked),)
         case Unknown(cause=cause):
             return (Doubted(attempt.number, source, cause),)
         case _:
@@ -128,6 +191,40 @@ def _rejected(attempt: Attempt, no: Rejected, source: Source, at: datetime) -> E
         )
     return _died(
         attempt, source, CertificateKind.DEFINITE_REJECT, no.reason, no.code, no.message, at
+    )
+
+
+def _absent(
+    attempt: Attempt, history: History | None, source: Source, at: datetime, asked: Asked | None
+) -> Event:
+    """Judge a verified "not found"."""
+    if attempt.refusal is not None and attempt.sends == 1:
+        no = attempt.refusal
+        kind = CertificateKind.DEFINITE_REJECT
+        return _died(attempt, source, kind, no.reason, no.code, no.message, at)
+    never = Reason.NEVER_ARRIVED
+    if asked is None:
+        return Doubted(attempt.number, source, "absent", absent=True)
+    if history is not None and _has_expired(attempt, history, asked):
+        said = f"history is final to {history.final_at.isoformat()}, say {history.nodes} nodes"
+        return _died(attempt, source, CertificateKind.EXPIRED, never, "expired", said, at)
+    if may_prove(attempt, asked) and canary_sang(asked):
+        said = f"not found {len(counted(attempt, asked))} times, last at {asked.at.isoformat()}"
+        kind = CertificateKind.ABSENT_AFTER_WINDOW
+        return _died(attempt, source, kind, never, "not_found", said, at)
+    fresh = counted(attempt, asked) != attempt.absent_at
+    counts_at = asked.at if fresh else None
+    return Doubted(attempt.number, source, "absent", absent=True, absent_at=counts_at)
+
+
+def _has_expired(attempt: Attempt, history: History, asked: Asked) -> bool:
+    """C4: final, complete history past the instruction's own end, and several nodes agree."""
+    expiry = asked.profile.expiry
+    return (
+        expiry is not None
+        and attempt.not_after is not None
+        and history.nodes >= max(expiry.nodes_min, 2)
+        and history.final_at >= attempt.not_after
     )
 
 

@@ -21,6 +21,7 @@ from typing import assert_never
 from channels.money import Currency
 from gateway.domain.payout import (
     Accepted,
+    Adopted,
     Armed,
     Attempt,
     CameBack,
@@ -146,7 +147,7 @@ def posting(before: Payout | None, after: Payout, event: Event) -> Posting:
             return moved(available, held, after.hold_minor)
         case Cancelled() | Failed():
             return moved(held, available, after.hold_minor)
-        case Armed(attempt=attempt):
+        case Armed(attempt=attempt) | Adopted(attempt=attempt):
             return moved(
                 _in_transit(attempt, currency), _float(attempt, currency), _reserved(after, attempt)
             )

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from gateway.domain.payout import (
     Accepted,
+    Adopted,
     Armed,
     Attempt,
     AttemptState,
@@ -47,6 +48,10 @@ PAYOUT_EDGES: Mapping[tuple[PayoutState, type[Event]], PayoutState] = {
     (P.ROUTING, Cancelled): P.CANCELLED,
     (P.ROUTING, Failed): P.FAILED,
     (P.ROUTING, Armed): P.ATTEMPTING,
+    # After a restore: the record had forgotten that it had given the payout to a channel.
+    (P.HELD, Adopted): P.ATTEMPTING,
+    (P.SCHEDULED, Adopted): P.ATTEMPTING,
+    (P.ROUTING, Adopted): P.ATTEMPTING,
     (P.ATTEMPTING, Resent): P.ATTEMPTING,
     (P.ATTEMPTING, Pended): P.ATTEMPTING,
     (P.ATTEMPTING, Doubted): P.ATTEMPTING,
@@ -119,12 +124,12 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
         raise TransitionError(f"{payout.id}: {event.kind} has no edge from {payout.state}")
     attempts, reason, owner = payout.attempts, payout.reason, payout.owner
     match event:
-        case Armed(attempt=attempt):
+        case Armed(attempt=attempt) | Adopted(attempt=attempt):
             if payout.live is not None or attempt.number != len(payout.attempts) + 1:
                 raise TransitionError(f"{payout.id}: attempt {attempt.number} would be a second")
             if attempt.state is not A.ARMED:
                 raise TransitionError(f"{payout.id}: a new attempt starts armed")
-            attempts, reason = (*attempts, attempt), None
+            attempts, reason, owner = (*attempts, attempt), None, None
         case Held(reason=why, owner=who) | Parked(reason=why, owner=who):
             reason, owner = why, who
         case Cancelled(reason=why) | Failed(reason=why):
@@ -179,9 +184,11 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 attempt,
                 digest=digest,
                 signed_at=signed_at,
-                not_after=not_after,
+                # Either send may still be taken in: the later end counts.
+                not_after=max(filter(None, (attempt.not_after, not_after)), default=None),
                 sends=attempt.sends + 1,
                 absences=0,
+                absent_at=(),
                 # A rejection of a later send says nothing about the first one.
                 refusal=None,
             )
@@ -192,14 +199,17 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 stage=stage,
                 action=action or attempt.action,
                 absences=0,
+                absent_at=(),
                 # The channel has it after all: a later "not found" completes no refusal.
                 refusal=None,
             )
-        case Doubted(refusal=refusal, absent=absent):
+        case Doubted(refusal=refusal, absent=absent, absent_at=absent_at):
+            counted = (*attempt.absent_at, absent_at) if absent_at else attempt.absent_at
             return replace(
                 attempt,
                 refusal=refusal or attempt.refusal,
                 absences=attempt.absences + 1 if absent else 0,
+                absent_at=counted if absent else (),
                 doubted_at=attempt.doubted_at or at,
             )
         case Confirmed(channel_ref=ref, paid_at=paid_at, fee_minor=fee):

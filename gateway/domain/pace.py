@@ -17,6 +17,9 @@ PARK_AFTER = timedelta(hours=4)
 DELIVERY_LADDER_S = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Webhook tries, after Standard Webhooks' advice: 3 days in all, then dead letter."""
 
+DEAD_LADDER_S = (3600, 6 * 3600, 24 * 3600)
+"""How long after its death an attempt is asked about again: a proof may have been wrong."""
+
 
 def jitter(seed: str, seconds: int) -> timedelta:
     """Stretch a delay by 0-10 %, always the same for the same seed."""
@@ -28,9 +31,10 @@ def next_inquiry(payout: Payout, attempt: Attempt, traits: Traits, now: datetime
     """When to ask about an open attempt: after as long again as it has been open.
 
     That doubles the gaps without counting anything: with a first delay of 10 s, asked after 10,
-    20, 40, 80 … seconds, and at the channel's maximum pace for ever.
+    20, 40, 80 … seconds, and at the channel's maximum pace for ever. Open since the first send: a
+    resend must not bring the first gaps back, or a refused one would be repeated for ever.
     """
-    open_s = int((now - attempt.signed_at).total_seconds())
+    open_s = int((now - attempt.armed_at).total_seconds())
     delay = min(max(open_s, traits.inquire_first_s), traits.inquire_max_s)
     return now + jitter(f"{payout.id}{payout.version}", delay)
 
@@ -56,6 +60,14 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
         timedelta(seconds=traits.resend.quiet_s), attempt.signed_at - attempt.armed_at
     )
     return fresh and quiet
+
+
+def next_look(payout: Payout, number: int, died_at: datetime, *, looks: int) -> datetime | None:
+    """When to ask again about a dead attempt after `looks` answers; None after the last one."""
+    if looks >= len(DEAD_LADDER_S):
+        return None
+    wait_s = DEAD_LADDER_S[looks]
+    return died_at + jitter(f"{payout.id}/{number}", wait_s)
 
 
 def next_delivery(tries: int, now: datetime) -> datetime | None:

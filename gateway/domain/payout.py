@@ -90,6 +90,9 @@ class CertificateKind(StrEnum):
     ABSENT_AFTER_WINDOW = "C5"
     ABSENT_FROM_STATEMENT = "C6"
     TWO_PEOPLE = "C7"
+    OUTLIVED = "C8"
+    """Only when rebuilding after a restore: a later attempt of the payout exists at a channel, and
+    none is ever armed before the one before it is proven dead (I2). Its own proof was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,9 @@ class Attempt:
     inquiries: int = 0
     absences: int = 0
     """Inquiries in a row that found nothing under the reference."""
+    absent_at: tuple[datetime, ...] = ()
+    """Those of them that count towards C5, each far enough from the one before; empty where "not
+    found" never proves."""
     channel_ref: str | None = None
     stage: str = ""
     action: PayeeAction | None = None
@@ -249,6 +255,15 @@ class Armed:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """An attempt that a restored database had forgotten was found at its channel."""
+
+    kind: ClassVar[str] = "adopted"
+    attempt: Attempt
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Resent:
     """The same reference is signed and committed again; one more send."""
 
@@ -281,6 +296,8 @@ class Doubted:
     cause: str
     refusal: Refusal | None = None
     absent: bool = False
+    absent_at: datetime | None = None
+    """When an absence that counts was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +382,7 @@ Event = (
     | Cancelled
     | Failed
     | Armed
+    | Adopted
     | Resent
     | Pended
     | Doubted
@@ -389,16 +407,31 @@ def sortable_id(prefix: str, at: datetime, entropy: bytes) -> str:
     return prefix + base64.b32hexencode(stamp + entropy).decode().rstrip("=").lower()
 
 
+TAIL = 16
+"""Characters of an id that depend on its 80 bits of entropy only."""
+
+
+def lasting_id(installation: str, merchant: MerchantId, merchant_ref: str, at: datetime) -> str:
+    """The id of a payout: sorts by time, and ends in what its merchant's own number determines.
+
+    `installation` keeps two databases that pay from the same account from sharing references.
+    """
+    named = "\x1f".join((installation, merchant, merchant_ref))
+    return sortable_id("po_", at, sha256(named.encode()).digest()[:10])
+
+
 def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> str:
     """Our reference for one attempt, in the channel's alphabet and as long as it allows up to 32.
 
     A function of payout and attempt alone, so that it can be re-derived, and spread over the whole
-    space of the alphabet; the store's unique index on (channel, reference) refuses a collision.
+    space of the alphabet; the store's unique index on (channel, reference) refuses a collision. Of
+    the id only what `lasting_id` derives counts, not the moment of acceptance: a payout that a
+    restore has forgotten has the same references when its merchant asks for it again.
     """
     length = min(rule.length_max, 32)
     base = len(rule.alphabet)
     space = base ** (length - 1) * (base - 1)
-    value = int.from_bytes(sha256(f"{payout_id}/{number}".encode()).digest()) % space
+    value = int.from_bytes(sha256(f"{payout_id[-TAIL:]}/{number}".encode()).digest()) % space
     digits = []
     # The first character is never the alphabet's zero: some channels strip leading zeros.
     for _ in range(length - 1):

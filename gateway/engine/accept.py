@@ -19,7 +19,7 @@ from gateway.domain.payout import (
     PayoutState,
     Speed,
     channel_reference,
-    sortable_id,
+    lasting_id,
 )
 from gateway.engine.gateway import Gateway, Told
 from gateway.ports import Change, Intake, Merchant, Search
@@ -59,7 +59,7 @@ async def accept(
     payout survives a power cut; the worker has been told.
     """
     now = gateway.clock.now()
-    payout_id = PayoutId(sortable_id("po_", now, gateway.entropy.bytes(10)))
+    payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
     try:
         _check_times(request, now)
         _check_reachable(gateway, payout_id, request)
@@ -95,7 +95,8 @@ async def accept(
     event = Accepted(state, reason)
     change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
     stored = await gateway.store.accept(change, intake, merchant.floor_minor)
-    repeated = stored.id != payout.id
+    # Not by its id: asked for twice in the same millisecond, it is the same.
+    repeated = stored is not payout
     if not repeated:
         gateway.observer.moved(change)
         if state is PayoutState.ROUTING:

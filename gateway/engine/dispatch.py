@@ -8,13 +8,15 @@ concludes that money did not move, except through `domain.certify`.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from channels.contract import (
     Absent,
     Channel,
+    Evidence,
     Fault,
     Instruction,
     NotSent,
@@ -26,26 +28,34 @@ from channels.contract import (
     Unknown,
     UnknownCause,
 )
-from gateway.domain.certify import events_of
+from gateway.domain.certify import events_of, withheld
+from gateway.domain.incident import frozen_reason
 from gateway.domain.pace import must_park
 from gateway.domain.payout import (
     Armed,
     Attempt,
     AttemptState,
+    Event,
     Failed,
+    Held,
     Parked,
     Payout,
     PayoutState,
     Resent,
     Source,
 )
+from gateway.domain.silence import Asked
 from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway
+from gateway.engine.incidents import held_back_by
 from gateway.engine.record import is_news, move
 from gateway.engine.route import Route, route, segment_of
 from gateway.ports import FloatShortError, StaleError
 from policies.facts import Decision
 from policies.health import Observed
+
+STOPPED_FOR = timedelta(minutes=2)
+"""How soon a payout is looked at again that may not be sent now."""
 
 SETTLE_TRIES = 8
 """How often an outcome is re-applied to a payout that moved meanwhile."""
@@ -56,12 +66,18 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
 
     Returns the payout as it now stands. Raises `StaleError` when somebody else moved it.
     """
+    frozen = await held_back_by(gateway, payout)
+    if frozen is not None:
+        return await _hold_back(gateway, payout, frozen)
     now = gateway.clock.now()
+    if gateway.stopped() is not None:
+        return await put_off(gateway, payout)
     if payout.deadline_at is not None and now >= payout.deadline_at:
         # Every attempt so far is proven dead, and arriving too late was not asked for.
         return await move(gateway, payout, [Failed("deadline_passed")], actor="gateway")
     chosen = route(gateway, payout, now)
-    if chosen.decision.chosen is None:
+    if chosen.decision.chosen is None or len(payout.attempts) >= gateway.limits.attempts_max:
+        # The bound is strict: after a restore so many references are asked about, and no more.
         return await _nowhere(gateway, payout, chosen, now)
     candidate = chosen.decision.chosen
     channel = gateway.channels[candidate.channel]
@@ -75,6 +91,8 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
     )
     with gateway.load.sends(channel.name):
         prepared = await asyncio.to_thread(channel.prepare, told, now)
+        if gateway.stopped() is not None:
+            return await put_off(gateway, payout)
         attempt = _armed(payout, channel, chosen, prepared, now)
         try:
             armed = await move(
@@ -89,9 +107,18 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
             # Another replica took the float since it was counted; the next decision knows.
             gateway.load.float_minor[channel.name] = 0
             return payout
+        if gateway.halted is not None:
+            return armed
         gateway.health.started(channel.name, segment_of(told.instrument), now)
         outcome = await send(gateway, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+async def put_off(gateway: Gateway, payout: Payout) -> Payout:
+    """Look again in a while: nothing may be armed now (`Gateway.stopped` says why)."""
+    later = gateway.clock.now() + STOPPED_FOR
+    await gateway.store.postpone(payout, later, None)
+    return replace(payout, due_at=later)
 
 
 async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
@@ -100,6 +127,8 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
     Only for channels that promise to honour their own reference (`domain.pace.may_resend`).
     """
     now = gateway.clock.now()
+    if gateway.stopped() is not None:
+        return await put_off(gateway, payout)
     channel = gateway.channels[attempt.channel]
     told = instruction_of(
         gateway,
@@ -109,11 +138,15 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         instrument=attempt.instrument,
         number=attempt.number,
     )
+    # A reference is derived once and then stored: whatever the rule says by now, this is its name.
+    told = replace(told, reference=attempt.reference)
     with gateway.load.sends(channel.name):
         prepared = await asyncio.to_thread(channel.prepare, told, now)
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
         armed = await move(gateway, payout, [event], actor="gateway", due_at=due_at)
+        if gateway.halted is not None:
+            return armed
         outcome = await send(gateway, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
 
@@ -137,21 +170,53 @@ async def send(gateway: Gateway, channel: Channel, prepared: Prepared) -> Outcom
 
 
 async def settle(
-    gateway: Gateway, payout: Payout, number: int, outcome: Outcome | Absent, source: Source
+    gateway: Gateway,
+    payout: Payout,
+    number: int,
+    outcome: Outcome | Absent,
+    source: Source,
+    asked: Asked | None = None,
 ) -> Payout:
     """Commit whatever the outcome proves about attempt `number`, however the payout has moved.
 
-    Safe to repeat: evidence that adds nothing writes nothing.
+    Safe to repeat: evidence that adds nothing writes nothing. `asked` lets silence count.
     """
-    evidence = getattr(outcome, "evidence", None)
+
+    def judge(payout: Payout, attempt: Attempt, now: datetime) -> tuple[Event, ...]:
+        return events_of(payout, attempt, outcome, source, now, asked)
+
+    return await conclude(
+        gateway,
+        payout,
+        number,
+        judge,
+        silent=isinstance(outcome, Absent),
+        evidence=getattr(outcome, "evidence", None),
+    )
+
+
+Judge = Callable[[Payout, Attempt, datetime], tuple[Event, ...]]
+
+
+async def conclude(
+    gateway: Gateway,
+    payout: Payout,
+    number: int,
+    judge: Judge,
+    *,
+    silent: bool,
+    evidence: Evidence | None = None,
+) -> Payout:
+    """Commit what `judge` makes of attempt `number`.
+
+    It judges anew whenever the payout has moved meanwhile, unless the channel was `silent`. While
+    the attempt's channel is frozen, its word kills nothing (`certify.withheld`).
+    """
     for _ in range(SETTLE_TRIES):
         now = gateway.clock.now()
         attempt = payout.attempts[number - 1]
-        events = [
-            event
-            for event in events_of(payout, attempt, outcome, source, now)
-            if is_news(payout, event)
-        ]
+        judged = await _unfrozen(gateway, payout, attempt, judge(payout, attempt, now))
+        events = [event for event in judged if is_news(payout, event)]
         if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and not events:
             events = [Parked("in_doubt_too_long")]
         if not events:
@@ -164,7 +229,7 @@ async def settle(
             fresh = await gateway.store.payout(payout.id)
             if fresh is None:
                 raise
-            if isinstance(outcome, Absent):
+            if silent:
                 # "Not found" spoke of what the channel had when it was asked. Held against a
                 # refusal or a send that came later, it would prove what it never said.
                 return fresh
@@ -177,6 +242,25 @@ async def settle(
                 )
         return moved
     raise StaleError(f"{payout.id} keeps moving")
+
+
+async def _unfrozen(
+    gateway: Gateway, payout: Payout, attempt: Attempt, events: tuple[Event, ...]
+) -> tuple[Event, ...]:
+    """The events, or what is left of them while the attempt's channel is frozen."""
+    reason = frozen_reason(attempt.channel)
+    left = withheld(payout, events, reason)
+    if left == events or attempt.channel not in await gateway.store.frozen():
+        return events
+    return left
+
+
+async def _hold_back(gateway: Gateway, payout: Payout, channel: str) -> Payout:
+    """It died on the word of a channel that is frozen now: a person must release that first."""
+    event = Held(frozen_reason(channel))
+    held = await move(gateway, payout, [event], actor="gateway")
+    gateway.observer.alarm("payout.held_back", payout_id=payout.id, channel=channel)
+    return held
 
 
 def learn(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
 from gateway.engine.load import Load
-from gateway.ports import Clock, Entropy, Health, Observer, Store
+from gateway.ports import Clock, Entropy, Health, Observer, Quarantine, Store, Watch
 from policies.policy import Policy
 
 
@@ -33,6 +33,17 @@ class Told:
     notice_id: int | None = None
     orphan: bool = False
     """Found ARMED at start by the only process there is: its sender is gone."""
+    watch: Watch | None = None
+    """A dead attempt of it is to be asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why nothing is sent or taken in any more; what is stored stays readable."""
+
+    code: str
+    en: str
+    zh: str
 
 
 @dataclass(slots=True)
@@ -50,7 +61,26 @@ class Gateway:
     notify_base: str | None = None
     """Public base URL for channel notices, e.g. `https://pay.example.com`; None: inquiries only."""
     limits: Limits = field(default_factory=Limits)
+    installation: str = ""
+    """Of the database; payout ids, and so references, derive from it."""
+    quarantine: Quarantine | None = None
+    """The newest one, as last read."""
+    halted: Halt | None = None
     queue: "asyncio.Queue[Told]" = field(default_factory=lambda: asyncio.Queue(maxsize=100_000))
+
+    def stopped(self) -> str | None:
+        """Why nothing may be armed or sent now: `halted`, `quarantined`, or None."""
+        if self.halted is not None:
+            return "halted"
+        if self.quarantine is not None and self.quarantine.ended_at is None:
+            return "quarantined"
+        return None
+
+    def halt(self, why: Halt) -> None:
+        """Send nothing and take nothing in from now on; only a new process goes on."""
+        if self.halted is None:
+            self.halted = why
+            self.observer.alarm("gateway.halted", code=why.code, problem=why.en)
 
     def wake(self, told: Told) -> None:
         """Have the worker look at a payout now; when the queue is full its due time will do."""

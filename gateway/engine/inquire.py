@@ -1,14 +1,20 @@
 """Find out what became of an attempt: at the channel's pace, backing off, never giving up."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from time import perf_counter
 
-from channels.contract import Absent, Inquiry, Outcome, Unknown, UnknownCause
+from channels.contract import Absent, Inquiry, Outcome, Paid, Unknown, UnknownCause
 from gateway.domain.pace import may_resend, next_inquiry
 from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source
+from gateway.domain.silence import Asked, may_prove
 from gateway.engine.accept import instruction_of
 from gateway.engine.dispatch import learn, resend, settle
 from gateway.engine.gateway import Gateway
 from gateway.engine.record import move
+
+CANARY_DAYS = 14
+"""How old a canary may be twice over, where a channel names no horizon of its inquiries."""
 
 
 async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
@@ -30,18 +36,48 @@ async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         event = Doubted(attempt.number, Source.RECOVERY, UnknownCause.CRASHED)
         payout = await move(gateway, payout, [event], actor="gateway")
         attempt = payout.attempts[attempt.number - 1]
+    at = gateway.clock.now()
     outcome = await ask(gateway, payout, attempt)
+    asked = await circumstances(gateway, attempt, outcome, at)
     version = payout.version
-    payout = await settle(gateway, payout, attempt.number, outcome, Source.INQUIRY)
+    payout = await settle(gateway, payout, attempt.number, outcome, Source.INQUIRY, asked)
     attempt = payout.attempts[attempt.number - 1]
     now = gateway.clock.now()
     unseen = isinstance(outcome, Absent) and attempt.state is AttemptState.IN_DOUBT
-    if unseen and may_resend(attempt, channel.traits, now):
+    if unseen and gateway.stopped() is None and may_resend(attempt, channel.traits, now):
         return await resend(gateway, payout, attempt)
     if payout.version == version and payout.due_at is not None:
         due_at = next_inquiry(payout, attempt, channel.traits, now)
         await gateway.store.postpone(payout, due_at, None)
     return payout
+
+
+async def circumstances(
+    gateway: Gateway, attempt: Attempt, outcome: Outcome | Absent, at: datetime
+) -> Asked:
+    """How an inquiry's silence may count; asks for a canary only where that alone is missing."""
+    asked = Asked(gateway.channels[attempt.channel].traits.profile, at)
+    if isinstance(outcome, Absent) and may_prove(attempt, asked):
+        return replace(asked, canary_at=await _canary(gateway, attempt.channel))
+    return asked
+
+
+async def _canary(gateway: Gateway, name: str) -> datetime | None:
+    """When the channel found a payout that it has paid for certain; None when it did not.
+
+    A channel that answers "not found" about everything must not make us pay twice.
+    """
+    days = gateway.channels[name].traits.inquire_horizon_days or CANARY_DAYS
+    known = await gateway.store.canary(name, gateway.clock.now() - timedelta(days=days) / 2)
+    payout = await gateway.store.payout(known[0]) if known is not None else None
+    if known is None or payout is None:
+        return None
+    attempt = payout.attempts[known[1] - 1]
+    outcome = await ask(gateway, payout, attempt)
+    found_at = gateway.clock.now()
+    # What it says may be news about that payout as well: a return, or a word taken back.
+    await settle(gateway, payout, attempt.number, outcome, Source.INQUIRY)
+    return found_at if isinstance(outcome, Paid) else None
 
 
 async def ask(gateway: Gateway, payout: Payout, attempt: Attempt) -> Outcome | Absent:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.ledger import Book
-from gateway.domain.payout import Armed, AttemptState, Died
+from gateway.domain.payout import Adopted, Armed, AttemptState, Died
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ class Load:
         self.day_used: Counter[str] = Counter()
         self.float_minor: Counter[str] = Counter()
         self.status: dict[str, ChannelStatus] = {}
+        self.frozen: Mapping[str, str] = {}
+        """Channels whose failover is frozen, by incident; for people only, never decided on."""
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None
@@ -76,7 +78,7 @@ class Load:
                 if entry.account.book is Book.FLOAT:
                     self.float_minor[entry.account.owner] += entry.change_minor
         for event in change.events:
-            if isinstance(event, Armed):
+            if isinstance(event, Armed | Adopted):
                 self.day_used[event.attempt.channel] += change.after.amount.minor
             elif isinstance(event, Died):
                 channel = change.after.attempts[event.number - 1].channel

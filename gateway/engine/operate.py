@@ -8,7 +8,6 @@ from gateway.domain.certify import after_death
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
 from gateway.domain.ledger import Account, Book, funded, topped_up
 from gateway.domain.payout import (
-    AttemptState,
     Cancelled,
     Certificate,
     CertificateKind,
@@ -22,7 +21,9 @@ from gateway.domain.payout import (
     Source,
     Unparked,
 )
+from gateway.domain.proposal import Approval, Proposal, is_current, open_attempt, same_person
 from gateway.engine.gateway import Gateway, Told
+from gateway.engine.incidents import held_back_by
 from gateway.engine.record import move
 from gateway.ports import ChannelStatus, StaleError
 
@@ -42,16 +43,30 @@ async def cancel(
 ) -> Payout:
     """Stop a payout before it is armed. Repeating it returns the cancelled payout.
 
-    One that is held because a channel contradicts a proof can be cancelled by operators only: its
-    money may be out already, and cancelling gives the hold back.
+    One that is held because a channel contradicts a proof, or has contradicted another one's while
+    this rests on its word, can be cancelled by operators only: its money may be out already, and
+    cancelling gives the hold back.
     """
     payout = await find(gateway, payout_id, merchant_id)
-    if merchant_id is not None and any(one.contradictions for one in payout.attempts):
+    if merchant_id is not None and (
+        any(one.contradictions for one in payout.attempts)
+        or await held_back_by(gateway, payout) is not None
+    ):
         raise ConflictError(
             "contradicted",
-            "a channel says that money has moved for this payout; operations must look first",
-            zh="渠道称该代付已出款，需运营人员核实后处理",
+            "its channel's word is in doubt and money may have moved; operations must look first",
+            zh="渠道回执存疑，款项可能已出，需运营人员核实后处理",
         )
+    quarantine = gateway.quarantine
+    if gateway.stopped() == "quarantined" and quarantine is not None:
+        rebuilt = await gateway.store.is_rebuilt(quarantine.id, payout.id)
+        if payout.state is not PayoutState.CANCELLED and not rebuilt:
+            raise ConflictError(
+                "quarantined",
+                "the database was restored, and this payout may have been sent already: "
+                "it can be cancelled once the channels have been asked",
+                zh="数据库刚恢复，该代付可能已出款，待向渠道核实后才能取消",
+            )
     return await _act(
         gateway,
         payout_id,
@@ -65,7 +80,18 @@ async def cancel(
 async def release(
     gateway: Gateway, payout_id: str, merchant_id: MerchantId | None, actor: str
 ) -> Payout:
-    """Let a held or scheduled payout go now."""
+    """Let a held or scheduled payout go now.
+
+    Not while it would leave a frozen channel: then that channel's incident is released first.
+    """
+    frozen = await held_back_by(gateway, await find(gateway, payout_id, merchant_id))
+    if frozen is not None:
+        raise ConflictError(
+            "failover_frozen",
+            f"its last attempt is dead on the word of {frozen}, whose failover is frozen; "
+            "release that channel's incident first (`hangdao incident ls`)",
+            zh=f"渠道 {frozen} 的切换已冻结，请先处理并解除对应事件",
+        )
     payout = await _act(
         gateway,
         payout_id,
@@ -83,13 +109,25 @@ async def unpark(gateway: Gateway, payout_id: str, actor: str) -> Payout:
 
 
 async def certify(
-    gateway: Gateway, payout_id: str, *, reason: Reason, evidence: str, maker: str, checker: str
+    gateway: Gateway,
+    payout_id: str,
+    *,
+    reason: Reason,
+    evidence: str,
+    maker: str,
+    checker: str,
+    proposal: Proposal | None = None,
+    approval: Approval | None = None,
 ) -> Payout:
-    """Certificate C7: two different people, with evidence, declare the open attempt dead."""
+    """Certificate C7: two different people, with evidence, declare the open attempt dead.
+
+    `engine.propose` is the way here from outside; its proposal must still be about this attempt,
+    and is spent in the same commit.
+    """
     if not evidence.strip():
         raise InvalidError("evidence_missing", "say what proves it", param="evidence")
-    people = {name.strip().casefold() for name in (maker, checker)}
-    if len(people - {""}) != 2:
+    nobody = not maker.strip() or not checker.strip()
+    if nobody or same_person(maker, checker):
         raise InvalidError(
             "same_person",
             "maker and checker must be two different people",
@@ -97,20 +135,27 @@ async def certify(
             param="checker",
         )
     payout = await find(gateway, payout_id, None)
-    live = payout.live
-    if live is None or live.state not in {AttemptState.PENDING, AttemptState.IN_DOUBT}:
-        raise ConflictError(
-            "nothing_in_doubt", f"{payout_id} has no pending or doubtful attempt to certify"
-        )
+    live = open_attempt(payout)
+    if live is None or (proposal is not None and not is_current(proposal, payout)):
+        raise nothing_in_doubt(payout_id)
     proof = Certificate(
         CertificateKind.TWO_PEOPLE, reason, "manual", evidence, gateway.clock.now(), maker, checker
     )
     event = Died(live.number, Source.PERSON, proof)
     events = after_death(payout, (event,))
-    moved = await move(gateway, payout, events, actor=f"{maker}+{checker}")
+    moved = await move(gateway, payout, events, actor=f"{maker}+{checker}", approval=approval)
     gateway.observer.alarm("attempt.certified_by_people", payout_id=payout.id)
     gateway.wake(Told(payout.id))
     return moved
+
+
+def nothing_in_doubt(payout_id: str) -> ConflictError:
+    """There is no attempt that people could declare dead."""
+    return ConflictError(
+        "nothing_in_doubt",
+        f"{payout_id} has no pending or doubtful attempt to certify",
+        zh="该代付没有处理中或状态未知的尝试",
+    )
 
 
 async def switch_channel(

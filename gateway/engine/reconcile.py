@@ -18,12 +18,26 @@ from channels.contract import (
     StatementLine,
     StatementNotReadyError,
 )
-from gateway.domain.payout import AttemptState, Payout, PayoutState, Settled, Source
+from gateway.domain.certify import unseen
+from gateway.domain.incident import of_break
+from gateway.domain.payout import (
+    Attempt,
+    AttemptState,
+    Event,
+    Payout,
+    PayoutState,
+    Settled,
+    Source,
+)
+from gateway.domain.proposal import open_attempt
 from gateway.domain.reconciliation import Booked, BreakKind, Match, Reconciled, reconcile
-from gateway.engine.dispatch import SETTLE_TRIES, settle
+from gateway.domain.silence import Statements, statement_days, wait_of
+from gateway.engine.dispatch import SETTLE_TRIES, conclude, settle
 from gateway.engine.gateway import Gateway
+from gateway.engine.inquire import ask
 from gateway.engine.operate import find
-from gateway.engine.record import move
+from gateway.engine.quarantine import days_of, recognise
+from gateway.engine.record import incident_id, move, tell
 from gateway.ports import StaleError, StoreError
 
 PACE_S = 0.35
@@ -41,6 +55,8 @@ class Report:
     settled: int = 0
     returned: int = 0
     breaks: int = 0
+    dead: int = 0
+    """Attempts that complete statements prove never to have been carried out (C6)."""
     waiting: list[str] = field(default_factory=list)
     """Channel and day whose statement is not there yet or could not be read, with the reason."""
 
@@ -91,7 +107,8 @@ async def _channel(
     gateway: Gateway, channel: Channel, patience: Patience | None, report: Report
 ) -> None:
     read = await gateway.store.statement_days(channel.name)
-    for day in _days(channel, gateway.clock.now()):
+    known = len(read)
+    for day in _days(gateway, channel, gateway.clock.now()):
         now = gateway.clock.now()
         if day in read or not (patience is None or patience.allows(channel.name, day, now)):
             continue
@@ -111,15 +128,65 @@ async def _channel(
             )
             read.add(day)
         await asyncio.sleep(PACE_S)
+    if len(read) > known:
+        report.dead += await _never_booked(gateway, channel, read)
 
 
-def _days(channel: Channel, now: datetime) -> Iterator[date]:
-    """Finished local business days whose statement should be ready, oldest first."""
+async def _never_booked(gateway: Gateway, channel: Channel, read: Collection[date]) -> int:
+    """Certify dead what complete statements of every possible day lack (C6); returns how many.
+
+    The channel is asked once more right before: what it then says outweighs any file.
+    """
+    profile = channel.traits.profile
+    wait = wait_of(profile)
+    if profile.finality is None or wait is None:
+        return 0
+    zone = ZoneInfo(channel.traits.terms.cycle.timezone)
+    dead = 0
+    for payout_id in await gateway.store.doubtful(channel.name, gateway.clock.now() - wait):
+        payout = await gateway.store.payout(payout_id)
+        attempt = None if payout is None else open_attempt(payout)
+        if payout is None or attempt is None or attempt.channel != channel.name:
+            continue
+        if not set(statement_days(attempt, profile, zone)) <= set(read):
+            continue
+        try:
+            dead += await _is_dead_of_silence(gateway, payout, attempt, read)
+        except StaleError:
+            continue  # the worker has it in hand; the next statement looks again
+    return dead
+
+
+async def _is_dead_of_silence(
+    gateway: Gateway, payout: Payout, attempt: Attempt, read: Collection[date]
+) -> bool:
+    traits = gateway.channels[attempt.channel].traits
+    number, zone = attempt.number, ZoneInfo(traits.terms.cycle.timezone)
+    outcome = await ask(gateway, payout, attempt)
+    payout = await settle(gateway, payout, number, outcome, Source.INQUIRY)
+    days = statement_days(payout.attempts[number - 1], traits.profile, zone)
+    suspects = await gateway.store.suspects(payout.attempts[number - 1], payout.amount, days)
+    statements = Statements(traits.profile, zone, read, suspects)
+
+    def judge(payout: Payout, attempt: Attempt, now: datetime) -> tuple[Event, ...]:
+        return unseen(payout, attempt, statements, now)
+
+    after = await conclude(gateway, payout, number, judge, silent=True)
+    return after.version != payout.version and after.live is None
+
+
+def _days(gateway: Gateway, channel: Channel, now: datetime) -> Iterator[date]:
+    """Finished local business days whose statement should be ready, oldest first.
+
+    In quarantine, back to the day of the backup, however long ago that was.
+    """
     zone = ZoneInfo(channel.traits.terms.cycle.timezone)
     ready = channel.traits.statement_ready or time(0)
     local = now.astimezone(zone)
     last = local.date() - timedelta(days=1 if local.time() >= ready else 2)
     day = last - LOOK_BACK + timedelta(days=1)
+    if gateway.quarantine is not None and gateway.quarantine.ended_at is None:
+        day = min(day, days_of(channel, gateway.quarantine)[0])
     while day <= last:
         yield day
         day += timedelta(days=1)
@@ -164,6 +231,8 @@ async def _day(
     store = gateway.store
     keys = {key for line in lines for key in (line.reference, line.channel_ref) if key}
     attempts = await store.attempts_by_references(channel.name, sorted(keys))
+    if await recognise(gateway, channel, lines, attempts):
+        attempts = await store.attempts_by_references(channel.name, sorted(keys))
     result = reconcile(channel.name, day, lines, attempts, overdue, gateway.clock.now())
     for match in result.paid:
         report.settled += await _settle(gateway, channel, day, match)
@@ -216,9 +285,12 @@ async def _open_breaks(
         if broken.kind is BreakKind.STATUS and broken.payout_id and broken.reference:
             # Also for a known break: the process may have ended between the two.
             await _late_payment(gateway, broken.payout_id, broken.reference)
-        if not await gateway.store.open_break(broken):
+        incident = of_break(broken, incident_id(gateway))
+        if not await gateway.store.open_break(broken, incident):
             continue
         report.breaks += 1
+        if incident is not None:
+            tell(gateway, incident)
         gateway.observer.alarm(
             "statement.break",
             kind=broken.kind,

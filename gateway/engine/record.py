@@ -5,10 +5,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from channels.contract import Evidence
+from gateway.domain.incident import Incident, of_event
 from gateway.domain.ledger import posting
 from gateway.domain.lifecycle import apply
 from gateway.domain.pace import next_inquiry
-from gateway.domain.payout import Doubted, Event, Payout, PayoutState, Pended
+from gateway.domain.payout import (
+    Contradicted,
+    Doubted,
+    Event,
+    Payout,
+    PayoutState,
+    Pended,
+    sortable_id,
+)
+from gateway.domain.proposal import Approval
 from gateway.engine.gateway import Gateway
 from gateway.ports import Change
 
@@ -22,23 +32,57 @@ async def move(
     decision: bytes | None = None,
     evidence: Evidence | None = None,
     due_at: datetime | None = None,
+    approval: Approval | None = None,
 ) -> Payout:
     """Apply events to a payout and commit the lot; returns the payout as stored.
 
     Raises what `PayoutStore.record` raises, and `TransitionError` for a defect; then nothing
-    happened. `due_at` overrides when the worker looks next.
+    happened. `due_at` overrides when the worker looks next. What an event reveals is opened as an
+    incident in the same commit.
     """
     now = gateway.clock.now()
-    after, postings = payout, []
+    after, postings, incidents = payout, [], []
     for event in events:
         before, after = after, apply(after, event, now)
         postings.append(posting(before, after, event))
+        if isinstance(event, Contradicted):
+            incidents.append(of_event(after, event, after.version, incident_id(gateway)))
     after = due(gateway, after, now, due_at)
-    change = Change(payout, after, tuple(events), tuple(postings), actor, decision, evidence)
+    change = Change(
+        before=payout,
+        after=after,
+        events=tuple(events),
+        postings=tuple(postings),
+        actor=actor,
+        decision=decision,
+        evidence=evidence,
+        incidents=tuple(filter(None, incidents)),
+        approval=approval,
+    )
     await gateway.store.record(change)
     gateway.load.moved(change)
     gateway.observer.moved(change)
+    for incident in change.incidents:
+        tell(gateway, incident)
     return after
+
+
+def incident_id(gateway: Gateway) -> str:
+    """A fresh id that sorts by time."""
+    return sortable_id("in_", gateway.clock.now(), gateway.entropy.bytes(10))
+
+
+def tell(gateway: Gateway, incident: Incident) -> None:
+    """Raise the alarm about an incident that is stored."""
+    gateway.observer.alarm(
+        "incident.opened",
+        incident_id=incident.id,
+        kind=incident.kind,
+        channel=incident.channel,
+        payout_id=incident.payout_id,
+    )
+    if incident.kind.freezes:
+        gateway.load.frozen = {incident.channel: incident.id, **gateway.load.frozen}
 
 
 def due(gateway: Gateway, payout: Payout, now: datetime, asked: datetime | None) -> Payout:
@@ -65,6 +109,7 @@ def is_news(payout: Payout, event: Event) -> bool:
         attempt = payout.attempts[event.number - 1]
         return (
             attempt.state != "pending"
+            or attempt.absences > 0
             or (event.channel_ref or attempt.channel_ref) != attempt.channel_ref
             or event.stage != attempt.stage
         )
@@ -73,6 +118,7 @@ def is_news(payout: Payout, event: Event) -> bool:
         return (
             attempt.state == "armed"
             or (event.absent and attempt.absences < 2)
+            or event.absent_at is not None
             or (not event.absent and attempt.absences > 0)
             or (event.refusal is not None and attempt.refusal is None)
         )

@@ -11,16 +11,25 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
-from gateway.engine.dispatch import dispatch
-from gateway.engine.gateway import Gateway, Told
+from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
 from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
+from gateway.engine.quarantine import arm
 from gateway.engine.record import move
+from gateway.engine.vigil import due_looks, look
 from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
 
 STEPS_MAX = 50
 """A payout takes at most so many steps in one turn; then the others have theirs."""
+
+STORE_BROKEN = Halt(
+    "store_broken",
+    "the database cannot be written or read any more (disk full, I/O error or damage): sending has "
+    "stopped; free or repair the disk, run `hangdao doctor`, then start again",
+    "数据库已无法读写（磁盘满、I/O 错误或损坏），已停止出款；"
+    "请修复磁盘并运行 hangdao doctor 后重新启动",
+)
 
 REFRESH = timedelta(seconds=1)
 
@@ -50,6 +59,7 @@ class Worker:
             group.create_task(self._from_store())
             group.create_task(self._from_queue())
             group.create_task(self._refreshing())
+            group.create_task(self._watching())
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -94,6 +104,13 @@ class Worker:
                 await refresh(self._gateway)
             await self._pause(REFRESH.total_seconds())
 
+    async def _watching(self) -> None:
+        """Ask about the dead, a few at a time."""
+        while not self._stopping.is_set():
+            with suppress(StoreError):
+                await due_looks(self._gateway)
+            await self._pause(self._poll_s)
+
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
@@ -103,7 +120,7 @@ class Worker:
         if told.payout_id in self._busy:
             # Every notice is kept: each names an attempt, and each waits to be marked as done.
             waiting = self._again.setdefault(told.payout_id, [])
-            if told.reference is not None or not waiting:
+            if told.reference is not None or told.watch is not None or not waiting:
                 waiting.append(told)
             return
         self._busy.add(told.payout_id)
@@ -119,6 +136,7 @@ class Worker:
         except StoreBrokenError as broken:
             self.broken = broken
             gateway.observer.alarm("store.broken")
+            gateway.halt(STORE_BROKEN)
             self.stop()
         except (StaleError, CommitUnknownError):
             pass  # somebody else moved it, or we cannot know: its due time brings it back
@@ -147,7 +165,9 @@ async def refresh(gateway: Gateway) -> None:
     """Bring the in-memory load up to what the store counts."""
     now = gateway.clock.now()
     uses = await gateway.store.use(business_day_start(now))
+    gateway.quarantine = await gateway.store.quarantine()
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now)
+    gateway.load.frozen = await gateway.store.frozen()
 
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:
@@ -160,6 +180,8 @@ async def advance(gateway: Gateway, told: Told) -> Payout | None:
         payout = await inquire(gateway, payout, live)
     if told.reference is not None:
         payout = await _about(gateway, payout, told)
+    if told.watch is not None:
+        payout = await look(gateway, payout, told.watch)
     for _ in range(STEPS_MAX):
         step = _step(gateway, payout)
         if step is None:
@@ -193,7 +215,7 @@ def _step(gateway: Gateway, payout: Payout) -> Callable[[], Awaitable[Payout]] |
         case PayoutState.SCHEDULED:
             return lambda: move(gateway, payout, [Released("schedule")], actor="gateway")
         case PayoutState.ROUTING:
-            return lambda: dispatch(gateway, payout)
+            return lambda: arm(gateway, payout)
         case PayoutState.ATTEMPTING | PayoutState.PARKED if payout.live is not None:
             live = payout.live
             return lambda: inquire(gateway, payout, live)

@@ -4,7 +4,7 @@ Labels are names from the configuration, routes and closed sets; never an id, so
 stays bounded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -40,6 +40,9 @@ class Metrics:
         self.attempts = self._counter(
             "attempts_total", "Attempts that reached a state.", "channel", "outcome"
         )
+        self.certificates = self._counter(
+            "certificates_total", "Proofs that an attempt moved no money.", "channel", "kind"
+        )
         self.to_paid = self._histogram(
             "payout_to_paid_seconds",
             "From acceptance to the channel's word that it is paid.",
@@ -59,6 +62,9 @@ class Metrics:
         self.success_ratio = self._gauge(
             "channel_success_ratio", "Believed chance that the next payout succeeds.", "channel"
         )
+        self.frozen = self._gauge(
+            "failover_frozen", "1 while nothing may leave a channel on its word.", "channel"
+        )
         self.float_minor = self._gauge(
             "float_minor", "Free money there, in minor units.", "channel", "currency"
         )
@@ -72,6 +78,8 @@ class Metrics:
         )
         self.alarms = self._counter("alarms_total", "Things a person should see.", "event")
         self.unobserved = self._counter("unobserved_total", "Observations lost to a defect.")
+        self.quarantined = self._gauge("quarantined", "1 while nothing is sent after a restore.")
+        self.halted = self._gauge("halted", "1 once sending has stopped for good.")
         self._gauge("build_info", "Always 1.", "version").labels(version).set(1)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -85,6 +93,11 @@ class Metrics:
     ) -> Histogram:
         return Histogram(PREFIX + name, meaning, labels, registry=self.registry, buckets=buckets)
 
+    def stopped(self, why: str | None) -> None:
+        """Take over whether sending has stopped; called before a scrape."""
+        self.quarantined.set(why == "quarantined")
+        self.halted.set(why == "halted")
+
     def carry(self, uses: Mapping[str, ChannelUse], currencies: Mapping[str, str]) -> None:
         """Take over what channels carry, as the store counts it; called before a scrape."""
         self.in_doubt.set(sum(use.in_doubt for use in uses.values()))
@@ -92,6 +105,11 @@ class Metrics:
             self.inflight.labels(name).set(use.inflight)
             if name in currencies:
                 self.float_minor.labels(name, currencies[name]).set(use.float_minor)
+
+    def freeze(self, channels: Iterable[str], frozen: Container[str]) -> None:
+        """Take over which channels' failover is frozen; called before a scrape."""
+        for name in channels:
+            self.frozen.labels(name).set(name in frozen)
 
     def believe(self, ratios_ppm: Mapping[str, int]) -> None:
         """Take over channels' success ratios, in parts per million; called before a scrape."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.domain.payout import Attempt, AttemptState, Confirmed, Payout
+from gateway.domain.payout import Attempt, AttemptState, Confirmed, Died, Payout
 from gateway.observe.events import WEBHOOK_TRIED
 from gateway.observe.log import Log, attempt_line, place
 from gateway.observe.metrics import Metrics
@@ -40,6 +40,9 @@ class Observe:
                         self._closed(after, attempt)
             first = after.version - len(change.events) + 1
             for seq, event in enumerate(change.events, first):
+                if isinstance(event, Died):
+                    channel = after.attempts[event.number - 1].channel
+                    self.metrics.certificates.labels(channel, event.certificate.kind.value).inc()
                 if isinstance(event, Confirmed):
                     waited = after.updated_at - after.accepted_at
                     self.metrics.to_paid.observe(waited.total_seconds())

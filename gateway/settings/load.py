@@ -183,6 +183,9 @@ def _absolute_paths(draft: _Draft) -> None:
     policy = draft.data.get("policy")
     if isinstance(policy, dict) and "file" in policy:
         policy["file"] = _absolute(draft.folder, policy["file"])
+    audit = draft.data.get("audit")
+    if isinstance(audit, dict) and audit.get("export_dir") is not None:
+        audit["export_dir"] = _absolute(draft.folder, audit["export_dir"])
     database = draft.data.setdefault("database", {})
     if isinstance(database, dict) and isinstance(data_dir, Path):
         database.setdefault("url", f"sqlite://{data_dir / 'hangdao.db'}")

@@ -28,6 +28,8 @@ from channels.contract import Cycle, FeeSchedule, Terms, Window
 from channels.money import INT64_MAX, Currency
 
 CHANNEL_NAME = r"^[a-z][a-z0-9-]{1,31}$"
+LOG_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
+"""Of the audit log: no blank and no plus sign (C2SP signed-note, "Signatures")."""
 KEK_BYTES = 32
 PEPPER_LENGTH_MIN = 32
 PPM = 1_000_000
@@ -69,6 +71,13 @@ def _origin(value: str) -> str:
     return value.rstrip("/")
 
 
+def _receiver(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        raise ValueError("must be an http(s) URL without a user")
+    return value
+
+
 def _database(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
         raise ValueError("must be sqlite:///path or postgresql://…")
@@ -82,6 +91,16 @@ def _key(value: SecretStr) -> SecretStr:
         raw = b""
     if len(raw) != KEK_BYTES:
         raise ValueError(f"must be {KEK_BYTES} random bytes in base64")
+    return value
+
+
+def _public_key(value: str) -> str:
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != KEK_BYTES:
+        raise ValueError(f"must be an Ed25519 public key, {KEK_BYTES} bytes in base64")
     return value
 
 
@@ -142,6 +161,8 @@ class Secrets(Section):
     """Still opens what it wrapped, until `rotate` has re-wrapped everything."""
     key_pepper: Annotated[SecretStr, AfterValidator(_pepper)]
     """Keys the stored hashes of API keys."""
+    audit_key: KeyText | None = None
+    """Signs the audit log: an Ed25519 seed, 32 bytes in base64; else one is made in `data_dir`."""
 
     @property
     def kek_bytes(self) -> bytes:
@@ -156,9 +177,25 @@ class Secrets(Section):
         return base64.b64decode(self.previous_kek.get_secret_value())
 
     @property
+    def audit_seed(self) -> bytes | None:
+        """The audit log's key, when it is configured."""
+        return (
+            None if self.audit_key is None else base64.b64decode(self.audit_key.get_secret_value())
+        )
+
+    @property
     def key_pepper_bytes(self) -> bytes:
         """The pepper as bytes."""
         return self.key_pepper.get_secret_value().encode()
+
+
+class AuditSettings(Section):
+    """The audit log: its name, where checkpoints go each minute, public keys it had before."""
+
+    origin: Annotated[str, StringConstraints(pattern=LOG_NAME)] = "hangdao"
+    export_dir: Path | None = None
+    export_url: Annotated[str, AfterValidator(_receiver)] | None = None
+    former_keys: tuple[Annotated[str, AfterValidator(_public_key)], ...] = ()
 
 
 class ClockSettings(Section):
@@ -178,6 +215,8 @@ class Worker(Section):
 
     concurrency: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 64
     poll_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 0.5
+    halt_linger_s: Annotated[int, Field(strict=True, ge=0, le=86400)] = 60
+    """How long a halted process still answers reads before it leaves."""
 
 
 class PolicySettings(Section):
@@ -287,6 +326,7 @@ class Settings(Section):
     data_dir: Path
     database: Database
     secrets: Secrets
+    audit: AuditSettings = AuditSettings()
     clock: ClockSettings = ClockSettings()
     webhooks: Webhooks = Webhooks()
     worker: Worker = Worker()

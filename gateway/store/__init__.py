@@ -6,7 +6,7 @@ SQL is in `queries.sql`; `sqlite` and `postgres` only connect, batch and map err
 
 from gateway.store.errors import LockedError, RefusedError, SchemaError, SealError
 from gateway.store.payloads import PayloadOf, detail_of, webhook_payload
-from gateway.store.store import SqlStore, migrate, open_store
+from gateway.store.store import SqlStore, migrate, open_reader, open_store
 from gateway.store.vault import Vault
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Vault",
     "detail_of",
     "migrate",
+    "open_reader",
     "open_store",
     "webhook_payload",
 ]

@@ -8,6 +8,7 @@ it. Balances are checked against the group's running sums and written once per a
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.ports import StoreError
@@ -147,6 +148,9 @@ class Database(Protocol):
 
     async def read(self, query: Query, params: Params) -> Rows:
         """Rows of a committed snapshot."""
+
+    async def copy(self, file: Path) -> None:
+        """Write a consistent copy to a new file; `StoreError` where that is not our affair."""
 
     @property
     def broken(self) -> str | None:

@@ -102,6 +102,7 @@ class Directory(Part):
                 "label": key.label,
                 "created_at": micros(key.created_at),
                 "revoked_at": micros_or_none(key.revoked_at),
+                "person": key.person,
             },
             lambda: ConflictError(
                 "key_exists",
@@ -115,7 +116,12 @@ class Directory(Part):
             actor,
             "key.added",
             key.id,
-            {"merchant_id": key.merchant_id, "scopes": sorted(key.scopes), "signed": bool(secret)},
+            {
+                "merchant_id": key.merchant_id,
+                "scopes": sorted(key.scopes),
+                "signed": bool(secret),
+                "person": key.person,
+            },
         )
         await self._database.write(unit)
 
@@ -252,6 +258,7 @@ class Directory(Part):
                 label=row[5],
                 created_at=moment(row[6]),
                 revoked_at=moment_or_none(row[7]),
+                person=row[8],
             )
             for row in found
         ]

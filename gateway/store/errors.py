@@ -15,5 +15,9 @@ class RefusedError(StoreError):
     """A constraint refused the write: a defect, or a collision. Nothing was written."""
 
 
+class LogError(StoreError):
+    """The audit log is not whole: `hangdao audit verify` says where."""
+
+
 class SealError(StoreError):
     """A sealed value cannot be opened: wrong key-encryption key, or the row was tampered with."""

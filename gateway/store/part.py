@@ -29,8 +29,12 @@ class Part:
         """Load every data key; make the blind index's key when the database is new."""
         if not await self._keys(purpose="index"):
             await self._keep_key(self._vault.fresh_key(), "index")
-        (index,) = await self._keys(purpose="index")
-        self._vault.adopt_index(index)
+        await self.adopt_keys()
+
+    async def adopt_keys(self) -> None:
+        """Load every data key there is; writes nothing."""
+        for index in await self._keys(purpose="index"):
+            self._vault.adopt_index(index)
         for key in await self._keys(purpose="data"):
             self._vault.adopt(key)
 

@@ -12,6 +12,7 @@ import orjson
 
 from gateway.domain.payout import (
     Accepted,
+    Adopted,
     Armed,
     CameBack,
     Cancelled,
@@ -46,7 +47,7 @@ def detail_of(event: Event) -> dict[str, object]:
             return {"by": by}
         case Cancelled(by=by, reason=reason):
             return {"by": by, "reason": reason}
-        case Armed(attempt=attempt):
+        case Armed(attempt=attempt) | Adopted(attempt=attempt):
             return {
                 "attempt": attempt.number,
                 "channel": attempt.channel,

@@ -7,6 +7,7 @@ failure means: reconnect with backoff, or, for a full or failing disk, no write 
 import asyncio
 import contextlib
 from collections import deque
+from pathlib import Path
 from typing import NamedTuple
 
 import asyncpg
@@ -90,6 +91,14 @@ class PostgresDatabase:
         except (asyncpg.PostgresError, *LOST) as error:
             raise StoreError(f"PostgreSQL cannot be reached: {named(error)}") from error
         return cls(url, pool, feed_base)
+
+    async def copy(self, file: Path) -> None:
+        """Refuse: the server's own tools do it, and better."""
+        raise StoreError(
+            f"{file.name} was not written: back up PostgreSQL with its own tools (pg_basebackup "
+            "with WAL archiving, or pg_dump); when the gateway meets a database that is behind the "
+            "mark in its data folder, it starts in quarantine by itself"
+        )
 
     @property
     def broken(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Named SQL: reads `queries.sql` once and hands out statements ready for either database.
+"""Named SQL: reads `queries*.sql` once and hands out statements ready for either database.
 
 SQLite takes `:name` parameters as they are; for PostgreSQL they become `$1 …` here, once. Lines
 ending in `-- if given` make variants of a query without building SQL from text at run time.
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from operator import itemgetter
 from typing import Literal
 
@@ -17,6 +18,8 @@ Params = Mapping[str, object]
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _OPTIONAL = "-- if given"
+_TOPIC = re.compile(r"queries_\w+\.sql")
+_POSTGRES = "queries_postgres.sql"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +66,20 @@ class Queries:
     """Every named statement of a dialect: `queries["insert_payout"]`."""
 
     def __init__(self, dialect: Dialect) -> None:
-        """Read the shared file and the dialect's overrides, which keep their place in the order."""
+        """Read the shared files and the dialect's overrides, which keep their place in the order.
+
+        Raises `ValueError` for a name that two shared files have.
+        """
         here = files("gateway.store")
-        texts = _split((here / "queries.sql").read_text("utf-8"))
+        texts: dict[str, tuple[str, ...]] = {}
+        # The payouts' own file comes first, whatever the others are called.
+        for name in ("queries.sql", *sorted(_topics(here))):
+            found = _split((here / name).read_text("utf-8"))
+            if twice := texts.keys() & found.keys():
+                raise ValueError(f"{name} names again: {', '.join(sorted(twice))}")
+            texts |= found
         if dialect == "postgres":
-            texts |= _split((here / "queries_postgres.sql").read_text("utf-8"))
+            texts |= _split((here / _POSTGRES).read_text("utf-8"))
         self._queries = {
             name: _query(name, order, lines) for order, (name, lines) in enumerate(texts.items())
         }
@@ -83,6 +95,12 @@ class Queries:
     def all(self) -> list[Query]:
         """Every statement, in order."""
         return list(self._queries.values())
+
+
+def _topics(here: Traversable) -> list[str]:
+    """The shared files beside `queries.sql`: one a topic."""
+    names = [entry.name for entry in here.iterdir()]
+    return [name for name in names if _TOPIC.fullmatch(name) and name != _POSTGRES]
 
 
 def _split(text: str) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,5 @@
--- Every statement of the store, by name, in the dialect both databases share. What differs is
--- overridden, by name, in queries_postgres.sql.
+-- The statements of the store, by name, in the dialect both databases share; a topic of its own has
+-- a file of its own (queries_*.sql). What differs is overridden, by name, in queries_postgres.sql.
 --
 -- `:name` is a parameter. A line that ends in `-- if given` is left out while its parameter is None.
 -- RETURNING marks a write whose rows are counted. Writes that change a payout stand in the order in
@@ -47,7 +47,7 @@ SET state = :state, digest = :digest, signed_at = :signed_at, not_after = :not_a
     stage = :stage, action = :action, refusal = :refusal, certificate = :certificate,
     certificate_note = COALESCE(certificate_note, :certificate_note), doubted_at = :doubted_at,
     paid_at = :paid_at, fee_minor = :fee_minor, returned_at = :returned_at,
-    settled_on = :settled_on, contradictions = :contradictions
+    settled_on = :settled_on, contradictions = :contradictions, absent_at = :absent_at
 WHERE merchant_id = :merchant_id AND payout_id = :payout_id AND number = :number
 RETURNING number
 
@@ -56,17 +56,26 @@ INSERT INTO attempts (
     merchant_id, payout_id, number, channel, reference, instrument, state, digest, armed_at,
     signed_at, not_after, quoted_fee_minor, arrival_at, sends, inquiries, absences, channel_ref,
     stage, action, refusal, certificate, certificate_note, doubted_at, paid_at, fee_minor,
-    returned_at, settled_on, contradictions
+    returned_at, settled_on, contradictions, absent_at
 ) VALUES (
     :merchant_id, :payout_id, :number, :channel, :reference, :instrument, :state, :digest,
     :armed_at, :signed_at, :not_after, :quoted_fee_minor, :arrival_at, :sends, :inquiries,
     :absences, :channel_ref, :stage, :action, :refusal, :certificate, :certificate_note,
-    :doubted_at, :paid_at, :fee_minor, :returned_at, :settled_on, :contradictions
+    :doubted_at, :paid_at, :fee_minor, :returned_at, :settled_on, :contradictions, :absent_at
 )
 
 -- name: insert_event
-INSERT INTO events (merchant_id, payout_id, seq, kind, state, at, actor, detail)
-VALUES (:merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail)
+-- A restore leaps over positions that were given out and forgotten: feed_base says how far.
+INSERT INTO events (
+    feed, merchant_id, payout_id, seq, kind, state, at, actor, detail, state_hash
+)
+VALUES (
+    MAX(
+        COALESCE((SELECT MAX(last.feed) FROM events AS last), 0),
+        (SELECT base FROM feed_base)
+    ) + 1,
+    :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
+)
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.
@@ -122,7 +131,7 @@ SELECT
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,
-    a.paid_at, a.fee_minor, a.returned_at, a.settled_on, a.contradictions
+    a.paid_at, a.fee_minor, a.returned_at, a.settled_on, a.contradictions, a.absent_at
 FROM (
     SELECT * FROM payouts
     WHERE 1 = 1
@@ -266,23 +275,23 @@ ORDER BY id
 
 -- name: insert_key
 INSERT INTO api_keys (
-    id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at
+    id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at, person
 ) VALUES (
-    :id, :merchant_id, :digest, :scopes, :signing_secret, :label, :created_at, :revoked_at
+    :id, :merchant_id, :digest, :scopes, :signing_secret, :label, :created_at, :revoked_at, :person
 )
 ON CONFLICT DO NOTHING
 RETURNING id
 
 -- name: key
-SELECT id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at
+SELECT id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at, person
 FROM api_keys WHERE id = :id
 
 -- name: keys_of_merchant
-SELECT id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at
+SELECT id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at, person
 FROM api_keys WHERE merchant_id = :merchant_id ORDER BY id
 
 -- name: keys_of_operators
-SELECT id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at
+SELECT id, merchant_id, digest, scopes, signing_secret, label, created_at, revoked_at, person
 FROM api_keys WHERE merchant_id IS NULL ORDER BY id
 
 -- name: revoke_key
@@ -321,16 +330,6 @@ ON CONFLICT (channel) DO UPDATE SET status = excluded.status, reason = excluded.
 
 -- name: channel_statuses
 SELECT channel, status, reason FROM channel_statuses ORDER BY channel
-
--- name: insert_audit
-INSERT INTO audit (at, actor, action, subject, detail)
-VALUES (:at, :actor, :action, :subject, :detail)
-
--- name: audit_trail
-SELECT id, at, actor, action, subject, detail FROM audit
-WHERE id > :after
-ORDER BY id
-LIMIT :limit
 
 
 -- name: due_deliveries

@@ -1,4 +1,4 @@
-"""Payouts and attempts to and from their rows, sealed columns included."""
+"""Payouts and attempts to and from their rows, sealed columns included; incidents to theirs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from channels.money import Currency, Money
+from gateway.domain.incident import Incident
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutState
 from gateway.ports import Intake
 from gateway.store import codec
@@ -91,6 +92,22 @@ def attempt_params(vault: Vault, payout: Payout, attempt: Attempt) -> dict[str, 
         "returned_at": micros_or_none(attempt.returned_at),
         "settled_on": attempt.settled_on and attempt.settled_on.isoformat(),
         "contradictions": orjson.dumps(attempt.contradictions).decode(),
+        "absent_at": orjson.dumps([micros(at) for at in attempt.absent_at]).decode(),
+    }
+
+
+def incident_params(incident: Incident) -> dict[str, Any]:
+    """Everything insert_incident wants."""
+    return {
+        "id": incident.id,
+        "kind": incident.kind,
+        "freezes": int(incident.kind.freezes),
+        "channel": incident.channel,
+        "payout_id": incident.payout_id,
+        "attempt": incident.attempt,
+        "evidence": incident.evidence,
+        "opened_at": micros(incident.opened_at),
+        "owner": incident.owner,
     }
 
 
@@ -169,6 +186,7 @@ def _attempt(vault: Vault, row: Row) -> Attempt:
         returned_at,
         settled_on,
         contradictions,
+        absent_at,
     ) = tuple(row)[PAYOUT_COLUMNS:]
     name = f"{payout_id}/{number}"
 
@@ -203,4 +221,5 @@ def _attempt(vault: Vault, row: Row) -> Attempt:
         returned_at=moment_or_none(returned_at),
         settled_on=codec.day(settled_on),
         contradictions=tuple(orjson.loads(contradictions)),
+        absent_at=tuple(moment(at) for at in orjson.loads(absent_at)),
     )

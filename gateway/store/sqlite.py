@@ -54,6 +54,10 @@ _FATAL = (
 )
 
 
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
+"""What ends everything even when a reader meets it."""
+
+
 class _Write(NamedTuple):
     unit: Unit
     future: asyncio.Future[Returned]
@@ -114,6 +118,12 @@ class SqliteDatabase:
         self._reads.put(_Read(query.given(params), params, future))
         return await future
 
+    async def copy(self, file: Path) -> None:
+        """Write what is committed now to a new file, while readers and the writer go on."""
+        if self._closed:
+            raise ClosedError("the store is closed")
+        await asyncio.to_thread(self._copy, file)
+
     async def aclose(self) -> None:
         """Commit what waits, stop the threads, close, and let go of the lock."""
         if self._closed:
@@ -134,7 +144,7 @@ class SqliteDatabase:
                 f"{'.'.join(map(str, SQLITE_MIN))} is needed"
             )
         with contextlib.ExitStack() as undo:
-            self._lock = _locked(self._path)
+            self._lock = locked(self._path)
             undo.callback(os.close, self._lock)
             try:
                 _private(self._path)
@@ -157,6 +167,28 @@ class SqliteDatabase:
         connection.execute("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0")
         return connection
 
+    def _copy(self, file: Path) -> None:
+        """One read transaction holds the state; the copy is one file without a log beside it."""
+        try:
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with (
+                contextlib.closing(self._connect(apsw.SQLITE_OPEN_READONLY)) as source,
+                contextlib.closing(apsw.Connection(str(file))) as copy,
+            ):
+                with source, copy.backup("main", source, "main") as backup:
+                    backup.step(-1)
+                copy.execute("PRAGMA journal_mode = DELETE")
+                found = copy.execute("PRAGMA integrity_check").get
+            if found != "ok":
+                raise StoreError(f"{file}: the copy is damaged: {found}")
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except (apsw.Error, OSError) as error:
+            raise StoreError(f"{file} could not be written: {error}") from error
+
     def _prepare(self, migrate: bool) -> None:
         writer = self._writer
         mode = writer.execute("PRAGMA journal_mode = WAL").get
@@ -178,7 +210,8 @@ class SqliteDatabase:
     def _start(self) -> None:
         work: list[tuple[str, Callable[[], None]]] = [("sqlite-writer", self._write_loop)]
         for number, reader in enumerate(self._readers):
-            work.append((f"sqlite-reader-{number}", _ReadLoop(self._reads, reader, self._loop)))
+            loop = _ReadLoop(self._reads, reader, self._loop, self._failure)
+            work.append((f"sqlite-reader-{number}", loop))
         self._threads = [Thread(target=run, name=name, daemon=True) for name, run in work]
         for thread in self._threads:
             thread.start()
@@ -274,7 +307,9 @@ class _ReadLoop:
         reads: "SimpleQueue[_Read | None]",
         connection: apsw.Connection,
         loop: asyncio.AbstractEventLoop,
+        failure: Callable[[Exception], StoreError] | None = None,
     ) -> None:
+        self._failure = failure or _unreadable
         self._reads = reads
         self._execute = connection.cursor().execute
         self._loop = loop
@@ -284,6 +319,9 @@ class _ReadLoop:
             outcome: Rows | Exception
             try:
                 outcome = self._execute(read.query.text, read.params).fetchall()
+            except _DAMAGED as error:
+                # What cannot be read cannot be trusted: nothing may be sent on its word.
+                outcome = self._failure(error)
             except apsw.Error as error:
                 outcome = StoreError(f"{read.query.name}: {type(error).__name__}: {error}")
             except Exception as error:  # noqa: BLE001 - a defect must reach its caller, not a thread
@@ -316,12 +354,16 @@ def _refused(error: Exception) -> Exception:
     return error
 
 
+def _unreadable(error: Exception) -> StoreError:
+    return StoreBrokenError(f"{type(error).__name__}: {error}")
+
+
 def _private(path: Path) -> None:
     """Create the file for its owner alone; SQLite gives the log beside it the same rights."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
     """Take the lock file beside the database; it is held until its descriptor is closed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,13 @@ import orjson
 
 from channels.contract import LineKind, StatementLine
 from channels.money import Currency, Money
+from gateway.domain.incident import Incident
 from gateway.domain.payout import AttemptState, MerchantId, PayoutId
 from gateway.domain.reconciliation import Booked, Break, BreakKind
 from gateway.store.codec import micros, moment
 from gateway.store.database import Row, Unit
 from gateway.store.part import Part
+from gateway.store.rows import incident_params
 
 _LINES_PER_COMMIT = 200
 """Small enough that payouts waiting for the same writer do not notice a big statement."""
@@ -93,7 +95,7 @@ class Statements(Part):
         )
         return [_booked(row) for row in found]
 
-    async def open_break(self, broken: Break) -> bool:
+    async def open_break(self, broken: Break, incident: Incident | None = None) -> bool:
         """Store a break once per channel, day, kind and reference/line; False when known."""
         unit = Unit()
         unit.add(
@@ -112,6 +114,8 @@ class Statements(Part):
             },
             KnownError,
         )
+        if incident is not None:
+            unit.add(self._queries["insert_incident"], incident_params(incident))
         try:
             await self._database.write(unit)
         except KnownError:

@@ -4,20 +4,23 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Clock, Store, StoreError
+from gateway.store.audit import Audit
 from gateway.store.database import Database
 from gateway.store.directory import Directory
 from gateway.store.inbox import Inbox
+from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
-from gateway.store.payouts import Payouts
 from gateway.store.postgres import PostgresDatabase
+from gateway.store.reader import SqliteReader
+from gateway.store.restore import Restore
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
 from gateway.store.vault import Vault
 
 
-class SqlStore(Payouts, Ledger, Directory, Outbox, Inbox, Statements):
+class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents):
     """Everything durable, in one database."""
 
     @property
@@ -64,6 +67,24 @@ async def open_store(
     return store
 
 
+async def open_reader(url: str, vault: Vault, clock: Clock) -> SqlStore:
+    """Open to read only, also beside a running gateway. Raises as `open_store`, but not for locks.
+
+    The schema must be this program's; every write raises `StoreError`.
+    """
+    if url.startswith("sqlite:"):
+        database: Database = await SqliteReader.open(_file(url))
+    else:
+        database = await _open_database(url, migrate=False)
+    store = SqlStore(database, vault, clock, webhook_payload)
+    try:
+        await store.adopt_keys()
+    except BaseException:
+        await database.aclose()
+        raise
+    return store
+
+
 async def migrate(url: str) -> None:
     """Bring a database's schema up to this program's version; creates it when there is none."""
     database = await _open_database(url, migrate=True)
@@ -74,14 +95,19 @@ async def _open_database(url: str, *, migrate: bool) -> Database:
     parts = urlsplit(url)
     match parts.scheme:
         case "sqlite":
-            path = Path(unquote(parts.path))
-            if parts.netloc or not path.name or not path.is_absolute():
-                raise StoreError(f"{url!r} is not of the form sqlite:///absolute/path.db")
-            return await SqliteDatabase.open(path, migrate=migrate)
+            return await SqliteDatabase.open(_file(url), migrate=migrate)
         case "postgresql" | "postgres":
             return await PostgresDatabase.open(url, migrate=migrate)
         case _:
             raise StoreError("a database URL starts with sqlite:/// or postgresql://")
+
+
+def _file(url: str) -> Path:
+    parts = urlsplit(url)
+    path = Path(unquote(parts.path))
+    if parts.netloc or not path.name or not path.is_absolute():
+        raise StoreError(f"{url!r} is not of the form sqlite:///absolute/path.db")
+    return path
 
 
 _conforms: type[Store] = SqlStore

@@ -5,17 +5,20 @@ payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 
 from channels.money import Currency
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
-from gateway.domain.lifecycle import PAYOUT_EDGES
+from gateway.domain.lifecycle import PAYOUT_EDGES, apply
+from gateway.domain.pace import next_look
 from gateway.domain.payout import (
     Accepted,
     Armed,
     Attempt,
     AttemptState,
+    Died,
     Event,
     Payout,
     PayoutState,
@@ -24,6 +27,7 @@ from gateway.ports import Change, FloatShortError, Intake, StaleError
 from gateway.store import codec, rows
 from gateway.store.codec import micros
 from gateway.store.database import Guard, Unit
+from gateway.store.digest import state_hash
 from gateway.store.errors import RefusedError
 from gateway.store.payloads import PayloadOf, detail_of, dumped
 from gateway.store.queries import Queries
@@ -152,11 +156,12 @@ class Units:
         _tally_state(unit, change)
         first = after.version - len(change.events) + 1
         state = change.before.state if change.before else None
-        for seq, (event, posting) in enumerate(
-            zip(change.events, change.postings, strict=True), first
+        for seq, (event, posting, then) in enumerate(
+            zip(change.events, change.postings, _stages(change), strict=True), first
         ):
             state = _state_after(state, event)
-            self._event(unit, change, event, seq, state)
+            digest = None if then is None else state_hash(then, self._vault.keyed)
+            self._event(unit, change, event, seq, state, digest)
             self.posted(unit, posting, after.merchant_id, f"{after.id}/{seq}", at)
             if isinstance(event, Armed):
                 unit.guards.append(_float_guard(event.attempt, after.amount.currency))
@@ -176,6 +181,39 @@ class Units:
                     "seq": after.version,
                     "evidence": sealed,
                 },
+            )
+        self._looked_after(unit, change)
+
+    def _looked_after(self, unit: Unit, change: Change) -> None:
+        """Open incidents, watch what died, spend the proposal that two people agreed on."""
+        after = change.after
+        for incident in change.incidents:
+            unit.add(self._queries["insert_incident"], rows.incident_params(incident))
+        for event in change.events:
+            if isinstance(event, Died):
+                due_at = next_look(after, event.number, after.updated_at, looks=0)
+                unit.add(
+                    self._queries["insert_watch"],
+                    {
+                        "merchant_id": after.merchant_id,
+                        "payout_id": after.id,
+                        "number": event.number,
+                        "died_at": micros(after.updated_at),
+                        "due_at": codec.micros_or_none(due_at),
+                    },
+                )
+        if change.approval is not None:
+            said = change.approval
+            unit.add(
+                self._queries["approve_proposal"],
+                {
+                    "id": said.proposal_id,
+                    "payout_id": after.id,
+                    "checker": said.checker,
+                    "checker_person": said.checker_person,
+                    "decided_at": micros(said.at),
+                },
+                lambda: StaleError(f"the proposal about {after.id} was decided already"),
             )
 
     def _attempts(self, unit: Unit, change: Change) -> None:
@@ -198,7 +236,13 @@ class Units:
             _tally_attempt(unit, change.after, None, attempt)
 
     def _event(
-        self, unit: Unit, change: Change, event: Event, seq: int, state: PayoutState
+        self,
+        unit: Unit,
+        change: Change,
+        event: Event,
+        seq: int,
+        state: PayoutState,
+        digest: bytes | None,
     ) -> None:
         payout = change.after
         at = micros(payout.updated_at)
@@ -213,6 +257,7 @@ class Units:
                 "at": at,
                 "actor": change.actor,
                 "detail": dumped(detail_of(event)).decode(),
+                "state_hash": digest,
             },
         )
         then = payout if payout.state is state else replace(payout, state=state)
@@ -243,6 +288,15 @@ def _check(change: Change) -> None:
         raise ValueError(f"{before.id} cannot become {after.id}")
     if before and before.attempts and len(after.attempts) < len(before.attempts):
         raise ValueError(f"{after.id}: attempts are never removed")
+
+
+def _stages(change: Change) -> Iterator[Payout | None]:
+    """The payout after each event; None between an acceptance and what came with it."""
+    then = change.before
+    for event in change.events[:-1]:
+        then = None if then is None else apply(then, event, change.after.updated_at)
+        yield then
+    yield change.after
 
 
 def _state_after(state: PayoutState | None, event: Event) -> PayoutState:

@@ -62,6 +62,7 @@ class Vault:
         self._sealed = 0
         self._since: datetime | None = None
         self._index_key: bytes | None = None
+        self._state_key: bytes | None = None
 
     def __repr__(self) -> str:
         """Name the KEK, show nothing of it."""
@@ -83,9 +84,12 @@ class Vault:
             self._since, self._sealed = sealing_since, 0
 
     def adopt_index(self, key: WrappedKey) -> None:
-        """Derive the blind index's key."""
+        """Derive the keys of the blind index and of the audit log's state hashes."""
+        secret = self._unwrap(key)
         derive = HKDF(SHA256(), 32, salt=None, info=b"hangdao blind index v1")
-        self._index_key = derive.derive(self._unwrap(key))
+        self._index_key = derive.derive(secret)
+        derive = HKDF(SHA256(), 32, salt=None, info=b"hangdao audit state v1")
+        self._state_key = derive.derive(secret)
 
     def needs_fresh_key(self, now: datetime) -> bool:
         """Whether to make a data key before sealing anything more."""
@@ -137,6 +141,12 @@ class Vault:
         if self._index_key is None:
             raise SealError("no index key has been stored yet")
         return hmac.digest(self._index_key, payee, sha256)[:16]
+
+    def keyed(self, private: bytes) -> bytes:
+        """A hash that commits to something private and lets nobody without the key confirm it."""
+        if self._state_key is None:
+            raise SealError("no index key has been stored yet")
+        return hmac.digest(self._state_key, private, sha256)
 
     def _wrap(self, key_id: str, key: bytes) -> WrappedKey:
         return WrappedKey(key_id, self._current, aes_key_wrap(self._keks[self._current], key))

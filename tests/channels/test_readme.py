@@ -1,6 +1,7 @@
 """The channels' README states facts about adapters; these tests hold it to them."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import channels
@@ -66,3 +67,21 @@ def test_the_outcomes_named_are_the_union() -> None:
     """The five sentences list every outcome there is."""
     sentence = README.split("is one of")[1].split("(`Absent`")[0]
     assert set(re.findall(r"`(\w+)`", sentence)) == {one.__name__ for one in Outcome.__args__}
+
+
+def test_what_silence_proves_is_told_as_the_profiles_say() -> None:
+    """C5, C6 and the window of every kind stand in the second table."""
+    table = README.split("## What silence proves")[1].split("##")[0]
+    rows = {
+        cells[0].strip("`"): cells[1:]
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
+    }
+    assert rows.keys() == KINDS.keys()
+    for kind, (window, absence, statements) in rows.items():
+        profile = import_module(f"channels.{kind}.profile").PROFILE
+        known = profile.acceptance_window_s
+        assert window == ("none published" if known is None else f"{known} s"), kind
+        assert absence.startswith("yes") == profile.absence_proves, kind
+        assert statements.startswith("yes") == (bool(profile.finality) and known is not None), kind

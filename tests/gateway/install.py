@@ -31,6 +31,8 @@ def installed(folder: Path, accounts: list[Account], edit: Edit | None = None) -
     made = install(folder, accounts, TERMS, port=0, channel_names=NAMES)
     document = yaml.safe_load(made.config.read_text(encoding="utf-8"))
     document["server"] = {"host": "127.0.0.1", "port": 0}
+    # A halted process has no readers here who would want it to stay.
+    document["worker"] = {**document.get("worker", {}), "halt_linger_s": 0}
     if edit is not None:
         edit(document)
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

@@ -260,6 +260,17 @@ def test_a_dead_attempts_line_names_its_certificate(observe: Observe, lines: _Li
     )
 
 
+def test_certificates_are_counted_by_kind_and_a_freeze_is_shown(observe: Observe) -> None:
+    """Per channel: how its attempts were proven dead, and whether its failover is frozen."""
+    arm = builders.change(builders.payout(), builders.armed())
+    observe.moved(builders.change(arm.after, builders.died()))
+    observe.metrics.freeze(["alipay-main", "other"], {"alipay-main"})
+    shown = observe.metrics.render().decode()
+    assert 'hangdao_certificates_total{channel="alipay-main",kind="C1"} 1.0' in shown
+    assert 'hangdao_failover_frozen{channel="alipay-main"} 1.0' in shown
+    assert 'hangdao_failover_frozen{channel="other"} 0.0' in shown
+
+
 def test_every_event_of_a_payout_is_a_debug_line() -> None:
     """With level debug the timeline can be followed in the log, numbered like the feed."""
     lines = _Lines("debug")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apsw
 import httpx
 import pytest
 
@@ -186,3 +187,28 @@ async def test_statements_are_read_in_rounds_and_survive_a_defect(
         metrics = (await here.get("/metrics")).text
         assert 'hangdao_alarms_total{event="statement.defect"} 1.0' in metrics
         assert 'hangdao_alarms_total{event="store.unavailable"} 1.0' in metrics
+
+
+async def test_smuggled_money_halts_it_while_reads_go_on(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Books that are off at the start: nothing is taken in, one sentence each, exit code 1."""
+    assembly = await assemble(loaded)
+    await assembly.aclose()
+    path = loaded.settings.database.url.get_secret_value().removeprefix("sqlite://")
+    by_hand = apsw.Connection(path)
+    by_hand.execute("INSERT INTO balances VALUES ('available', 'm', 'CNY', 5)")
+    by_hand.close()
+    worker = loaded.settings.worker.model_copy(update={"halt_linger_s": 5})
+    lingering = replace(loaded, settings=loaded.settings.model_copy(update={"worker": worker}))
+    async with served(lingering, monkeypatch) as gateway:
+        assert (await gateway.get("/healthz")).status_code == 200
+        assert (await gateway.get("/readyz")).json()["sending"] == "halted"
+        async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+            refused = await http.post("/v1/payouts", json={})
+        assert (refused.status_code, refused.json()["code"]) == (503, "halted")
+        gateway.assembly.stopping.set()
+        assert await gateway.code() == 1
+    said = capsys.readouterr().err
+    assert "账簿不平" in said
+    assert "the ledger does not add up" in said

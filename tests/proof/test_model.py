@@ -322,6 +322,10 @@ class Moved:
         """As it stands."""
         return self.fresh
 
+    async def frozen(self) -> dict[str, str]:
+        """No channel's failover is frozen."""
+        return {}
+
 
 async def test_engine_never_holds_an_old_absence_against_a_newer_refusal() -> None:
     """A "not found" asked before a refusal was recorded does not complete that refusal."""

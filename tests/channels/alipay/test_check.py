@@ -131,5 +131,5 @@ def test_resend_window_is_a_day_unless_configured(
 
 def test_absence_never_proves() -> None:
     """Sticky: "not found" is not a failure here (reliability.md §4.4)."""
-    assert not CHANNEL.traits.absence_proves
-    assert CHANNEL.traits.acceptance_window_s is None
+    assert not CHANNEL.traits.profile.absence_proves
+    assert CHANNEL.traits.profile.acceptance_window_s is None

@@ -29,10 +29,10 @@ def test_traits_are_those_of_the_specification() -> None:
     traits = CHANNEL.traits
     assert traits is CHANNEL.traits
     assert traits.rails == {Rail.WECHAT}
-    assert not traits.absence_proves
+    assert not traits.profile.absence_proves
     assert traits.resend is not None
     assert traits.resend.window_s == 86_400
-    assert (traits.acceptance_window_s, traits.inquire_horizon_days) == (300, 30)
+    assert (traits.profile.acceptance_window_s, traits.inquire_horizon_days) == (300, 30)
     assert (traits.inquire_first_s, traits.inquire_max_s) == (30, 21_600)
     assert (traits.reference.length_max, len(traits.reference.alphabet)) == (32, 62)
     assert traits.name_required_from_minor == 200_000

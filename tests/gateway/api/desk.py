@@ -24,9 +24,12 @@ from channels.wechat_pay.settings import WechatPaySettings
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
+from gateway.audit.export import LastSigned
 from gateway.clock import SystemEntropy
+from gateway.domain.checkpoint import Signer
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.engine import operate
+from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.load import Load
 from gateway.engine.worker import advance, refresh
@@ -175,6 +178,7 @@ class Desk:
         scopes: frozenset[Scope],
         *,
         signed: bool = False,
+        person: str | None = None,
     ) -> str:
         """A key under a name of the test's own; gives its id."""
         stored, text, signing = new_key(
@@ -185,6 +189,7 @@ class Desk:
             label=name,
             signed=signed,
             now=self.clock.now(),
+            person=person,
         )
         await self.store.add_key(stored, "test")
         self.keys[name] = text
@@ -254,9 +259,12 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
     def move_clock(seconds: int) -> None:
         clock.at += timedelta(seconds=seconds)
 
+    signer = Signer("hangdao", bytes(range(32)))
+    auditor = Auditor(store, clock, observe, signer, LastSigned(folder), ())
     api = Api(
         gateway=gateway,
         authenticator=Authenticator(store, clock, PEPPER),
+        auditor=auditor,
         entropy=entropy,
         pepper=PEPPER,
         version="1.2.3",

@@ -207,6 +207,7 @@ async def test_a_key_is_shown_once_and_stored_hashed(desk: Desk) -> None:
         "label": "till 1",
         "scopes": ["payouts:read", "payouts:write"],
         "signed": True,
+        "person": None,
         "created_at": "2026-03-02T02:00:00Z",
         "revoked_at": None,
     }

@@ -44,8 +44,6 @@ class Till:
             terms=TERMS,
             reference=ReferenceRule(digits + ascii_letters, 1, 32),
             resend=None,
-            acceptance_window_s=None,
-            absence_proves=False,
             inquire_first_s=10,
             inquire_max_s=600,
             inquire_horizon_days=None,

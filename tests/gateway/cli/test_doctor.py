@@ -200,3 +200,11 @@ def test_a_production_clock_is_fine(sound: Installation) -> None:
 def test_a_year_without_working_days_is_found(now: datetime, state: State) -> None:
     """T+1 cannot be promised in a year whose holidays are unknown."""
     assert _calendar(now).state is state
+
+
+def test_several_machines_need_one_audit_key(sound: Installation) -> None:
+    """On PostgreSQL a key that is not configured would be another one on each machine."""
+    shared = {"HANGDAO_DATABASE__URL": "postgresql://me@127.0.0.1:9/none"}
+    key = {"HANGDAO_SECRETS__AUDIT_KEY": "A" * 43 + "="}
+    assert states(examined(sound, shared))["secrets"] == "warn"
+    assert states(examined(sound, {**shared, **key}))["secrets"] == "ok"

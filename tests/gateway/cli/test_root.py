@@ -11,10 +11,14 @@ CONTRACT = """
 up / serve / sim / migrate / doctor / config show
 merchant add / merchant ls / merchant fund / key create / key ls / key revoke
 payout create / payout show / payout ls / payout cancel / payout release / payout attempts
-payout timeline / payout why / payout deliveries
+payout timeline / payout why / payout deliveries / payout unpark
+attempt certify / attempt approve / attempt reject / attempt proposals
+incident ls / incident show / incident release
 channel ls / channel pause / channel resume / channel drain / channel topup
 policy validate / policy explain / ledger check / statement read / break ls / event ls
+audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
+backup / restore / quarantine status / quarantine begin / quarantine release
 clock show / clock advance / fault add / fault ls / fault rm / fault clear / trigger
 demo / version
 """

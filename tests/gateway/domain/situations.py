@@ -11,6 +11,7 @@ from channels.money import Currency
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
     Accepted,
+    Adopted,
     Armed,
     CameBack,
     Cancelled,
@@ -107,6 +108,7 @@ def every_event(number: int, armed_number: int) -> tuple[Event, ...]:
         Cancelled("merchant"),
         Failed("no_channel"),
         Armed(attempt(armed_number, reference=f"R{armed_number}")),
+        Adopted(attempt(armed_number, reference=f"R{armed_number}"), Source.RECOVERY),
         Resent(number, "e" * 64, NOW, None),
         Pended(number, Source.INQUIRY, "CH1", "DEALING"),
         Doubted(number, Source.INQUIRY, "timeout"),
@@ -133,8 +135,6 @@ def traits(
         terms=Terms(Currency.CNY, 1, 5_000_000),
         reference=ReferenceRule("0123456789", 1, 32),
         resend=None if resend_window_s is None else Resend(resend_window_s),
-        acceptance_window_s=None,
-        absence_proves=False,
         inquire_first_s=inquire_first_s,
         inquire_max_s=inquire_max_s,
         inquire_horizon_days=None,

@@ -18,6 +18,7 @@ from gateway.domain.lifecycle import (
 )
 from gateway.domain.payout import (
     Accepted,
+    Adopted,
     Armed,
     AttemptState,
     Cancelled,
@@ -77,7 +78,7 @@ def numbers(before: Payout) -> Iterator[int]:
 def declared(before: Payout, event: Event) -> PayoutState | None:
     """What the tables alone say about an event; None when they have no edge."""
     edge = PAYOUT_EDGES.get((before.state, type(event)))
-    if isinstance(event, Armed):
+    if isinstance(event, Armed | Adopted):
         return edge if event.attempt.number == len(before.attempts) + 1 else None
     number = getattr(event, "number", None)
     if number is None or edge is None:

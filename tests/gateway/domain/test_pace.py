@@ -57,7 +57,7 @@ def test_jitter_spreads_a_crowd() -> None:
 def test_gaps_double_up_to_the_channels_maximum(open_s: int, delay_s: int) -> None:
     """As long again as it has been open; a clock that went back costs the first delay only."""
     payout = situation("attempting, in doubt")
-    live = replace(payout.attempts[0], signed_at=after(-open_s))
+    live = replace(payout.attempts[0], armed_at=after(-open_s), signed_at=NOW)
     wait = next_inquiry(payout, live, traits(), NOW) - NOW
     assert wait == jitter(f"{payout.id}{payout.version}", delay_s)
 

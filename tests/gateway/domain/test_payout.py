@@ -89,9 +89,9 @@ def test_reference_is_a_function_of_payout_and_attempt(rule: ReferenceRule) -> N
 
 
 GOLDEN = {
-    "wechat": "BFKPuue6yrEX0DAnYAm7JdgWRmejIxuU",
-    "alipay": "xg0NlwjealQoOwTYCShUidtKq5SN-OOq",
-    "numeric": "4121959128539236880",
+    "wechat": "aSsOQnXGWg6vTiwfeDlqY49j2aAYlFHz",
+    "alipay": "V2VY-lnooaauegi5WvjzrykgoszpMVjj",
+    "numeric": "4744071536686592585",
 }
 
 

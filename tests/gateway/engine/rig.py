@@ -269,11 +269,18 @@ class Rig:
                 self._running.result()
                 raise AssertionError("the worker has stopped")
             await self.world.settle()
-            idle = self.is_idle() and not await self.store.due(self.now(), 1) and self.is_idle()
+            idle = self.is_idle() and not await self._due() and self.is_idle()
             calm = calm + 1 if idle else 0
             if not idle:
                 assert loop.time() < deadline, f"not at rest after {PATIENCE_S} s"
                 await asyncio.sleep(0.002)
+
+    async def _due(self) -> bool:
+        """Whether the store has something for a worker that runs."""
+        if await self.store.due(self.now(), 1):
+            return True
+        running = self._running is not None
+        return running and bool(await self.store.due_watches(self.now(), 1))
 
     def is_idle(self) -> bool:
         """Whether the worker has nothing in hand."""
@@ -446,8 +453,11 @@ async def process(
     limits: Limits,
 ) -> Gateway:
     """What one process has: memory and connections of its own, on the store at `url`."""
+    store = await open_store(url, Vault(KEK), world.clock, migrate=True)
     return Gateway(
-        store=await open_store(url, Vault(KEK), world.clock, migrate=True),
+        store=store,
+        installation=(await store.position()).installation,
+        quarantine=await store.quarantine(),
         clock=world.clock,
         entropy=FixedEntropy(),
         channels={seat.name: adapter(seat, world) for seat in seats},

@@ -8,6 +8,7 @@ from channels.contract import Reason
 from gateway.domain.errors import ConflictError, InvalidError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import CertificateKind, Payout, PayoutState
+from gateway.engine import incidents
 from gateway.engine.operate import certify, release, switch_channel
 from tests.gateway.engine.rig import FAILED, PAID, A, B, Rig, running, seat
 
@@ -58,12 +59,17 @@ async def test_a_contradicted_payout_is_not_sent_again(url: str) -> None:
 
 
 async def test_a_person_decides_about_a_contradicted_payout(url: str) -> None:
-    """Only somebody's release lets it go on."""
+    """First about the incident, then about the payout: only both releases let it go on."""
     async with running(url, (FREE, DEAR)) as rig:
         await switch_channel(rig.gateway, B.name, "paused", "maintenance", "ops")
         rig.fault("reject", A, **LIE)
         payout = await rig.pay()
         await switch_channel(rig.gateway, B.name, "active", "done", "ops")
+        with pytest.raises(ConflictError, match="frozen"):
+            await release(rig.gateway, payout.id, None, "ops")
+        (incident,) = await rig.store.incidents(open_only=True)
+        await incidents.release(rig.gateway, incident.id, "it was a test of theirs", "ops")
+        assert (await rig.look(payout)).state is PayoutState.HELD
         await release(rig.gateway, payout.id, None, "ops")
         await rig.quiet()
         assert (await rig.look(payout)).state is PAID

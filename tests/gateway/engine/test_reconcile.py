@@ -230,7 +230,9 @@ async def test_a_reading_cut_off_in_the_middle_is_repeated_harmlessly(
     other = seat(B, account={"notify_url": None})
     async with running(url, (sticky, other)) as rig:
         plain = await rig.pay()
+        # Hidden from inquiries, so that the statement is the first to tell.
         rig.fault("reject", A, code="REMARK_HAS_SENSITIVE_WORD", executed=True)
+        rig.fault("not_found_window", A, seconds="9d")
         dead = await rig.pay(20_000)
         rig.fault("reset_after", A)
         rig.fault("not_found_window", A, seconds="9d")

@@ -5,7 +5,7 @@ from typing import get_args
 import orjson
 import pytest
 
-from gateway.domain.payout import Accepted, Event, PayoutState
+from gateway.domain.payout import Accepted, Adopted, Event, PayoutState, Source
 from gateway.store.payloads import detail_of, dumped, webhook_payload
 from tests import builders as build
 
@@ -18,6 +18,7 @@ EVENTS: list[Event] = [
     build.cancelled(),
     build.failed(),
     build.armed(build.attempt(arrival_at=build.after(days=1))),
+    Adopted(build.attempt(), Source.RECOVERY),
     build.resent(),
     build.pended(action=build.payee_action(CANARY)),
     build.doubted(no=build.refusal(message=CANARY)),

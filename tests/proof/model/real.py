@@ -31,6 +31,7 @@ from channels.contract import (
     Unknown,
     UnknownCause,
 )
+from channels.contract import Profile as ChannelProfile
 from channels.money import Currency, Money
 from gateway.domain.certify import events_of
 from gateway.domain.lifecycle import apply
@@ -145,8 +146,6 @@ def traits_of(profile: Profile) -> Traits:
         terms=Terms(Currency.CNY, 1, 10**9, FeeSchedule()),
         reference=ReferenceRule("0123456789abcdef", 32, 32),
         resend=Resend(30 * 86_400) if profile.resend else None,
-        acceptance_window_s=None if profile.window is None else profile.window * TICK_S,
-        absence_proves=profile.absence_proves,
         inquire_first_s=10,
         inquire_max_s=600,
         inquire_horizon_days=None,
@@ -156,6 +155,10 @@ def traits_of(profile: Profile) -> Traits:
         statement=True,
         statement_ready=None,
         payee_confirms=False,
+        profile=ChannelProfile(
+            acceptance_window_s=None if profile.window is None else profile.window * TICK_S,
+            absence_proves=profile.absence_proves,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ time, loses requests and acknowledgements, and turns away its process when a dis
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -172,6 +173,10 @@ class Link:
         if self._strikes("read_refused"):
             raise StoreError("the connection is gone")
         return self._server.read(query.given(params), params) if rows is None else rows
+
+    async def copy(self, file: Path) -> None:
+        """Backups are not simulated."""
+        raise StoreError(f"no copy to {file.name} in a simulation")
 
     async def aclose(self) -> None:
         """Close."""

@@ -1,0 +1,114 @@
+"""What the audit log consists of: leaves, the hash chain over them, and what a check may find.
+
+A leaf is the canonical JSON of one committed row: an event of a payout, or a directory change. It
+commits to who did what and when, to the payout's state before and after as hashes, and to the row's
+details as a hash; it holds no payee data, so it can be handed out.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+
+import orjson
+
+CHAIN_START = bytes(32)
+"""The chain's value before the first leaf."""
+
+
+class Origin(StrEnum):
+    """Which table a leaf was made from."""
+
+    EVENT = "event"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One committed row, as the log commits to it."""
+
+    source: Origin
+    row: int
+    """Position of the row in its feed."""
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    """`merchant/payout/seq` for an event, else what the directory's row names."""
+    state: str | None
+    """The payout's state after an event."""
+    before: bytes | None
+    """Hash of the payout's whole state before; None at its first event, or for another subject."""
+    after: bytes | None
+    detail: bytes
+    """SHA-256 of the row's details, byte for byte as stored."""
+
+    @property
+    def text(self) -> str:
+        """The leaf: JSON without blanks, keys in order, UTF-8, `at` in UTC to the microsecond."""
+        at = self.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return orjson.dumps(
+            {
+                "action": self.action,
+                "actor": self.actor,
+                "after": self.after and self.after.hex(),
+                "at": at,
+                "before": self.before and self.before.hex(),
+                "detail": self.detail.hex(),
+                "row": self.row,
+                "source": self.source,
+                "state": self.state,
+                "subject": self.subject,
+                "v": 1,
+            }
+        ).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A deed with its place in the log."""
+
+    position: int
+    text: str
+
+
+def chained(chain: bytes, leaf: bytes) -> bytes:
+    """The chain's next value, from its last one and a leaf's hash."""
+    return sha256(b"\x02" + chain + leaf).digest()
+
+
+class Flaw(StrEnum):
+    """How a log can be wrong."""
+
+    EDITED = "edited"
+    """The row says something else than its leaf."""
+    REMOVED = "removed"
+    """The leaf's row is gone."""
+    INSERTED = "inserted"
+    """A row stands among sequenced ones and has no leaf."""
+    GAP = "gap"
+    """A leaf is missing."""
+    REORDERED = "reordered"
+    """Rows of one table do not stand in the order of their feed."""
+    CHAIN = "chain"
+    """The stored chain value is not what the leaves give."""
+    TREE = "tree"
+    """A stored subtree is not what the leaves give, or is missing."""
+    STATE = "state"
+    """A payout as stored is not what its last event committed to."""
+    CHECKPOINT = "checkpoint"
+    """A checkpoint is not readable or not signed by a trusted key."""
+    TRUNCATED = "truncated"
+    """A checkpoint covers more than there is."""
+    REWRITTEN = "rewritten"
+    """A checkpoint, once signed, covered other leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, and where."""
+
+    flaw: Flaw
+    message: str
+    position: int | None = None
+    subject: str | None = None

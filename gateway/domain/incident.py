@@ -1,0 +1,102 @@
+"""Incidents: evidence against what was proven, which a person must look at and release.
+
+A late success on a dead attempt also freezes its channel's failover: a channel whose "no" was wrong
+once may be wrong again, and every payout that leaves it on its word could be paid twice.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.domain.payout import AttemptState, Contradicted, Event, Payout, PayoutId
+from gateway.domain.reconciliation import Break, BreakKind
+
+FROZEN = "failover_frozen"
+"""Why a payout waits that a frozen channel would otherwise let go: `failover_frozen:<channel>`."""
+
+
+class IncidentKind(StrEnum):
+    """What came to light."""
+
+    LATE_SUCCESS = "late_success"
+    """An attempt that was proven dead is paid, or on its way."""
+    REGRESS = "regress"
+    """A channel takes back its word about an attempt it had paid."""
+    STATEMENT_STATUS = "statement_status"
+    """A statement shows money moving for an attempt that is proven dead."""
+    STATEMENT_DUPLICATE = "statement_duplicate"
+    """A statement shows two payouts under one reference."""
+
+    @property
+    def freezes(self) -> bool:
+        """Whether nothing may leave the channel on its word while this is open."""
+        return self is IncidentKind.LATE_SUCCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One thing a person must look at. It stays open until somebody releases it."""
+
+    id: str
+    kind: IncidentKind
+    channel: str
+    payout_id: PayoutId | None
+    attempt: int | None
+    evidence: str
+    """Where to look: an event of the payout, or a line of a statement. No payee data."""
+    opened_at: datetime
+    owner: str = "operations"
+    released_at: datetime | None = None
+    released_by: str | None = None
+    note: str | None = None
+    """What the one who released it found."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has released it yet."""
+        return self.released_at is None
+
+
+def frozen_reason(channel: str) -> str:
+    """Why a payout waits for a channel's incident to be released."""
+    return f"{FROZEN}:{channel}"
+
+
+def of_event(after: Payout, event: Event, seq: int, incident_id: str) -> Incident | None:
+    """The incident that an event of a payout reveals; `after` is the payout it led to."""
+    if not isinstance(event, Contradicted) or event.amount_minor < 0:
+        # Money of a late success that came back is good news about an incident that is open.
+        return None
+    attempt = after.attempts[event.number - 1]
+    dead = attempt.state is AttemptState.DEAD
+    return Incident(
+        id=incident_id,
+        kind=IncidentKind.LATE_SUCCESS if dead else IncidentKind.REGRESS,
+        channel=attempt.channel,
+        payout_id=after.id,
+        attempt=attempt.number,
+        evidence=f"event {seq}: {event.source} says {event.says}",
+        opened_at=after.updated_at,
+    )
+
+
+_OF_BREAKS = {
+    BreakKind.STATUS: IncidentKind.STATEMENT_STATUS,
+    BreakKind.DUPLICATE: IncidentKind.STATEMENT_DUPLICATE,
+}
+
+
+def of_break(broken: Break, incident_id: str) -> Incident | None:
+    """The incident that a break is, if money may have moved that should not have."""
+    kind = _OF_BREAKS.get(broken.kind)
+    if kind is None:
+        return None
+    return Incident(
+        id=incident_id,
+        kind=kind,
+        channel=broken.channel,
+        payout_id=broken.payout_id,
+        attempt=None,
+        evidence=f"statement {broken.on}, line {broken.line_ref}",
+        opened_at=broken.opened_at,
+    )
