@@ -66,6 +66,7 @@ class Worker:
     def stop(self) -> None:
         """Take nothing new; what is under way finishes."""
         self._stopping.set()
+        self._gateway.nudged.set()
 
     async def _recover(self) -> None:
         gateway = self._gateway
@@ -82,7 +83,9 @@ class Worker:
                 for payout_id in await gateway.store.due(gateway.clock.now(), 500):
                     if payout_id not in self._busy:
                         await self._begin(Told(payout_id))
-            await self._pause(self._poll_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(gateway.nudged.wait(), self._poll_s)
+            gateway.nudged.clear()
 
     async def _from_queue(self) -> None:
         queue = self._gateway.queue
@@ -218,6 +221,6 @@ def _step(gateway: Gateway, payout: Payout) -> Callable[[], Awaitable[Payout]] |
             return lambda: arm(gateway, payout)
         case PayoutState.ATTEMPTING | PayoutState.PARKED if payout.live is not None:
             live = payout.live
-            return lambda: inquire(gateway, payout, live)
+            return lambda: inquire(gateway, payout, live, routine=True)
         case _:
             return None
