@@ -50,7 +50,7 @@ async def test_one_of_two_gets_what_the_other_leaves(there: Valkey) -> None:
         senders = Senders(pair[:1])
         await asyncio.sleep(2)
         await senders.end()
-        assert LIMIT / 2 * 2 < len(senders.times)
+        assert len(senders.times) > LIMIT / 2 * 2
         assert busiest(senders.times) <= LIMIT
 
 
@@ -144,7 +144,8 @@ async def test_poisoned_keys_are_put_right(there: Valkey) -> None:
             client.delete(key)
             client.hset(key, "x", "y")
         poisoned = monotonic()
-        await until(lambda: all(one.dropped["spoilt_key"] for one in pair[:1]))
+        # Whoever meets one puts it right for both.
+        await until(lambda: sum(one.dropped["spoilt_key"] for one in pair) >= 3)
         await asyncio.sleep(2)
         await shared(*pair)
         assert senders.since(poisoned + 1)
