@@ -25,7 +25,7 @@ GO, WAIT, NO_LEASE = 0, 1, 2
 WAIT_MAX_US = 1_000_000 * 3600
 
 _Answer = TypeVar("_Answer")
-_SPOILT = ("WRONGTYPE", "equal or smaller")
+_SPOILT = ("WRONGTYPE", "equal or smaller", "exhausted the last possible ID")
 """Errors that say a key of ours is not what we made it (Valkey: `shared.wrongtypeerr`, XADD)."""
 
 Batch = tuple[str, Mapping[bytes, bytes]]

@@ -51,6 +51,29 @@ def root(prefix: str, installation: str) -> str:
     return f"{prefix}:{hashlib.sha256(installation.encode()).hexdigest()[:12]}"
 
 
+async def try_out(reach: Reach) -> float:
+    """Have it carry out our scripts, on keys of nobody's; returns how long an answer takes, in s.
+
+    Raises `LinkError`.
+    """
+    link = Link(
+        reach.url,
+        root(reach.prefix, "doctor"),
+        connect_s=reach.connect_s,
+        timeout_s=reach.timeout_s,
+    )
+    try:
+        await link.ping()
+        await link.beat("doctor", lease_us=0, sent_us=0, late_us=0)
+        began = monotonic()
+        await link.take("doctor", "doctor", 1, 1)
+        took_s = monotonic() - began
+        await link.leave("doctor")
+        return took_s
+    finally:
+        await link.aclose()
+
+
 class Leased:
     """The shared buckets, while this replica holds the lease on them."""
 

@@ -1,4 +1,4 @@
-"""Real gateways on one PostgreSQL before real institutions, and a Redis that fails: all get paid."""
+"""Real gateways on one PostgreSQL before real institutions, and a Redis that fails: all paid."""
 
 import asyncio
 import secrets
