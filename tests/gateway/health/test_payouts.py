@@ -156,14 +156,14 @@ async def test_every_payout_is_paid_once_and_none_too_fast(
 async def test_no_payee_is_ever_told_to_redis(fresh_postgres_url: str, there: Valkey) -> None:
     """Everything that Redis holds, and everything it was sent, names no person and no account."""
     client = there.client()
-    with client.monitor() as monitor:
+    with client.monitor() as monitor:  # type: ignore[no-untyped-call]  # the client is half typed
         async with both(fresh_postgres_url, there.url) as pair:
             await until(lambda: all(one.up for one in pair.replicas))
             await pair.take_in(10)
             await pair.all_paid()
             await until(lambda: pair.replicas[0].heard.get("health", 0) > 0)
         client.set("end", "of-the-test")
-        said = []
+        said: list[str] = []
         while not said or "of-the-test" not in said[-1]:
             said.append(str(monitor.next_command()))
     client.close()

@@ -30,6 +30,13 @@ class Valkey:
         """For a test that looks in, or puts something bad there."""
         return Redis(port=self.port)
 
+    def key(self, ending: str) -> str:
+        """The one key of ours that ends so."""
+        client = self.client()
+        (found,) = client.keys(f"*{ending}")
+        client.close()
+        return found.decode() if isinstance(found, bytes) else found
+
     def kill(self) -> None:
         """As a power cut."""
         self.server.terminate()
