@@ -22,8 +22,6 @@ server:
   public_url: https://pay.example.com/
 database:
   url: postgresql://pay:${APP_KEY}@db/pay?sslmode=require
-redis:
-  url: rediss://pay:${APP_KEY}@cache:6380/2
 data_dir: var
 secrets:
   kek: ${KEK}
@@ -321,7 +319,7 @@ def test_an_absent_file_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_secrets_never_show(loading: Load) -> None:
     """Neither what is printed, nor a repr, nor an error holds a secret."""
-    loaded = loading(WHOLE)
+    loaded = loading(f"{WHOLE}\nredis:\n  url: rediss://pay:${{APP_KEY}}@cache:6380/2\n")
     rows = {row.key: row.value for row in show(loaded)}
     assert rows["secrets.kek"] == "********"
     assert rows["database.url"] == "postgresql://pay:********@db/pay?sslmode=********"

@@ -213,6 +213,20 @@ async def test_a_goodbye_leaves_the_others_the_whole(there: Valkey) -> None:
         client.close()
 
 
+async def test_while_sends_wait_routine_inquiries_keep_to_a_fifth() -> None:
+    """They are free as long as no send has to wait."""
+    one = replica(None, replicas=1)
+    assert all(one.turns.may_ask("a") for _ in range(100))
+    async with sending(one):
+        await asyncio.sleep(0.7)
+        asked = 0
+        for _ in range(50):
+            asked += one.turns.may_ask("a")
+            await asyncio.sleep(0.02)
+        assert 1 <= asked <= LIMIT / 5 + 1
+    assert one.turns.may_ask("b")
+
+
 async def test_without_redis_a_limit_holds_as_well() -> None:
     """One process alone: its own bucket."""
     one = replica(None, replicas=1)
