@@ -20,8 +20,7 @@ WAITING_MAX = 32
 """On one channel: the worker's other slots are for the other channels."""
 LATER_MAX_S = 60.0
 SHORT_S = 1.0
-"""So long after a send had to wait, inquiries keep to their share."""
-SHORT_WAIT_US = 100_000
+"""So long after sends stood in line, inquiries keep to their share."""
 INQUIRY_PART = 5
 """One inquiry for five sends (reliability.md §4.7)."""
 UNSURE_US = 20_000
@@ -106,7 +105,7 @@ class Turns:
                     wait_us = await self._take(channel, lane)
                     if wait_us == 0:
                         return None
-                    if wait_us > SHORT_WAIT_US:
+                    if lane.waiting > 1:
                         lane.short_until = self._clock() + SHORT_S
                     if self._clock() + wait_us / 1e6 > deadline:
                         break
