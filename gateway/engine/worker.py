@@ -57,6 +57,7 @@ class Worker:
         await self._recover()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._from_store())
+            group.create_task(self._from_hints())
             group.create_task(self._from_queue())
             group.create_task(self._refreshing())
             group.create_task(self._watching())
@@ -83,9 +84,19 @@ class Worker:
                 for payout_id in await gateway.store.due(gateway.clock.now(), 500):
                     if payout_id not in self._busy:
                         await self._begin(Told(payout_id))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(gateway.nudged.wait(), self._poll_s)
+            await self._pause(self._poll_s)
+
+    async def _from_hints(self) -> None:
+        """Look into the store between polls when another replica says that it may be worth it."""
+        gateway = self._gateway
+        while not self._stopping.is_set():
+            await gateway.nudged.wait()
             gateway.nudged.clear()
+            if not self._stopping.is_set():
+                with suppress(StoreError):
+                    for payout_id in await gateway.store.due(gateway.clock.now(), 500):
+                        if payout_id not in self._busy:
+                            await self._begin(Told(payout_id))
 
     async def _from_queue(self) -> None:
         queue = self._gateway.queue
