@@ -25,6 +25,7 @@ from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
+from gateway.health.replica import Reach, Replica
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
 from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
@@ -56,10 +57,12 @@ class Assembly:
     data_dir: Path
     watch: Watch
     observe: Observe
+    replica: Replica
     stopping: asyncio.Event
 
     async def aclose(self) -> None:
         """Close connections and the store; nothing may run any more."""
+        await self.replica.aclose()
         await self.courier.aclose()
         await self.sender.aclose()
         for channel in self.gateway.channels.values():
@@ -177,6 +180,9 @@ async def assemble(loaded: Loaded) -> Assembly:
         installation=position.installation,
         quarantine=quarantine,
     )
+    replica = _replica(loaded, gateway)
+    gateway.health, gateway.throttle = replica.health, replica.turns
+    gateway.announce = replica.announce
     worker = Worker(
         gateway,
         concurrency=settings.worker.concurrency,
@@ -196,7 +202,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     stopping = asyncio.Event()
-    api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy)
+    api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy, replica)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
         gateway=gateway,
@@ -209,7 +215,36 @@ async def assemble(loaded: Loaded) -> Assembly:
         data_dir=folder,
         watch=watch,
         observe=observe,
+        replica=replica,
         stopping=stopping,
+    )
+
+
+def reach_of(loaded: Loaded) -> Reach | None:
+    """How to reach Redis, if it is configured."""
+    redis = loaded.settings.redis
+    if redis.url is None:
+        return None
+    return Reach(
+        redis.url.get_secret_value(),
+        redis.prefix,
+        budget_s=redis.budget_ms / 1000,
+        connect_s=redis.connect_ms / 1000,
+        timeout_s=redis.timeout_ms / 1000,
+    )
+
+
+def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
+    return Replica(
+        reach_of(loaded),
+        installation=gateway.installation,
+        limits={name: one.traits.sends_per_s for name, one in gateway.channels.items()},
+        replicas=loaded.settings.server.replicas,
+        health=gateway.health,
+        clock=gateway.clock,
+        entropy=gateway.entropy,
+        observer=gateway.observer,
+        nudge=gateway.nudged.set,
     )
 
 
@@ -222,6 +257,7 @@ def _api(
     observe: Observe,
     stopping: asyncio.Event,
     entropy: Entropy,
+    replica: Replica,
 ) -> Api:
     settings = loaded.settings
     pepper = settings.secrets.key_pepper_bytes
@@ -241,6 +277,10 @@ def _api(
             problems.append("the business calendar does not know this year")
         return problems
 
+    def notes() -> list[str]:
+        note = replica.note()
+        return [] if note is None else [note.zh, note.en]
+
     def metrics() -> bytes:
         currencies = {
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
@@ -250,6 +290,12 @@ def _api(
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
+        shared = observe.metrics
+        shared.share(up=replica.up, replicas=replica.replicas)
+        shared.count(shared.tokens, replica.turns.tokens.items())
+        shared.count(shared.postponed, _by_one(replica.turns.postponed))
+        shared.count(shared.news, _by_one(replica.heard))
+        shared.count(shared.redis_dropped, _by_one(replica.dropped))
         return observe.metrics.render()
 
     return Api(
@@ -262,12 +308,17 @@ def _api(
         check_webhook_url=egress.check_url,
         new_webhook_secret=new_secret,
         ready=ready,
+        notes=notes,
         metrics=metrics,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
     )
+
+
+def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:
+    return [((name,), total) for name, total in totals.items()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,9 @@ async def _readyz(request: web.Request) -> web.Response:
     if stopped is not None:
         # Quarantined is ready: payouts are taken in, and wait.
         said["sending"] = stopped
+    notes = api.notes()
+    if notes:
+        said["notes"] = notes
     return web.json_response(said, status=503 if problems_now else 200)
 
 

@@ -37,6 +37,8 @@ class Api:
     new_webhook_secret: Callable[[bytes], str]
     ready: Callable[[], Awaitable[list[str]]]
     """What keeps the process from taking payouts now; empty when it is ready."""
+    notes: Callable[[], list[str]]
+    """What a person should know although the process is ready, in both languages."""
     metrics: Callable[[], bytes]
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
     """Writes a backup beside the database."""

@@ -468,6 +468,8 @@ class ReadyView(TypedDict, total=False):
     problems: Required[list[str]]
     sending: str
     """Why nothing is sent now: `quarantined` or `halted`; absent while sending goes on."""
+    notes: list[str]
+    """What a person should know all the same, in Chinese and English; absent when nothing."""
 
 
 class VersionView(TypedDict):

@@ -57,6 +57,7 @@ class Worker:
         await self._recover()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._from_store())
+            group.create_task(self._from_hints())
             group.create_task(self._from_queue())
             group.create_task(self._refreshing())
             group.create_task(self._watching())
@@ -66,6 +67,7 @@ class Worker:
     def stop(self) -> None:
         """Take nothing new; what is under way finishes."""
         self._stopping.set()
+        self._gateway.nudged.set()
 
     async def _recover(self) -> None:
         gateway = self._gateway
@@ -83,6 +85,18 @@ class Worker:
                     if payout_id not in self._busy:
                         await self._begin(Told(payout_id))
             await self._pause(self._poll_s)
+
+    async def _from_hints(self) -> None:
+        """Look into the store between polls when another replica says that it may be worth it."""
+        gateway = self._gateway
+        while not self._stopping.is_set():
+            await gateway.nudged.wait()
+            gateway.nudged.clear()
+            if not self._stopping.is_set():
+                with suppress(StoreError):
+                    for payout_id in await gateway.store.due(gateway.clock.now(), 500):
+                        if payout_id not in self._busy:
+                            await self._begin(Told(payout_id))
 
     async def _from_queue(self) -> None:
         queue = self._gateway.queue
@@ -218,6 +232,6 @@ def _step(gateway: Gateway, payout: Payout) -> Callable[[], Awaitable[Payout]] |
             return lambda: arm(gateway, payout)
         case PayoutState.ATTEMPTING | PayoutState.PARKED if payout.live is not None:
             live = payout.live
-            return lambda: inquire(gateway, payout, live)
+            return lambda: inquire(gateway, payout, live, routine=True)
         case _:
             return None
