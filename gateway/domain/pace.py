@@ -7,9 +7,11 @@ the same outage do not come back in the same second.
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 
 from channels.contract import Traits
 from gateway.domain.payout import Attempt, AttemptState, Payout
+from gateway.domain.silence import is_refused, refusal_lag
 
 PARK_AFTER = timedelta(hours=4)
 """Escalate an unanswered attempt after this long (reliability.md §4.4, profile table)."""
@@ -36,6 +38,10 @@ def next_inquiry(payout: Payout, attempt: Attempt, traits: Traits, now: datetime
     """
     open_s = int((now - attempt.armed_at).total_seconds())
     delay = min(max(open_s, traits.inquire_first_s), traits.inquire_max_s)
+    if is_refused(attempt) and attempt.absent_at:
+        # The second look, which would complete the refusal, is put as soon as it counts.
+        wait = attempt.absent_at[0] + refusal_lag(traits.profile) - now
+        delay = min(delay, max(ceil(wait.total_seconds()), 1))
     return now + jitter(f"{payout.id}{payout.version}", delay)
 
 
@@ -53,7 +59,8 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
     the last send: after as long again as the attempt had been open then, so that a reference that
     the channel will not take is sent a dozen times in a day and not a thousand.
     """
-    if traits.resend is None or attempt.absences < 2:
+    if traits.resend is None or attempt.absences < 2 or attempt.refusal is not None:
+        # A refusal is completed by looks; a resend would void it, and its own refusal is no proof.
         return False
     fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
     quiet = now - attempt.signed_at >= max(

@@ -110,7 +110,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definite-sounding rejection whose specification asks for an inquiry before it counts."""
+    """A definite-sounding rejection whose specification asks for a look before it counts."""
 
     reason: Reason
     code: str
@@ -140,8 +140,8 @@ class Attempt:
     absences: int = 0
     """Inquiries in a row that found nothing under the reference."""
     absent_at: tuple[datetime, ...] = ()
-    """Those of them that count towards C5, each far enough from the one before; empty where "not
-    found" never proves."""
+    """Those of them that count, towards C5 or to complete a refusal, each far enough from the one
+    before; empty where "not found" never proves."""
     channel_ref: str | None = None
     stage: str = ""
     action: PayeeAction | None = None

@@ -127,7 +127,7 @@ async def test_release_lets_go_what_waited(url: str) -> None:
         with pytest.raises(InvalidError):
             await incidents.release(rig.gateway, incident.id, " ", "ops")
         await incidents.release(rig.gateway, incident.id, "their batch of March", "ops")
-        await rig.quiet()
+        await rig.pass_time(hours=1)
         after = await rig.look(payout)
         assert after.attempts[0].certificate is not None
         assert after.attempts[0].certificate.kind is CertificateKind.DEFINITE_REJECT
@@ -142,7 +142,7 @@ async def test_what_died_before_the_freeze_may_not_leave_after_it(url: str) -> N
         await rig.pay()
         await switch_channel(rig.gateway, B.name, "paused", "maintenance", "ops")
         rig.fault("reject", A, code="INST_PAY_UNABLE", times=None)
-        await rig.pass_time(minutes=59)
+        await rig.pass_time(minutes=63)
         waiting = await rig.pay(20_000)
         await rig.pass_time(minutes=2)
         assert await rig.states(waiting) == [(A.name, "dead")]
