@@ -225,6 +225,9 @@ class Profile:
     refusal_lag_s: int = 300
     """How far apart the two looks must be, at least, that complete a refusal which asks for a look
     (`Rejected.confirm`): so long the look may miss what was carried out in spite of the refusal."""
+    escalate_after_s: int = 4 * 3600
+    """For how long nobody may know what became of an attempt before a person must look; one that
+    the channel confirms to have may rest for `dwell_s` longer (reliability.md §4.4, table)."""
     absence_proves: bool = False
     """Whether "not found" may, after all of these have passed, prove that no money moved (C5)."""
     finality: Finality | None = None

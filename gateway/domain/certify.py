@@ -146,9 +146,8 @@ def _judged(
     if attempt.state in {AttemptState.CONFIRMED, AttemptState.RETURNED}:
         return _about_the_paid(payout, attempt, outcome, source)
     match outcome:
-        case Paid(channel_ref=ref, at=paid_at, fee=fee):
-            known = fee is not None and fee.currency is payout.amount.currency
-            charged = fee.minor if fee is not None and known else None
+        case Paid(channel_ref=ref, at=paid_at):
+            charged = _named_fee(payout, outcome)
             return (Confirmed(attempt.number, source, ref, paid_at, charged),)
         case Returned():
             return _returned_unseen(payout, attempt, outcome, source)
@@ -270,7 +269,7 @@ def _about_the_dead(
 ) -> tuple[Event, ...]:
     match outcome:
         case Paid():
-            return _once(attempt, source, "paid", payout.amount.minor)
+            return _once(attempt, source, "paid", payout.amount.minor, _named_fee(payout, outcome))
         case Pending(stage=stage):
             return _once(attempt, source, f"pending:{stage}", 0)
         case Returned(amount=amount) if "paid" in attempt.contradictions and _is_ours(
@@ -282,11 +281,23 @@ def _about_the_dead(
             return ()
 
 
-def _once(attempt: Attempt, source: Source, says: str, amount_minor: int) -> tuple[Event, ...]:
+def _named_fee(payout: Payout, paid: Paid) -> int | None:
+    """The fee that the channel names, if it is in the payout's currency."""
+    fee = paid.fee
+    return fee.minor if fee is not None and fee.currency is payout.amount.currency else None
+
+
+def _once(
+    attempt: Attempt,
+    source: Source,
+    says: str,
+    amount_minor: int,
+    fee_minor: int | None = None,
+) -> tuple[Event, ...]:
     """Contradictions are told and booked once, however often the channel repeats them."""
     if says in attempt.contradictions:
         return ()
-    return (Contradicted(attempt.number, source, says, amount_minor),)
+    return (Contradicted(attempt.number, source, says, amount_minor, fee_minor),)
 
 
 def _about_the_paid(

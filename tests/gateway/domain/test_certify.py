@@ -21,7 +21,7 @@ from channels.contract import (
 from channels.money import Currency, Money
 from gateway.domain import ledger
 from gateway.domain.certify import events_of
-from gateway.domain.ledger import Account, Book
+from gateway.domain.ledger import Book
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
     CameBack,
@@ -40,7 +40,7 @@ from gateway.domain.payout import (
     Source,
 )
 from gateway.domain.silence import Asked
-from tests.builders import CHANNEL, NOW, after, cny, doubted, evidence, payee_action, payout, resent
+from tests.builders import NOW, after, cny, doubted, evidence, payee_action, payout, resent
 from tests.gateway.domain.situations import FIRST, situation, through
 
 SEND, INQUIRY, STATEMENT = Source.SEND, Source.INQUIRY, Source.STATEMENT
@@ -260,14 +260,13 @@ def test_return_without_any_reference_is_booked_all_the_same() -> None:
 def test_late_success_on_a_dead_attempt_goes_to_suspense() -> None:
     """Checklist 1: the money is booked against the proof, and the payout is stopped."""
     (event,) = events(DEAD, PAID, INQUIRY)
-    assert event == Contradicted(1, INQUIRY, "paid", 10_000)
+    assert event == Contradicted(1, INQUIRY, "paid", 10_000, 8)
     moved = apply(DEAD, event, NOW)
     assert moved.state is PayoutState.HELD
     assert moved.attempts[0].certificate == DEAD.attempts[0].certificate
     assert not moved.attempts[0].state.is_live
-    suspense = Account(Book.SUSPENSE, CHANNEL, Currency.CNY)
-    at_bank = Account(Book.FLOAT, CHANNEL, Currency.CNY)
-    assert ledger.posting(DEAD, moved, event) == ledger.moved(suspense, at_bank, 10_000)
+    booked = {leg.account.book: leg.change_minor for leg in ledger.posting(DEAD, moved, event)}
+    assert booked == {Book.SUSPENSE: 10_000, Book.CHANNEL_FEE: 8, Book.FLOAT: -10_008}
 
 
 def test_dead_attempt_that_stirs_is_reported() -> None:
@@ -287,7 +286,7 @@ def test_dead_first_attempt_is_judged_by_itself() -> None:
     """That another attempt is live does not make an answer about the dead one its answer."""
     subject = situation("attempting, the second in doubt")
     (event,) = events(subject, PAID, INQUIRY)
-    assert event == Contradicted(1, INQUIRY, "paid", 10_000)
+    assert event == Contradicted(1, INQUIRY, "paid", 10_000, 8)
     assert apply(subject, event, NOW).state is PayoutState.ATTEMPTING
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import NamedTuple
 
 from channels.contract import (
+    STICKY,
     Absent,
     FeeSchedule,
     NotSent,
@@ -35,7 +36,7 @@ from channels.contract import Profile as ChannelProfile
 from channels.money import Currency, Money
 from gateway.domain.certify import events_of
 from gateway.domain.lifecycle import apply
-from gateway.domain.pace import PARK_AFTER, may_resend, must_park
+from gateway.domain.pace import may_resend, must_park
 from gateway.domain.payout import (
     Armed,
     Attempt,
@@ -334,7 +335,7 @@ def resendable(entry: Entry) -> bool:
 @cache
 def parkable(entry: Entry) -> bool:
     """`pace.must_park`, four hours on."""
-    return must_park(_attempt(1, entry), NOW + PARK_AFTER)
+    return must_park(_attempt(1, entry), STICKY, NOW + timedelta(hours=4)) is not None
 
 
 def questions() -> dict[str, int]:
