@@ -586,6 +586,10 @@ class ChannelError(Exception):
     """A read (statement, balance, recall) could not be answered; money is not in question."""
 
 
+class ThrottledError(ChannelError):
+    """Too many questions; the same one may be asked again after a moment."""
+
+
 class StatementNotReadyError(ChannelError):
     """The institution has not published that day yet; ask again later."""
 

@@ -17,6 +17,7 @@ from channels.contract import (
     Returned,
     StatementLine,
     StatementNotReadyError,
+    ThrottledError,
 )
 from gateway.domain.certify import unseen
 from gateway.domain.incident import of_break
@@ -52,7 +53,9 @@ from gateway.engine.record import incident_id, move, tell
 from gateway.ports import StaleError, StoreError
 
 PACE_S = 0.35
-"""Between two days of one channel: WeChat takes three bill requests a second (wire notes §2.6)."""
+"""How long to wait, doubled each time, when a channel says that it is asked too often: WeChat takes
+three bill requests a second (wire notes §2.6)."""
+THROTTLED_TRIES = 5
 LOOK_BACK = timedelta(days=7)
 """How many finished days are asked for; older gaps are for a person."""
 
@@ -124,7 +127,7 @@ async def _channel(
         if day in read or not (patience is None or patience.allows(channel.name, day, now)):
             continue
         try:
-            lines = [line async for line in channel.statement(day)]
+            lines = await _lines(channel, day)
         except ChannelError as trouble:
             report.waiting.append(f"{channel.name} {day}: {trouble}")
             if patience is not None:
@@ -138,9 +141,18 @@ async def _channel(
                 gateway, channel, day, lines, await _overdue(gateway, channel, day, read), report
             )
             read.add(day)
-        await asyncio.sleep(PACE_S)
     if len(read) > known:
         report.dead += await _never_booked(gateway, channel, read)
+
+
+async def _lines(channel: Channel, day: date) -> list[StatementLine]:
+    """The whole statement; asked for again, ever more slowly, while the channel throttles."""
+    for tries in range(THROTTLED_TRIES - 1):
+        try:
+            return [line async for line in channel.statement(day)]
+        except ThrottledError:
+            await asyncio.sleep(PACE_S * 2**tries)
+    return [line async for line in channel.statement(day)]
 
 
 async def _never_booked(gateway: Gateway, channel: Channel, read: Collection[date]) -> int:

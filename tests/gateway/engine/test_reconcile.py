@@ -1,5 +1,6 @@
 """Statements: what agrees is settled, what does not is a break, each once, however often read."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from channels.contract import LineKind, StatementLine
+from channels.contract import LineKind, StatementLine, ThrottledError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import PayoutState
 from gateway.domain.reconciliation import BreakKind
+from gateway.engine import reconcile
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.ports import Change, StoreError
 from tests.gateway.engine.doubles import Around, Raising
@@ -76,6 +78,44 @@ async def test_the_statement_corrects_the_fee(url: str, at: Any, charged: int) -
         assert await rig.balance(Book.CHANNEL_FEE, at.name) == charged
 
 
+class Busy(Around):
+    """Says that it is asked too often, a few times."""
+
+    times = 2
+
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """Not yet, and then all of it."""
+        if self.times:
+            self.times -= 1
+            raise ThrottledError("FREQUENCY_LIMITED")
+        async for line in self.inside.statement(day):
+            yield line
+
+
+async def test_a_channel_that_throttles_is_asked_again_more_slowly(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only then is there a pause, and it doubles; the statement is read all the same."""
+    async with running(url, (A,)) as rig:
+        await rig.statements()
+        rig.gateway.channels = {A.name: Busy(rig.gateway.channels[A.name])}
+        await rig.pay()
+        await rig.next_morning()
+        pauses: list[float] = []
+        real = asyncio.sleep
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            await real(0)
+
+        monkeypatch.setattr(reconcile, "PACE_S", 0.35)
+        monkeypatch.setattr(reconcile.asyncio, "sleep", sleep)
+        report = await reconcile_all(rig.gateway)
+        monkeypatch.undo()
+        assert (report.settled, report.waiting) == (1, [])
+        assert [one for one in pauses if one >= 0.3] == [0.35, 0.7]
+
+
 class FeesLater(Around):
     """Books every fee on the day after its payout."""
 
@@ -101,6 +141,8 @@ async def test_a_fee_line_that_comes_a_day_later_corrects_the_fee(url: str, char
         await rig.statements()
         settled = await rig.look(payout)
         assert (settled.state, settled.attempts[0].fee_minor) == (SETTLED, 0)
+        # Without any other movement, that day has no bill until it must be an empty one.
+        await rig.next_morning()
         await rig.next_morning()
         for _ in range(2):
             await rig.statements()
