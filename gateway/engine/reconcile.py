@@ -48,7 +48,8 @@ from gateway.engine.dispatch import SETTLE_TRIES, conclude, settle
 from gateway.engine.gateway import Gateway
 from gateway.engine.inquire import ask
 from gateway.engine.operate import find
-from gateway.engine.quarantine import days_of, recognise
+from gateway.engine.quarantine import days_of
+from gateway.engine.rebuild import recognise
 from gateway.engine.record import incident_id, move, tell
 from gateway.ports import StaleError, StoreError
 

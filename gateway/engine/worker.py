@@ -15,7 +15,7 @@ from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
 from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
-from gateway.engine.quarantine import arm
+from gateway.engine.rebuild import arm
 from gateway.engine.record import move
 from gateway.engine.vigil import due_looks, look
 from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError

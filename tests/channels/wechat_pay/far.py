@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -43,7 +44,7 @@ class Far:
 
 
 @asynccontextmanager
-async def far(*, now: datetime = platform.NOW, **changes: object) -> AsyncIterator[Far]:
+async def far(now: datetime = platform.NOW, **changes: Any) -> AsyncIterator[Far]:
     """Serve on a loopback port while the block runs; every answer put down must be asked for."""
     state: Far | None = None
 

@@ -109,7 +109,7 @@ async def test_a_channel_that_throttles_is_asked_again_more_slowly(
             await real(0)
 
         monkeypatch.setattr(reconcile, "PACE_S", 0.35)
-        monkeypatch.setattr(reconcile.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         report = await reconcile_all(rig.gateway)
         monkeypatch.undo()
         assert (report.settled, report.waiting) == (1, [])
