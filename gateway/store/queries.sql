@@ -93,6 +93,11 @@ WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
       OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
   )
 
+-- name: legs
+SELECT book, owner, currency, side, amount_minor FROM entries
+WHERE merchant_id = :merchant_id AND posting = :posting
+ORDER BY leg
+
 -- name: insert_entry
 INSERT INTO entries (
     merchant_id, posting, leg, book, owner, currency, side, amount_minor, at
