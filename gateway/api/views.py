@@ -468,6 +468,8 @@ class ReadyView(TypedDict, total=False):
     problems: Required[list[str]]
     sending: str
     """Why nothing is sent now: `quarantined` or `halted`; absent while sending goes on."""
+    failover_frozen: dict[str, str]
+    """Channels that no payout may leave on their word, with the incident to release; or absent."""
 
 
 class VersionView(TypedDict):

@@ -1,10 +1,11 @@
 """Quarantine over the API: begun by hand, looked at, released by two people."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tests.gateway.api.desk import OPERATOR_SCOPES, Desk
+from tests.gateway.api.desk import OPERATOR_SCOPES, Answer, Desk
 
 QUARANTINE = "/v1/admin/quarantine"
 
@@ -34,7 +35,7 @@ async def test_it_says_what_it_waits_for(restored: Desk) -> None:
     """Cause, moment of the backup, and what each channel still owes."""
     seen = (await restored.get(QUARANTINE, key="wang")).json
     assert (seen["quarantined"], seen["cause"]) == (True, "snapshot of the machine")
-    assert [one["channel"] for one in seen["channels"]] == ["till"]
+    assert "till" in {one["channel"] for one in seen["channels"]}
     ready = await restored.call("GET", "/readyz")
     assert (ready.status, ready.json["sending"]) == (200, "quarantined")
 
@@ -47,17 +48,23 @@ async def test_payouts_are_taken_in_and_wait(restored: Desk) -> None:
     assert restored.till.sent == []
 
 
+def of_till(answer: Answer) -> dict[str, Any]:
+    """What a quarantine says of the channel named till."""
+    found: list[dict[str, Any]] = answer.json["channels"]
+    return next(one for one in found if one["channel"] == "till")
+
+
 async def test_two_people_release_a_channel(restored: Desk) -> None:
     """One asks, another agrees; the same one twice does not do."""
     body = {"channel": "till", "reason": "looked into their portal"}
     asked = await restored.post(f"{QUARANTINE}/release", body, key="wang")
-    (channel,) = asked.json["channels"]
+    channel = of_till(asked)
     assert channel["asked_by"] is not None
     assert channel["agreed_by"] is None
     again = await restored.post(f"{QUARANTINE}/release", body, key="wang")
     assert (again.status, again.code) == (409, "same_person")
     agreed = await restored.post(f"{QUARANTINE}/release", body, key="zhao")
-    (channel,) = agreed.json["channels"]
+    channel = of_till(agreed)
     assert channel["agreed_by"] not in {None, channel["asked_by"]}
 
 
