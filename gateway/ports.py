@@ -654,6 +654,12 @@ class AuditStore(Protocol):
     async def deeds_of(self, payout: Payout) -> list[LoggedDeed]:
         """A payout's events as the log commits to them, in order."""
 
+    async def explain_restore(self, note: str, reason: str, actor: str) -> None:
+        """Somebody says that the log lacks what `note` signed because the database was restored."""
+
+    async def is_explained(self, note: str) -> bool:
+        """Whether somebody has said so of this note."""
+
     async def keep_checkpoint(self, size: int, at: datetime, note: str) -> None:
         """Store a signed checkpoint."""
 
