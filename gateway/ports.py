@@ -612,6 +612,9 @@ class StatementStore(Protocol):
     async def lines(self, channel: str, on: date) -> list[StatementLine]:
         """The stored lines of a day."""
 
+    async def fees_shown(self, channel: str, attempt: Booked, except_on: date) -> tuple[int, int]:
+        """Sum and number of an attempt's fee lines on the stored statements of other days."""
+
     async def attempts_by_references(
         self, channel: str, references: Sequence[str]
     ) -> dict[str, Booked]:
@@ -660,6 +663,12 @@ class AuditStore(Protocol):
 
     async def deeds_of(self, payout: Payout) -> list[LoggedDeed]:
         """A payout's events as the log commits to them, in order."""
+
+    async def explain_restore(self, note: str, reason: str, actor: str) -> None:
+        """Somebody says that the log lacks what `note` signed because the database was restored."""
+
+    async def is_explained(self, note: str) -> bool:
+        """Whether somebody has said so of this note."""
 
     async def keep_checkpoint(self, size: int, at: datetime, note: str) -> None:
         """Store a signed checkpoint."""

@@ -29,6 +29,7 @@ from channels.contract import (
     StatementLine,
     StatementNotReadyError,
     Terms,
+    ThrottledError,
     Traits,
     Unknown,
     WechatWallet,
@@ -167,11 +168,14 @@ class WechatPayChannel:
     async def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """The fund-flow bill of one day at Beijing; a bill that does not add up ends in an error.
 
-        A day without any movement has no bill: the platform answers as if it were not ready.
+        A day without any movement has no bill, and no lines: the platform answers as if it were not
+        ready, so a day after it should have been, that answer is taken for an empty day.
         """
         gzip = self._settings.statement_gzip
         target = wire.statement_target(day, self._settings.fund_account, gzip=gzip)
-        announced = await self._announced(target)
+        announced = await self._announced(target, day)
+        if announced is None:
+            return
         download = wire.download_target(announced.download_url)
         if download is None:
             raise ChannelError("the bill's address is not one of the bill download")
@@ -201,12 +205,17 @@ class WechatPayChannel:
         """Let go of connections; safe to call twice."""
         await self._transport.aclose()
 
-    async def _announced(self, target: str) -> wire.BillFile:
+    async def _announced(self, target: str, day: date) -> wire.BillFile | None:
+        """Where the bill is; None when there was nothing to put on it."""
         reply = await self._verified(target)
         if reply.status != 200:
             code = refusal_of(reply)
+            if code == codes.STATEMENT_EMPTY and self._clock() >= _surely_made(day):
+                return None
             if code in codes.STATEMENT_NOT_READY:
                 raise StatementNotReadyError(f"the bill is not there: {code}")
+            if reply.status == codes.TOO_MANY:
+                raise ThrottledError(f"the bill was refused: {code}")
             raise ChannelError(f"the bill was refused: {code}")
         announced = wire.read(wire.BillFile, reply.body)
         if announced is None:
@@ -250,3 +259,8 @@ def _digest(url: str, headers: Headers, body: bytes) -> str:
     """Hash URL LF, each header as `name: value` LF, LF, body: names what was armed to the byte."""
     head = "".join(f"{name}: {value}\n" for name, value in headers)
     return hashlib.sha256(f"{url}\n{head}\n".encode() + body).hexdigest()
+
+
+def _surely_made(day: date) -> datetime:
+    """When the bill of a day with movements must have been made: a day after it should be there."""
+    return datetime.combine(day + timedelta(days=2), checks.STATEMENT_READY, statement.ZONE)

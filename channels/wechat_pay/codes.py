@@ -62,7 +62,10 @@ INQUIRE: tuple[Row, ...] = (
 NOT_FOUND = (404, "NOT_FOUND")
 """The one answer to an inquiry that means absence (§2.5 row 9); it proves nothing by itself."""
 
-STATEMENT_NOT_READY = frozenset({"NO_STATEMENT_EXIST", "STATEMENT_CREATING"})
+TOO_MANY = 429
+"""§2.5: too many requests; the same one may be put again a little later."""
+STATEMENT_EMPTY = "NO_STATEMENT_EXIST"
+STATEMENT_NOT_READY = frozenset({STATEMENT_EMPTY, "STATEMENT_CREATING"})
 """§2.6: no movement that day or not made yet; told by `code`, since the HTTP status varies."""
 
 

@@ -245,6 +245,11 @@ async def begin_quarantine(call: Call) -> Answer:
             param="backup_at",
         )
     await quarantine.begin(call.gateway, body.reason, call.caller.actor, body.backup_at)
+    try:
+        # A person says that it was restored: the audit log may be signed on, and says why.
+        await call.api.auditor.explain(body.reason, call.caller.actor)
+    except OSError as error:
+        call.gateway.observer.alarm("audit.inconsistent", cause=type(error).__name__)
     return 201, await _quarantine(call)
 
 

@@ -113,6 +113,9 @@ async def _readyz(request: web.Request) -> web.Response:
     notes = api.notes()
     if notes:
         said["notes"] = notes
+    if api.gateway.load.frozen:
+        # As last read from the store; who pays and who waits is never decided on this.
+        said["failover_frozen"] = dict(sorted(api.gateway.load.frozen.items()))
     return web.json_response(said, status=503 if problems_now else 200)
 
 

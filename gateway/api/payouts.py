@@ -238,8 +238,14 @@ async def rotate_endpoint(call: Call) -> Answer:
     endpoint = await _endpoint(call)
     secret = call.api.new_webhook_secret(call.api.entropy.bytes(32))
     secrets = (secret, endpoint.secrets[0])
+    if not endpoint.active:
+        raise ConflictError(
+            "endpoint_removed",
+            "this endpoint was removed; add a new one instead",
+            zh="该通知地址已移除，请新建",
+        )
     await _replace(call, endpoint, secrets=secrets, active=True)
-    return 200, {**endpoint_view(endpoint), "active": True, "secret": secret}
+    return 200, {**endpoint_view(endpoint), "secret": secret}
 
 
 async def remove_endpoint(call: Call) -> Answer:

@@ -144,10 +144,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/v1/webhook-endpoints/{endpoint_id}/rotate",
-        "Make a new secret, and switch it on",
+        "Make a new secret",
         payouts.rotate_endpoint,
         HOOKS,
         views.NewEndpointView,
+        errors=(409,),
     ),
     Route(
         "DELETE",

@@ -470,6 +470,8 @@ class ReadyView(TypedDict, total=False):
     """Why nothing is sent now: `quarantined` or `halted`; absent while sending goes on."""
     notes: list[str]
     """What a person should know all the same, in Chinese and English; absent when nothing."""
+    failover_frozen: dict[str, str]
+    """Channels that no payout may leave on their word, with the incident to release; or absent."""
 
 
 class VersionView(TypedDict):

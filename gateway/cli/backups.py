@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import click
 from rich.console import Console
 
+from gateway.audit.export import LastSigned
 from gateway.cli.configuration import configured, refusing
 from gateway.cli.connection import Api, Connect, connecting, reaching
 from gateway.cli.database import look
@@ -72,6 +73,18 @@ async def _offline(loaded: Loaded) -> Path:
         await store.aclose()
 
 
+def _signed(data_dir: Path) -> str | None:
+    """The newest checkpoint signed here; without it the audit log cannot say what it forks from."""
+    try:
+        return LastSigned(data_dir).last()
+    except OSError as error:
+        raise Refusal(
+            "checkpoint_unreadable",
+            f"the last signed checkpoint cannot be read: {error.strerror}",
+            zh="无法读取最近一次签名的检查点",
+        ) from error
+
+
 @click.command("restore", cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @configured
@@ -89,6 +102,7 @@ def restore_command(loaded: Loaded, file: Path) -> None:
             vault_of(loaded),
             SystemClock(),
             "restore",
+            signed=_signed(loaded.settings.data_dir),
         )
     )
     kept = None if done.set_aside is None else str(done.set_aside)

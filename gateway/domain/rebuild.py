@@ -6,11 +6,11 @@ proves. An attempt that left no trace but has a later one is dead: none is ever 
 before it is proven dead (I2). What does not fit that rule is a `ConflictingError`, for a person.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, tzinfo
 
-from channels.contract import Outcome, Reason
+from channels.contract import LineKind, Outcome, Paid, Rail, Reason, StatementLine
 from gateway.domain.certify import after_death, events_of
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
@@ -22,9 +22,21 @@ from gateway.domain.payout import (
     Died,
     Event,
     Payout,
+    PayoutState,
     Settled,
     Source,
 )
+
+UNFINISHED = frozenset(
+    {
+        PayoutState.HELD,
+        PayoutState.SCHEDULED,
+        PayoutState.ROUTING,
+        PayoutState.ATTEMPTING,
+        PayoutState.PARKED,
+    }
+)
+"""States in which more may have happened than a restored record tells."""
 
 
 class ConflictingError(Exception):
@@ -109,3 +121,37 @@ def missing_events(
         if trace.settled_on is not None:
             happen(Settled(trace.number, trace.settled_on, trace.line_ref, trace.fee_minor))
     return payout, tuple(events)
+
+
+def forgotten_days(backup_at: datetime, restored_at: datetime, zone: tzinfo) -> Sequence[date]:
+    """The business days that may be forgotten: backup to restore, both included."""
+    first = backup_at.astimezone(zone).date()
+    last = max(first, restored_at.astimezone(zone).date())
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
+
+
+def paid_trace(
+    payout: Payout,
+    number: int,
+    channel: str,
+    rails: Collection[Rail],
+    lines: Sequence[StatementLine],
+) -> Trace | None:
+    """The trace of a payment of the right amount among a reference's lines."""
+    instrument = next((n for n, one in enumerate(payout.instruments) if one.rail in rails), None)
+    for line in lines:
+        out = line.kind is LineKind.PAYOUT and not line.credit
+        if out and line.amount == payout.amount and instrument is not None:
+            outcome = Paid(line.channel_ref or line.line_ref, line.booked_at)
+            return Trace(number, channel, instrument, outcome, line_ref=line.line_ref)
+    return None
+
+
+def settled_trace(paid: Trace, lines: Sequence[StatementLine], day: date) -> Trace:
+    """The same, with what the day's other lines say of it."""
+    fees = [
+        -line.amount.minor if line.credit else line.amount.minor
+        for line in lines
+        if line.kind is LineKind.FEE
+    ]
+    return replace(paid, settled_on=day, fee_minor=sum(fees) if fees else None)

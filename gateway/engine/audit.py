@@ -1,7 +1,8 @@
 """Keeps the audit log: logs what was committed, signs a checkpoint each minute, hands out proofs.
 
 None of it is on a payout's way. Before it signs, it looks whether the log still begins with the
-last checkpoint signed here: a gateway whose history was changed says so and signs nothing more.
+last checkpoint signed here: a gateway whose history was changed says so and signs nothing more, not
+until a person has said that the database was restored.
 """
 
 from collections.abc import Sequence
@@ -117,11 +118,23 @@ class Auditor:
                 self._observer.alarm("audit.export_failed", cause=type(error).__name__)
         return note
 
+    async def explain(self, reason: str, actor: str) -> bool:
+        """A person says that the database was restored on purpose: what was signed since is gone.
+
+        Stored in the log itself, so that whoever compares checkpoints finds the reason for the
+        fork. False when nothing was signed here before. Raises `OSError`, `StoreError`.
+        """
+        note = self._memory.last()
+        if note is None:
+            return False
+        await self._store.explain_restore(note, reason, actor)
+        return True
+
     async def _continues(self) -> bool:
-        """Whether the log begins with what was signed here last."""
+        """Whether the log begins with what was signed here last, or a person has said why not."""
         try:
             note = self._memory.last()
-            if note is None:
+            if note is None or await self._store.is_explained(note):
                 return True
             last = Verifier(self.signer.origin, (self.signer.public_key,)).opened(note)
             then = await self._store.log_state(last.size)

@@ -15,7 +15,7 @@ from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
 from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
-from gateway.engine.quarantine import arm
+from gateway.engine.rebuild import arm
 from gateway.engine.record import move
 from gateway.engine.vigil import due_looks, look
 from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
@@ -211,7 +211,7 @@ async def _about(gateway: Gateway, payout: Payout, told: Told) -> Payout:
     """A notice named one of the payout's attempts: ask about it, whatever its state."""
     attempt = _named(payout, told.reference)
     if attempt is not None:
-        payout = await inquire(gateway, payout, attempt)
+        payout = await inquire(gateway, payout, attempt, noticed=told.notice_id is not None)
     if told.notice_id is not None:
         await gateway.store.notice_done(told.notice_id, "asked")
     return payout

@@ -36,6 +36,9 @@ from gateway.store.errors import LogError, SealError
 from gateway.store.payouts import Payouts
 from gateway.store.tree import STEP, Subtrees
 
+RESTORED = "database.restored"
+"""The deed that lets a restored database be signed on."""
+
 
 class Audit(Payouts):
     """Everything about the log."""
@@ -116,6 +119,16 @@ class Audit(Payouts):
         unit = Unit()
         unit.add(self._queries["insert_checkpoint"], {"size": size, "at": micros(at), "note": note})
         await self._database.write(unit)
+
+    async def explain_restore(self, note: str, reason: str, actor: str) -> None:
+        """Somebody says that the log lacks what `note` signed because the database was restored."""
+        unit = Unit()
+        self._audit(unit, actor, RESTORED, digest_of_note(note), {"reason": reason})
+        await self._database.write(unit)
+
+    async def is_explained(self, note: str) -> bool:
+        """Whether somebody has said so."""
+        return bool(await self._read("restore_explained", {"subject": digest_of_note(note)}))
 
     async def checkpoints(self, limit: int, before: datetime | None = None) -> list[KeptCheckpoint]:
         """Stored checkpoints, newest first."""
@@ -216,6 +229,11 @@ class Audit(Payouts):
             if (known, tree.size) == (chain, size):
                 return Compact(size, list(tree.peaks))
         return await Subtrees(self._read).compact(size)
+
+
+def digest_of_note(note: str) -> str:
+    """What names a signed checkpoint in a row that explains why the log does not continue it."""
+    return sha256(note.encode()).hexdigest()
 
 
 async def _proof(tree: Subtrees, spans: list[Span]) -> list[bytes]:

@@ -117,10 +117,19 @@ def verified(file: Path) -> Backup:
 
 
 async def put_back(
-    file: Path, database: Path, data_dir: Path, vault: Vault, clock: Clock, actor: str
+    file: Path,
+    database: Path,
+    data_dir: Path,
+    vault: Vault,
+    clock: Clock,
+    actor: str,
+    *,
+    signed: str | None = None,
 ) -> Restored:
     """Verify a backup and put it, in quarantine, in the place of the database.
 
+    `signed` is the newest checkpoint of the audit log that was signed here: the restore explains
+    why the log does not continue it.
     What was there is kept beside it. Raises `LockedError` while a gateway runs, `StoreError` for a
     backup that cannot be used; then everything is as before.
     """
@@ -129,7 +138,7 @@ async def put_back(
         said = await asyncio.to_thread(verified, file)
         fresh = database.with_name(f"{database.name}.restoring")
         await asyncio.to_thread(_copied, file, fresh)
-        position = await _quarantined(fresh, said, _lost(data_dir), vault, clock, actor)
+        position = await _quarantined(fresh, said, _lost(data_dir), vault, clock, actor, signed)
         set_aside = await asyncio.to_thread(_swap, fresh, database, clock.now())
         write_mark(data_dir, position)
     finally:
@@ -148,7 +157,13 @@ def _copied(file: Path, fresh: Path) -> None:
 
 
 async def _quarantined(
-    fresh: Path, said: Backup, mark: Position | None, vault: Vault, clock: Clock, actor: str
+    fresh: Path,
+    said: Backup,
+    mark: Position | None,
+    vault: Vault,
+    clock: Clock,
+    actor: str,
+    signed: str | None,
 ) -> Position:
     """Write the mark of quarantine into the copy before it takes its place."""
     opened = await SqliteDatabase.open(fresh, migrate=True)
@@ -158,6 +173,9 @@ async def _quarantined(
         await store.begin_quarantine(
             f"restored from the backup of {said.at.isoformat()}", said.at, clock.now(), actor
         )
+        if signed is not None:
+            why = f"restored from the backup of {said.at.isoformat()}"
+            await store.explain_restore(signed, why, actor)
         # Readers of the event feed may have seen positions that this copy never gave out.
         lost = 0 if mark is None else mark.feed
         await store.leap_feed(max(lost, said.position.feed) + FEED_LEAP)

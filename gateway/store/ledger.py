@@ -1,7 +1,8 @@
 """Balances, operator postings and the ledger's self-check (`ports.LedgerStore`)."""
 
 from channels.money import Currency
-from gateway.domain.ledger import Account, Book, Posting
+from gateway.domain.errors import ConflictError
+from gateway.domain.ledger import Account, Book, Entry, Posting
 from gateway.ports import AccountBalance
 from gateway.store.codec import micros
 from gateway.store.database import Unit
@@ -18,7 +19,10 @@ class Ledger(Part):
     """Everything about balances."""
 
     async def post(self, posting: Posting, memo: str, key: str, actor: str) -> bool:
-        """Book an operator's posting once per `key`; False when that key was booked before."""
+        """Book an operator's posting once per `key`; False when that key was booked before.
+
+        Raises `ConflictError` when it was booked with another amount or another account.
+        """
         at = micros(self._clock.now())
         unit = Unit()
         unit.add(
@@ -34,6 +38,15 @@ class Ledger(Part):
             await self._database.write(unit)
         except BookedError:
             await self._beat()
+            params = {"merchant_id": merchant, "posting": f"op/{key}"}
+            known = [tuple(row) for row in await self._read("legs", params)]
+            if known != [_leg(entry) for entry in posting]:
+                raise ConflictError(
+                    "idempotency_key_reused",
+                    f"the key {key.rpartition(':')[2][:40]!r} was booked with another amount",
+                    zh="该幂等键已用于另一笔不同金额的记账",
+                    param="key",
+                ) from None
             return False
         return True
 
@@ -78,3 +91,8 @@ class Ledger(Part):
             if tallied.get((kind, owner), 0) != counted.get((kind, owner), 0)
         )
         return wrong
+
+
+def _leg(entry: Entry) -> tuple[str, str, str, str, int]:
+    account = entry.account
+    return (account.book, account.owner, account.currency, entry.side, entry.amount_minor)

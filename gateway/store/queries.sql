@@ -93,6 +93,11 @@ WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
       OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
   )
 
+-- name: legs
+SELECT book, owner, currency, side, amount_minor FROM entries
+WHERE merchant_id = :merchant_id AND posting = :posting
+ORDER BY leg
+
 -- name: insert_entry
 INSERT INTO entries (
     merchant_id, posting, leg, book, owner, currency, side, amount_minor, at
@@ -457,6 +462,13 @@ FROM attempts AS a JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id =
 WHERE a.channel = :channel AND a.state = 'confirmed' AND a.settled_on IS NULL
   AND a.paid_at < :paid_before
 ORDER BY a.paid_at, a.reference
+
+-- name: fees_shown
+SELECT
+    COALESCE(SUM(CASE WHEN credit = 1 THEN -amount_minor ELSE amount_minor END), 0), COUNT(*)
+FROM statement_lines
+WHERE channel = :channel AND kind = 'fee' AND day_on <> :day_on
+  AND (reference = :reference OR channel_ref = :channel_ref)
 
 -- name: insert_break
 -- No row when this break is open already.

@@ -87,6 +87,9 @@ JOIN statement_lines AS l ON l.channel = :channel AND l.reference = wanted.value
 WHERE l.kind = 'payout'
 ORDER BY l.day_on, l.reference
 
+-- name: restore_explained
+SELECT 1 FROM audit WHERE action = 'database.restored' AND subject = :subject LIMIT 1
+
 -- name: unbalanced_since
 -- Postings of events after a position that do not balance.
 SELECT n.posting, n.currency

@@ -10,6 +10,7 @@ import httpx
 
 from gateway.clock import SystemClock
 from gateway.sandbox.processes import Child, ProcessError
+from gateway.store.mark import last_halt
 from gateway.wiring import open_configured_store
 from tests.e2e.town import Town, body, payee, town
 
@@ -74,6 +75,10 @@ async def test_without_disk_it_stops_sending_and_leaves(tmp_path: Path) -> None:
         sent = here.paid_out().total()
         async with asyncio.timeout(15):
             assert await here.gateway.wait() == 1
+        said = last_halt(here.folder / "data")
+        assert said is not None
+        assert "disk" in said["en"]
+        assert "磁盘" in said["zh"]
         assert here.paid_out().total() == sent
         assert "store.broken" in (here.folder / "gateway.log").read_text(encoding="utf-8")
         await here.start()

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -42,7 +44,7 @@ class Far:
 
 
 @asynccontextmanager
-async def far(**changes: object) -> AsyncIterator[Far]:
+async def far(now: datetime = platform.NOW, **changes: Any) -> AsyncIterator[Far]:
     """Serve on a loopback port while the block runs; every answer put down must be asked for."""
     state: Far | None = None
 
@@ -65,7 +67,7 @@ async def far(**changes: object) -> AsyncIterator[Far]:
     await server.start_server()
     url = f"http://{server.host}:{server.port}"
     settings = platform.settings(base_url=url, **changes)
-    channel = build("wechat-main", settings, platform.terms(), lambda: platform.NOW)
+    channel = build("wechat-main", settings, platform.terms(), lambda: now)
     state = Far(url, channel)
     try:
         yield state

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from channels.contract import ChannelError, Notice, NoticeRefused
 from channels.transport import Reply
@@ -107,7 +108,7 @@ async def perform(case: Case, answers: tuple[Reply, ...]) -> tuple[tuple[Message
         "public_key_id": None,
         "platform_certificates": [platform.KEYS / "platform_certificate.pem"],
     }
-    changes: dict[str, object] = dict(certified) if case.certificate else {}
+    changes: dict[str, Any] = dict(certified) if case.certificate else {}
     async with far(**changes) as side:
         side.will(*answers)
         outcome = await _told(case, side)

@@ -6,7 +6,8 @@ import hashlib
 import re
 import socket
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -27,6 +28,7 @@ from channels.contract import (
     StatementBrokenError,
     StatementLine,
     StatementNotReadyError,
+    ThrottledError,
     Unknown,
     UnknownCause,
 )
@@ -374,6 +376,36 @@ async def test_a_statement_that_is_not_there_yet(code: str, status: int) -> None
     async with far() as side:
         side.will(platform.reply(status, {"code": code, "message": "账单不存在"}))
         with pytest.raises(StatementNotReadyError, match=code):
+            await lines(side)
+
+
+@pytest.mark.parametrize(
+    ("code", "hours", "is_empty"),
+    [
+        ("NO_STATEMENT_EXIST", 57, False),
+        ("NO_STATEMENT_EXIST", 58, True),
+        ("STATEMENT_CREATING", 580, False),
+    ],
+)
+async def test_a_day_without_any_movement_is_empty(
+    code: str, hours: int, *, is_empty: bool
+) -> None:
+    """A day after its bill should have been there, its absence means that nothing moved."""
+    at = datetime.combine(DAY, time(), ZoneInfo("Asia/Shanghai")) + timedelta(hours=hours)
+    async with far(now=at) as side:
+        side.will(platform.reply(400, {"code": code, "message": "账单不存在"}, at=at))
+        if is_empty:
+            assert await lines(side) == []
+        else:
+            with pytest.raises(StatementNotReadyError):
+                await lines(side)
+
+
+async def test_a_bill_asked_for_too_often_is_told_so() -> None:
+    """Whoever reads many days at once can slow down."""
+    async with far() as side:
+        side.will(platform.reply(429, {"code": "FREQUENCY_LIMITED", "message": "x"}))
+        with pytest.raises(ThrottledError):
             await lines(side)
 
 

@@ -137,6 +137,9 @@ async def test_a_deposit_is_booked_once_per_key(desk: Desk) -> None:
     path = f"{MERCHANTS}/{ACME}/fund"
     assert await ask(desk, "POST", path, DEPOSIT) == {"booked": True}
     assert await ask(desk, "POST", path, DEPOSIT) == {"booked": False}
+    other = {**DEPOSIT, "amount_minor": 7}
+    refused = await desk.post(path, other, key="operator")
+    assert refused.code == "idempotency_key_reused"
     (available,) = (await desk.get("/v1/balances")).json["data"]
     assert available["balance_minor"] == 100_005_000
 

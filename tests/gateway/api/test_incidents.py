@@ -154,11 +154,14 @@ async def test_an_incident_is_listed_shown_and_released(
     )
     channels = (await desk.get("/v1/admin/channels", key="operator")).json["data"]
     assert {one["name"]: one["frozen_by"] for one in channels}["till"] == found["id"]
+    ready = await desk.call("GET", "/readyz")
+    assert ready.json["failover_frozen"] == {"till": found["id"]}
     path = f"{INCIDENTS}/{found['id']}"
     assert (await desk.get(path, key="operator")).json == found
     assert (await desk.post(f"{path}/release", {}, key="operator")).status == 422
     released = await desk.post(f"{path}/release", {"reason": "their error"}, key="operator")
     assert (released.json["state"], released.json["note"]) == ("released", "their error")
+    assert "failover_frozen" not in (await desk.call("GET", "/readyz")).json
     assert (await desk.get(INCIDENTS, key="operator")).json == {"data": []}
     every = await desk.get(INCIDENTS, key="operator", query={"state": "all"})
     assert len(every.json["data"]) == 1

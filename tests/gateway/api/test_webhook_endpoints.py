@@ -63,6 +63,18 @@ async def test_an_endpoint_can_be_switched_off(desk: Desk) -> None:
     assert await owed(desk, await desk.pay()) == []
 
 
+async def test_a_removed_endpoint_gets_no_new_secret(desk: Desk) -> None:
+    """Rotating must not bring it back."""
+    made = await add(desk)
+    await desk.call("DELETE", f"/v1/webhook-endpoints/{made['id']}")
+    refused = await desk.post(f"/v1/webhook-endpoints/{made['id']}/rotate")
+    assert (refused.status, refused.code) == (409, "endpoint_removed")
+    stored = await desk.store.endpoint(made["id"])
+    assert stored is not None
+    assert not stored.active
+    assert stored.secrets == (made["secret"],)
+
+
 @pytest.mark.parametrize(
     "url",
     [

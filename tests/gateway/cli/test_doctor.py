@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import apsw
 import orjson
 import pytest
 
 from gateway.cli.checks import _calendar
 from gateway.cli.findings import State
+from gateway.ports import Position
 from gateway.sandbox.installation import Installation
 from gateway.sandbox.institutions import Account
+from gateway.store.mark import HALTED, write_mark
 from tests.gateway.cli.served import Served, configure, hangdao
 from tests.gateway.cli.test_installations import make_newer
 from tests.gateway.health.valkey import valkey
@@ -236,3 +239,64 @@ def test_redis_is_tried_out_and_never_a_failure(sound: Installation) -> None:
     found = examined(sound, {"HANGDAO_SERVER__REPLICAS": "3"})
     assert (found["ok"], found["redis"]["state"]) == (True, "warn")
     assert "redis" not in examined(sound)
+
+
+# --- What would halt the gateway, or put it in quarantine ----------------------------------------
+
+
+@pytest.fixture
+def used(sound: Installation) -> Installation:
+    """The same, with a database."""
+    made = hangdao(
+        *("key", "create", "--operator", "--label", "t", "--config", str(sound.config), "--json"),
+        env=sound.env,
+    )
+    assert made.exit_code == 0
+    return sound
+
+
+def database(made: Installation) -> Path:
+    """Its database."""
+    (file,) = made.config.parent.rglob("hangdao.db")
+    return file
+
+
+def test_a_sound_ledger_is_said_to_be_sound(used: Installation) -> None:
+    """Undamaged and balanced; nothing about marks or halts."""
+    found = states(examined(used))
+    assert found["books"] == "ok"
+    assert not {"mark", "last halt"} & found.keys()
+
+
+def test_a_ledger_that_is_off_is_a_failure(used: Installation) -> None:
+    """Money from nowhere: named, and the gateway would not send."""
+    connection = apsw.Connection(str(database(used)))
+    connection.execute(
+        "INSERT INTO balances (book, owner, currency, minor) VALUES ('float', 'x', 'CNY', 700)"
+    )
+    connection.close()
+    found = examined(used)
+    assert not found["ok"]
+    assert found["books"]["state"] == "fail"
+    assert "add up" in found["books"]["en"]
+    assert "账簿" in found["books"]["zh"]
+
+
+def test_a_database_behind_its_mark_is_warned_about(used: Installation) -> None:
+    """A start would be in quarantine."""
+    folder = database(used).parent
+    write_mark(folder, Position("another", 10**9, 7))
+    found = examined(used)
+    assert found["mark"]["state"] == "warn"
+    assert "quarantine" in found["mark"]["en"]
+    assert "隔离" in found["mark"]["zh"]
+
+
+def test_the_last_halt_is_told(used: Installation) -> None:
+    """Until somebody has looked, in both languages."""
+    note = {"at": "2026-03-02T10:00:00+08:00", "code": "x", "en": "disk full", "zh": "磁盘满"}
+    (database(used).parent / HALTED).write_bytes(orjson.dumps(note))
+    found = examined(used)
+    assert found["last halt"]["state"] == "warn"
+    assert "disk full" in found["last halt"]["en"]
+    assert "磁盘满" in found["last halt"]["zh"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,35 @@ async def test_another_history_is_never_signed(
     assert await store.checkpoints(1) == []
     (tmp_path / "audit.last").unlink()
     assert await auditor.checkpoint(now=True)
+
+
+async def test_a_restore_that_a_person_explains_is_signed_on(
+    store: SqlStore, auditor: Auditor, alarms: Witness, tmp_path: Path
+) -> None:
+    """The log lacks what was signed; with an operator's word in it, it is signed again."""
+    await happen(store, auditor)
+    state = await store.log_state()
+    lost = SIGNER.sign(Checkpoint("hangdao", 7, bytes(32), state.chain, store._clock.now()))
+    LastSigned(tmp_path).remember(lost)
+    assert await auditor.checkpoint(now=True) is None
+    assert await auditor.explain("restored after the fire", "key:1")
+    await auditor.catch_up()
+    signed = await auditor.checkpoint(now=True)
+    assert signed is not None
+    assert LastSigned(tmp_path).last() == signed
+    named = sha256(lost.encode()).hexdigest()
+    assert named in {line.subject for line in await store.log_lines(0, 50)}
+    # It explains that one fork, not the next.
+    LastSigned(tmp_path).remember(
+        SIGNER.sign(Checkpoint("hangdao", 8, bytes(32), state.chain, store._clock.now()))
+    )
+    assert await auditor.checkpoint(now=True) is None
+    assert [event for event, _ in alarms.alarms].count("audit.inconsistent") == 2
+
+
+async def test_without_a_checkpoint_there_is_nothing_to_explain(auditor: Auditor) -> None:
+    """Nothing was signed here before."""
+    assert not await auditor.explain("restored", "key:1")
 
 
 async def test_a_new_key_begins_anew(

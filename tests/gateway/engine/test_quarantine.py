@@ -10,10 +10,11 @@ import pytest
 from channels.contract import Absent, Reason
 from gateway.domain.errors import ConflictError
 from gateway.domain.payout import Payout, PayoutState
-from gateway.engine import dispatch, operate, quarantine
+from gateway.engine import dispatch, operate, quarantine, traces
 from gateway.engine.accept import Request, accept
 from gateway.engine.gateway import Limits
-from gateway.engine.quarantine import LAG, check_position, go_on, release
+from gateway.engine.quarantine import check_position, go_on, release
+from gateway.engine.rebuild import LAG
 from gateway.ports import Position
 from gateway.store import Vault
 from gateway.store.copies import online_backup, put_back
@@ -115,6 +116,7 @@ async def test_an_open_attempt_that_was_settled_meanwhile(rig: Rig, tmp_path: Pa
         await operate.certify(
             rig.gateway,
             payout.id,
+            version=(await rig.look(payout)).version,
             reason=Reason.RAIL_DOWN,
             evidence="call no. 7",
             maker="one",
@@ -220,8 +222,8 @@ async def test_the_seats_know_nothing_of_what_was_never_sent(rig: Rig) -> None:
     """The question that everything above rests on is answered with "absent" by each channel."""
     payout = await rig.accept(23_410, ZHANG, LI)
     await rig.stop()
-    for channel, instrument in quarantine._takers(rig.gateway, payout):
-        answer = await quarantine._inquire(rig.gateway, payout, 9, channel, instrument)
+    for channel, instrument in traces.takers(rig.gateway, payout):
+        answer = await traces.inquire_reference(rig.gateway, payout, 9, channel, instrument)
         assert isinstance(answer, Absent)
 
 

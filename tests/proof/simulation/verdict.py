@@ -111,8 +111,8 @@ class Verdict:
             for one in payout.attempts
             if one.contradictions or payout.state is P.PARKED
         }
-        if world.plan.faults.keys() & {"statement_double"}:
-            return  # a fee line that stands there twice is believed until a person corrects it
+        if world.plan.faults.keys() & {"statement_double", "statement_missing"}:
+            return  # a fee line too many or too few is believed until a person corrects it
         balances: dict[tuple[Book, str], int] = {}
         for balance in await store.balances():
             balances[balance.account.book, balance.account.owner] = balance.minor
