@@ -49,7 +49,7 @@ def test_no_promise_is_broken(campaign: Result) -> None:
 
 def test_the_world_was_disturbed(campaign: Result) -> None:
     """The seeds really pay, and most kinds of fault strike even in so few of them."""
-    assert campaign.payouts > 10 * SEEDS
+    assert campaign.payouts > 5 * SEEDS
     missing = FAULTS.keys() - campaign.faults.keys()
     assert len(missing) < len(FAULTS) / 5, sorted(missing)
 

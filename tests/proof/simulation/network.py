@@ -45,6 +45,7 @@ class Network:
         self.plan = plan
         self.story = story
         self.dice = Dice(plan.seed, "network")
+        self._leg = self.dice.stream("leg")
         self.institutions: dict[str, Institution] = {}
         """By host."""
         self.is_disturbed = True
@@ -62,10 +63,10 @@ class Network:
 
     def strikes(self, kind: str, who: str, about: int, reference: str) -> bool:
         """Whether a kind of fault hits here and now."""
-        rate = self.plan.rate(kind)
-        if not rate or not self.is_disturbed:
+        if not self.is_disturbed:
             return False
-        if self.dice.next(f"{kind}/{about}/{who}") >= rate:
+        rate = self.plan.faults.get(kind)
+        if rate is None or self.dice.next(f"{kind}/{about}/{who}") >= rate:
             return False
         self.story.fault(kind, who, about, reference)
         return True
@@ -73,8 +74,8 @@ class Network:
     def leg(self, who: str, about: int) -> float:
         """Seconds one way."""
         if self.strikes("net_slow", who, about, ""):
-            return self.dice.next("slow") * 5
-        return 0.002 + self.dice.next("leg") * 0.06
+            return self._leg() * 5
+        return 0.002 + self._leg() * 0.06
 
     def expect(self, reference: str, change: int) -> None:
         """Count submissions that may still arrive."""

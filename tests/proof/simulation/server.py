@@ -6,7 +6,7 @@ time, loses requests and acknowledgements, and turns away its process when a dis
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from tests.proof.simulation.story import Story
 Outcome = Returned | Exception
 
 QUERIES = Queries("sqlite")
+_DUE = "SELECT due_at, id FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at, id"
+_WATCHED = "SELECT MIN(due_at) FROM watches"
 
 
 @cache
@@ -67,6 +69,19 @@ class Server:
         self._execute = connection.cursor().execute
         self.queries = QUERIES
         self.on_commit: Callable[[], None] = lambda: None
+        self.commits = 0
+        """How many there have been."""
+        self._due: list[tuple[int, str]] | None = None
+        self._watched: int | None = None
+
+    def next_due(self, watches: bool, busy: Collection[str]) -> int | None:
+        """When the next payout that is not among `busy`, or the next watch, falls due (µs)."""
+        if self._due is None:
+            self._due = self._execute(_DUE).fetchall()
+            self._watched = self._execute(_WATCHED).get
+        if watches:
+            return self._watched
+        return next((due_at for due_at, payout_id in self._due if payout_id not in busy), None)
 
     def read(self, query: Query, params: Params) -> Rows:
         """Rows of what is committed."""
@@ -97,6 +112,8 @@ class Server:
             execute("ROLLBACK")
             raise
         execute("COMMIT")
+        self.commits += 1
+        self._due = None
         self.on_commit()
         return outcomes
 
@@ -143,6 +160,7 @@ class Link:
         self._plan = plan
         self._story = story
         self._dice = Dice(plan.seed, f"store/{process.name}")
+        self._draw = self._dice.stream("delay")
         self._waiting: list[tuple[Unit, asyncio.Future[Returned]]] = []
         self._broken: str | None = None
         self._closed = False
@@ -166,7 +184,7 @@ class Link:
     async def read(self, query: Query, params: Params) -> Rows:
         """Read from some committed state between now and the answer."""
         self._check()
-        delay, early = self._delay(), self._dice.next("early") < 0.5
+        delay, early = self._delay(), self._draw() < 0.5
         rows = self._server.read(query.given(params), params) if early else None
         await asyncio.sleep(delay)
         self._check()
@@ -193,12 +211,14 @@ class Link:
 
     def _delay(self) -> float:
         if self._strikes("store_slow"):
-            return self._dice.next("slow") * 10
-        return 0.0003 + self._dice.next("delay") * 0.003
+            return self._draw() * 10
+        return 0.0003 + self._draw() * 0.003
 
     def _strikes(self, kind: str) -> bool:
-        rate = self._plan.rate(kind)
-        if not rate or not self.is_disturbed or self._dice.next(kind) >= rate:
+        if not self.is_disturbed:
+            return False
+        rate = self._plan.faults.get(kind)
+        if rate is None or self._draw() >= rate:
             return False
         self._story.fault(kind, self._process.name, 0)
         return True

@@ -5,12 +5,12 @@ Judges nothing but what must hold at every single moment; the rest is `verdict`'
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from gateway.domain.payout import Armed, AttemptState, Payout, Resent
+from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.engine import notices
 from gateway.engine.gateway import Gateway
 from gateway.ports import Change
@@ -26,13 +26,13 @@ from tests.proof.simulation.plan import Plan
 from tests.proof.simulation.replica import Replica, ReplicaClock
 from tests.proof.simulation.server import Link, Server
 from tests.proof.simulation.story import Story
-from tests.proof.simulation.worker import POLL_S
+from tests.proof.simulation.worker import Awaits
 
 T = TypeVar("T")
 
 NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
-NAP_MAX_S = 6 * 3600.0
+NAP_MAX_S = 30 * 86400.0
 STATEMENT_HOURS = (10.1, 22.1)
 """Beijing time at which gateways look for statements."""
 
@@ -55,6 +55,7 @@ class World:
         self.plan = plan
         self.loop = loop
         self.dice = Dice(plan.seed, "world")
+        self._start = plan.start.astimezone(UTC)
         self.story = Story(plan.start, loop.time, keeps)
         self.bank = Bank(self.story)
         self.bank.on_double = self._paid_again
@@ -78,7 +79,6 @@ class World:
         self._numbers: dict[str, int] = {}
         self._references: dict[tuple[str, str], int] = {}
         self._promised: dict[Process, Counter[str]] = {}
-        self._next_due: int | None = None
         self._build_institutions()
 
     def _build_institutions(self) -> None:
@@ -102,7 +102,7 @@ class World:
 
     def now(self) -> datetime:
         """What a right clock shows."""
-        return self.plan.start.astimezone(UTC) + timedelta(seconds=self.loop.time())
+        return self._start + timedelta(seconds=self.loop.time())
 
     def institution(self, kind: str) -> Institution:
         """The one of that kind."""
@@ -200,16 +200,26 @@ class World:
 
     # --- Naps ---
 
-    def wake_at(self, gateway: Gateway, *, polls: bool) -> float:
-        """When a worker that has nothing to do looks again."""
-        now = self.loop.time()
-        if not polls:
-            return now + (1 + self.dice.next("refresh") * 60 if self.is_disturbed else NAP_MAX_S)
-        if self._next_due is None:
-            return now + NAP_MAX_S
-        wait_s = (self._next_due - micros(gateway.clock.now())) / 1_000_000
-        jitter = POLL_S * (0.1 + 0.9 * self.dice.next("poll"))
-        return now + min(max(wait_s, 0.0) + jitter, NAP_MAX_S)
+    def jitter(self, awaits: Awaits, pause_s: float) -> float:
+        """How much later than it could a worker's loop looks again."""
+        if awaits is Awaits.CHANGES:
+            return pause_s + self.dice.next("refresh") * (60 if self.is_disturbed else 1800)
+        return pause_s * (0.1 + 0.9 * self.dice.next("poll"))
+
+    def idle_s(
+        self, awaits: Awaits, gateway: Gateway, busy: Collection[PayoutId], counted: int
+    ) -> float:
+        """How long a worker's loop would find nothing, as things stand.
+
+        `counted`: how many commits there were when it last began to count.
+        """
+        if awaits is Awaits.CHANGES:
+            return NAP_MAX_S if counted == self.server.commits else 0.0
+        due_at = self.server.next_due(awaits is Awaits.WATCHES, busy)
+        if due_at is None:
+            return NAP_MAX_S
+        wait_s = (due_at - micros(gateway.clock.now())) / 1_000_000
+        return min(max(wait_s, 0.0), NAP_MAX_S)
 
     def rouse(self) -> None:
         """Something happened that every worker should see."""
@@ -294,7 +304,6 @@ class World:
         promised[digest] -= 1
 
     def _committed(self) -> None:
-        ((self._next_due,),) = self.server.ask("SELECT MIN(due_at) FROM payouts")
         for replica in self.replicas:
             if replica.worker is not None:
                 replica.worker.look_again()
