@@ -22,7 +22,7 @@ from gateway.domain.errors import ConflictError, GatewayError
 from gateway.domain.payout import MerchantId
 from gateway.engine import operate
 from gateway.engine.accept import Acceptance, Request, accept
-from gateway.ports import Funding, Intake, Merchant
+from gateway.ports import Endpoint, Funding, Intake, Merchant
 from tests.proof.simulation.plan import Wish
 from tests.proof.simulation.world import CALL_PATIENCE_S, World
 
@@ -54,6 +54,9 @@ class People:
         """They know nothing yet."""
         self.world = world
         self.merchant = merchant_of(world)
+        self.endpoint = Endpoint(
+            "we_sim", MERCHANT_ID, "https://sink.test", ("whsec_c2lt",), (), True, world.now()
+        )
         self.told: dict[int, str] = {}
         """Payout's number → the id its merchant was told."""
         self.refused: dict[int, str] = {}

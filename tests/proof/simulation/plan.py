@@ -70,6 +70,12 @@ FAULTS: Mapping[str, tuple[float, float, str]] = {
     "statement_extra": (0.05, 0.3, "a line for money that never moved"),
     "statement_missing": (0.02, 0.2, "a line is left out"),
     "statement_double": (0.02, 0.2, "a line stands there twice"),
+    # The merchant's receiver of webhooks: per try. Any of them switches webhooks on.
+    "hook_lost": (0.02, 0.6, "a webhook never arrives"),
+    "hook_late": (0.02, 0.5, "it arrives after its sender has given up, up to ten minutes"),
+    "hook_unacknowledged": (0.02, 0.6, "it arrives, its acknowledgement does not"),
+    "hook_5xx": (0.02, 0.6, "the receiver answers 503 and has not kept it"),
+    "hook_gone": (0.001, 0.02, "the receiver answers 410: it wants no more"),
     # People and money.
     "cancel": (0.05, 0.4, "somebody cancels, at any moment"),
     "channel_paused": (0.5, 4, "an operator pauses a channel for a while (per hour)"),
@@ -89,6 +95,7 @@ and a second of CPU meets more of them in many small worlds than in one large on
 
 LIES = frozenset({"lie_rejected", "lie_failed"})
 """What no protocol can see through at once: here the promise is that it is found out later."""
+HOOKS = frozenset({"hook_lost", "hook_late", "hook_unacknowledged", "hook_5xx", "hook_gone"})
 CARRIERS_OF_TRUTH = frozenset({"statement_missing", "statement_late"})
 """A lie may be found out by statements; a run that lies does not also suppress these."""
 
@@ -138,6 +145,8 @@ class Plan:
     wishes: tuple[Wish, ...]
     disturbed_s: float
     faults: Mapping[str, float] = field(default_factory=dict)
+    audited: bool = False
+    """Whether the audit log is kept, signed and checked at the end."""
 
     def rate(self, kind: str) -> float:
         """How often a kind of fault strikes; 0 when it is off."""
@@ -150,6 +159,16 @@ class Plan:
             faults={name: rate for name, rate in self.faults.items() if name != kind},
             wishes=tuple(wish for wish in self.wishes if wish.number not in numbers),
         )
+
+    @property
+    def webhooks(self) -> bool:
+        """Whether the merchant wants webhooks: elsewhere they would only cost time."""
+        return not self.faults.keys().isdisjoint(HOOKS)
+
+    @property
+    def restores(self) -> bool:
+        """Whether an old copy of the database is put back."""
+        return "restore" in self.faults
 
     @property
     def lies(self) -> bool:
@@ -184,6 +203,7 @@ def plan_of(seed: int) -> Plan:
         wishes,
         disturbed_s,
         faults,
+        audited=chance.random() < 0.25,
     )
 
 

@@ -36,6 +36,11 @@ Outcome = Returned | Exception
 
 QUERIES = Queries("sqlite")
 _DUE = "SELECT due_at, id FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at, id"
+_OWED = (
+    "SELECT due_at, payout_id, endpoint_id, MIN(seq) FROM deliveries WHERE state = 'due' "
+    "GROUP BY payout_id, endpoint_id ORDER BY due_at"
+)
+"""The first of each lane, with its own moment: the others wait for it."""
 _WATCHED = "SELECT MIN(due_at) FROM watches"
 
 
@@ -73,6 +78,13 @@ class Server:
         """How many there have been."""
         self._due: list[tuple[int, str]] | None = None
         self._watched: int | None = None
+        self._owed: list[tuple[int, str, str, int]] | None = None
+
+    def next_delivery(self, busy: Collection[tuple[str, str]]) -> int | None:
+        """When the next webhook of a payout and endpoint not among `busy` falls due (µs)."""
+        if self._owed is None:
+            self._owed = self._execute(_OWED).fetchall()
+        return next((row[0] for row in self._owed if row[1:3] not in busy), None)
 
     def next_due(self, watches: bool, busy: Collection[str]) -> int | None:
         """When the next payout that is not among `busy`, or the next watch, falls due (µs)."""
@@ -113,7 +125,7 @@ class Server:
             raise
         execute("COMMIT")
         self.commits += 1
-        self._due = None
+        self._due = self._owed = None
         self.on_commit()
         return outcomes
 

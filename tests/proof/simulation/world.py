@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.engine import notices
 from gateway.engine.gateway import Gateway
-from gateway.ports import Change
+from gateway.ports import Change, Position
 from gateway.store.codec import micros
 from simulators.kernel import Push
 from tests.proof.simulation.bank import Bank
 from tests.proof.simulation.dice import Dice
+from tests.proof.simulation.duties import Notary
 from tests.proof.simulation.institutions import HOSTS, Institution
 from tests.proof.simulation.loop import Process, SeededLoop
 from tests.proof.simulation.mischief import Mischief
@@ -25,6 +26,7 @@ from tests.proof.simulation.network import Network, Wire
 from tests.proof.simulation.plan import Plan
 from tests.proof.simulation.replica import Replica, ReplicaClock
 from tests.proof.simulation.server import Link, Server
+from tests.proof.simulation.sink import Sink
 from tests.proof.simulation.story import Story
 from tests.proof.simulation.worker import Awaits
 
@@ -66,6 +68,12 @@ class World:
         self.network.ours = self._ours
         self.network.check = self._may_leave
         self.is_disturbed = True
+        self.sink = Sink(self)
+        self.notary = Notary()
+        self.mark: Position | None = None
+        """How far the database was known to be, outside the database."""
+        self.is_fresh = False
+        """Whether the database was put back lately."""
         self.violations: list[Violation] = []
         self.incidents: set[str] = set()
         """Payouts somebody was told to look at."""
@@ -216,10 +224,13 @@ class World:
         if awaits is Awaits.CHANGES:
             return NAP_MAX_S if counted == self.server.commits else 0.0
         due_at = self.server.next_due(awaits is Awaits.WATCHES, busy)
+        return self.wait_s(due_at, micros(gateway.clock.now()))
+
+    def wait_s(self, due_at: int | None, now: int) -> float:
+        """Seconds from one moment to another, both in µs; very long to None."""
         if due_at is None:
             return NAP_MAX_S
-        wait_s = (due_at - micros(gateway.clock.now())) / 1_000_000
-        return min(max(wait_s, 0.0), NAP_MAX_S)
+        return min(max((due_at - now) / 1_000_000, 0.0), NAP_MAX_S)
 
     def rouse(self) -> None:
         """Something happened that every worker should see."""
@@ -307,6 +318,8 @@ class World:
         for replica in self.replicas:
             if replica.worker is not None:
                 replica.worker.look_again()
+            if replica.duties is not None:
+                replica.duties.look_again()
 
     # --- Notices ---
 

@@ -10,7 +10,6 @@ from typing import Any
 from unittest import mock
 
 from channels.contract import Absent, Reason, Rejected, Unknown
-from channels.contract import Instruction as _Instruction
 from gateway.domain import certify
 from gateway.domain.payout import Armed, Source
 from gateway.engine import dispatch, inquire
@@ -25,26 +24,26 @@ Patch = tuple[object, str, Any]
 
 
 def _timeout_is_rejected() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, at: Any) -> Any:
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *more: Any) -> Any:
         if isinstance(outcome, Unknown) and source is Source.SEND:
             outcome = Rejected(Reason.RAIL_DOWN, "timeout")
-        return certify.events_of(payout, attempt, outcome, source, at)
+        return certify.events_of(payout, attempt, outcome, source, *more)
 
     return [(dispatch, "events_of", judged)]
 
 
 def _absence_is_death() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, at: Any) -> Any:
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *more: Any) -> Any:
         if isinstance(outcome, Absent):
             outcome = Rejected(Reason.RAIL_DOWN, "absent")
-        return certify.events_of(payout, attempt, outcome, source, at)
+        return certify.events_of(payout, attempt, outcome, source, *more)
 
     return [(dispatch, "events_of", judged)]
 
 
 def _resend_rejected_is_death() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, at: Any) -> Any:
-        return certify.events_of(payout, replace(attempt, sends=1), outcome, source, at)
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *more: Any) -> Any:
+        return certify.events_of(payout, replace(attempt, sends=1), outcome, source, *more)
 
     return [(dispatch, "events_of", judged)]
 
@@ -88,20 +87,12 @@ def _post_is_retried() -> list[Patch]:
 
 
 def _new_reference_on_resend() -> list[Patch]:
-    real = instruction_of
+    def renamed(told: Any, **changes: Any) -> Any:
+        if "reference" in changes:
+            changes["reference"] = changes["reference"][:-1] + "Z"
+        return replace(told, **changes)
 
-    def told(*given: Any, number: int = 1, **more: Any) -> _Instruction:
-        return real(*given, number=number, **more)
-
-    async def resend(gateway: Any, payout: Any, attempt: Any) -> Any:
-        def renamed(*given: Any, number: int = 1, **more: Any) -> _Instruction:
-            return told(*given, number=number + 1000 * attempt.sends, **more)
-
-        with mock.patch.object(dispatch, "instruction_of", renamed):
-            # Only until the request is built; another payout built meanwhile errs just as much.
-            return await dispatch.resend(gateway, payout, attempt)
-
-    return [(inquire, "resend", resend)]
+    return [(dispatch, "replace", renamed)]
 
 
 def _no_version_guard() -> list[Patch]:
@@ -155,10 +146,13 @@ def plan_for(name: str, seed: int) -> Plan:
 
 
 def found_by(name: str, seeds: Iterable[int]) -> tuple[int, str] | None:
-    """The first seed that finds a wrong rule, and what it broke; None when none of them does."""
+    """The first seed that finds a wrong rule, and what it broke; None when none of them does.
+
+    A defect is no finding: a replacement that no longer fits the engine fails, too.
+    """
     with in_force(name):
         for seed in seeds:
-            first = run_plan(plan_for(name, seed)).first
-            if first is not None:
-                return seed, str(first)
+            for broken in run_plan(plan_for(name, seed)).violations:
+                if broken.rule != "defect":
+                    return seed, str(broken)
     return None
