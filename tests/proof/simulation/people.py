@@ -19,16 +19,22 @@ from channels.contract import (
 )
 from channels.money import Currency, Money
 from gateway.domain.errors import ConflictError, GatewayError
+from gateway.domain.incident import FROZEN
 from gateway.domain.payout import MerchantId
-from gateway.engine import operate
+from gateway.engine import incidents, operate, propose
 from gateway.engine.accept import Acceptance, Request, accept
 from gateway.ports import Endpoint, Funding, Intake, Merchant
+from gateway.store.codec import micros
 from tests.proof.simulation.plan import Wish
 from tests.proof.simulation.world import CALL_PATIENCE_S, World
 
 MERCHANT_ID = MerchantId("m_sim")
 REVIEW_ABOVE_FEN = 190_000
 DEAD_WORDS = frozenset({"FAIL", "CANCELLED"})
+REJECTS = 0.2
+"""How often a checker says no."""
+LOOKED_INTO = timedelta(minutes=20)
+"""How long an incident is open before somebody has looked into it."""
 DEPOSIT_FEN = 100_000_000
 TOPUP_FEN = 30_000_000
 
@@ -179,6 +185,7 @@ class People:
             every_s = 600 if world.is_disturbed else 6 * 3600
             await asyncio.sleep(every_s * (0.5 + world.dice.next("watch")))
             await self.release_held()
+            await self._look_into_incidents()
             rate = world.plan.rate("certify")
             if world.is_disturbed and world.dice.next("certify") < rate / 6:
                 await self._certify()
@@ -187,7 +194,7 @@ class People:
         """Let go what a review held; what a channel contradicts stays with people."""
         rows = self.world.server.ask("SELECT id, reason FROM payouts WHERE state = 'held'")
         for payout_id, reason in rows:
-            if not str(reason).startswith("contradiction"):
+            if not str(reason).startswith(("contradiction", FROZEN)):
                 await self._call(lambda gw, one=payout_id: operate.release(gw, one, None, "ops"))
 
     async def _certify(self) -> None:
@@ -201,18 +208,54 @@ class People:
         for payout_id, channel, reference in rows:
             word = world.institution(kinds[channel]).status_of(channel, reference)
             if word in DEAD_WORDS:
-                answer = await self._call(
-                    lambda gw, one=payout_id: operate.certify(
-                        gw,
-                        one,
-                        reason=Reason.RAIL_DOWN,
-                        evidence="the bank's letter",
-                        maker="wang",
-                        checker="zhao",
-                    )
-                )
-                number = world.number_of(payout_id)
-                world.story.fault("certify", "people", number, _named(answer))
+                await self._two_people(payout_id, world.number_of(payout_id))
+
+    async def _two_people(self, payout_id: str, number: int) -> None:
+        """A maker proposes; a checker decides a while later on what was proposed, and no more."""
+        world = self.world
+        proposed = await self._call(
+            lambda gw: propose.propose(
+                gw,
+                payout_id,
+                reason=Reason.RAIL_DOWN,
+                evidence="the bank's letter",
+                evidence_sha256=None,
+                actor="key-of-wang",
+                person="Wang",
+            )
+        )
+        world.story.fault("certify", "people", number, f"proposed: {_named(proposed)}")
+        alone = world.dice.next("alone") < world.plan.rate("certify_alone")
+        who = "ｗａｎｇ " if alone else "Zhao"
+        await asyncio.sleep(900 * world.dice.next("checker") ** 3)
+        if not alone and world.dice.next("rejects") < REJECTS:
+            answer = await self._call(
+                lambda gw: propose.reject(gw, payout_id, note="?", actor="key-of-zhao", person=who)
+            )
+            world.story.tell("people", number, f"rejected: {_named(answer)}")
+            return
+        answer = await self._call(
+            lambda gw: propose.approve(gw, payout_id, actor="another-key", person=who)
+        )
+        world.story.tell("people", number, f"approved by {who}: {_named(answer)}")
+        if alone:
+            world.story.fault("certify_alone", "people", number, _named(answer))
+            if not isinstance(answer, Exception):
+                world.broken("I20", number, "one person certified a death with two keys")
+
+    async def _look_into_incidents(self) -> None:
+        """Release what has been open for a while; what it contradicts stays with people."""
+        world = self.world
+        patience = micros(world.now() - LOOKED_INTO)
+        rows = world.server.ask(
+            "SELECT id FROM incidents WHERE released_at IS NULL AND opened_at < ? ORDER BY id",
+            (patience,),
+        )
+        for (incident_id,) in rows:
+            answer = await self._call(
+                lambda gw, one=incident_id: incidents.release(gw, one, "looked into", "ops")
+            )
+            world.story.tell("people", 0, f"incident {incident_id} released: {_named(answer)}")
 
     async def pause_channels(self) -> None:
         """Now and then an operator takes a channel out for a while."""

@@ -80,6 +80,7 @@ FAULTS: Mapping[str, tuple[float, float, str]] = {
     "cancel": (0.05, 0.4, "somebody cancels, at any moment"),
     "channel_paused": (0.5, 4, "an operator pauses a channel for a while (per hour)"),
     "certify": (2, 12, "two people certify a death the bank confirms (per hour)"),
+    "certify_alone": (0.2, 0.9, "the checker is the maker with another key"),
     "same_key": (0.05, 0.5, "a merchant sends one request several times, at once and later"),
     "other_body": (0.02, 0.3, "a key is used again with another body"),
     "short_float": (1, 1, "an account begins with too little money"),

@@ -35,6 +35,7 @@ class Verdict:
     world: World
     people: People
     observer: Observer = field(init=False)
+    _incidents: set[str] = field(default_factory=set)
 
     async def judge(self) -> None:
         """Compare everything; what is wrong is told to the world."""
@@ -57,6 +58,7 @@ class Verdict:
         for number, payout_id in sorted(self.people.told.items()):
             if payout_id not in known:
                 world.broken("lost", number, f"{payout_id} was acknowledged and is gone")
+        self._incidents = {str(one.payout_id) for one in await store.incidents(open_only=False)}
         broken_open = {str(one.payout_id) for one in await store.breaks()}
         for payout in known.values():
             self._payout(payout, broken_open)
@@ -85,6 +87,8 @@ class Verdict:
             world.broken("I8", number, f"{told}, and the bank shows {net} payments")
         if payout.state is P.HELD and net != 0 and not seen:
             world.broken("I8", number, f"{told}, and the bank shows {net} payments")
+        if contradicted and payout.id not in self._incidents:
+            world.broken("I10", number, f"{told} is contradicted, and there is no incident")
         if payout.state in {P.PAID, P.SETTLED}:
             self._paid(payout, number, seen)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from gateway.domain.certify import CHANNELS_WORD
 from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.engine import notices
 from gateway.engine.gateway import Gateway
@@ -32,6 +33,8 @@ from tests.proof.simulation.worker import Awaits
 
 T = TypeVar("T")
 
+DECIDING_S = 120.0
+"""No decision is older than this when it is committed."""
 NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
 NAP_MAX_S = 30 * 86400.0
@@ -81,6 +84,8 @@ class World:
             Replica(f"gw{index}", plan, self, ReplicaClock(self.now))
             for index in range(1, plan.replicas + 1)
         ]
+        self._frozen: dict[str, tuple[str, float]] = {}
+        """Open incidents that freeze: channel, and when we first saw it."""
         self._links: list[Link] = []
         self._wires: list[Wire] = []
         self.dead: list[Process] = []
@@ -263,11 +268,15 @@ class World:
             told = f"{event.kind} ({change.actor}) → {payout.state}"
             self.story.tell(process.name, number, told)
             if isinstance(event, Armed):
+                self._not_frozen(payout, number)
                 self._references[event.attempt.channel, event.attempt.reference] = number
                 self._promised.setdefault(process, Counter())[event.attempt.digest] += 1
             elif isinstance(event, Resent):
                 self._promised.setdefault(process, Counter())[event.digest] += 1
-            elif event.kind in {"contradicted", "parked"}:
+            elif event.kind == "contradicted":
+                self._freezes()
+                self.incidents.add(payout.id)
+            elif event.kind == "parked":
                 self.incidents.add(payout.id)
         self._judge(payout, number)
 
@@ -305,6 +314,35 @@ class World:
         for earlier in payout.attempts[:-1]:
             if earlier.state is not AttemptState.DEAD or earlier.certificate is None:
                 self.broken("I2", number, f"attempt {earlier.number} has a successor and no proof")
+
+    def _not_frozen(self, payout: Payout, number: int) -> None:
+        """I10: nothing leaves a channel on its word while an incident there is open.
+
+        Not judged where a process stands still between its decision and its commit.
+        """
+        words = {
+            one.channel
+            for one in payout.attempts[:-1]
+            if one.certificate is not None and one.certificate.kind in CHANNELS_WORD
+        }
+        if not words or "pause" in self.plan.faults:
+            return
+        for channel, since in self._freezes().items():
+            if channel in words and self.loop.time() - since > DECIDING_S:
+                self.broken("I10", number, f"it left {channel} whose failover is frozen")
+
+    def _freezes(self) -> dict[str, float]:
+        """Frozen channels, and since when we know: stored times are those of clocks that err."""
+        rows = self.server.ask(
+            "SELECT id, channel FROM incidents WHERE freezes = 1 AND released_at IS NULL"
+        )
+        known, self._frozen = self._frozen, {}
+        for incident_id, channel in rows:
+            self._frozen[incident_id] = known.get(incident_id, (channel, self.loop.time()))
+        since: dict[str, float] = {}
+        for channel, at in self._frozen.values():
+            since[channel] = min(at, since.get(channel, at))
+        return since
 
     def _may_leave(self, process: Process, account: str, reference: str, digest: str) -> None:
         """I3 and I4: armed, committed, acknowledged to this process; one commit, one send."""

@@ -12,7 +12,7 @@ from unittest import mock
 from channels.contract import Absent, Reason, Rejected, Unknown
 from gateway.domain import certify
 from gateway.domain.payout import Armed, Source
-from gateway.engine import dispatch, inquire
+from gateway.engine import deliver, dispatch, inquire, operate, propose
 from gateway.engine.accept import instruction_of
 from gateway.engine.record import move as real_move
 from gateway.store.queries import Queries, Query
@@ -109,6 +109,33 @@ def _no_version_guard() -> list[Patch]:
     return [(server, "QUERIES", queries)]
 
 
+def _freeze_is_ignored() -> list[Patch]:
+    async def nothing(_gateway: Any, _payout: Any) -> None:
+        return None
+
+    async def as_said(_gateway: Any, _payout: Any, _attempt: Any, events: Any) -> Any:
+        return events
+
+    return [(dispatch, "held_back_by", nothing), (dispatch, "_unfrozen", as_said)]
+
+
+def _delivered_before_it_is() -> list[Patch]:
+    real = deliver.Courier._ask
+
+    async def ask(courier: Any, endpoint: Any, delivery: Any) -> Any:
+        answer = await real(courier, endpoint, delivery)
+        return deliver.Answer(204) if answer.status is None else answer
+
+    return [(deliver.Courier, "_ask", ask)]
+
+
+def _one_person_is_two() -> list[Patch]:
+    def different(_one: str, _other: str) -> bool:
+        return False
+
+    return [(propose, "same_person", different), (operate, "same_person", different)]
+
+
 WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "a timeout is taken for a refusal": _timeout_is_rejected,
     "not found is taken for dead": _absence_is_death,
@@ -117,6 +144,9 @@ WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "the POST is retried": _post_is_retried,
     "a resend gets a new reference": _new_reference_on_resend,
     "no version guard": _no_version_guard,
+    "a frozen channel's word still counts": _freeze_is_ignored,
+    "a webhook without an answer counts as delivered": _delivered_before_it_is,
+    "one person may be two": _one_person_is_two,
 }
 
 
@@ -126,8 +156,22 @@ FOCUS: Mapping[str, Mapping[str, float]] = {
         "request_lost": 0.1,
         "refused_definite": 0.35,
     },
+    "a frozen channel's word still counts": {"lie_rejected": 0.3, "refused_definite": 0.3},
+    "a webhook without an answer counts as delivered": {"hook_lost": 0.3},
+    "one person may be two": {
+        "certify": 12,
+        "certify_alone": 0.9,
+        "settle_fail": 0.6,
+        "settle_late": 0.2,
+        "notice_lost": 0.8,
+        "not_found": 0.4,
+    },
 }
 """Faults for rules that only a rare meeting of faults shows: then these, and no others, are on."""
+
+
+LONG_S = 5400.0
+"""Such a meeting may take its time."""
 
 
 @contextmanager
@@ -142,7 +186,15 @@ def in_force(name: str) -> Iterator[None]:
 def plan_for(name: str, seed: int) -> Plan:
     """What a seed means when it looks for this wrong rule."""
     plan = plan_of(seed)
-    return replace(plan, faults=FOCUS[name]) if name in FOCUS else plan
+    if name not in FOCUS:
+        return plan
+    stretch = LONG_S / plan.disturbed_s
+    return replace(
+        plan,
+        faults=FOCUS[name],
+        disturbed_s=LONG_S,
+        wishes=tuple(replace(wish, at=wish.at * stretch) for wish in plan.wishes),
+    )
 
 
 def found_by(name: str, seeds: Iterable[int]) -> tuple[int, str] | None:
