@@ -35,6 +35,7 @@ from gateway.domain.payout import (
     Armed,
     Attempt,
     AttemptState,
+    Doubted,
     Event,
     Failed,
     Held,
@@ -217,8 +218,10 @@ async def conclude(
         attempt = payout.attempts[number - 1]
         judged = await _unfrozen(gateway, payout, attempt, judge(payout, attempt, now))
         events = [event for event in judged if is_news(payout, event)]
-        if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and not events:
-            events = [Parked("in_doubt_too_long")]
+        # One more absence may be worth noting and still leaves the attempt in doubt.
+        still = all(isinstance(event, Doubted) for event in events)
+        if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and still:
+            events.append(Parked("in_doubt_too_long"))
         if not events:
             return payout
         try:
