@@ -15,6 +15,7 @@ from gateway.engine.audit import Auditor
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.watch import Watch
+from gateway.engine.worker import STORE_BROKEN, Worker
 from gateway.ports import Position, StoreBrokenError, StoreError
 from gateway.store.codec import micros
 from tests.proof.simulation.loop import Process
@@ -93,8 +94,11 @@ class _Courier(Courier):
 class Duties:
     """Everything a process does beside its worker."""
 
-    def __init__(self, world: "World", process: Process, gateway: Gateway) -> None:
+    def __init__(
+        self, world: "World", process: Process, gateway: Gateway, worker: Worker
+    ) -> None:
         """Nothing runs yet."""
+        self._worker = worker
         self._world = world
         self._process = process
         self._gateway = gateway
@@ -132,7 +136,9 @@ class Duties:
         try:
             await work()  # type: ignore[misc]  # each is a coroutine function
         except StoreBrokenError:
-            return
+            # As `serving` does, whoever's write it was: nothing more is sent, the process leaves.
+            self._gateway.halt(STORE_BROKEN)
+            self._worker.stop()
         except Exception as error:  # noqa: BLE001 - a finding, with its seed
             self._world.broken("defect", 0, f"{self._process.name} {work.__name__}: {error!r}")
 

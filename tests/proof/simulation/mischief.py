@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
+from channels.contract import Finality, Profile
 from simulators.actions import ParamValue, Stage, read_params
 from simulators.faults import NO_HITS, Faults, Hit, Hits
 from tests.proof.simulation.dice import Dice
@@ -40,6 +41,17 @@ _DISTORTIONS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 }
 
 
+STRICT = Profile(
+    acceptance_window_s=300,
+    dwell_s=60,
+    visibility_lag_s=120,
+    skew_s=120,
+    absence_proves=True,
+    finality=Finality(),
+)
+"""What a strict account promises, and keeps: for test only, no institution we know is like it."""
+
+
 @cache
 def _params(action: str, given: tuple[tuple[str, object], ...]) -> Mapping[str, ParamValue]:
     return read_params(action, dict(given))
@@ -65,6 +77,7 @@ class Mischief(Faults):
     def __post_init__(self) -> None:
         """Draws of its own."""
         self.dice = Dice(self.plan.seed, f"institution/{self.kind}")
+        self.strict = frozenset(seat.name for seat in self.plan.seats if seat.is_strict)
 
     def pick(
         self,
@@ -86,12 +99,12 @@ class Mischief(Faults):
             case Stage.REQUEST:
                 self._of_request(hits, op, account, reference, who)
             case Stage.ORDER if self.is_disturbed:
-                self._of_order(hits, reference, who)
+                self._of_order(hits, account, reference, who)
             case Stage.NOTICE if self.is_disturbed:
                 self._of_notice(hits, who)
             case Stage.STATEMENT:  # made in the calm days, of the disturbed ones
                 self._of_statement(hits, account, who)
-            case Stage.LINE:
+            case Stage.LINE if account not in self.strict:
                 self._put(hits, "statement_missing", who, "statement_missing_line")
                 self._put(hits, "statement_double", who, "statement_duplicate_line")
         return hits or NO_HITS
@@ -141,9 +154,10 @@ class Mischief(Faults):
 
     # --- What becomes of an order, a notice, a statement ---
 
-    def _of_order(self, hits: Hits, reference: str, who: str) -> None:
+    def _of_order(self, hits: Hits, account: str, reference: str, who: str) -> None:
         draw = self.dice.unit(f"fate/{who}")
-        self._put(hits, "not_found", who, "not_found_window", seconds=7200 * draw * draw)
+        longest = STRICT.visibility_lag_s - 20 if account in self.strict else 7200
+        self._put(hits, "not_found", who, "not_found_window", seconds=longest * draw * draw)
         if "not_found_window" in hits and reference in self.executed:
             # Refused, and the look that the refusal asks for finds nothing: together a lie.
             self.lied.add(reference)

@@ -94,6 +94,8 @@ PAYOUTS = (3, 4, 5, 5, 6, 6, 8, 8, 10, 20)
 """How many a run has. Few: what breaks is nearly always one payout under a rare meeting of faults,
 and a second of CPU meets more of them in many small worlds than in one large one."""
 
+STRICT_SHARE = 0.35
+"""Of the runs, in which one account is strict."""
 LIES = frozenset({"lie_rejected", "lie_failed"})
 """What no protocol can see through at once: here the promise is that it is found out later."""
 HOOKS = frozenset({"hook_lost", "hook_late", "hook_unacknowledged", "hook_5xx", "hook_gone"})
@@ -116,6 +118,8 @@ class Seat:
     kind: str
     flat_fen: int
     balance_fen: int
+    is_strict: bool = False
+    """Refuses what was signed long ago, so that its silence may prove something (C5, C6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,11 @@ def plan_of(seed: int) -> Plan:
     count = chance.choice(PAYOUTS)
     rails = ["alipay", "card"] + (["wechat"] if "wechat_pay" in kinds else [])
     wishes = tuple(_wish(chance, number, disturbed_s, rails) for number in range(1, count + 1))
+    if chance.random() < STRICT_SHARE:
+        strict = chance.randrange(len(seats))
+        seats = tuple(
+            replace(seat, is_strict=index == strict) for index, seat in enumerate(seats)
+        )
     return Plan(
         seed,
         chance.choice(STARTS),

@@ -8,7 +8,7 @@ committed.
 import asyncio
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from tests.proof.simulation.dice import Dice
 from tests.proof.simulation.duties import Duties
 from tests.proof.simulation.institutions import HOSTS, NOTIFY_BASE, app_id, mchid, user_id
 from tests.proof.simulation.loop import Process
+from tests.proof.simulation.mischief import STRICT
 from tests.proof.simulation.network import Wire
 from tests.proof.simulation.plan import Plan, Seat
 from tests.proof.simulation.server import Link
@@ -171,7 +172,7 @@ class Replica:
             poll_s=POLL_S,
             exclusive=self.plan.replicas == 1,
         )
-        duties = self.duties = Duties(self.around, process, gateway)
+        duties = self.duties = Duties(self.around, process, gateway, worker)
         while True:
             try:
                 await duties.begin()
@@ -216,6 +217,8 @@ class Replica:
                 channel = build_alipay(seat.name, _alipay(seat), terms, self.clock.now)
             else:
                 channel = build_wechat_pay(seat.name, _wechat(seat), terms, self.clock.now)
+            if seat.is_strict:
+                channel._traits = replace(channel.traits, profile=STRICT, resend=None)
             wire = channel._transport = self.around.wire(process, seat.name)
             wires.append(wire)
             channels[seat.name] = channel

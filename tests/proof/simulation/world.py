@@ -22,7 +22,7 @@ from tests.proof.simulation.dice import Dice
 from tests.proof.simulation.duties import Notary
 from tests.proof.simulation.institutions import HOSTS, Institution
 from tests.proof.simulation.loop import Process, SeededLoop
-from tests.proof.simulation.mischief import Mischief
+from tests.proof.simulation.mischief import STRICT, Mischief
 from tests.proof.simulation.network import Network, Wire
 from tests.proof.simulation.plan import Plan
 from tests.proof.simulation.replica import Replica, ReplicaClock
@@ -70,6 +70,7 @@ class World:
         self.network.about = self.about
         self.network.ours = self._ours
         self.network.check = self._may_leave
+        self.network.too_old = self._too_old
         self.is_disturbed = True
         self.sink = Sink(self)
         self.notary = Notary()
@@ -91,6 +92,9 @@ class World:
         self.dead: list[Process] = []
         self._numbers: dict[str, int] = {}
         self._references: dict[tuple[str, str], int] = {}
+        self._signed_at: dict[str, datetime] = {}
+        """By digest."""
+        self._strict = frozenset(seat.name for seat in plan.seats if seat.is_strict)
         self._promised: dict[Process, Counter[str]] = {}
         self._build_institutions()
 
@@ -271,6 +275,7 @@ class World:
                 self._not_frozen(payout, number)
                 self._references[event.attempt.channel, event.attempt.reference] = number
                 self._promised.setdefault(process, Counter())[event.attempt.digest] += 1
+                self._signed_at[event.attempt.digest] = event.attempt.signed_at
             elif isinstance(event, Resent):
                 self._promised.setdefault(process, Counter())[event.digest] += 1
             elif event.kind == "contradicted":
@@ -314,6 +319,13 @@ class World:
         for earlier in payout.attempts[:-1]:
             if earlier.state is not AttemptState.DEAD or earlier.certificate is None:
                 self.broken("I2", number, f"attempt {earlier.number} has a successor and no proof")
+
+    def _too_old(self, account: str, digest: str) -> bool:
+        """A strict account measures the age of what was signed, by its own right clock."""
+        signed_at = self._signed_at.get(digest)
+        if account not in self._strict or signed_at is None:
+            return False
+        return abs(self.now() - signed_at).total_seconds() > (STRICT.acceptance_window_s or 0)
 
     def _not_frozen(self, payout: Payout, number: int) -> None:
         """I10: nothing leaves a channel on its word while an incident there is open.

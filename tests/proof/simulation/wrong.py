@@ -6,11 +6,12 @@ They replace one rule of the engine for as long as the context lasts, and never 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 from channels.contract import Absent, Reason, Rejected, Unknown
-from gateway.domain import certify
+from gateway.domain import certify, silence
 from gateway.domain.payout import Armed, Source
 from gateway.engine import deliver, dispatch, inquire, operate, propose
 from gateway.engine.accept import instruction_of
@@ -119,6 +120,13 @@ def _freeze_is_ignored() -> list[Patch]:
     return [(dispatch, "held_back_by", nothing), (dispatch, "_unfrozen", as_said)]
 
 
+def _silence_counts_at_once() -> list[Patch]:
+    def wait_of(profile: Any) -> timedelta | None:
+        return None if profile.acceptance_window_s is None else timedelta(seconds=3)
+
+    return [(silence, "wait_of", wait_of)]
+
+
 def _delivered_before_it_is() -> list[Patch]:
     real = deliver.Courier._ask
 
@@ -146,6 +154,7 @@ WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "no version guard": _no_version_guard,
     "a frozen channel's word still counts": _freeze_is_ignored,
     "a webhook without an answer counts as delivered": _delivered_before_it_is,
+    "silence counts at once": _silence_counts_at_once,
     "one person may be two": _one_person_is_two,
 }
 
@@ -158,6 +167,7 @@ FOCUS: Mapping[str, Mapping[str, float]] = {
     },
     "a frozen channel's word still counts": {"lie_rejected": 0.3, "refused_definite": 0.3},
     "a webhook without an answer counts as delivered": {"hook_lost": 0.3},
+    "silence counts at once": {"request_late": 0.5, "not_found": 0.4, "pause": 8},
     "one person may be two": {
         "certify": 12,
         "certify_alone": 0.9,
@@ -193,6 +203,7 @@ def plan_for(name: str, seed: int) -> Plan:
         plan,
         faults=FOCUS[name],
         disturbed_s=LONG_S,
+        seats=tuple(replace(seat, is_strict="silence" in name) for seat in plan.seats),
         wishes=tuple(replace(wish, at=wish.at * stretch) for wish in plan.wishes),
     )
 
