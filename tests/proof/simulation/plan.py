@@ -26,6 +26,7 @@ FAULTS: Mapping[str, tuple[float, float, str]] = {
     "read_refused": (0.001, 0.03, "a read fails"),
     "store_slow": (0.01, 0.2, "the database takes up to ten seconds"),
     "disk_full": (0.001, 0.01, "disk full or I/O error on commit: this process must stop"),
+    "restore": (1, 1, "an old copy of the database is put back, once, with all replicas stopped"),
     # The network to the institutions: per request.
     "refused": (0.01, 0.3, "connection refused"),
     "connect_timeout": (0.01, 0.2, "no connection within the time allowed"),
@@ -99,6 +100,8 @@ STRICT_SHARE = 0.35
 LIES = frozenset({"lie_rejected", "lie_failed"})
 """What no protocol can see through at once: here the promise is that it is found out later."""
 HOOKS = frozenset({"hook_lost", "hook_late", "hook_unacknowledged", "hook_5xx", "hook_gone"})
+RARE = {"lie_rejected": 4, "lie_failed": 4, "restore": 8}
+"""How many times rarer than others: lies weaken what can be judged, a quarantine takes much CPU."""
 CARRIERS_OF_TRUTH = frozenset({"statement_missing", "statement_late"})
 """A lie may be found out by statements; a run that lies does not also suppress these."""
 
@@ -198,6 +201,8 @@ def plan_of(seed: int) -> Plan:
     )
     disturbed_s = chance.choice((120.0, 600.0, 1800.0, 5400.0))
     count = chance.choice(PAYOUTS)
+    if "restore" in faults:
+        count = min(count, 4)
     rails = ["alipay", "card"] + (["wechat"] if "wechat_pay" in kinds else [])
     wishes = tuple(_wish(chance, number, disturbed_s, rails) for number in range(1, count + 1))
     if chance.random() < STRICT_SHARE:
@@ -221,7 +226,7 @@ def _swarm(chance: random.Random) -> dict[str, float]:
     share = chance.choice((0.1, 0.25, 0.4))
     faults = {}
     for kind, (low, high, _) in FAULTS.items():
-        wanted = share / 4 if kind in LIES else share
+        wanted = share / RARE.get(kind, 1)
         rate = low * (high / low) ** chance.random()
         if chance.random() < wanted:
             faults[kind] = rate

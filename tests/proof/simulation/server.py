@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 
 from gateway.domain.errors import GatewayError
-from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
+from gateway.ports import CommitUnknownError, Position, StoreBrokenError, StoreError
 from gateway.store.database import (
     ClosedError,
     Group,
@@ -76,24 +76,49 @@ class Server:
         self.on_commit: Callable[[], None] = lambda: None
         self.commits = 0
         """How many there have been."""
-        self._due: list[tuple[int, str]] | None = None
+        self.era = 0
+        """How often it was put back."""
+        self._due: list[tuple[Any, ...]] | None = None
         self._watched: int | None = None
-        self._owed: list[tuple[int, str, str, int]] | None = None
+        self._owed: list[tuple[Any, ...]] | None = None
 
     def next_delivery(self, busy: Collection[tuple[str, str]]) -> int | None:
         """When the next webhook of a payout and endpoint not among `busy` falls due (µs)."""
-        if self._owed is None:
-            self._owed = self._execute(_OWED).fetchall()
-        return next((row[0] for row in self._owed if row[1:3] not in busy), None)
+        owed = self._owed
+        if owed is None:
+            owed = self._owed = self._execute(_OWED).fetchall()
+        return next((row[0] for row in owed if row[1:3] not in busy), None)
+
+    def copy(self) -> bytes:
+        """Everything committed so far."""
+        return _connection().serialize("main")
+
+    def put_back(self, image: bytes) -> None:
+        """Replace everything by an earlier copy; what is still on its way comes too late."""
+        _connection().deserialize("main", image)
+        self.era += 1
+        self.commits += 1
+        self._due = self._owed = None
+
+    def position(self) -> Position:
+        """How far it has come."""
+        ((installation, feed, attempts),) = self.ask(self.queries["position"].text)
+        return Position(installation, feed, attempts)
+
+    def commit_of(self, era: int, units: Sequence[Unit]) -> None:
+        """Commit what comes late, unless the database is another one by now."""
+        if era == self.era:
+            self.commit(units)
 
     def next_due(self, watches: bool, busy: Collection[str]) -> int | None:
         """When the next payout that is not among `busy`, or the next watch, falls due (µs)."""
-        if self._due is None:
-            self._due = self._execute(_DUE).fetchall()
+        due = self._due
+        if due is None:
+            due = self._due = self._execute(_DUE).fetchall()
             self._watched = self._execute(_WATCHED).get
         if watches:
             return self._watched
-        return next((due_at for due_at, payout_id in self._due if payout_id not in busy), None)
+        return next((due_at for due_at, payout_id in due if payout_id not in busy), None)
 
     def read(self, query: Query, params: Params) -> Rows:
         """Rows of what is committed."""
@@ -247,7 +272,8 @@ class Link:
         elif self._strikes("commit_late_unknown"):
             self._answer(group, _nobody_knows(group))
             units = [unit for unit, _ in group]
-            self._loop.after(self._dice.next("late") * 30, self._server.commit, units)
+            late_s, era = self._dice.next("late") * 30, self._server.era
+            self._loop.after(late_s, self._server.commit_of, era, units)
         elif self._strikes("disk_full"):
             self._broken = "disk full"
             self._answer(group, [StoreBrokenError(self._broken)] * len(group))

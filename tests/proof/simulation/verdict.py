@@ -62,6 +62,10 @@ class Verdict:
         broken_open = {str(one.payout_id) for one in await store.breaks()}
         for payout in known.values():
             self._payout(payout, broken_open)
+        numbers = {world.number_of(payout_id) for payout_id in known}
+        for number in sorted(world.bank.paid.keys() - numbers):
+            if world.bank.net(number):
+                world.broken("lost", number, "the bank shows a payment of which we know nothing")
         self._events()
         if world.plan.webhooks:
             self._webhooks()

@@ -37,6 +37,7 @@ DECIDING_S = 120.0
 """No decision is older than this when it is committed."""
 NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
+FRESH_S = 2 * 3600.0
 NAP_MAX_S = 30 * 86400.0
 STATEMENT_HOURS = (10.1, 22.1)
 """Beijing time at which gateways look for statements."""
@@ -184,6 +185,24 @@ class World:
         """Start it unless it runs."""
         if replica.process is None:
             replica.start()
+
+    def put_back(self, image: bytes) -> None:
+        """Stop everything, restore an old copy, start everything: it must notice by itself."""
+        mark = self.server.position()
+        for replica in self.replicas:
+            replica.kill()
+            self.loop.after(1 + self.dice.next("restart") * 300, self.revive, replica)
+        for link in self._links:
+            link.cut()
+        self._links.clear()
+        self.server.put_back(image)
+        self.mark = mark
+        self.notary.forget()
+        self.is_fresh = True
+        self.loop.after(FRESH_S, self._not_fresh)
+
+    def _not_fresh(self) -> None:
+        self.is_fresh = False
 
     def serving(self) -> list[Replica]:
         """Replicas that take calls, stopped ones included: nobody knows that they are stopped."""
