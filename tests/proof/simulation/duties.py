@@ -94,9 +94,7 @@ class _Courier(Courier):
 class Duties:
     """Everything a process does beside its worker."""
 
-    def __init__(
-        self, world: "World", process: Process, gateway: Gateway, worker: Worker
-    ) -> None:
+    def __init__(self, world: "World", process: Process, gateway: Gateway, worker: Worker) -> None:
         """Nothing runs yet."""
         self._worker = worker
         self._world = world

@@ -207,9 +207,7 @@ def plan_of(seed: int) -> Plan:
     wishes = tuple(_wish(chance, number, disturbed_s, rails) for number in range(1, count + 1))
     if chance.random() < STRICT_SHARE:
         strict = chance.randrange(len(seats))
-        seats = tuple(
-            replace(seat, is_strict=index == strict) for index, seat in enumerate(seats)
-        )
+        seats = tuple(replace(seat, is_strict=index == strict) for index, seat in enumerate(seats))
     return Plan(
         seed,
         chance.choice(STARTS),

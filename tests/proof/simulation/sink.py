@@ -1,4 +1,4 @@
-"""The merchant's end of webhooks: loses, repeats, delays, refuses; remembers what really arrived."""
+"""The merchant's end of webhooks: loses, delays, refuses; remembers what really arrived."""
 
 import asyncio
 from dataclasses import dataclass, field

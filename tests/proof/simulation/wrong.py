@@ -13,7 +13,7 @@ from unittest import mock
 from channels.contract import Absent, Reason, Rejected, Unknown
 from gateway.domain import certify, silence
 from gateway.domain.payout import Armed, Source
-from gateway.engine import deliver, dispatch, inquire, operate, propose
+from gateway.engine import deliver, dispatch, inquire, operate, propose, quarantine
 from gateway.engine.accept import instruction_of
 from gateway.engine.record import move as real_move
 from gateway.store.queries import Queries, Query
@@ -137,6 +137,13 @@ def _delivered_before_it_is() -> list[Patch]:
     return [(deliver.Courier, "_ask", ask)]
 
 
+def _restore_goes_unnoticed() -> list[Patch]:
+    async def check(gateway: Any, _mark: Any) -> Any:
+        return await gateway.store.position()
+
+    return [(quarantine, "check_position", check)]
+
+
 def _one_person_is_two() -> list[Patch]:
     def different(_one: str, _other: str) -> bool:
         return False
@@ -155,6 +162,7 @@ WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "a frozen channel's word still counts": _freeze_is_ignored,
     "a webhook without an answer counts as delivered": _delivered_before_it_is,
     "silence counts at once": _silence_counts_at_once,
+    "a restored database goes on as if nothing were": _restore_goes_unnoticed,
     "one person may be two": _one_person_is_two,
 }
 
@@ -168,6 +176,7 @@ FOCUS: Mapping[str, Mapping[str, float]] = {
     "a frozen channel's word still counts": {"lie_rejected": 0.3, "refused_definite": 0.3},
     "a webhook without an answer counts as delivered": {"hook_lost": 0.3},
     "silence counts at once": {"request_late": 0.5, "not_found": 0.4, "pause": 8},
+    "a restored database goes on as if nothing were": {"restore": 1, "refused_definite": 0.3},
     "one person may be two": {
         "certify": 12,
         "certify_alone": 0.9,
