@@ -97,6 +97,10 @@ and a second of CPU meets more of them in many small worlds than in one large on
 
 STRICT_SHARE = 0.35
 """Of the runs, in which one account is strict."""
+AUDITED_SHARE = 0.15
+WEBHOOK_SHARE = 0.25
+"""Of the runs, in which the audit log is kept, and in which webhooks may go wrong: both cost time
+and change nothing else."""
 LIES = frozenset({"lie_rejected", "lie_failed"})
 """What no protocol can see through at once: here the promise is that it is found out later."""
 HOOKS = frozenset({"hook_lost", "hook_late", "hook_unacknowledged", "hook_5xx", "hook_gone"})
@@ -208,6 +212,9 @@ def plan_of(seed: int) -> Plan:
     if chance.random() < STRICT_SHARE:
         strict = chance.randrange(len(seats))
         seats = tuple(replace(seat, is_strict=index == strict) for index, seat in enumerate(seats))
+    audited = chance.random() < AUDITED_SHARE
+    if chance.random() >= WEBHOOK_SHARE:
+        faults = {kind: rate for kind, rate in faults.items() if kind not in HOOKS}
     return Plan(
         seed,
         chance.choice(STARTS),
@@ -216,7 +223,7 @@ def plan_of(seed: int) -> Plan:
         wishes,
         disturbed_s,
         faults,
-        audited=chance.random() < 0.25,
+        audited=audited,
     )
 
 
