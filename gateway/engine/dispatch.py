@@ -36,6 +36,7 @@ from gateway.domain.payout import (
     Armed,
     Attempt,
     AttemptState,
+    Doubted,
     Event,
     Failed,
     Held,
@@ -243,10 +244,13 @@ async def conclude(
         attempt = payout.attempts[number - 1]
         judged = await _unfrozen(gateway, payout, attempt, judge(payout, attempt, now))
         events = [event for event in judged if is_news(payout, event)]
-        if payout.state is PayoutState.ATTEMPTING and not events:
+        # One more absence may be worth noting and still leaves the attempt in doubt.
+        still = all(isinstance(event, Doubted) for event in events)
+        if payout.state is PayoutState.ATTEMPTING and still:
             channel = gateway.channels.get(attempt.channel)
             overdue = must_park(attempt, channel.traits.profile if channel else STICKY, now)
-            events = [Parked(overdue)] if overdue else []
+            if overdue is not None:
+                events.append(Parked(overdue))
         if not events:
             return payout
         try:

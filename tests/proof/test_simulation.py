@@ -24,13 +24,18 @@ SEEDS = 60
 BUSY_SEED = 12
 """Three replicas and many kinds of fault."""
 FINDERS = {
-    "a timeout is taken for a refusal": 1,
-    "not found is taken for dead": 1,
-    "a refused resend is taken for the fate of the first send": 15,
+    "a timeout is taken for a refusal": 2,
+    "not found is taken for dead": 4,
+    "a refused resend is taken for the fate of the first send": 6,
     "sent before the commit": 1,
-    "the POST is retried": 1,
-    "a resend gets a new reference": 1,
+    "the POST is retried": 2,
+    "a resend gets a new reference": 4,
     "no version guard": 2,
+    "a frozen channel's word still counts": 13,
+    "a webhook without an answer counts as delivered": 1,
+    "silence counts at once": 38,
+    "a restored database goes on as if nothing were": 2,
+    "one person may be two": 2,
 }
 """Which seed finds a wrong rule first."""
 
@@ -49,7 +54,7 @@ def test_no_promise_is_broken(campaign: Result) -> None:
 
 def test_the_world_was_disturbed(campaign: Result) -> None:
     """The seeds really pay, and most kinds of fault strike even in so few of them."""
-    assert campaign.payouts > 10 * SEEDS
+    assert campaign.payouts > 5 * SEEDS
     missing = FAULTS.keys() - campaign.faults.keys()
     assert len(missing) < len(FAULTS) / 5, sorted(missing)
 
@@ -91,7 +96,7 @@ def test_a_wrong_rule_is_found(name: str) -> None:
 def test_a_failing_run_is_shrunk_and_told() -> None:
     """What is left of a failing run is small, fails alike, and tells who sent and what moved."""
     with in_force("not found is taken for dead"):
-        failing = run_plan(plan_of(1))
+        failing = run_plan(plan_of(4))
         small = shrunk(failing)
     assert failing.first is not None
     assert small.first is not None

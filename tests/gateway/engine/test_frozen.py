@@ -262,6 +262,17 @@ async def test_without_a_canary_absence_proves_nothing(url: str) -> None:
         assert await rig.states(payout) == [(A.name, "in_doubt")]
 
 
+async def test_counted_absences_do_not_keep_it_from_people(url: str) -> None:
+    """Each absence is worth noting, none of them proves: after hours the payout is parked."""
+    async with running(url, (STICKY, DEAR)) as rig:
+        rig.replace_channel(With(rig.gateway.channels[A.name], QUICK))
+        payout = await doubtful(rig)
+        await rig.pass_time(hours=9)
+        parked = await rig.look(payout)
+        assert (parked.state, parked.reason) == (PayoutState.PARKED, "in_doubt_too_long")
+        assert await rig.states(payout) == [(A.name, "in_doubt")]
+
+
 async def test_a_sticky_channels_absence_never_proves(url: str) -> None:
     """Alipay as it is: found nothing a hundred times, and still in doubt."""
     async with running(url, (STICKY, DEAR)) as rig:

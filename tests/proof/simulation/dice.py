@@ -6,6 +6,7 @@ of fault out of a failing run changes as little else as possible, which is what 
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from hashlib import blake2b
 
 
@@ -20,6 +21,10 @@ class Dice:
     def rng(self, name: str) -> random.Random:
         """A generator of its own for this name."""
         return random.Random(f"{self._head}{name}")
+
+    def stream(self, name: str) -> Callable[[], float]:
+        """From 0 to 1, one after another: cheap, for what is drawn all the time."""
+        return self.rng(name).random
 
     def unit(self, name: str) -> float:
         """From 0 to 1, the same for the same name."""

@@ -12,6 +12,8 @@ HOUR_S = 3600.0
 
 def befall(world: World) -> None:
     """Begin: every replica gets a fate of its own."""
+    if world.plan.restores:
+        world.loop.start(world.loop.world, _restore(world))
     for replica in world.replicas:
         for kind, strike in _KINDS.items():
             rate = world.plan.rate(kind)
@@ -23,6 +25,17 @@ def befall(world: World) -> None:
             # Most clocks are wrong by little, some by much.
             replica.clock.wrong_by = timedelta(seconds=HOUR_S * share**3)
             world.story.fault("clock_skew", replica.name, 0, str(replica.clock.wrong_by))
+
+
+async def _restore(world: World) -> None:
+    span_s = world.plan.disturbed_s
+    copied_s = span_s * 0.8 * world.dice.unit("copied")
+    await asyncio.sleep(copied_s)
+    image = world.server.copy()
+    world.story.tell("people", 0, "a copy of the database is made")
+    await asyncio.sleep((span_s - copied_s) * 0.95 * world.dice.unit("restored"))
+    world.story.fault("restore", "people", 0)
+    world.put_back(image)
 
 
 async def _again_and_again(

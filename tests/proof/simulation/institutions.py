@@ -72,6 +72,7 @@ class Institution:
         self.kind = kind
         self.mischief = mischief
         self._plan = plan
+        self._start = plan.start.astimezone(UTC)
         self._loop = loop
         self._moved = moved
         self._owed = owed
@@ -82,7 +83,7 @@ class Institution:
 
     def now(self) -> datetime:
         """The institution's clock is right."""
-        return self._plan.start.astimezone(UTC) + timedelta(seconds=self._loop.time())
+        return self._start + timedelta(seconds=self._loop.time())
 
     def handle(self, request: Request) -> Answer:
         """Execute one request."""

@@ -91,6 +91,10 @@ class SeededLoop(asyncio.BaseEventLoop):
         """Virtual seconds since the world began."""
         return self._now
 
+    def get_debug(self) -> bool:
+        """Never; asked for every handle."""
+        return False
+
     def create_task(self, coro: Any, **more: Any) -> "asyncio.Task[Any]":
         """A task of the process that asks for it."""
         task = super().create_task(coro, **more)
@@ -175,9 +179,9 @@ class SeededLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         runnable = [one for one in self._processes if one.ready and not one.is_paused]
-        if not runnable:
+        while not runnable:
             self._jump()
-            return
+            runnable = [one for one in self._processes if one.ready and not one.is_paused]
         chosen = runnable[0]
         if len(runnable) > 1:
             chosen = runnable[int(self._chance.random() * len(runnable))]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from channels.alipay import profile as alipay_profile
+from channels.contract import Finality, Profile
 from channels.wechat_pay import profile as wechat_profile
 from simulators.actions import ParamValue, Stage, read_params
 from simulators.faults import NO_HITS, Faults, Hit, Hits
@@ -49,6 +50,17 @@ _DISTORTIONS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 }
 
 
+STRICT = Profile(
+    acceptance_window_s=300,
+    dwell_s=60,
+    visibility_lag_s=120,
+    skew_s=120,
+    absence_proves=True,
+    finality=Finality(),
+)
+"""What a strict account promises, and keeps: for test only, no institution we know is like it."""
+
+
 @cache
 def _params(action: str, given: tuple[tuple[str, object], ...]) -> Mapping[str, ParamValue]:
     return read_params(action, dict(given))
@@ -79,6 +91,7 @@ class Mischief(Faults):
     def __post_init__(self) -> None:
         """Draws of its own."""
         self.dice = Dice(self.plan.seed, f"institution/{self.kind}")
+        self.strict = frozenset(seat.name for seat in self.plan.seats if seat.is_strict)
 
     def pick(
         self,
@@ -100,12 +113,12 @@ class Mischief(Faults):
             case Stage.REQUEST:
                 self._of_request(hits, op, account, reference, who)
             case Stage.ORDER if self.is_disturbed:
-                self._of_order(hits, reference, who)
+                self._of_order(hits, account, reference, who)
             case Stage.NOTICE if self.is_disturbed:
                 self._of_notice(hits, who)
             case Stage.STATEMENT:  # made in the calm days, of the disturbed ones
                 self._of_statement(hits, account, who)
-            case Stage.LINE:
+            case Stage.LINE if account not in self.strict:
                 self._put(hits, "statement_missing", who, "statement_missing_line")
                 self._put(hits, "statement_double", who, "statement_duplicate_line")
         return hits or NO_HITS
@@ -155,13 +168,15 @@ class Mischief(Faults):
 
     # --- What becomes of an order, a notice, a statement ---
 
-    def _of_order(self, hits: Hits, reference: str, who: str) -> None:
+    def _of_order(self, hits: Hits, account: str, reference: str, who: str) -> None:
         draw = self.dice.unit(f"fate/{who}")
-        self._put(hits, "not_found", who, "not_found_window", seconds=7200 * draw * draw)
+        longest = STRICT.visibility_lag_s - 20 if account in self.strict else 7200
+        self._put(hits, "not_found", who, "not_found_window", seconds=longest * draw * draw)
+        lag = STRICT.refusal_lag_s if account in self.strict else REFUSAL_LAG[self.kind]
         if (
             reference in self.executed
             and (hidden := hits.get("not_found_window")) is not None
-            and (hidden.duration("seconds") > REFUSAL_LAG[self.kind] or self.clocks_are_wrong)
+            and (hidden.duration("seconds") > lag or self.clocks_are_wrong)
         ):
             # Refused, and looks find nothing for longer than the profile says: together a lie.
             # So it is where our own clocks cannot tell how far apart two looks were.

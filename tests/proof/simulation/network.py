@@ -45,6 +45,7 @@ class Network:
         self.plan = plan
         self.story = story
         self.dice = Dice(plan.seed, "network")
+        self._leg = self.dice.stream("leg")
         self.institutions: dict[str, Institution] = {}
         """By host."""
         self.is_disturbed = True
@@ -53,6 +54,8 @@ class Network:
         self.about: Callable[[str, str], int] = lambda _account, _reference: 0
         self.ours: Callable[[str, str], str] = lambda _account, _order: ""
         self.check: Checked = lambda *_: None
+        self.too_old: Callable[[str, str], bool] = lambda _account, _digest: False
+        """Whether an account refuses a submission of this digest for its age."""
         self.last_replies: dict[str, Reply] = {}
 
     def reference_of(self, account: str, asked: bytes) -> str:
@@ -62,10 +65,10 @@ class Network:
 
     def strikes(self, kind: str, who: str, about: int, reference: str) -> bool:
         """Whether a kind of fault hits here and now."""
-        rate = self.plan.rate(kind)
-        if not rate or not self.is_disturbed:
+        if not self.is_disturbed:
             return False
-        if self.dice.next(f"{kind}/{about}/{who}") >= rate:
+        rate = self.plan.faults.get(kind)
+        if rate is None or self.dice.next(f"{kind}/{about}/{who}") >= rate:
             return False
         self.story.fault(kind, who, about, reference)
         return True
@@ -73,8 +76,8 @@ class Network:
     def leg(self, who: str, about: int) -> float:
         """Seconds one way."""
         if self.strikes("net_slow", who, about, ""):
-            return self.dice.next("slow") * 5
-        return 0.002 + self.dice.next("leg") * 0.06
+            return self._leg() * 5
+        return 0.002 + self._leg() * 0.06
 
     def expect(self, reference: str, change: int) -> None:
         """Count submissions that may still arrive."""
@@ -146,6 +149,7 @@ class _Call:
         )
         self.reference = self.reference or net.reference_of(account, target.encode() + body)
         self.about = net.about(account, self.reference) if self.reference else 0
+        self._signed = ""
         self._context: Context = process.context.copy()
         self._future: asyncio.Future[Result] = net.loop.create_future()
 
@@ -159,8 +163,10 @@ class _Call:
             await asyncio.sleep(CONNECT_TIMEOUT_S)
             return NotSent(NotSentCause.CONNECT_TIMEOUT)
         if self.is_submission:
-            digest = _digest(self._institution.kind, self._url, self._headers, self.request.body)
-            net.check(self._process, who, self.reference, digest)
+            self._signed = _digest(
+                self._institution.kind, self._url, self._headers, self.request.body
+            )
+            net.check(self._process, who, self.reference, self._signed)
         net.story.tell(self._process.name, self.about, f"→ {self._named()}")
         self._depart()
         timer = net.loop.call_later(
@@ -200,6 +206,11 @@ class _Call:
         net = self._net
         if self.is_submission:
             net.expect(self.reference, -1)
+            if net.too_old(self._account, self._signed):
+                net.story.tell(self._institution.kind, self.about, f"{self._named()} is too old")
+                if answers:
+                    self._answer_in(net.leg(self._account, self.about), _reset())
+                return
         answer = self._institution.handle(self.request)
         said = "" if answer.reply is None else f"{answer.reply.status}"
         net.story.tell(self._institution.kind, self.about, f"{self._named()} executed: {said}")

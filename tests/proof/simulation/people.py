@@ -19,16 +19,22 @@ from channels.contract import (
 )
 from channels.money import Currency, Money
 from gateway.domain.errors import ConflictError, GatewayError
-from gateway.domain.payout import MerchantId
-from gateway.engine import operate
+from gateway.domain.incident import FROZEN
+from gateway.domain.payout import TAIL, MerchantId
+from gateway.engine import incidents, operate, propose, quarantine
 from gateway.engine.accept import Acceptance, Request, accept
-from gateway.ports import Funding, Intake, Merchant
+from gateway.ports import Endpoint, Funding, Intake, Merchant
+from gateway.store.codec import micros
 from tests.proof.simulation.plan import Wish
 from tests.proof.simulation.world import CALL_PATIENCE_S, World
 
 MERCHANT_ID = MerchantId("m_sim")
 REVIEW_ABOVE_FEN = 190_000
 DEAD_WORDS = frozenset({"FAIL", "CANCELLED"})
+REJECTS = 0.2
+"""How often a checker says no."""
+LOOKED_INTO = timedelta(minutes=20)
+"""How long an incident is open before somebody has looked into it."""
 DEPOSIT_FEN = 100_000_000
 TOPUP_FEN = 30_000_000
 
@@ -54,6 +60,9 @@ class People:
         """They know nothing yet."""
         self.world = world
         self.merchant = merchant_of(world)
+        self.endpoint = Endpoint(
+            "we_sim", MERCHANT_ID, "https://sink.test", ("whsec_c2lt",), (), True, world.now()
+        )
         self.told: dict[int, str] = {}
         """Payout's number → the id its merchant was told."""
         self.refused: dict[int, str] = {}
@@ -102,6 +111,9 @@ class People:
     def _heard(self, wish: Wish, payout_id: str) -> None:
         known = self.told.setdefault(wish.number, payout_id)
         self.world.story.tell("merchant", wish.number, f"acknowledged as {payout_id}")
+        if self.world.plan.restores and known[-TAIL:] == payout_id[-TAIL:]:
+            # What a restore has forgotten comes back under the same references, not the same id.
+            known = self.told[wish.number] = payout_id
         if known != payout_id:
             self.world.broken("I5", wish.number, "one key was given two payouts")
         if self.world.number_of(payout_id) != wish.number:
@@ -176,6 +188,7 @@ class People:
             every_s = 600 if world.is_disturbed else 6 * 3600
             await asyncio.sleep(every_s * (0.5 + world.dice.next("watch")))
             await self.release_held()
+            await self._look_into_incidents()
             rate = world.plan.rate("certify")
             if world.is_disturbed and world.dice.next("certify") < rate / 6:
                 await self._certify()
@@ -184,34 +197,68 @@ class People:
         """Let go what a review held; what a channel contradicts stays with people."""
         rows = self.world.server.ask("SELECT id, reason FROM payouts WHERE state = 'held'")
         for payout_id, reason in rows:
-            if not str(reason).startswith("contradiction"):
+            if not str(reason).startswith(("contradiction", FROZEN)):
                 await self._call(lambda gw, one=payout_id: operate.release(gw, one, None, "ops"))
 
     async def _certify(self) -> None:
         """Two people declare a death, but only one that the institution itself confirms."""
         world = self.world
         rows = world.server.ask(
-            "SELECT a.payout_id, a.channel, a.reference, p.version FROM attempts AS a "
-            "JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id "
-            "WHERE a.state IN ('in_doubt', 'pending') ORDER BY a.reference"
+            "SELECT payout_id, channel, reference FROM attempts "
+            "WHERE state IN ('in_doubt', 'pending') ORDER BY reference"
         )
         kinds = {seat.name: seat.kind for seat in world.plan.seats}
-        for payout_id, channel, reference, version in rows:
+        for payout_id, channel, reference in rows:
             word = world.institution(kinds[channel]).status_of(channel, reference)
             if word in DEAD_WORDS:
-                answer = await self._call(
-                    lambda gw, one=payout_id, seen=version: operate.certify(
-                        gw,
-                        one,
-                        version=seen,
-                        reason=Reason.RAIL_DOWN,
-                        evidence="the bank's letter",
-                        maker="wang",
-                        checker="zhao",
-                    )
-                )
-                number = world.number_of(payout_id)
-                world.story.fault("certify", "people", number, _named(answer))
+                await self._two_people(payout_id, world.number_of(payout_id))
+
+    async def _two_people(self, payout_id: str, number: int) -> None:
+        """A maker proposes; a checker decides a while later on what was proposed, and no more."""
+        world = self.world
+        proposed = await self._call(
+            lambda gw: propose.propose(
+                gw,
+                payout_id,
+                reason=Reason.RAIL_DOWN,
+                evidence="the bank's letter",
+                evidence_sha256=None,
+                actor="key-of-wang",
+                person="Wang",
+            )
+        )
+        world.story.fault("certify", "people", number, f"proposed: {_named(proposed)}")
+        alone = world.dice.next("alone") < world.plan.rate("certify_alone")
+        who = "ｗａｎｇ " if alone else "Zhao"
+        await asyncio.sleep(900 * world.dice.next("checker") ** 3)
+        if not alone and world.dice.next("rejects") < REJECTS:
+            answer = await self._call(
+                lambda gw: propose.reject(gw, payout_id, note="?", actor="key-of-zhao", person=who)
+            )
+            world.story.tell("people", number, f"rejected: {_named(answer)}")
+            return
+        answer = await self._call(
+            lambda gw: propose.approve(gw, payout_id, actor="another-key", person=who)
+        )
+        world.story.tell("people", number, f"approved by {who}: {_named(answer)}")
+        if alone:
+            world.story.fault("certify_alone", "people", number, _named(answer))
+            if not isinstance(answer, Exception):
+                world.broken("I20", number, "one person certified a death with two keys")
+
+    async def _look_into_incidents(self) -> None:
+        """Release what has been open for a while; what it contradicts stays with people."""
+        world = self.world
+        patience = micros(world.now() - LOOKED_INTO)
+        rows = world.server.ask(
+            "SELECT id FROM incidents WHERE released_at IS NULL AND opened_at < ? ORDER BY id",
+            (patience,),
+        )
+        for (incident_id,) in rows:
+            answer = await self._call(
+                lambda gw, one=incident_id: incidents.release(gw, one, "looked into", "ops")
+            )
+            world.story.tell("people", 0, f"incident {incident_id} released: {_named(answer)}")
 
     async def pause_channels(self) -> None:
         """Now and then an operator takes a channel out for a while."""
@@ -227,9 +274,32 @@ class People:
             await asyncio.sleep(900 * world.dice.next("paused"))
             await self._switch(seat.name, "active")
 
-    async def make_good(self) -> None:
-        """After the disturbances: channels on, floats full."""
+    async def ask_again(self) -> None:
+        """After a restore merchants miss what they were told, and ask for it again."""
         world = self.world
+        known = {str(row[0]) for row in world.server.ask("SELECT id FROM payouts")}
+        for wish in world.plan.wishes:
+            if wish.number in self.told and self.told[wish.number] not in known:
+                world.story.tell("merchant", wish.number, "misses it and asks again")
+                await self._ask(wish, self._request(wish))
+
+    async def vouch(self) -> None:
+        """Two people vouch for every channel, so that a quarantine need not last until morning."""
+        world = self.world
+        await asyncio.sleep(900 + 2700 * world.dice.unit("vouch"))
+        for seat in world.plan.seats:
+            for who in ("Wang", "Zhao"):
+                answer = await self._call(
+                    lambda gw, name=seat.name, who=who: quarantine.release(gw, name, "asked", who)
+                )
+                world.story.tell("people", 0, f"{who} vouches for {seat.name}: {_named(answer)}")
+
+    async def make_good(self) -> None:
+        """After the disturbances: channels on, floats full, nothing missed."""
+        world = self.world
+        if world.plan.restores:
+            await self.ask_again()
+            world.loop.create_task(self.vouch())
         for seat in world.plan.seats:
             await self._until_done(
                 lambda gw, name=seat.name: operate.switch_channel(gw, name, "active", "over", "ops")

@@ -26,6 +26,7 @@ FAULTS: Mapping[str, tuple[float, float, str]] = {
     "read_refused": (0.001, 0.03, "a read fails"),
     "store_slow": (0.01, 0.2, "the database takes up to ten seconds"),
     "disk_full": (0.001, 0.01, "disk full or I/O error on commit: this process must stop"),
+    "restore": (1, 1, "an old copy of the database is put back, once, with all replicas stopped"),
     # The network to the institutions: per request.
     "refused": (0.01, 0.3, "connection refused"),
     "connect_timeout": (0.01, 0.2, "no connection within the time allowed"),
@@ -70,10 +71,17 @@ FAULTS: Mapping[str, tuple[float, float, str]] = {
     "statement_extra": (0.05, 0.3, "a line for money that never moved"),
     "statement_missing": (0.02, 0.2, "a line is left out"),
     "statement_double": (0.02, 0.2, "a line stands there twice"),
+    # The merchant's receiver of webhooks: per try. Any of them switches webhooks on.
+    "hook_lost": (0.02, 0.6, "a webhook never arrives"),
+    "hook_late": (0.02, 0.5, "it arrives after its sender has given up, up to ten minutes"),
+    "hook_unacknowledged": (0.02, 0.6, "it arrives, its acknowledgement does not"),
+    "hook_5xx": (0.02, 0.6, "the receiver answers 503 and has not kept it"),
+    "hook_gone": (0.001, 0.02, "the receiver answers 410: it wants no more"),
     # People and money.
     "cancel": (0.05, 0.4, "somebody cancels, at any moment"),
     "channel_paused": (0.5, 4, "an operator pauses a channel for a while (per hour)"),
     "certify": (2, 12, "two people certify a death the bank confirms (per hour)"),
+    "certify_alone": (0.2, 0.9, "the checker is the maker with another key"),
     "same_key": (0.05, 0.5, "a merchant sends one request several times, at once and later"),
     "other_body": (0.02, 0.3, "a key is used again with another body"),
     "short_float": (1, 1, "an account begins with too little money"),
@@ -83,8 +91,21 @@ FAULTS: Mapping[str, tuple[float, float, str]] = {
 RICH_FEN = 20_000_000
 """More than all payouts of a run together."""
 
+PAYOUTS = (3, 4, 5, 5, 6, 6, 8, 8, 10, 20)
+"""How many a run has. Few: what breaks is nearly always one payout under a rare meeting of faults,
+and a second of CPU meets more of them in many small worlds than in one large one."""
+
+STRICT_SHARE = 0.35
+"""Of the runs, in which one account is strict."""
+AUDITED_SHARE = 0.15
+WEBHOOK_SHARE = 0.25
+"""Of the runs, in which the audit log is kept, and in which webhooks may go wrong: both cost time
+and change nothing else."""
 LIES = frozenset({"lie_rejected", "lie_failed"})
 """What no protocol can see through at once: here the promise is that it is found out later."""
+HOOKS = frozenset({"hook_lost", "hook_late", "hook_unacknowledged", "hook_5xx", "hook_gone"})
+RARE = {"lie_rejected": 4, "lie_failed": 4, "restore": 8}
+"""How many times rarer than others: lies weaken what can be judged, a quarantine takes much CPU."""
 CARRIERS_OF_TRUTH = frozenset({"statement_missing", "statement_late"})
 """A lie may be found out by statements; a run that lies does not also suppress these."""
 
@@ -104,6 +125,8 @@ class Seat:
     kind: str
     flat_fen: int
     balance_fen: int
+    is_strict: bool = False
+    """Refuses what was signed long ago, so that its silence may prove something (C5, C6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +157,8 @@ class Plan:
     wishes: tuple[Wish, ...]
     disturbed_s: float
     faults: Mapping[str, float] = field(default_factory=dict)
+    audited: bool = False
+    """Whether the audit log is kept, signed and checked at the end."""
 
     def rate(self, kind: str) -> float:
         """How often a kind of fault strikes; 0 when it is off."""
@@ -146,6 +171,16 @@ class Plan:
             faults={name: rate for name, rate in self.faults.items() if name != kind},
             wishes=tuple(wish for wish in self.wishes if wish.number not in numbers),
         )
+
+    @property
+    def webhooks(self) -> bool:
+        """Whether the merchant wants webhooks: elsewhere they would only cost time."""
+        return not self.faults.keys().isdisjoint(HOOKS)
+
+    @property
+    def restores(self) -> bool:
+        """Whether an old copy of the database is put back."""
+        return "restore" in self.faults
 
     @property
     def lies(self) -> bool:
@@ -169,9 +204,17 @@ def plan_of(seed: int) -> Plan:
         for index, kind in enumerate(kinds)
     )
     disturbed_s = chance.choice((120.0, 600.0, 1800.0, 5400.0))
-    count = chance.choice((10, 10, 10, 12, 12, 14, 16, 20, 24, 40))
+    count = chance.choice(PAYOUTS)
+    if "restore" in faults:
+        count = min(count, 4)
     rails = ["alipay", "card"] + (["wechat"] if "wechat_pay" in kinds else [])
     wishes = tuple(_wish(chance, number, disturbed_s, rails) for number in range(1, count + 1))
+    if chance.random() < STRICT_SHARE:
+        strict = chance.randrange(len(seats))
+        seats = tuple(replace(seat, is_strict=index == strict) for index, seat in enumerate(seats))
+    audited = chance.random() < AUDITED_SHARE
+    if chance.random() >= WEBHOOK_SHARE:
+        faults = {kind: rate for kind, rate in faults.items() if kind not in HOOKS}
     return Plan(
         seed,
         chance.choice(STARTS),
@@ -180,6 +223,7 @@ def plan_of(seed: int) -> Plan:
         wishes,
         disturbed_s,
         faults,
+        audited=audited,
     )
 
 
@@ -187,7 +231,7 @@ def _swarm(chance: random.Random) -> dict[str, float]:
     share = chance.choice((0.1, 0.25, 0.4))
     faults = {}
     for kind, (low, high, _) in FAULTS.items():
-        wanted = share / 4 if kind in LIES else share
+        wanted = share / RARE.get(kind, 1)
         rate = low * (high / low) ** chance.random()
         if chance.random() < wanted:
             faults[kind] = rate

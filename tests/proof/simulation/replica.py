@@ -8,7 +8,7 @@ committed.
 import asyncio
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,10 @@ from policies.policy import Policy
 from tests.channels.wechat_pay import platform
 from tests.proof.simulation import keys
 from tests.proof.simulation.dice import Dice
+from tests.proof.simulation.duties import Duties
 from tests.proof.simulation.institutions import HOSTS, NOTIFY_BASE, app_id, mchid, user_id
 from tests.proof.simulation.loop import Process
+from tests.proof.simulation.mischief import STRICT
 from tests.proof.simulation.network import Wire
 from tests.proof.simulation.plan import Plan, Seat
 from tests.proof.simulation.server import Link
@@ -116,6 +118,7 @@ class Replica:
     process: Process | None = None
     gateway: Gateway | None = None
     worker: NappingWorker | None = None
+    duties: Duties | None = None
     link: Link | None = None
     wires: tuple[Wire, ...] = ()
     is_serving: bool = False
@@ -136,7 +139,7 @@ class Replica:
             return
         self.around.story.tell(process.name, 0, "dies")
         self.is_serving = False
-        self.gateway = self.worker = None
+        self.gateway = self.worker = self.duties = None
         self.around.loop.kill(process)
         self.around.died(process)
 
@@ -169,7 +172,16 @@ class Replica:
             poll_s=POLL_S,
             exclusive=self.plan.replicas == 1,
         )
+        duties = self.duties = Duties(self.around, process, gateway, worker)
+        while True:
+            try:
+                await duties.begin()
+            except StoreError:
+                await asyncio.sleep(1)
+            else:
+                break
         self.is_serving = True
+        duties.start()
         statements = asyncio.create_task(self._statements(gateway))
         try:
             await worker.run()
@@ -179,6 +191,7 @@ class Replica:
             self.around.broken("defect", 0, f"{process.name} ended: {error!r}")
         finally:
             statements.cancel()
+            duties.stop()
             self.is_serving = False
         # Outside the process: whoever watches it sees that it has ended.
         self.around.loop.after(0, self.around.left, self, process)
@@ -204,6 +217,8 @@ class Replica:
                 channel = build_alipay(seat.name, _alipay(seat), terms, self.clock.now)
             else:
                 channel = build_wechat_pay(seat.name, _wechat(seat), terms, self.clock.now)
+            if seat.is_strict:
+                channel._traits = replace(channel.traits, profile=STRICT, resend=None)
             wire = channel._transport = self.around.wire(process, seat.name)
             wires.append(wire)
             channels[seat.name] = channel

@@ -134,6 +134,8 @@ async def _endow(world: World, people: People) -> None:
     merchant = people.merchant
     await store.add_merchant(merchant, "sim")
     await store.post(funded(merchant.id, Currency.CNY, DEPOSIT_FEN), "deposit", "d", "sim")
+    if plan.webhooks:
+        await store.put_endpoint(people.endpoint, "sim")
     today = (world.now() + timedelta(hours=8)).date()
     for seat in plan.seats:
         posting = topped_up(seat.name, Currency.CNY, seat.balance_fen)

@@ -6,7 +6,7 @@ time, loses requests and acknowledgements, and turns away its process when a dis
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 
 from gateway.domain.errors import GatewayError
-from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
+from gateway.ports import CommitUnknownError, Position, StoreBrokenError, StoreError
 from gateway.store.database import (
     ClosedError,
     Group,
@@ -35,6 +35,13 @@ from tests.proof.simulation.story import Story
 Outcome = Returned | Exception
 
 QUERIES = Queries("sqlite")
+_DUE = "SELECT due_at, id FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at, id"
+_OWED = (
+    "SELECT due_at, payout_id, endpoint_id, MIN(seq) FROM deliveries WHERE state = 'due' "
+    "GROUP BY payout_id, endpoint_id ORDER BY due_at"
+)
+"""The first of each lane, with its own moment: the others wait for it."""
+_WATCHED = "SELECT MIN(due_at) FROM watches"
 
 
 @cache
@@ -67,6 +74,51 @@ class Server:
         self._execute = connection.cursor().execute
         self.queries = QUERIES
         self.on_commit: Callable[[], None] = lambda: None
+        self.commits = 0
+        """How many there have been."""
+        self.era = 0
+        """How often it was put back."""
+        self._due: list[tuple[Any, ...]] | None = None
+        self._watched: int | None = None
+        self._owed: list[tuple[Any, ...]] | None = None
+
+    def next_delivery(self, busy: Collection[tuple[str, str]]) -> int | None:
+        """When the next webhook of a payout and endpoint not among `busy` falls due (µs)."""
+        owed = self._owed
+        if owed is None:
+            owed = self._owed = self._execute(_OWED).fetchall()
+        return next((row[0] for row in owed if row[1:3] not in busy), None)
+
+    def copy(self) -> bytes:
+        """Everything committed so far."""
+        return _connection().serialize("main")
+
+    def put_back(self, image: bytes) -> None:
+        """Replace everything by an earlier copy; what is still on its way comes too late."""
+        _connection().deserialize("main", image)
+        self.era += 1
+        self.commits += 1
+        self._due = self._owed = None
+
+    def position(self) -> Position:
+        """How far it has come."""
+        ((installation, feed, attempts),) = self.ask(self.queries["position"].text)
+        return Position(installation, feed, attempts)
+
+    def commit_of(self, era: int, units: Sequence[Unit]) -> None:
+        """Commit what comes late, unless the database is another one by now."""
+        if era == self.era:
+            self.commit(units)
+
+    def next_due(self, watches: bool, busy: Collection[str]) -> int | None:
+        """When the next payout that is not among `busy`, or the next watch, falls due (µs)."""
+        due = self._due
+        if due is None:
+            due = self._due = self._execute(_DUE).fetchall()
+            self._watched = self._execute(_WATCHED).get
+        if watches:
+            return self._watched
+        return next((due_at for due_at, payout_id in due if payout_id not in busy), None)
 
     def read(self, query: Query, params: Params) -> Rows:
         """Rows of what is committed."""
@@ -97,6 +149,8 @@ class Server:
             execute("ROLLBACK")
             raise
         execute("COMMIT")
+        self.commits += 1
+        self._due = self._owed = None
         self.on_commit()
         return outcomes
 
@@ -143,6 +197,7 @@ class Link:
         self._plan = plan
         self._story = story
         self._dice = Dice(plan.seed, f"store/{process.name}")
+        self._draw = self._dice.stream("delay")
         self._waiting: list[tuple[Unit, asyncio.Future[Returned]]] = []
         self._broken: str | None = None
         self._closed = False
@@ -166,7 +221,7 @@ class Link:
     async def read(self, query: Query, params: Params) -> Rows:
         """Read from some committed state between now and the answer."""
         self._check()
-        delay, early = self._delay(), self._dice.next("early") < 0.5
+        delay, early = self._delay(), self._draw() < 0.5
         rows = self._server.read(query.given(params), params) if early else None
         await asyncio.sleep(delay)
         self._check()
@@ -193,12 +248,14 @@ class Link:
 
     def _delay(self) -> float:
         if self._strikes("store_slow"):
-            return self._dice.next("slow") * 10
-        return 0.0003 + self._dice.next("delay") * 0.003
+            return self._draw() * 10
+        return 0.0003 + self._draw() * 0.003
 
     def _strikes(self, kind: str) -> bool:
-        rate = self._plan.rate(kind)
-        if not rate or not self.is_disturbed or self._dice.next(kind) >= rate:
+        if not self.is_disturbed:
+            return False
+        rate = self._plan.faults.get(kind)
+        if rate is None or self._draw() >= rate:
             return False
         self._story.fault(kind, self._process.name, 0)
         return True
@@ -215,7 +272,8 @@ class Link:
         elif self._strikes("commit_late_unknown"):
             self._answer(group, _nobody_knows(group))
             units = [unit for unit, _ in group]
-            self._loop.after(self._dice.next("late") * 30, self._server.commit, units)
+            late_s, era = self._dice.next("late") * 30, self._server.era
+            self._loop.after(late_s, self._server.commit_of, era, units)
         elif self._strikes("disk_full"):
             self._broken = "disk full"
             self._answer(group, [StoreBrokenError(self._broken)] * len(group))

@@ -4,18 +4,27 @@ Faults have ended and days have passed. Every payout must now be at rest, or be 
 people with a reason; what it says must be what the bank knows; what was acknowledged must be there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
+from gateway.domain.checkpoint import Verifier
 from gateway.domain.ledger import Book
 from gateway.domain.payout import AttemptState, Payout, PayoutState
+from gateway.engine.audit import Auditor
+from gateway.engine.verify import verify
+from gateway.ports import Observer
 from gateway.store import SqlStore, Vault, webhook_payload
+from gateway.store.codec import micros
+from tests.proof.simulation.duties import ORIGIN, SIGNER
 from tests.proof.simulation.people import People
-from tests.proof.simulation.replica import KEK
+from tests.proof.simulation.replica import KEK, Witness
 from tests.proof.simulation.server import Link
 from tests.proof.simulation.world import World
 
 P = PayoutState
 AT_REST = frozenset({P.PAID, P.SETTLED, P.RETURNED, P.FAILED, P.CANCELLED})
+YOUNG = timedelta(hours=1)
+"""Events of the last hour may still be on their way."""
 WITH_PEOPLE = frozenset({P.PARKED, P.HELD})
 
 
@@ -25,11 +34,14 @@ class Verdict:
 
     world: World
     people: People
+    observer: Observer = field(init=False)
+    _incidents: set[str] = field(default_factory=set)
 
     async def judge(self) -> None:
         """Compare everything; what is wrong is told to the world."""
         world = self.world
         process = world.loop.born("judge")
+        self.observer = Witness(world, process)
         link = Link(world.server, world.loop, process, world.plan, world.story)
         link.is_disturbed = False
         clock = world.replicas[0].clock
@@ -46,10 +58,19 @@ class Verdict:
         for number, payout_id in sorted(self.people.told.items()):
             if payout_id not in known:
                 world.broken("lost", number, f"{payout_id} was acknowledged and is gone")
+        self._incidents = {str(one.payout_id) for one in await store.incidents(open_only=False)}
         broken_open = {str(one.payout_id) for one in await store.breaks()}
         for payout in known.values():
             self._payout(payout, broken_open)
+        numbers = {world.number_of(payout_id) for payout_id in known}
+        for number in sorted(world.bank.paid.keys() - numbers):
+            if world.bank.net(number):
+                world.broken("lost", number, "the bank shows a payment of which we know nothing")
         self._events()
+        if world.plan.webhooks:
+            self._webhooks()
+        if world.plan.audited:
+            await self._log(store)
         await self._floats(store, known)
 
     # --- One payout ---
@@ -70,6 +91,8 @@ class Verdict:
             world.broken("I8", number, f"{told}, and the bank shows {net} payments")
         if payout.state is P.HELD and net != 0 and not seen:
             world.broken("I8", number, f"{told}, and the bank shows {net} payments")
+        if contradicted and payout.id not in self._incidents:
+            world.broken("I10", number, f"{told} is contradicted, and there is no incident")
         if payout.state in {P.PAID, P.SETTLED}:
             self._paid(payout, number, seen)
 
@@ -101,6 +124,40 @@ class Verdict:
             number = self.world.number_of(str(payout_id))
             told = f"version {version}, {count} events, the last is {last}"
             self.world.broken("I9", number, told)
+
+    def _webhooks(self) -> None:
+        """I14: every event was delivered at least once, or is a dead letter; none just vanished."""
+        world = self.world
+        rows = world.server.ask(
+            "SELECT e.payout_id, e.seq, e.at, d.id, d.state FROM events e LEFT JOIN deliveries d "
+            "ON d.payout_id = e.payout_id AND d.seq = e.seq"
+        )
+        young = micros(world.now() - YOUNG)
+        for payout_id, seq, at, delivery, state in rows:
+            number, came = world.number_of(payout_id), world.sink.received.get((payout_id, seq))
+            if delivery is None and not world.sink.is_gone:
+                world.broken("I14", number, f"event {seq} is owed to nobody")
+            elif state == "due" and at < young:
+                world.broken("I14", number, f"event {seq} is neither delivered nor a dead letter")
+            elif state == "dead" and not world.sink.is_gone:
+                world.broken("I14", number, f"event {seq} was given up after so few days")
+            elif state == "delivered" and not came:
+                world.broken("I14", number, f"event {seq} is said to be delivered and never came")
+            elif came and len(came) > 1 and not world.plan.restores:
+                world.broken("I14", number, f"event {seq} came under {len(came)} ids")
+
+    async def _log(self, store: SqlStore) -> None:
+        """I22: the log covers everything, and it all computes again, from the rows up."""
+        notary = self.world.notary
+        auditor = Auditor(
+            store, self.world.replicas[0].clock, self.observer, SIGNER, notary, [notary]
+        )
+        await auditor.catch_up()
+        if await auditor.checkpoint(now=True) is None:
+            self.world.broken("I22", 0, "the log does not continue what was signed before")
+        report = await verify(store, Verifier(ORIGIN, (SIGNER.public_key,)), notary.notes)
+        for finding in report.findings:
+            self.world.broken("I22", 0, f"{finding.flaw}: {finding.message}")
 
     async def _floats(self, store: SqlStore, known: dict[str, Payout]) -> None:
         """Where nothing is open, our float is what lies at the bank."""

@@ -5,34 +5,40 @@ Judges nothing but what must hold at every single moment; the rest is `verdict`'
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from gateway.domain.payout import Armed, AttemptState, Payout, Resent
+from gateway.domain.certify import CHANNELS_WORD
+from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.engine import notices
 from gateway.engine.gateway import Gateway
-from gateway.ports import Change
+from gateway.ports import Change, Position
 from gateway.store.codec import micros
 from simulators.kernel import Push
 from tests.proof.simulation.bank import Bank
 from tests.proof.simulation.dice import Dice
+from tests.proof.simulation.duties import Notary
 from tests.proof.simulation.institutions import HOSTS, Institution
 from tests.proof.simulation.loop import Process, SeededLoop
-from tests.proof.simulation.mischief import Mischief
+from tests.proof.simulation.mischief import STRICT, Mischief
 from tests.proof.simulation.network import Network, Wire
 from tests.proof.simulation.plan import Plan
 from tests.proof.simulation.replica import Replica, ReplicaClock
 from tests.proof.simulation.server import Link, Server
+from tests.proof.simulation.sink import Sink
 from tests.proof.simulation.story import Story
-from tests.proof.simulation.worker import POLL_S
+from tests.proof.simulation.worker import Awaits
 
 T = TypeVar("T")
 
+DECIDING_S = 120.0
+"""No decision is older than this when it is committed."""
 NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
-NAP_MAX_S = 6 * 3600.0
+FRESH_S = 2 * 3600.0
+NAP_MAX_S = 30 * 86400.0
 STATEMENT_HOURS = (10.1, 22.1)
 """Beijing time at which gateways look for statements."""
 
@@ -55,6 +61,7 @@ class World:
         self.plan = plan
         self.loop = loop
         self.dice = Dice(plan.seed, "world")
+        self._start = plan.start.astimezone(UTC)
         self.story = Story(plan.start, loop.time, keeps)
         self.bank = Bank(self.story)
         self.bank.on_double = self._paid_again
@@ -64,7 +71,14 @@ class World:
         self.network.about = self.about
         self.network.ours = self._ours
         self.network.check = self._may_leave
+        self.network.too_old = self._too_old
         self.is_disturbed = True
+        self.sink = Sink(self)
+        self.notary = Notary()
+        self.mark: Position | None = None
+        """How far the database was known to be, outside the database."""
+        self.is_fresh = False
+        """Whether the database was put back lately."""
         self.violations: list[Violation] = []
         self.incidents: set[str] = set()
         """Payouts somebody was told to look at."""
@@ -72,13 +86,17 @@ class World:
             Replica(f"gw{index}", plan, self, ReplicaClock(self.now))
             for index in range(1, plan.replicas + 1)
         ]
+        self._frozen: dict[str, tuple[str, float]] = {}
+        """Open incidents that freeze: channel, and when we first saw it."""
         self._links: list[Link] = []
         self._wires: list[Wire] = []
         self.dead: list[Process] = []
         self._numbers: dict[str, int] = {}
         self._references: dict[tuple[str, str], int] = {}
+        self._signed_at: dict[str, datetime] = {}
+        """By digest."""
+        self._strict = frozenset(seat.name for seat in plan.seats if seat.is_strict)
         self._promised: dict[Process, Counter[str]] = {}
-        self._next_due: int | None = None
         self._build_institutions()
 
     def _build_institutions(self) -> None:
@@ -102,7 +120,7 @@ class World:
 
     def now(self) -> datetime:
         """What a right clock shows."""
-        return self.plan.start.astimezone(UTC) + timedelta(seconds=self.loop.time())
+        return self._start + timedelta(seconds=self.loop.time())
 
     def institution(self, kind: str) -> Institution:
         """The one of that kind."""
@@ -168,6 +186,24 @@ class World:
         if replica.process is None:
             replica.start()
 
+    def put_back(self, image: bytes) -> None:
+        """Stop everything, restore an old copy, start everything: it must notice by itself."""
+        mark = self.server.position()
+        for replica in self.replicas:
+            replica.kill()
+            self.loop.after(1 + self.dice.next("restart") * 300, self.revive, replica)
+        for link in self._links:
+            link.cut()
+        self._links.clear()
+        self.server.put_back(image)
+        self.mark = mark
+        self.notary.forget()
+        self.is_fresh = True
+        self.loop.after(FRESH_S, self._not_fresh)
+
+    def _not_fresh(self) -> None:
+        self.is_fresh = False
+
     def serving(self) -> list[Replica]:
         """Replicas that take calls, stopped ones included: nobody knows that they are stopped."""
         return [one for one in self.replicas if one.is_serving and one.gateway is not None]
@@ -200,16 +236,29 @@ class World:
 
     # --- Naps ---
 
-    def wake_at(self, gateway: Gateway, *, polls: bool) -> float:
-        """When a worker that has nothing to do looks again."""
-        now = self.loop.time()
-        if not polls:
-            return now + (1 + self.dice.next("refresh") * 60 if self.is_disturbed else NAP_MAX_S)
-        if self._next_due is None:
-            return now + NAP_MAX_S
-        wait_s = (self._next_due - micros(gateway.clock.now())) / 1_000_000
-        jitter = POLL_S * (0.1 + 0.9 * self.dice.next("poll"))
-        return now + min(max(wait_s, 0.0) + jitter, NAP_MAX_S)
+    def jitter(self, awaits: Awaits, pause_s: float) -> float:
+        """How much later than it could a worker's loop looks again."""
+        if awaits is Awaits.CHANGES:
+            return pause_s + self.dice.next("refresh") * (60 if self.is_disturbed else 1800)
+        return pause_s * (0.1 + 0.9 * self.dice.next("poll"))
+
+    def idle_s(
+        self, awaits: Awaits, gateway: Gateway, busy: Collection[PayoutId], counted: int
+    ) -> float:
+        """How long a worker's loop would find nothing, as things stand.
+
+        `counted`: how many commits there were when it last began to count.
+        """
+        if awaits is Awaits.CHANGES:
+            return NAP_MAX_S if counted == self.server.commits else 0.0
+        due_at = self.server.next_due(awaits is Awaits.WATCHES, busy)
+        return self.wait_s(due_at, micros(gateway.clock.now()))
+
+    def wait_s(self, due_at: int | None, now: int) -> float:
+        """Seconds from one moment to another, both in µs; very long to None."""
+        if due_at is None:
+            return NAP_MAX_S
+        return min(max((due_at - now) / 1_000_000, 0.0), NAP_MAX_S)
 
     def rouse(self) -> None:
         """Something happened that every worker should see."""
@@ -242,11 +291,16 @@ class World:
             told = f"{event.kind} ({change.actor}) → {payout.state}"
             self.story.tell(process.name, number, told)
             if isinstance(event, Armed):
+                self._not_frozen(payout, number)
                 self._references[event.attempt.channel, event.attempt.reference] = number
                 self._promised.setdefault(process, Counter())[event.attempt.digest] += 1
+                self._signed_at[event.attempt.digest] = event.attempt.signed_at
             elif isinstance(event, Resent):
                 self._promised.setdefault(process, Counter())[event.digest] += 1
-            elif event.kind in {"contradicted", "parked"}:
+            elif event.kind == "contradicted":
+                self._freezes()
+                self.incidents.add(payout.id)
+            elif event.kind == "parked":
                 self.incidents.add(payout.id)
         self._judge(payout, number)
 
@@ -285,6 +339,42 @@ class World:
             if earlier.state is not AttemptState.DEAD or earlier.certificate is None:
                 self.broken("I2", number, f"attempt {earlier.number} has a successor and no proof")
 
+    def _too_old(self, account: str, digest: str) -> bool:
+        """A strict account measures the age of what was signed, by its own right clock."""
+        signed_at = self._signed_at.get(digest)
+        if account not in self._strict or signed_at is None:
+            return False
+        return abs(self.now() - signed_at).total_seconds() > (STRICT.acceptance_window_s or 0)
+
+    def _not_frozen(self, payout: Payout, number: int) -> None:
+        """I10: nothing leaves a channel on its word while an incident there is open.
+
+        Not judged where a process stands still between its decision and its commit.
+        """
+        words = {
+            one.channel
+            for one in payout.attempts[:-1]
+            if one.certificate is not None and one.certificate.kind in CHANNELS_WORD
+        }
+        if not words or "pause" in self.plan.faults:
+            return
+        for channel, since in self._freezes().items():
+            if channel in words and self.loop.time() - since > DECIDING_S:
+                self.broken("I10", number, f"it left {channel} whose failover is frozen")
+
+    def _freezes(self) -> dict[str, float]:
+        """Frozen channels, and since when we know: stored times are those of clocks that err."""
+        rows = self.server.ask(
+            "SELECT id, channel FROM incidents WHERE freezes = 1 AND released_at IS NULL"
+        )
+        known, self._frozen = self._frozen, {}
+        for incident_id, channel in rows:
+            self._frozen[incident_id] = known.get(incident_id, (channel, self.loop.time()))
+        since: dict[str, float] = {}
+        for channel, at in self._frozen.values():
+            since[channel] = min(at, since.get(channel, at))
+        return since
+
     def _may_leave(self, process: Process, account: str, reference: str, digest: str) -> None:
         """I3 and I4: armed, committed, acknowledged to this process; one commit, one send."""
         promised = self._promised.get(process, Counter())
@@ -294,10 +384,11 @@ class World:
         promised[digest] -= 1
 
     def _committed(self) -> None:
-        ((self._next_due,),) = self.server.ask("SELECT MIN(due_at) FROM payouts")
         for replica in self.replicas:
             if replica.worker is not None:
                 replica.worker.look_again()
+            if replica.duties is not None:
+                replica.duties.look_again()
 
     # --- Notices ---
 

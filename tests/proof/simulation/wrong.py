@@ -6,14 +6,14 @@ They replace one rule of the engine for as long as the context lasts, and never 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 from channels.contract import Absent, Reason, Rejected, Unknown
-from channels.contract import Instruction as _Instruction
-from gateway.domain import certify
+from gateway.domain import certify, silence
 from gateway.domain.payout import Armed, Source
-from gateway.engine import dispatch, inquire
+from gateway.engine import deliver, dispatch, inquire, operate, propose, quarantine
 from gateway.engine.accept import instruction_of
 from gateway.engine.record import move as real_move
 from gateway.store.queries import Queries, Query
@@ -25,26 +25,26 @@ Patch = tuple[object, str, Any]
 
 
 def _timeout_is_rejected() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *rest: Any) -> Any:
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *more: Any) -> Any:
         if isinstance(outcome, Unknown) and source is Source.SEND:
             outcome = Rejected(Reason.RAIL_DOWN, "timeout")
-        return certify.events_of(payout, attempt, outcome, source, *rest)
+        return certify.events_of(payout, attempt, outcome, source, *more)
 
     return [(dispatch, "events_of", judged)]
 
 
 def _absence_is_death() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *rest: Any) -> Any:
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *more: Any) -> Any:
         if isinstance(outcome, Absent):
             outcome = Rejected(Reason.RAIL_DOWN, "absent")
-        return certify.events_of(payout, attempt, outcome, source, *rest)
+        return certify.events_of(payout, attempt, outcome, source, *more)
 
     return [(dispatch, "events_of", judged)]
 
 
 def _resend_rejected_is_death() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *rest: Any) -> Any:
-        return certify.events_of(payout, replace(attempt, sends=1), outcome, source, *rest)
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *more: Any) -> Any:
+        return certify.events_of(payout, replace(attempt, sends=1), outcome, source, *more)
 
     return [(dispatch, "events_of", judged)]
 
@@ -88,20 +88,12 @@ def _post_is_retried() -> list[Patch]:
 
 
 def _new_reference_on_resend() -> list[Patch]:
-    real = instruction_of
+    def renamed(told: Any, **changes: Any) -> Any:
+        if "reference" in changes:
+            changes["reference"] = changes["reference"][:-1] + "Z"
+        return replace(told, **changes)
 
-    def told(*given: Any, number: int = 1, **more: Any) -> _Instruction:
-        return real(*given, number=number, **more)
-
-    async def resend(gateway: Any, payout: Any, attempt: Any) -> Any:
-        def renamed(*given: Any, number: int = 1, **more: Any) -> _Instruction:
-            return told(*given, number=number + 1000 * attempt.sends, **more)
-
-        with mock.patch.object(dispatch, "instruction_of", renamed):
-            # Only until the request is built; another payout built meanwhile errs just as much.
-            return await dispatch.resend(gateway, payout, attempt)
-
-    return [(inquire, "resend", resend)]
+    return [(dispatch, "replace", renamed)]
 
 
 def _no_version_guard() -> list[Patch]:
@@ -118,6 +110,47 @@ def _no_version_guard() -> list[Patch]:
     return [(server, "QUERIES", queries)]
 
 
+def _freeze_is_ignored() -> list[Patch]:
+    async def nothing(_gateway: Any, _payout: Any) -> None:
+        return None
+
+    async def as_said(_gateway: Any, _payout: Any, _attempt: Any, events: Any) -> Any:
+        return events
+
+    return [(dispatch, "held_back_by", nothing), (dispatch, "_unfrozen", as_said)]
+
+
+def _silence_counts_at_once() -> list[Patch]:
+    def wait_of(profile: Any) -> timedelta | None:
+        return None if profile.acceptance_window_s is None else timedelta(seconds=3)
+
+    return [(silence, "wait_of", wait_of)]
+
+
+def _delivered_before_it_is() -> list[Patch]:
+    real = deliver.Courier._ask
+
+    async def ask(courier: Any, endpoint: Any, delivery: Any) -> Any:
+        answer = await real(courier, endpoint, delivery)
+        return deliver.Answer(204) if answer.status is None else answer
+
+    return [(deliver.Courier, "_ask", ask)]
+
+
+def _restore_goes_unnoticed() -> list[Patch]:
+    async def check(gateway: Any, _mark: Any) -> Any:
+        return await gateway.store.position()
+
+    return [(quarantine, "check_position", check)]
+
+
+def _one_person_is_two() -> list[Patch]:
+    def different(_one: str, _other: str) -> bool:
+        return False
+
+    return [(propose, "same_person", different), (operate, "same_person", different)]
+
+
 WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "a timeout is taken for a refusal": _timeout_is_rejected,
     "not found is taken for dead": _absence_is_death,
@@ -126,6 +159,11 @@ WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "the POST is retried": _post_is_retried,
     "a resend gets a new reference": _new_reference_on_resend,
     "no version guard": _no_version_guard,
+    "a frozen channel's word still counts": _freeze_is_ignored,
+    "a webhook without an answer counts as delivered": _delivered_before_it_is,
+    "silence counts at once": _silence_counts_at_once,
+    "a restored database goes on as if nothing were": _restore_goes_unnoticed,
+    "one person may be two": _one_person_is_two,
 }
 
 
@@ -135,8 +173,24 @@ FOCUS: Mapping[str, Mapping[str, float]] = {
         "request_lost": 0.1,
         "refused_definite": 0.35,
     },
+    "a frozen channel's word still counts": {"lie_rejected": 0.3, "refused_definite": 0.3},
+    "a webhook without an answer counts as delivered": {"hook_lost": 0.3},
+    "silence counts at once": {"request_late": 0.5, "not_found": 0.4, "pause": 8},
+    "a restored database goes on as if nothing were": {"restore": 1, "refused_definite": 0.3},
+    "one person may be two": {
+        "certify": 12,
+        "certify_alone": 0.9,
+        "settle_fail": 0.6,
+        "settle_late": 0.2,
+        "notice_lost": 0.8,
+        "not_found": 0.4,
+    },
 }
 """Faults for rules that only a rare meeting of faults shows: then these, and no others, are on."""
+
+
+LONG_S = 5400.0
+"""Such a meeting may take its time."""
 
 
 @contextmanager
@@ -151,14 +205,26 @@ def in_force(name: str) -> Iterator[None]:
 def plan_for(name: str, seed: int) -> Plan:
     """What a seed means when it looks for this wrong rule."""
     plan = plan_of(seed)
-    return replace(plan, faults=FOCUS[name]) if name in FOCUS else plan
+    if name not in FOCUS:
+        return plan
+    stretch = LONG_S / plan.disturbed_s
+    return replace(
+        plan,
+        faults=FOCUS[name],
+        disturbed_s=LONG_S,
+        seats=tuple(replace(seat, is_strict="silence" in name) for seat in plan.seats),
+        wishes=tuple(replace(wish, at=wish.at * stretch) for wish in plan.wishes),
+    )
 
 
 def found_by(name: str, seeds: Iterable[int]) -> tuple[int, str] | None:
-    """The first seed that finds a wrong rule, and what it broke; None when none of them does."""
+    """The first seed that finds a wrong rule, and what it broke; None when none of them does.
+
+    A defect is no finding: a replacement that no longer fits the engine fails, too.
+    """
     with in_force(name):
         for seed in seeds:
-            first = run_plan(plan_for(name, seed)).first
-            if first is not None:
-                return seed, str(first)
+            for broken in run_plan(plan_for(name, seed)).violations:
+                if broken.rule != "defect":
+                    return seed, str(broken)
     return None
