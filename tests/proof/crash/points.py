@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import date, datetime
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -27,7 +28,11 @@ from channels.contract import (
     Prepared,
     StatementLine,
 )
+from gateway import wiring
+from gateway.audit import export
 from gateway.engine.worker import Worker
+from gateway.ports import Position
+from gateway.store import mark
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.store import SqlStore
 from tests.gateway.engine.doubles import Around
@@ -42,7 +47,18 @@ WRITES = (
     "notice_done",
     "keep_statement",
     "open_break",
+    "claim_watch",
+    "watched",
+    "keep_checkpoint",
+    "begin_quarantine",
+    "leap_feed",
+    "mark_rebuilt",
+    "end_quarantine",
+    "sequence",
 )
+
+SELDOM_WRITE = frozenset({"sequence"})
+"""Asked all the time and nearly always with nothing to write: only their commits are boundaries."""
 
 ANYWHERE = "*"
 """As a name: the n-th boundary of all, whatever it is."""
@@ -101,6 +117,7 @@ def instrument() -> None:
     for name in WRITES:
         _watch_write(name)
     _watch_commits()
+    _watch_files()
     _watch_wire()
     recover = Worker._recover
 
@@ -125,12 +142,14 @@ def _watch_write(name: str) -> None:
     async def watched(self: SqlStore, *arguments: Any, **more: Any) -> Any:
         label = _label(name, (*arguments, *more.values()))
         token = _doing.set(label)
-        hit(f"{label}: before")
+        if name not in SELDOM_WRITE:
+            hit(f"{label}: before")
         try:
             answer = await original(self, *arguments, **more)
         finally:
             _doing.reset(token)
-        hit(f"{label}: acknowledged")
+        if name not in SELDOM_WRITE:
+            hit(f"{label}: acknowledged")
         return answer
 
     setattr(SqlStore, name, watched)
@@ -175,6 +194,29 @@ def _watch_commits() -> None:
     SqliteDatabase._commit = committing  # type: ignore[method-assign]  # the same, watched
     SqliteDatabase._start = starting  # type: ignore[method-assign]  # the same, watched
     SqliteDatabase._prepare = preparing  # type: ignore[method-assign]  # the same, watched
+
+
+def _watch_files() -> None:
+    """Around the two files beside the database: how far it had come, and what was signed last."""
+    write_mark, sync, write = wiring.write_mark, mark.sync_folder, export.write
+
+    def marking(folder: Path, position: Position) -> None:
+        hit("mark: before")
+        write_mark(folder, position)
+        hit("mark: written")
+
+    def syncing(folder: Path) -> None:
+        hit("mark: renamed, not synced")
+        sync(folder)
+
+    def signing(file: Path, text: str) -> None:
+        hit("note: before")
+        write(file, text)
+        hit("note: written")
+
+    wiring.write_mark = marking
+    mark.sync_folder = syncing
+    export.write = signing
 
 
 def _watch_wire() -> None:

@@ -179,6 +179,7 @@ async def lived(
         await scene.play(here)
         await here.repeat()
         await here.until_over()
+        await here.sign()
         if point is None:
             here.life.seen = await here.boundaries()
         return judge(here, scene, await here.dump())

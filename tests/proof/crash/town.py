@@ -102,6 +102,8 @@ class Town:
         self.life = Life()
         self.control: str | None = None
         self.template = folder / "template.db"
+        self.run_folder = folder / "run"
+        """The database of the run, and what the gateway keeps beside it."""
         self.key = ""
         self.receiver_port = 0
         self.at_start: Mapping[str, int] = {}
@@ -136,10 +138,10 @@ class Town:
         self.world.reset()
         self.world.clock.set(START)
         self._tap()
-        for file in self.folder.glob("run.db*"):
-            file.unlink()
+        shutil.rmtree(self.run_folder, ignore_errors=True)
+        self.run_folder.mkdir()
         if not empty:
-            shutil.copyfile(self.template, self.folder / "run.db")
+            shutil.copyfile(self.template, self.run_folder / "run.db")
         await self._birth()
 
     async def end(self) -> None:
@@ -152,8 +154,8 @@ class Town:
             raise RuntimeError("no nursery")
         while True:
             order: dict[str, object] = {
-                "database": str(self.folder / "run.db"),
-                "folder": str(self.folder),
+                "database": str(self.run_folder / "run.db"),
+                "folder": str(self.run_folder),
                 "log": str(self.folder / "gateway.log"),
                 "control_socket": str(self.folder / "control"),
                 "ports": self._ports(),
@@ -297,6 +299,10 @@ class Town:
         await self.later(seconds=(morning - self.world.clock.now()).total_seconds())
         await self._say("statements")
         await self.rest()
+
+    async def sign(self) -> None:
+        """Have the audit log signed as it stands."""
+        await self._say("sign")
 
     async def dump(self) -> Mapping[str, Any]:
         """Everything in the gateway's store."""

@@ -52,6 +52,8 @@ def judge(town: Town, scene: Scene, held: Mapping[str, Any]) -> Verdict:
     _history(payouts, scene, found)
     _webhooks(town, payouts, found)
     found.wrong += held["audit"]
+    found.wrong += [f"the audit log: {one}" for one in held["log"]]
+    _incidents(payouts, held, found)
     _floats(town, held, found)
     return found
 
@@ -119,6 +121,15 @@ def _webhooks(town: Town, payouts: Mapping[str, Any], found: Verdict) -> None:
             for d in one["deliveries"]
             if d["state"] != "delivered"
         ]
+
+
+def _incidents(payouts: Mapping[str, Any], held: Mapping[str, Any], found: Verdict) -> None:
+    """I10: what contradicts the record waits for a person."""
+    told = {str(one["payout_id"]) for one in held["incidents"]}
+    for ref, one in payouts.items():
+        contradicted = any(event["kind"] == "contradicted" for event in one["events"])
+        if contradicted and one["id"] not in told:
+            found.wrong.append(f"{ref} is contradicted, and no incident says so")
 
 
 def _floats(town: Town, held: Mapping[str, Any], found: Verdict) -> None:
