@@ -70,8 +70,8 @@ def run(
 ) -> Result:
     """Die everywhere, and tell on the way.
 
-    Not `every`: what all scenes do alike is died at in one scene, and of two boundaries of one
-    write at which the store is the same, one is enough; every kind of boundary is among the rest.
+    Not `every`: each scene's own kinds of boundary, the first time and the last; what all scenes
+    do alike in one of them; and of two boundaries at which the store is the same, one.
     `twice`: and die once more, anywhere in the recovery.
     """
     began = time.monotonic()
@@ -97,9 +97,8 @@ async def _run(
         first.mkdir()
         async with town(first) as here:
             for name in names:
-                for point in await boundaries(here, name, result.failures):
-                    if not every and _is_said_already(name, point[0]):
-                        continue
+                points = await boundaries(here, name, result.failures)
+                for point in points if every else _chief(name, points):
                     second = (ANYWHERE, dice.randrange(1, 40)) if twice else None
                     todo.put_nowait((name, point, second))
             result.wrong += len(result.failures)
@@ -112,6 +111,16 @@ async def _run(
                     other.mkdir()
                     group.create_task(_work_elsewhere(other, todo, result, say))
     return result
+
+
+def _chief(scene: str, points: list[Point]) -> list[Point]:
+    """Every kind of boundary that the scene has for itself, the first time and the last."""
+    times = Counter(name for name, _ in points)
+    return [
+        (name, number)
+        for name, number in points
+        if number in {1, times[name]} and not _is_said_already(scene, name)
+    ]
 
 
 def _is_said_already(scene: str, name: str) -> bool:

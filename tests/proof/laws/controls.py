@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from unittest import mock
 
+from gateway.domain.audit import Deed
 from gateway.domain.payout import MerchantId, Payout
 from gateway.ports import Change
 from gateway.store import units
+from gateway.store.audit import Audit
 from gateway.store.database import Group
 from gateway.store.outbox import Outbox
 from gateway.store.payouts import Payouts
@@ -85,11 +88,38 @@ def _tally_forgotten() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _row_not_logged() -> Iterator[None]:
+    """Of several rows that wait to be logged, the first is passed over."""
+    to_log = Audit._to_log
+
+    async def careless(self: SqlStore, *given: Any) -> list[Deed]:
+        found = [*await to_log(self, *given)]
+        return found[1:] if len(found) > 1 else found
+
+    with mock.patch.object(SqlStore, "_to_log", careless):
+        yield
+
+
+@contextmanager
+def _spent_twice() -> Iterator[None]:
+    """A proposal that was decided makes another certificate."""
+    looked_after = Units._looked_after
+
+    def careless(self: Units, unit: Any, change: Change) -> None:
+        looked_after(self, unit, replace(change, approval=None))
+
+    with mock.patch.object(units.Units, "_looked_after", careless):
+        yield
+
+
 CONTROLS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
     "floors are not looked at": ("store", _no_guard),
     "a stale postponement goes through": ("store", _stale_writes),
     "the body of a repeated key is not compared": ("idempotency", _body_not_compared),
     "webhooks are sent again for anybody": ("store", _resend_for_anybody),
     "tallies only grow": ("store", _tally_forgotten),
+    "a row is never logged": ("incidents and log", _row_not_logged),
+    "a proposal is spent twice": ("incidents and log", _spent_twice),
 }
 """By what is broken: the machine that must find out, and how."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from tests.proof.laws.guard import GuardLaws
 from tests.proof.laws.intake import IdempotencyLaws
 from tests.proof.laws.shared import Counted
 from tests.proof.laws.store import StoreLaws
@@ -23,5 +24,6 @@ MACHINES: Mapping[str, tuple[type[RuleBasedStateMachine], bool]] = {
     "lifecycle and ledger": (Life, False),
     "store": (StoreLaws, True),
     "idempotency": (IdempotencyLaws, True),
+    "incidents and log": (GuardLaws, True),
 }
 """By name: the machine, and whether it needs a store."""

@@ -27,11 +27,13 @@ CONTROL_EXAMPLES = 100
 SHARES = (
     ("store", "postgres", 1),
     ("idempotency", "postgres", 1),
+    ("incidents and log", "postgres", 1),
+    ("incidents and log", "sqlite", 2),
     ("store", "sqlite", 3),
     ("idempotency", "sqlite", 1),
-    ("lifecycle and ledger", "", 8),
+    ("lifecycle and ledger", "", 16),
 )
-"""Machine, database, and how many tasks of every fourteen are its; the slowest begin."""
+"""Machine, database, and how many tasks of every twenty-five are its; the slowest begin."""
 
 Say = Callable[[str], None]
 
