@@ -198,7 +198,7 @@ def _watch_commits() -> None:
 
 def _watch_files() -> None:
     """Around the two files beside the database: how far it had come, and what was signed last."""
-    write_mark, sync, write = wiring.write_mark, mark.sync_folder, export.write
+    write_mark, sync, write = mark.write_mark, mark.sync_folder, export.write
 
     def marking(folder: Path, position: Position) -> None:
         hit("mark: before")
@@ -214,7 +214,7 @@ def _watch_files() -> None:
         write(file, text)
         hit("note: written")
 
-    wiring.write_mark = marking
+    wiring.write_mark = marking  # type: ignore[attr-defined]  # its own name for it
     mark.sync_folder = syncing
     export.write = signing
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.proof import scratch
 from tests.proof.crash.controls import CONTROLS
 from tests.proof.crash.points import ANYWHERE, WRITES
 from tests.proof.crash.scenes import SCENES
@@ -92,7 +93,7 @@ async def _run(
     result = Result()
     todo: asyncio.Queue[tuple[str, Point | None, Point | None]] = asyncio.Queue()
     dice = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="hangdao-crash-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hangdao-crash-", dir=scratch.folder()) as folder:
         first = Path(folder) / "town-0"
         first.mkdir()
         async with town(first) as here:
@@ -215,7 +216,7 @@ def replay(which: str, say: Say) -> bool:
     name, boundary, number = which.split("/", 1)[0], *which.split("/", 1)[1].rsplit("/", 1)
 
     async def again() -> Verdict:
-        with tempfile.TemporaryDirectory(prefix="hangdao-crash-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hangdao-crash-", dir=scratch.folder()) as folder:
             async with town(Path(folder)) as here:
                 found = await lived(here, name, (boundary, int(number)), None)
                 say(f"{here.life.deaths} deaths; {here.world.clock.now()} in the end")

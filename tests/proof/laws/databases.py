@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import asyncpg
 
+from tests.proof import scratch
+
 
 @contextmanager
 def server() -> Iterator[str]:
     """Run one; gives the address of its maintenance database."""
-    folder = Path(tempfile.mkdtemp(prefix="hangdao-laws-"))
+    folder = Path(tempfile.mkdtemp(prefix="hangdao-laws-", dir=scratch.folder()))
     try:
         runtime = tempfile.mkdtemp(dir=folder)
         with mock.patch.dict("os.environ", {"XDG_RUNTIME_DIR": runtime}):

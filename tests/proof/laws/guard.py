@@ -333,9 +333,9 @@ class GuardLaws(StoreLaws):
         for one in self.incidents.values():
             if one.is_open:
                 Shared.run(self.store.release_incident(one.id, Shared.clock.at, "key:9", "end"))
-        for (payout_id, number), one in self.watches.items():
+        for (payout_id, number), known in self.watches.items():
             merchant = self.model.payouts[payout_id].merchant_id
-            due_at = one.due_at or one.died_at
-            gone = Watch(payout_id, merchant, number, one.died_at, one.looks, due_at)
+            died_at = known.died_at
+            gone = Watch(payout_id, merchant, number, died_at, known.looks, died_at)
             Shared.run(self.store.watched(gone, None))
         super().teardown()
