@@ -57,7 +57,7 @@ def _model(_: Asked, say: Say) -> Row:
 
 
 def _laws(asked: Asked, say: Say) -> Row:
-    done = _layer("laws").run(asked.much(100_000, 20_000), asked.first, say)
+    done = _layer("laws").run(asked.much(100_000, 12_000), asked.first, say)
     return Row(
         "L1",
         "store, idempotency, lifecycle, ledger, incidents and audit log by any callers in any "
@@ -80,7 +80,7 @@ def _simulation(asked: Asked, say: Say) -> Row:
         )
 
     seeds = asked.seeds or (2_000 if asked.quick else None)
-    minutes = None if seeds else asked.minutes * 0.3
+    minutes = None if seeds else asked.minutes * 0.25
     done = campaign.run(seeds=seeds, minutes=minutes, start=asked.first, progress=show)
     if done.failing:
         say("VIOLATION " + campaign.replayed(done.failing[0]))
@@ -129,7 +129,7 @@ def _crash(asked: Asked, say: Say) -> Row:
 
 
 def _power(asked: Asked, say: Say) -> Row:
-    done = _layer("power").run(asked.much(5_000, 2_000), asked.first, say)
+    done = _layer("power").run(asked.much(5_000, 1_500), asked.first, say)
     caught = (done.control_lost, done.off_damaged, done.lying_damaged)
     return Row(
         "L4",
@@ -144,7 +144,7 @@ def _power(asked: Asked, say: Say) -> Row:
 
 
 def _chaos(asked: Asked, say: Say) -> Row:
-    done = _layer("chaos").run(asked.minutes * 0.2, say)
+    done = _layer("chaos").run(asked.minutes * 0.15, say)
     for sentence in done.sentences:
         say(f"VIOLATION {sentence}")
     return Row(
