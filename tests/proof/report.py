@@ -204,6 +204,7 @@ not here: its cells follow from where it died."""
 DIED: tuple[tuple[str, tuple[int, ...]], ...] = (
     (r"accept: (before|written)", (1,)),
     (r"accept: (committed|acknowledged)|reply: ", (3,)),
+    (r"accept: (written|committed)", (2,)),
     (r"recovery: ", (4,)),
     (r"prepare: ", (5,)),
     (r"record armed: (before|written)", (5,)),

@@ -1,12 +1,10 @@
 """`tests/proof/README.md` says what the kept figures say, and no cell is empty without a reason."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from tests.proof import __main__ as prove
 from tests.proof import report
 from tests.proof.__main__ import LAYERS, present
 from tests.proof.report import Row
@@ -62,19 +60,26 @@ def test_a_gap_shows() -> None:
     assert "a gap" in page
 
 
-def test_the_last_line_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
-    """A run of one layer ends in one line of JSON, and leaves the kept figures alone."""
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (Row("L6", "x", {"inputs": 9}, controls=2, caught=2), 0),
+        (Row("L6", "x", {"inputs": 9}, controls=2, caught=1), 1),
+        (Row("L6", "x", {"inputs": 9}, broken={"wrong": 1}), 1),
+    ],
+    ids=["holds", "blind", "broken"],
+)
+def test_a_run_ends_in_one_line_with_exactly_the_agreed_keys(
+    row: Row, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in an exit code; a run of some layers leaves the kept figures alone."""
     before = report.RESULTS.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.proof", "--only", "L6", "--minutes", "0.1"],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    line = orjson.loads(done.stdout.strip().splitlines()[-1])
+    monkeypatch.setattr(prove, "LAYERS", {**LAYERS, "L6": ("hostile", lambda _asked, _say: row)})
+    done = CliRunner().invoke(prove.main, ["--only", "L6"])
+    assert done.exit_code == code, done.output
+    line = orjson.loads(done.output.strip().splitlines()[-1])
     assert set(line) == LINE
-    assert line["wrong_rules"] == line["wrong_rules_caught"] > 0
+    assert (line["wrong_rules"], line["wrong_rules_caught"]) == (row.controls, row.caught)
     assert report.RESULTS.read_bytes() == before
 
 
@@ -107,11 +112,6 @@ def test_a_broken_promise_or_a_blind_layer_does_not_hold() -> None:
 @pytest.mark.parametrize("only", ["L9", "L6,nonsense"])
 def test_an_unknown_layer_is_refused(only: str) -> None:
     """It names those there are."""
-    done = subprocess.run(  # noqa: S603 - our own program, and words of this file
-        [sys.executable, "-m", "tests.proof", "--only", only],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "L0" in done.stderr
+    done = CliRunner().invoke(prove.main, ["--only", only])
+    assert done.exit_code == 2
+    assert "L0" in done.output
