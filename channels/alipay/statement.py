@@ -78,6 +78,9 @@ def read_zip(file: IO[bytes], day: date, user_id: str | None) -> Iterator[Statem
         raise StatementBrokenError("not a readable ZIP") from error
     except (UnicodeDecodeError, EOFError, OSError, csv.Error) as error:
         raise StatementBrokenError("the detail file breaks off or is not GBK CSV") from error
+    except ValueError as error:
+        # `zipfile` seeks to wherever a spoilt directory says, also to before the beginning.
+        raise StatementBrokenError("not a readable ZIP") from error
 
 
 def read_lines(text: Iterable[str], day: date, user_id: str | None) -> Iterator[StatementLine]:

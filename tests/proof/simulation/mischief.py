@@ -59,6 +59,7 @@ STRICT = Profile(
     finality=Finality(),
 )
 """What a strict account promises, and keeps: for test only, no institution we know is like it."""
+STRICT_LAG = timedelta(seconds=STRICT.refusal_lag_s)
 
 
 @cache
@@ -172,7 +173,7 @@ class Mischief(Faults):
         draw = self.dice.unit(f"fate/{who}")
         longest = STRICT.visibility_lag_s - 20 if account in self.strict else 7200
         self._put(hits, "not_found", who, "not_found_window", seconds=longest * draw * draw)
-        lag = STRICT.refusal_lag_s if account in self.strict else REFUSAL_LAG[self.kind]
+        lag = STRICT_LAG if account in self.strict else REFUSAL_LAG[self.kind]
         if (
             reference in self.executed
             and (hidden := hits.get("not_found_window")) is not None
