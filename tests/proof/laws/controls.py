@@ -1,0 +1,95 @@
+"""Negative controls: stores and rules broken on purpose, each of which a machine must find out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+from gateway.domain.payout import MerchantId, Payout
+from gateway.ports import Change
+from gateway.store import units
+from gateway.store.database import Group
+from gateway.store.outbox import Outbox
+from gateway.store.payouts import Payouts
+from gateway.store.store import SqlStore
+from gateway.store.units import Units
+
+
+@contextmanager
+def _no_guard() -> Iterator[None]:
+    """Floors of balances are not looked at."""
+    with mock.patch.object(Group, "check", return_value=None):
+        yield
+
+
+@contextmanager
+def _stale_writes() -> Iterator[None]:
+    """Compare-and-set without comparing: a postponement of an old version goes through."""
+    postpone = Payouts.postpone
+
+    async def careless(
+        self: SqlStore, payout: Payout, due_at: datetime, decision: bytes | None
+    ) -> None:
+        current = await self.payout(payout.id)
+        await postpone(self, current or payout, due_at, decision)
+
+    with mock.patch.object(SqlStore, "postpone", careless):
+        yield
+
+
+@contextmanager
+def _body_not_compared() -> Iterator[None]:
+    """The same key is the same request, whatever it says."""
+    earlier = Payouts._earlier
+
+    async def careless(self: SqlStore, payout: Payout, intake: Any) -> Payout:
+        found = await self._rows(
+            {"merchant_id": payout.merchant_id, "idempotency_key": intake.idempotency_key}, 1
+        )
+        if found:
+            (known,) = await self._opened(found)
+            return known
+        return await earlier(self, payout, intake)
+
+    with mock.patch.object(SqlStore, "_earlier", careless):
+        yield
+
+
+@contextmanager
+def _resend_for_anybody() -> Iterator[None]:
+    """A merchant may have another's webhook sent again."""
+    resend = Outbox.resend
+
+    async def careless(
+        self: SqlStore, merchant_id: MerchantId, delivery_id: str, now: datetime
+    ) -> bool:
+        both = (MerchantId(merchant_id[:-1] + letter) for letter in "ab")
+        return any([await resend(self, one, delivery_id, now) for one in both])
+
+    with mock.patch.object(SqlStore, "resend", careless):
+        yield
+
+
+@contextmanager
+def _tally_forgotten() -> Iterator[None]:
+    """What a channel carries is not counted down."""
+    fill = Units._fill
+
+    def careless(self: Units, unit: Any, change: Change) -> None:
+        fill(self, unit, change)
+        for key in [key for key, delta in unit.tallies.items() if delta < 0]:
+            del unit.tallies[key]
+
+    with mock.patch.object(units.Units, "_fill", careless):
+        yield
+
+
+CONTROLS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
+    "floors are not looked at": ("store", _no_guard),
+    "a stale postponement goes through": ("store", _stale_writes),
+    "the body of a repeated key is not compared": ("idempotency", _body_not_compared),
+    "webhooks are sent again for anybody": ("store", _resend_for_anybody),
+    "tallies only grow": ("store", _tally_forgotten),
+}
+"""By what is broken: the machine that must find out, and how."""

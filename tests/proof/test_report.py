@@ -1,0 +1,98 @@
+"""`tests/proof/README.md` says what the kept figures say, and no cell is empty without a reason."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.proof import report
+from tests.proof.__main__ import LAYERS, totals
+from tests.proof.report import Row
+
+LINE = {
+    "seeds",
+    "steps",
+    "faults",
+    "crash_points",
+    "power_cuts",
+    "double",
+    "lost",
+    "stuck",
+    "wrong_rules",
+    "wrong_rules_caught",
+    "mutants",
+    "mutants_found",
+    "seeds_per_hour",
+}
+
+
+def test_the_page_says_what_was_kept() -> None:
+    """The table is made from results.json; `make prove` writes both."""
+    text = report.README.read_text(encoding="utf-8")
+    assert text == report.page(text, report.kept())
+
+
+def test_every_layer_there_is_was_run() -> None:
+    """No layer is missing from the figures, and each holds: nothing broken, every control found."""
+    rows = [Row(**one) for one in report.kept()["layers"]]
+    assert {row.layer for row in rows} == set(LAYERS)
+    assert [row.layer for row in rows if not row.holds] == []
+
+
+def test_no_cell_is_empty_without_a_reason() -> None:
+    """Every point and fault that the fault model pairs is met, or says why not."""
+    rows = [Row(**one) for one in report.kept()["layers"]]
+    assert report.gaps(rows) == []
+
+
+def test_tests_that_are_named_exist() -> None:
+    """A cell held by ordinary tests names files that are there."""
+    tests = report.HERE.parent
+    for files in report.TESTS.values():
+        for name in files.split(", "):
+            assert (tests / f"{name}.py").exists(), name
+
+
+def test_a_gap_shows() -> None:
+    """Without any layer most cells are open, and the page says so of each."""
+    page = report.render({"layers": [], "totals": totals([])})
+    assert report.gaps([])
+    assert "a gap" in page
+
+
+def test_the_last_line_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
+    """A run of one layer ends in one line of JSON, and leaves the kept figures alone."""
+    before = report.RESULTS.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.proof", "--only", "L6", "--minutes", "0.1"],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    line = orjson.loads(done.stdout.strip().splitlines()[-1])
+    assert set(line) == LINE
+    assert line["wrong_rules"] == line["wrong_rules_caught"] > 0
+    assert report.RESULTS.read_bytes() == before
+
+
+def test_a_broken_promise_or_a_blind_layer_does_not_hold() -> None:
+    """Both make the exit code 1."""
+    assert Row("L6", "x", controls=2, caught=2).holds
+    assert not Row("L6", "x", controls=2, caught=1).holds
+    assert not Row("L3", "x", broken={"lost": 1}).holds
+
+
+@pytest.mark.parametrize("only", ["L9", "L6,nonsense"])
+def test_an_unknown_layer_is_refused(only: str) -> None:
+    """It names those there are."""
+    done = subprocess.run(  # noqa: S603 - our own program, and words of this file
+        [sys.executable, "-m", "tests.proof", "--only", only],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "L0" in done.stderr
