@@ -222,6 +222,12 @@ class Profile:
     """How far inquiries may be behind what has happened, at the worst."""
     skew_s: int = 60
     """How far the channel's clock and ours may differ."""
+    refusal_lag_s: int = 300
+    """How far apart the two looks must be, at least, that complete a refusal which asks for a look
+    (`Rejected.confirm`): so long the look may miss what was carried out in spite of the refusal."""
+    escalate_after_s: int = 4 * 3600
+    """For how long nobody may know what became of an attempt before a person must look; one that
+    the channel confirms to have may rest for `dwell_s` longer (reliability.md §4.4, table)."""
     absence_proves: bool = False
     """Whether "not found" may, after all of these have passed, prove that no money moved (C5)."""
     finality: Finality | None = None
@@ -419,7 +425,8 @@ class Rejected:
     """The channel says, verifiably, that no money moved and none will.
 
     With `confirm` the wording is definite but the specification asks for a look first: it counts
-    only once an inquiry by our reference has found no such payout or a failed one.
+    only once inquiries by our reference have found a failed payout, or none, twice and
+    `Profile.refusal_lag_s` apart. One that names an order (`channel_ref`) needs the failed one.
     """
 
     reason: Reason

@@ -602,6 +602,9 @@ class StatementStore(Protocol):
     async def lines(self, channel: str, on: date) -> list[StatementLine]:
         """The stored lines of a day."""
 
+    async def fees_shown(self, channel: str, attempt: Booked, except_on: date) -> tuple[int, int]:
+        """Sum and number of an attempt's fee lines on the stored statements of other days."""
+
     async def attempts_by_references(
         self, channel: str, references: Sequence[str]
     ) -> dict[str, Booked]:

@@ -10,6 +10,7 @@ import itertools
 import ssl
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 
 from channels.alipay import codes, wire
@@ -237,5 +238,5 @@ def _traits(settings: AlipaySettings, terms: Terms) -> Traits:
         statement=True,
         statement_ready=STATEMENT_READY,
         payee_confirms=False,
-        profile=PROFILE,
+        profile=replace(PROFILE, refusal_lag_s=settings.refusal_lag_s),
     )

@@ -8,6 +8,10 @@ window no statement is ever late enough for C6: only C1-C3 and people (C7) end a
 
 from channels.contract import Finality, Profile
 
+REFUSAL_LAG_S = 60
+"""Assumed: no page says how soon a query shows a transfer that was refused and made all the same
+(wire-protocols.md §1.4 asks for the query, §1.8 for patience)."""
+
 PROFILE = Profile(
     acceptance_window_s=None,
     # A transfer debits our account when it is taken in; DEALING may last until the bank answers.
@@ -15,4 +19,5 @@ PROFILE = Profile(
     visibility_lag_s=3600,
     absence_proves=False,
     finality=Finality(),
+    refusal_lag_s=REFUSAL_LAG_S,
 )

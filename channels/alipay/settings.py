@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from channels.alipay import signing
+from channels.alipay.profile import REFUSAL_LAG_S
 from channels.alipay.signing import KeyMaterialError, Keys
 from channels.contract import Rail
 
@@ -95,6 +96,8 @@ class AlipaySettings(BaseModel):
     """How long the same number may be sent again; 0 never, absent a day."""
     resend_quiet_s: Annotated[int, Field(ge=1)] = 60
     """How long after a send the same number is not sent again."""
+    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _keys: Keys = PrivateAttr()
 

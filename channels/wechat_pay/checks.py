@@ -5,6 +5,7 @@ Limits are those of the submit page (wire-protocols.md §2.2) and of the operato
 
 import re
 import string
+from dataclasses import replace
 from datetime import time
 
 from channels.contract import (
@@ -53,7 +54,7 @@ def traits(settings: WechatPaySettings, terms: Terms) -> Traits:
         statement=True,
         statement_ready=STATEMENT_READY,
         payee_confirms=True,
-        profile=PROFILE,
+        profile=replace(PROFILE, refusal_lag_s=settings.refusal_lag_s),
     )
 
 

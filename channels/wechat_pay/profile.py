@@ -11,6 +11,8 @@ ACCEPTANCE_WINDOW_S = 300
 """§2.1: the platform refuses a request signed more than five minutes ago."""
 CONFIRMATION_S = 24 * 3600
 """§2.2: so long the payee may take to confirm; only then money moves."""
+REFUSAL_LAG_S = 120
+"""§2.2 asks for a look "minutes later" after a refusal; two looks so far apart span them."""
 
 PROFILE = Profile(
     acceptance_window_s=ACCEPTANCE_WINDOW_S,
@@ -22,4 +24,5 @@ PROFILE = Profile(
     skew_s=ACCEPTANCE_WINDOW_S,
     absence_proves=False,
     finality=Finality(),
+    refusal_lag_s=REFUSAL_LAG_S,
 )

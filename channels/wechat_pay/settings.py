@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from channels.wechat_pay.profile import REFUSAL_LAG_S
 from channels.wechat_pay.signing import (
     MerchantKey,
     PlatformKey,
@@ -79,6 +80,8 @@ class WechatPaySettings(BaseModel):
     inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
     resend_quiet_s: Annotated[int, Field(ge=1)] = 60
     """How long after a send the same number is not sent again: not concurrently with paying."""
+    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _merchant_key: MerchantKey = PrivateAttr()
     _platform_keys: PlatformKeys = PrivateAttr()

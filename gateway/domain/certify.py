@@ -4,7 +4,8 @@ The long thought: an answer proves something about *one send*, a certificate mus
 about *every send of the attempt*. A verified rejection of the only send is proof (C1); the same
 words after a second send say nothing about the first. A verified failed state found by our
 reference is proof whatever was sent (C2). "Not found" proves nothing by itself: the first bytes
-may still be travelling; it only completes a definite rejection that asked for a look (C1 again).
+may still be travelling; twice, and far enough apart, it completes a definite rejection that asked
+for a look (C1 again), unless anything says that the order exists.
 A send that provably never left is proof while it is the only one (C3).
 
 Silence becomes proof only where the channel's profile says so: when the instruction has expired by
@@ -52,6 +53,7 @@ from gateway.domain.silence import (
     Asked,
     Statements,
     canary_sang,
+    completes_refusal,
     counted,
     is_on_none,
     may_prove,
@@ -107,7 +109,7 @@ def withheld(payout: Payout, events: tuple[Event, ...], reason: str) -> tuple[Ev
 
     The attempt stays in doubt, its payout is parked with `reason`, and what the channel said is
     asked for again once a person has released the incident. A rejection of the only send cannot be
-    asked for: it is kept as a refusal, which a later "not found" completes.
+    asked for: it is kept as a refusal, which later looks complete.
     """
     for event in events:
         if isinstance(event, Died) and event.certificate.kind in CHANNELS_WORD:
@@ -144,9 +146,8 @@ def _judged(
     if attempt.state in {AttemptState.CONFIRMED, AttemptState.RETURNED}:
         return _about_the_paid(payout, attempt, outcome, source)
     match outcome:
-        case Paid(channel_ref=ref, at=paid_at, fee=fee):
-            known = fee is not None and fee.currency is payout.amount.currency
-            charged = fee.minor if fee is not None and known else None
+        case Paid(channel_ref=ref, at=paid_at):
+            charged = _named_fee(payout, outcome)
             return (Confirmed(attempt.number, source, ref, paid_at, charged),)
         case Returned():
             return _returned_unseen(payout, attempt, outcome, source)
@@ -186,9 +187,9 @@ def _rejected(attempt: Attempt, no: Rejected, source: Source, at: datetime) -> E
     if attempt.sends > 1:
         return Doubted(attempt.number, source, f"resend_rejected:{no.code}")
     if no.confirm:
-        return Doubted(
-            attempt.number, source, f"rejected:{no.code}", Refusal(no.reason, no.code, no.message)
-        )
+        # An order that the refusal itself names exists: only its failed state is proof (C2).
+        kept = None if no.channel_ref else Refusal(no.reason, no.code, no.message)
+        return Doubted(attempt.number, source, f"rejected:{no.code}", kept)
     return _died(
         attempt, source, CertificateKind.DEFINITE_REJECT, no.reason, no.code, no.message, at
     )
@@ -198,13 +199,13 @@ def _absent(
     attempt: Attempt, history: History | None, source: Source, at: datetime, asked: Asked | None
 ) -> Event:
     """Judge a verified "not found"."""
-    if attempt.refusal is not None and attempt.sends == 1:
-        no = attempt.refusal
-        kind = CertificateKind.DEFINITE_REJECT
-        return _died(attempt, source, kind, no.reason, no.code, no.message, at)
     never = Reason.NEVER_ARRIVED
     if asked is None:
         return Doubted(attempt.number, source, "absent", absent=True)
+    no = attempt.refusal
+    if no is not None and completes_refusal(attempt, asked):
+        kind = CertificateKind.DEFINITE_REJECT
+        return _died(attempt, source, kind, no.reason, no.code, no.message, at)
     if history is not None and _has_expired(attempt, history, asked):
         said = f"history is final to {history.final_at.isoformat()}, say {history.nodes} nodes"
         return _died(attempt, source, CertificateKind.EXPIRED, never, "expired", said, at)
@@ -268,7 +269,7 @@ def _about_the_dead(
 ) -> tuple[Event, ...]:
     match outcome:
         case Paid():
-            return _once(attempt, source, "paid", payout.amount.minor)
+            return _once(attempt, source, "paid", payout.amount.minor, _named_fee(payout, outcome))
         case Pending(stage=stage):
             return _once(attempt, source, f"pending:{stage}", 0)
         case Returned(amount=amount) if "paid" in attempt.contradictions and _is_ours(
@@ -280,11 +281,23 @@ def _about_the_dead(
             return ()
 
 
-def _once(attempt: Attempt, source: Source, says: str, amount_minor: int) -> tuple[Event, ...]:
+def _named_fee(payout: Payout, paid: Paid) -> int | None:
+    """The fee that the channel names, if it is in the payout's currency."""
+    fee = paid.fee
+    return fee.minor if fee is not None and fee.currency is payout.amount.currency else None
+
+
+def _once(
+    attempt: Attempt,
+    source: Source,
+    says: str,
+    amount_minor: int,
+    fee_minor: int | None = None,
+) -> tuple[Event, ...]:
     """Contradictions are told and booked once, however often the channel repeats them."""
     if says in attempt.contradictions:
         return ()
-    return (Contradicted(attempt.number, source, says, amount_minor),)
+    return (Contradicted(attempt.number, source, says, amount_minor, fee_minor),)
 
 
 def _about_the_paid(

@@ -22,8 +22,6 @@ class IncidentKind(StrEnum):
     """An attempt that was proven dead is paid, or on its way."""
     REGRESS = "regress"
     """A channel takes back its word about an attempt it had paid."""
-    STATEMENT_STATUS = "statement_status"
-    """A statement shows money moving for an attempt that is proven dead."""
     STATEMENT_DUPLICATE = "statement_duplicate"
     """A statement shows two payouts under one reference."""
 
@@ -80,20 +78,17 @@ def of_event(after: Payout, event: Event, seq: int, incident_id: str) -> Inciden
     )
 
 
-_OF_BREAKS = {
-    BreakKind.STATUS: IncidentKind.STATEMENT_STATUS,
-    BreakKind.DUPLICATE: IncidentKind.STATEMENT_DUPLICATE,
-}
-
-
 def of_break(broken: Break, incident_id: str) -> Incident | None:
-    """The incident that a break is, if money may have moved that should not have."""
-    kind = _OF_BREAKS.get(broken.kind)
-    if kind is None:
+    """The incident that a break is, if money may have moved that should not have.
+
+    Money moving for a dead attempt is none of its own: the payout's contradiction, which is booked
+    with it, opened or opens one (`of_event`).
+    """
+    if broken.kind is not BreakKind.DUPLICATE:
         return None
     return Incident(
         id=incident_id,
-        kind=kind,
+        kind=IncidentKind.STATEMENT_DUPLICATE,
         channel=broken.channel,
         payout_id=broken.payout_id,
         attempt=None,

@@ -10,6 +10,8 @@ Worked example, 100.00 CNY, our fee 0.30, channel fee quoted 0.10 and charged 0.
     paid       Dr merchant held      100.30   Cr in transit        100.00, fee income 0.30
                Dr channel fee          0.08   Dr float 0.02        Cr in transit 0.10
     returned   Dr float              100.00   Cr merchant available 100.00
+
+A dead attempt that was paid after all: Dr suspense 100.00, channel fee 0.08, Cr float 100.08.
 """
 
 from collections import defaultdict
@@ -32,6 +34,7 @@ from gateway.domain.payout import (
     Doubted,
     Event,
     Failed,
+    FeeCorrected,
     Held,
     MerchantId,
     Parked,
@@ -160,14 +163,14 @@ def posting(before: Payout | None, after: Payout, event: Event) -> Posting:
             return _paid(after, after.attempts[number - 1], held)
         case CameBack(number=number, amount_minor=amount):
             return moved(_float(after.attempts[number - 1], currency), available, amount)
-        case Settled(number=number):
+        case Settled(number=number) | FeeCorrected(number=number):
             return _fee_corrected(before, after, number)
         case Contradicted(number=number, amount_minor=amount):
             attempt = after.attempts[number - 1]
             suspense = Account(Book.SUSPENSE, attempt.channel, currency)
             if amount < 0:
                 return moved(_float(attempt, currency), suspense, -amount)
-            return moved(suspense, _float(attempt, currency), amount)
+            return _paid_late(attempt, suspense, amount)
         case Held() | Released() | Resent() | Pended() | Doubted() | Parked() | Unparked():
             return ()
         case _:
@@ -218,6 +221,19 @@ def _paid(payout: Payout, attempt: Attempt, held: Account) -> Posting:
             Entry(Account(Book.CHANNEL_FEE, attempt.channel, currency), Side.DEBIT, charged),
             Entry(_float(attempt, currency), Side.DEBIT if spare > 0 else Side.CREDIT, abs(spare)),
             Entry(_in_transit(attempt, currency), Side.CREDIT, _reserved(payout, attempt)),
+        )
+    )
+
+
+def _paid_late(attempt: Attempt, suspense: Account, amount_minor: int) -> Posting:
+    """Money of a dead attempt left the float after all, and its fee with it."""
+    currency = suspense.currency
+    fee = charged_minor(attempt) if amount_minor else 0
+    return balanced(
+        (
+            Entry(suspense, Side.DEBIT, amount_minor),
+            Entry(Account(Book.CHANNEL_FEE, attempt.channel, currency), Side.DEBIT, fee),
+            Entry(_float(attempt, currency), Side.CREDIT, amount_minor + fee),
         )
     )
 

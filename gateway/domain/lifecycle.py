@@ -23,6 +23,7 @@ from gateway.domain.payout import (
     Doubted,
     Event,
     Failed,
+    FeeCorrected,
     Held,
     Parked,
     Payout,
@@ -79,6 +80,8 @@ PAYOUT_EDGES: Mapping[tuple[PayoutState, type[Event]], PayoutState] = {
     (P.RETURNED, Contradicted): P.RETURNED,
     (P.FAILED, Contradicted): P.FAILED,
     (P.CANCELLED, Contradicted): P.CANCELLED,
+    # Fees come late, for what was paid and for what was paid against the proof.
+    **{(state, FeeCorrected): state for state in P if state is not P.SCHEDULED},
 }
 
 ATTEMPT_EDGES: Mapping[tuple[AttemptState, type[Event]], AttemptState] = {
@@ -101,6 +104,9 @@ ATTEMPT_EDGES: Mapping[tuple[AttemptState, type[Event]], AttemptState] = {
     (A.CONFIRMED, Contradicted): A.CONFIRMED,
     (A.DEAD, Contradicted): A.DEAD,
     (A.RETURNED, Contradicted): A.RETURNED,
+    (A.CONFIRMED, FeeCorrected): A.CONFIRMED,
+    (A.RETURNED, FeeCorrected): A.RETURNED,
+    (A.DEAD, FeeCorrected): A.DEAD,
 }
 
 INITIAL_STATES = frozenset({P.HELD, P.SCHEDULED, P.ROUTING})
@@ -162,12 +168,16 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
 
 
 def _looked_at(attempt: Attempt, at: datetime) -> Attempt:
-    """A person has looked: how long a live attempt may stay in doubt counts from now."""
-    doubted = attempt.state.is_live and attempt.doubted_at is not None
+    """A person has looked: how long a live attempt may stay open counts from now."""
+    doubted = attempt.state is A.PENDING or (
+        attempt.state.is_live and attempt.doubted_at is not None
+    )
     return replace(attempt, doubted_at=at) if doubted else attempt
 
 
-AttemptEvent = Resent | Pended | Doubted | Confirmed | Died | CameBack | Settled | Contradicted
+AttemptEvent = (
+    Resent | Pended | Doubted | Confirmed | Died | CameBack | Settled | Contradicted | FeeCorrected
+)
 
 
 def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
@@ -224,8 +234,14 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 settled_on=on,
                 fee_minor=attempt.fee_minor if fee is None else fee,
             )
-        case Contradicted(says=says):
-            return replace(attempt, contradictions=(*attempt.contradictions, says))
+        case Contradicted(says=says, fee_minor=fee):
+            return replace(
+                attempt,
+                contradictions=(*attempt.contradictions, says),
+                fee_minor=attempt.fee_minor if fee is None else fee,
+            )
+        case FeeCorrected(fee_minor=fee):
+            return replace(attempt, fee_minor=fee)
         case _:
             assert_never(event)
 

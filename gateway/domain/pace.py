@@ -7,12 +7,11 @@ the same outage do not come back in the same second.
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 
-from channels.contract import Traits
+from channels.contract import Profile, Traits
 from gateway.domain.payout import Attempt, AttemptState, Payout
-
-PARK_AFTER = timedelta(hours=4)
-"""Escalate an unanswered attempt after this long (reliability.md §4.4, profile table)."""
+from gateway.domain.silence import is_refused, refusal_lag
 
 DELIVERY_LADDER_S = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Webhook tries, after Standard Webhooks' advice: 3 days in all, then dead letter."""
@@ -36,13 +35,29 @@ def next_inquiry(payout: Payout, attempt: Attempt, traits: Traits, now: datetime
     """
     open_s = int((now - attempt.armed_at).total_seconds())
     delay = min(max(open_s, traits.inquire_first_s), traits.inquire_max_s)
+    if is_refused(attempt) and attempt.absent_at:
+        # The second look, which would complete the refusal, is put as soon as it counts.
+        wait = attempt.absent_at[0] + refusal_lag(traits.profile) - now
+        delay = min(delay, max(ceil(wait.total_seconds()), 1))
     return now + jitter(f"{payout.id}{payout.version}", delay)
 
 
-def must_park(attempt: Attempt, now: datetime) -> bool:
-    """Whether nobody has known for too long what became of an attempt."""
-    doubted_at = attempt.doubted_at if attempt.state is AttemptState.IN_DOUBT else None
-    return doubted_at is not None and now - doubted_at >= PARK_AFTER
+def must_park(attempt: Attempt, profile: Profile, now: datetime) -> str | None:
+    """Why a person must look, when nobody has known for too long what became of an attempt.
+
+    Counted from the first doubt, from when the attempt was armed if there was none, or from when a
+    person has looked last.
+    """
+    allowed = timedelta(seconds=profile.escalate_after_s)
+    match attempt.state:
+        case AttemptState.IN_DOUBT if attempt.doubted_at is not None:
+            return "in_doubt_too_long" if now - attempt.doubted_at >= allowed else None
+        case AttemptState.PENDING:
+            since = attempt.doubted_at or attempt.armed_at
+            allowed += timedelta(seconds=profile.dwell_s)
+            return "pending_too_long" if now - since >= allowed else None
+        case _:
+            return None
 
 
 def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
@@ -53,7 +68,8 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
     the last send: after as long again as the attempt had been open then, so that a reference that
     the channel will not take is sent a dozen times in a day and not a thousand.
     """
-    if traits.resend is None or attempt.absences < 2:
+    if traits.resend is None or attempt.absences < 2 or attempt.refusal is not None:
+        # A refusal is completed by looks; a resend would void it, and its own refusal is no proof.
         return False
     fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
     quiet = now - attempt.signed_at >= max(

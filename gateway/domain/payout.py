@@ -110,7 +110,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definite-sounding rejection whose specification asks for an inquiry before it counts."""
+    """A definite-sounding rejection whose specification asks for a look before it counts."""
 
     reason: Reason
     code: str
@@ -140,8 +140,8 @@ class Attempt:
     absences: int = 0
     """Inquiries in a row that found nothing under the reference."""
     absent_at: tuple[datetime, ...] = ()
-    """Those of them that count towards C5, each far enough from the one before; empty where "not
-    found" never proves."""
+    """Those of them that count, towards C5 or to complete a refusal, each far enough from the one
+    before; empty where "not found" never proves."""
     channel_ref: str | None = None
     stage: str = ""
     action: PayeeAction | None = None
@@ -150,7 +150,7 @@ class Attempt:
     doubted_at: datetime | None = None
     paid_at: datetime | None = None
     fee_minor: int | None = None
-    """What the channel said it charged; None while it has not said."""
+    """What the channel said it charged, statements last; None while it has not said."""
     returned_at: datetime | None = None
     settled_on: date | None = None
     contradictions: tuple[str, ...] = ()
@@ -356,6 +356,19 @@ class Contradicted:
     amount_minor: int
     """What the channel says moved although the attempt is dead, negative when that came back; 0
     when only the words disagree."""
+    fee_minor: int | None = None
+    """What the channel charged for it, if it named that; a statement may correct it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeCorrected:
+    """Statements show another channel fee than was booked: a later line, a refund, none at all."""
+
+    kind: ClassVar[str] = "fee_corrected"
+    number: int
+    on: date
+    fee_minor: int
+    """All that statements up to that day show, not the difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +404,7 @@ Event = (
     | CameBack
     | Settled
     | Contradicted
+    | FeeCorrected
     | Parked
     | Unparked
 )

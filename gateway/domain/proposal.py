@@ -1,7 +1,8 @@
 """Certificate C7 before it is one: what a maker proposes, and who may decide about it.
 
 Keys are not people: each operator's key says whose it is, and two keys of one person are one
-person. A proposal is about one attempt after so many sends; anything sent since makes it void.
+person. A proposal is about a payout as it stood when its evidence was looked at: whatever has
+happened to it since, a send or an answer, makes it void.
 """
 
 import unicodedata
@@ -31,6 +32,8 @@ class Proposal:
     attempt: int
     sends: int
     """How often it had been sent when the evidence was looked at."""
+    version: int
+    """Of the payout, at that moment."""
     reason: Reason
     evidence: str = field(repr=False)
     """What proves it, in words; may name the payee, so it is stored sealed."""
@@ -76,4 +79,8 @@ def open_attempt(payout: Payout) -> Attempt | None:
 def is_current(proposal: Proposal, payout: Payout) -> bool:
     """Whether the evidence is still about what it was collected for."""
     live = open_attempt(payout)
-    return live is not None and (live.number, live.sends) == (proposal.attempt, proposal.sends)
+    return live is not None and (live.number, live.sends, payout.version) == (
+        proposal.attempt,
+        proposal.sends,
+        proposal.version,
+    )

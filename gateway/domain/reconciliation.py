@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from channels.contract import LineKind, StatementLine
 from channels.money import Currency
-from gateway.domain.payout import AttemptState, MerchantId, PayoutId
+from gateway.domain.payout import Attempt, AttemptState, MerchantId, PayoutId
 
 
 class BreakKind(StrEnum):
@@ -69,6 +69,16 @@ class Match:
     fee_minor: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """The fee lines of one attempt on one statement."""
+
+    attempt: Booked
+    minor: int
+    lines: int
+    """0 for a dead attempt that moved money and has no such line, else 1 for all of them."""
+
+
 @dataclass(slots=True)
 class Reconciled:
     """What a statement says about our attempts."""
@@ -78,6 +88,8 @@ class Reconciled:
     returned: list[Match] = field(default_factory=list)
     """Credits that bring a payout's money back."""
     breaks: list[Break] = field(default_factory=list)
+    fees: list[Fees] = field(default_factory=list)
+    """What this statement shows to have been charged for attempts, dead ones included."""
     other_lines: int = 0
     """Movements that are no payout's: top-ups, transfers between own accounts."""
 
@@ -98,6 +110,7 @@ def reconcile(
     result = Reconciled()
     payouts: dict[str, tuple[Booked, list[StatementLine]]] = {}
     fees: dict[str, int] = defaultdict(int)
+    charged: dict[str, tuple[Booked, int]] = {}
     for line in lines:
         attempt = find(line, attempts)
         match line.kind:
@@ -113,6 +126,7 @@ def reconcile(
                 )
             case LineKind.FEE if attempt is not None:
                 fees[attempt.reference] += -line.amount.minor if line.credit else line.amount.minor
+                charged[attempt.reference] = (attempt, 1)
             case LineKind.RETURN if attempt is not None:
                 result.returned.append(Match(attempt, line))
             case LineKind.RETURN:
@@ -133,10 +147,30 @@ def reconcile(
             why = f"a second payout under this reference, beside line {first.line_ref}"
             result.breaks.append(_break(channel, on, BreakKind.DUPLICATE, extra, owner, why, at))
         _one_payout(channel, on, first, owner, fees.get(reference), result, at)
+    dead = {key: (one, 0) for key, (one, _) in payouts.items() if one.state is AttemptState.DEAD}
+    result.fees = [
+        Fees(owner, fees.get(reference, 0), count)
+        for reference, (owner, count) in (dead | charged).items()
+    ]
     for attempt in overdue:
         if attempt.reference not in seen:
             result.breaks.append(_missing(channel, on, attempt, at))
     return result
+
+
+def is_on_record(attempt: Attempt) -> bool:
+    """Whether its money is booked as moved on a statement's word, or against its proof of death."""
+    late = attempt.state is AttemptState.DEAD and "paid" in attempt.contradictions
+    return late or attempt.settled_on is not None
+
+
+def shown_fee_minor(attempt: Attempt, minor: int, lines: int) -> int:
+    """The fee that statements show: the sum of their lines.
+
+    Without any line, a fee that the channel has named stands until its line comes, and one that was
+    only quoted was not charged.
+    """
+    return minor if lines else (attempt.fee_minor or 0)
 
 
 def find(line: StatementLine, attempts: Mapping[str, Booked]) -> Booked | None:

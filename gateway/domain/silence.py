@@ -4,11 +4,14 @@ Every wait is counted from the signature of the attempt's last send, never from 
 a takeover: the channel measures the age of what was signed, and a paused process may still hold
 those bytes (reliability.md §4.4). Whether silence then proves anything is decided in `certify`.
 
+A refusal that asks for a look is completed by two looks that find nothing, the profile's refusal
+lag apart and both after it: one alone may have been too early.
+
 Worked example: W 300 s, dwell 60 s, lag 120 s, skew 120 s make a wait of 600 s. Signed at 10:00,
 "not found" counts from 10:10 on, if it was also said twice before, 200 s and more apart.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -55,18 +58,45 @@ def wait_of(profile: Profile) -> timedelta | None:
     )
 
 
+def is_refused(attempt: Attempt) -> bool:
+    """Whether only looks are missing to make a refusal of the only send a proof (C1).
+
+    What says that the order exists, a stage or a notice, has voided the refusal before.
+    """
+    return (
+        attempt.refusal is not None
+        and attempt.sends == 1
+        and attempt.state is AttemptState.IN_DOUBT
+    )
+
+
+def refusal_lag(profile: Profile) -> timedelta:
+    """How far apart two looks after a refusal must be."""
+    return timedelta(seconds=profile.refusal_lag_s)
+
+
 def counted(attempt: Attempt, asked: Asked) -> tuple[datetime, ...]:
     """The absences that count, this one included if it is far enough from the one before.
 
     Empty where absence never proves: there nothing is counted at all.
     """
     wait = wait_of(asked.profile)
-    if wait is None or not asked.profile.absence_proves:
-        return ()
+    gaps = [wait / ABSENCES_MIN] if wait is not None and asked.profile.absence_proves else []
+    if is_refused(attempt):
+        gaps.append(refusal_lag(asked.profile))
     known = attempt.absent_at
-    if known and asked.at - known[-1] < wait / ABSENCES_MIN:
-        return known
+    if not gaps or (known and asked.at - known[-1] < min(gaps)):
+        return known if gaps else ()
     return (*known, asked.at)
+
+
+def completes_refusal(attempt: Attempt, asked: Asked) -> bool:
+    """Whether "not found" now is the second look after a refusal, late enough after the first.
+
+    Absences that are counted were all asked after the refusal: recording it voids earlier ones.
+    """
+    known = attempt.absent_at
+    return is_refused(attempt) and bool(known) and asked.at - known[0] >= refusal_lag(asked.profile)
 
 
 def may_prove(attempt: Attempt, asked: Asked) -> bool:
@@ -77,11 +107,22 @@ def may_prove(attempt: Attempt, asked: Asked) -> bool:
     wait = wait_of(asked.profile)
     return (
         wait is not None
+        and asked.profile.absence_proves
         and attempt.state is AttemptState.IN_DOUBT
         and attempt.channel_ref is None
-        and len(counted(attempt, asked)) >= ABSENCES_MIN
+        and _apart(counted(attempt, asked), wait / ABSENCES_MIN) >= ABSENCES_MIN
         and asked.at >= attempt.signed_at + wait
     )
+
+
+def _apart(times: Iterable[datetime], gap: timedelta) -> int:
+    """How many of the times remain when each must be `gap` after the one before."""
+    kept: datetime | None = None
+    count = 0
+    for at in times:
+        if kept is None or at - kept >= gap:
+            kept, count = at, count + 1
+    return count
 
 
 def canary_sang(asked: Asked) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 from channels.contract import (
+    STICKY,
     Absent,
     Channel,
     Evidence,
@@ -217,8 +218,10 @@ async def conclude(
         attempt = payout.attempts[number - 1]
         judged = await _unfrozen(gateway, payout, attempt, judge(payout, attempt, now))
         events = [event for event in judged if is_news(payout, event)]
-        if payout.state is PayoutState.ATTEMPTING and must_park(attempt, now) and not events:
-            events = [Parked("in_doubt_too_long")]
+        if payout.state is PayoutState.ATTEMPTING and not events:
+            channel = gateway.channels.get(attempt.channel)
+            overdue = must_park(attempt, channel.traits.profile if channel else STICKY, now)
+            events = [Parked(overdue)] if overdue else []
         if not events:
             return payout
         try:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from channels.contract import Absent, Inquiry, Outcome, Paid, Unknown, UnknownCause
+from channels.contract import Absent, Inquiry, Outcome, Paid, Pending, Unknown, UnknownCause
 from gateway.domain.pace import may_resend, next_inquiry
 from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source
 from gateway.domain.silence import Asked, may_prove
@@ -17,11 +17,18 @@ CANARY_DAYS = 14
 """How old a canary may be twice over, where a channel names no horizon of its inquiries."""
 
 
-async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
+NOTICED = "noticed"
+"""The stage of an attempt of which a notice told, and the inquiry that it led to did not."""
+
+
+async def inquire(
+    gateway: Gateway, payout: Payout, attempt: Attempt, *, noticed: bool = False
+) -> Payout:
     """Ask the channel about one attempt and commit what the answer proves.
 
     Works for open attempts (ours to settle) and for closed ones that a notice named (a return, or
-    a contradiction). Raises `StaleError` when the payout moved.
+    a contradiction). `noticed`: a verified notice has just named it, so the channel has it even if
+    the answer does not say so. Raises `StaleError` when the payout moved.
     """
     channel = gateway.channels.get(attempt.channel)
     if channel is None:
@@ -38,6 +45,8 @@ async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         attempt = payout.attempts[attempt.number - 1]
     at = gateway.clock.now()
     outcome = await ask(gateway, payout, attempt)
+    if noticed and isinstance(outcome, Absent | Unknown) and attempt.state is AttemptState.IN_DOUBT:
+        outcome = Pending(attempt.channel_ref, NOTICED)
     asked = await circumstances(gateway, attempt, outcome, at)
     version = payout.version
     payout = await settle(gateway, payout, attempt.number, outcome, Source.INQUIRY, asked)

@@ -1,7 +1,8 @@
 """What channels tell us: kept raw, verified, and then only a reason to ask.
 
-A notice never moves a payout. Duplicates, replays and wrong order are therefore harmless: each
-leads to one inquiry, whose verified answer takes the same path as any other.
+A notice never pays and never kills. At most, when the inquiry that it leads to finds nothing, it
+stands as the channel's word that it has the order. Duplicates, replays and wrong order are
+therefore harmless: each leads to one inquiry, whose verified answer takes the usual path.
 """
 
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ from gateway.domain.payout import (
     Source,
     Unparked,
 )
-from gateway.domain.proposal import Approval, Proposal, is_current, open_attempt, same_person
+from gateway.domain.proposal import Approval, open_attempt, same_person
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.incidents import held_back_by
 from gateway.engine.record import move
@@ -112,17 +112,17 @@ async def certify(
     gateway: Gateway,
     payout_id: str,
     *,
+    version: int,
     reason: Reason,
     evidence: str,
     maker: str,
     checker: str,
-    proposal: Proposal | None = None,
     approval: Approval | None = None,
 ) -> Payout:
     """Certificate C7: two different people, with evidence, declare the open attempt dead.
 
-    `engine.propose` is the way here from outside; its proposal must still be about this attempt,
-    and is spent in the same commit.
+    `version` is the payout's when they looked: one that has moved since is refused.
+    `engine.propose` is the way here from outside; its proposal is spent in the same commit.
     """
     if not evidence.strip():
         raise InvalidError("evidence_missing", "say what proves it", param="evidence")
@@ -136,8 +136,15 @@ async def certify(
         )
     payout = await find(gateway, payout_id, None)
     live = open_attempt(payout)
-    if live is None or (proposal is not None and not is_current(proposal, payout)):
+    if live is None:
         raise nothing_in_doubt(payout_id)
+    if payout.version != version:
+        raise ConflictError(
+            "payout_moved",
+            f"the payout is at version {payout.version}, and the two people looked at {version}; "
+            "look again",
+            zh=f"该代付已变化（现版本 {payout.version}，核实时为 {version}），请重新核实",
+        )
     proof = Certificate(
         CertificateKind.TWO_PEOPLE, reason, "manual", evidence, gateway.clock.now(), maker, checker
     )

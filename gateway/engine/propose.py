@@ -1,7 +1,7 @@
 """Certificate C7: a maker proposes with evidence, a checker who is another person decides.
 
-Approval and certificate are one commit. A proposal speaks of the attempt as it was looked at: once
-that attempt was sent again or has moved, the evidence is about something else and it is void.
+Approval and certificate are one commit. A proposal speaks of the payout as it was looked at: once
+that has moved, by a send or by an answer, the evidence is about something else and it is void.
 """
 
 import re
@@ -20,7 +20,7 @@ from gateway.domain.proposal import (
 from gateway.engine.gateway import Gateway
 from gateway.engine.operate import certify, find, nothing_in_doubt
 
-VOID = "void: the attempt has moved since it was proposed"
+VOID = "void: the payout has moved since it was proposed"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -60,6 +60,7 @@ async def propose(
         merchant_id=payout.merchant_id,
         attempt=attempt.number,
         sends=attempt.sends,
+        version=payout.version,
         reason=reason,
         evidence=evidence,
         evidence_sha256=evidence_sha256,
@@ -83,21 +84,18 @@ async def approve(gateway: Gateway, payout_id: str, *, actor: str, person: str |
             zh="经办人与复核人不能是同一人",
         )
     now = gateway.clock.now()
-    if not is_current(proposal, await find(gateway, payout_id, None)):
+    payout = await find(gateway, payout_id, None)
+    if not is_current(proposal, payout):
         await gateway.store.reject_proposal(proposal.id, now, "gateway", "", VOID)
-        raise ConflictError(
-            "proposal_void",
-            "the attempt has moved since it was proposed; look again and propose anew",
-            zh="尝试状态已变化，请重新核实并提交",
-        )
+        raise _void(proposal, payout)
     return await certify(
         gateway,
         payout_id,
+        version=proposal.version,
         reason=proposal.reason,
         evidence=_with_hash(proposal),
         maker=proposal.maker_person,
         checker=who,
-        proposal=proposal,
         approval=Approval(proposal.id, actor, who, now),
     )
 
@@ -119,6 +117,21 @@ async def _open(gateway: Gateway, payout_id: str) -> Proposal:
     if not found or found[0].state is not ProposalState.OPEN:
         raise _none(payout_id)
     return found[0]
+
+
+def _void(proposal: Proposal, payout: Payout) -> ConflictError:
+    live = payout.live
+    sends = live.sends if live is not None and live.number == proposal.attempt else 0
+    again = (
+        f"it was sent {sends - proposal.sends} times more, and " if sends > proposal.sends else ""
+    )
+    return ConflictError(
+        "proposal_void",
+        f"the payout has moved since it was proposed: {again}it is at version {payout.version}, "
+        f"and both people looked at {proposal.version}; look again and propose anew",
+        zh=f"提交后该代付已变化（现版本 {payout.version}，核实时为 {proposal.version}），"
+        "请重新核实并提交",
+    )
 
 
 def _none(payout_id: str) -> AbsenceError:

@@ -20,17 +20,28 @@ from channels.contract import (
 )
 from gateway.domain.certify import unseen
 from gateway.domain.incident import of_break
+from gateway.domain.ledger import charged_minor
 from gateway.domain.payout import (
     Attempt,
     AttemptState,
     Event,
+    FeeCorrected,
     Payout,
     PayoutState,
     Settled,
     Source,
 )
 from gateway.domain.proposal import open_attempt
-from gateway.domain.reconciliation import Booked, BreakKind, Match, Reconciled, reconcile
+from gateway.domain.reconciliation import (
+    Booked,
+    BreakKind,
+    Fees,
+    Match,
+    Reconciled,
+    is_on_record,
+    reconcile,
+    shown_fee_minor,
+)
 from gateway.domain.silence import Statements, statement_days, wait_of
 from gateway.engine.dispatch import SETTLE_TRIES, conclude, settle
 from gateway.engine.gateway import Gateway
@@ -234,11 +245,16 @@ async def _day(
     if await recognise(gateway, channel, lines, attempts):
         attempts = await store.attempts_by_references(channel.name, sorted(keys))
     result = reconcile(channel.name, day, lines, attempts, overdue, gateway.clock.now())
+    fees = {charged.attempt.reference: charged for charged in result.fees}
     for match in result.paid:
-        report.settled += await _settle(gateway, channel, day, match)
+        if await _settle(gateway, channel, day, match):
+            report.settled += 1
+            fees.pop(match.attempt.reference, None)
     for match in result.returned:
         report.returned += await _come_back(gateway, match)
     await _open_breaks(gateway, channel, result, report)
+    for charged in fees.values():
+        await _correct_fee(gateway, channel, day, charged)
     await store.keep_statement(channel.name, day, lines, gateway.clock.now())
     report.days += 1
     report.lines += len(lines)
@@ -261,7 +277,11 @@ async def _settle(gateway: Gateway, channel: Channel, day: date, match: Match) -
         seen = payout.attempts[number - 1].settled_on is not None
         if seen or payout.state not in {PayoutState.PAID, PayoutState.RETURNED}:
             return False
-        event = Settled(number, day, match.line.line_ref, match.fee_minor)
+        named = int(match.fee_minor is not None)
+        charged = Fees(match.attempt, match.fee_minor or 0, named)
+        shown = await _shown(gateway, channel, day, charged)
+        fee_minor = shown_fee_minor(payout.attempts[number - 1], *shown)
+        event = Settled(number, day, match.line.line_ref, fee_minor)
         try:
             await move(gateway, payout, [event], actor=f"channel:{channel.name}")
         except StaleError:
@@ -269,6 +289,34 @@ async def _settle(gateway: Gateway, channel: Channel, day: date, match: Match) -
             continue
         return True
     return False
+
+
+async def _correct_fee(gateway: Gateway, channel: Channel, day: date, charged: Fees) -> None:
+    """Book the difference when statements show another fee than was booked for an attempt.
+
+    What no statement has shown as paid yet is left: its own line brings the fee along.
+    """
+    payout = await find(gateway, charged.attempt.payout_id, None)
+    number = charged.attempt.number
+    shown = await _shown(gateway, channel, day, charged)
+    for _ in range(SETTLE_TRIES):
+        attempt = payout.attempts[number - 1]
+        fee_minor = shown_fee_minor(attempt, *shown)
+        if not is_on_record(attempt) or fee_minor == charged_minor(attempt):
+            return
+        event = FeeCorrected(number, day, fee_minor)
+        try:
+            await move(gateway, payout, [event], actor=f"channel:{channel.name}")
+        except StaleError:
+            payout = await find(gateway, payout.id, None)
+        else:
+            return
+
+
+async def _shown(gateway: Gateway, channel: Channel, day: date, charged: Fees) -> tuple[int, int]:
+    """All that statements show to have been charged for an attempt: sum and number of lines."""
+    minor, lines = await gateway.store.fees_shown(channel.name, charged.attempt, day)
+    return minor + charged.minor, lines + charged.lines
 
 
 async def _come_back(gateway: Gateway, match: Match) -> bool:

@@ -197,7 +197,7 @@ async def _about(gateway: Gateway, payout: Payout, told: Told) -> Payout:
     """A notice named one of the payout's attempts: ask about it, whatever its state."""
     attempt = _named(payout, told.reference)
     if attempt is not None:
-        payout = await inquire(gateway, payout, attempt)
+        payout = await inquire(gateway, payout, attempt, noticed=told.notice_id is not None)
     if told.notice_id is not None:
         await gateway.store.notice_done(told.notice_id, "asked")
     return payout

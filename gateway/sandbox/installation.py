@@ -85,6 +85,7 @@ def credentials(account: Account) -> dict[str, object]:
             "inquire_first_s": 1,
             "inquire_max_s": 4,
             "resend_quiet_s": 2,
+            "refusal_lag_s": 2,
             "total_timeout_s": 5,
         }
     return {
@@ -104,6 +105,7 @@ def credentials(account: Account) -> dict[str, object]:
         "inquire_first_s": 1,
         "inquire_max_s": 4,
         "resend_quiet_s": 2,
+        "refusal_lag_s": 2,
         "total_timeout_s": 5,
     }
 

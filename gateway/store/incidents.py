@@ -60,6 +60,7 @@ class Incidents(Part):
                 "merchant_id": proposal.merchant_id,
                 "attempt": proposal.attempt,
                 "sends": proposal.sends,
+                "version": proposal.version,
                 "reason": proposal.reason,
                 "evidence": self._vault.seal(
                     proposal.evidence.encode(), proposal.merchant_id, EVIDENCE, proposal.id
@@ -178,6 +179,7 @@ class Incidents(Part):
             checker_person=row[13],
             decided_at=moment_or_none(row[14]),
             note=row[15],
+            version=row[16],
         )
 
 

@@ -22,6 +22,7 @@ from gateway.domain.payout import (
     Doubted,
     Event,
     Failed,
+    FeeCorrected,
     Held,
     Parked,
     Payout,
@@ -89,7 +90,9 @@ def detail_of(event: Event) -> dict[str, object]:
             return _money_moved(event)
 
 
-def _money_moved(event: Confirmed | CameBack | Settled | Contradicted) -> dict[str, object]:
+def _money_moved(
+    event: Confirmed | CameBack | Settled | Contradicted | FeeCorrected,
+) -> dict[str, object]:
     match event:
         case Confirmed(
             number=number, source=source, channel_ref=ref, paid_at=paid_at, fee_minor=fee
@@ -118,8 +121,18 @@ def _money_moved(event: Confirmed | CameBack | Settled | Contradicted) -> dict[s
                 "line_ref": line_ref,
                 "channel_fee_minor": fee,
             }
-        case Contradicted(number=number, source=source, says=says, amount_minor=amount):
-            return {"attempt": number, "source": source, "says": says, "amount_minor": amount}
+        case FeeCorrected(number=number, on=on, fee_minor=fee):
+            return {"attempt": number, "on": on, "channel_fee_minor": fee}
+        case Contradicted(
+            number=number, source=source, says=says, amount_minor=amount, fee_minor=fee
+        ):
+            return {
+                "attempt": number,
+                "source": source,
+                "says": says,
+                "amount_minor": amount,
+                "channel_fee_minor": fee,
+            }
         case _:
             assert_never(event)
 

@@ -458,6 +458,13 @@ WHERE a.channel = :channel AND a.state = 'confirmed' AND a.settled_on IS NULL
   AND a.paid_at < :paid_before
 ORDER BY a.paid_at, a.reference
 
+-- name: fees_shown
+SELECT
+    COALESCE(SUM(CASE WHEN credit = 1 THEN -amount_minor ELSE amount_minor END), 0), COUNT(*)
+FROM statement_lines
+WHERE channel = :channel AND kind = 'fee' AND day_on <> :day_on
+  AND (reference = :reference OR channel_ref = :channel_ref)
+
 -- name: insert_break
 -- No row when this break is open already.
 INSERT INTO breaks (

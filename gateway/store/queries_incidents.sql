@@ -32,10 +32,11 @@ RETURNING id
 -- name: insert_proposal
 -- No row when the payout has an open one already.
 INSERT INTO proposals (
-    id, payout_id, merchant_id, attempt, sends, reason, evidence, evidence_sha256, maker,
+    id, payout_id, merchant_id, attempt, sends, version, reason, evidence, evidence_sha256, maker,
     maker_person, proposed_at, state
 ) VALUES (
-    :id, :payout_id, :merchant_id, :attempt, :sends, :reason, :evidence, :evidence_digest, :maker,
+    :id, :payout_id, :merchant_id, :attempt, :sends, :version, :reason, :evidence,
+    :evidence_digest, :maker,
     :maker_person, :proposed_at, 'open'
 )
 ON CONFLICT DO NOTHING
@@ -44,7 +45,7 @@ RETURNING id
 -- name: proposals
 SELECT
     id, payout_id, merchant_id, attempt, sends, reason, evidence, evidence_sha256, maker,
-    maker_person, proposed_at, state, checker, checker_person, decided_at, note
+    maker_person, proposed_at, state, checker, checker_person, decided_at, note, version
 FROM proposals
 WHERE 1 = 1
   AND state = :state -- if given

@@ -88,6 +88,19 @@ class Statements(Part):
                 booked[row[0]] = _booked(row)
         return booked
 
+    async def fees_shown(self, channel: str, attempt: Booked, except_on: date) -> tuple[int, int]:
+        """Sum and number of an attempt's fee lines on the stored statements of other days."""
+        ((minor, lines),) = await self._read(
+            "fees_shown",
+            {
+                "channel": channel,
+                "day_on": except_on.isoformat(),
+                "reference": attempt.reference,
+                "channel_ref": attempt.channel_ref,
+            },
+        )
+        return int(minor), int(lines)
+
     async def unsettled(self, channel: str, paid_before: datetime) -> list[Booked]:
         """Confirmed attempts paid before a moment and not yet seen on a statement."""
         found = await self._read(

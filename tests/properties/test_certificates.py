@@ -1,9 +1,11 @@
 """No sequence of answers that proves nothing ever kills an attempt."""
 
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.contract import Absent, NotSent, Outcome, Pending, Rejected
+from channels.contract import Absent, NotSent, Outcome, Pending, Profile, Rejected
 from gateway.domain.certify import events_of
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
@@ -14,6 +16,7 @@ from gateway.domain.payout import (
     Resent,
     Source,
 )
+from gateway.domain.silence import Asked
 from tests.builders import NOW, doubted, payout, resent
 from tests.gateway.domain.situations import FIRST, through
 from tests.properties.answers import ABSENT, ANYTHING, NOT_SENT, PENDING, REJECTED, SOURCES, UNKNOWN
@@ -74,6 +77,7 @@ def test_every_death_has_the_answer_that_proves_it(history: list[Said]) -> None:
     """Whatever was said: a certificate of each kind comes from its own kind of evidence."""
     subject = through(payout(), FIRST)
     sends, refused = 1, False
+    at, first_look = NOW, None
     for one in history:
         attempt = subject.attempts[0]
         if attempt.state not in {A.ARMED, A.PENDING, A.IN_DOUBT}:
@@ -81,19 +85,31 @@ def test_every_death_has_the_answer_that_proves_it(history: list[Said]) -> None:
         if isinstance(one, str):
             if attempt.state is A.IN_DOUBT:
                 subject, sends, refused = apply(subject, resent(), NOW), sends + 1, False
+                first_look = None
             continue
         outcome, source = one
-        for event in events_of(subject, attempt, outcome, source, NOW):
+        at = at + timedelta(minutes=1)
+        asked = Asked(Profile(refusal_lag_s=150), at)
+        for event in events_of(subject, attempt, outcome, source, at, asked):
             if isinstance(event, Died):
-                assert event.certificate.kind is _kind_proven(outcome, source, sends, refused)
+                looked = (
+                    refused and first_look is not None and at - first_look >= timedelta(seconds=150)
+                )
+                assert event.certificate.kind is _kind_proven(outcome, source, sends, looked)
             assert not isinstance(event, Resent)
             subject = apply(subject, event, NOW)
         if isinstance(outcome, Rejected) and source is Source.SEND and outcome.confirm:
-            refused = refused or sends == 1
+            refused = refused or (sends == 1 and attempt.state is not A.PENDING)
+        if isinstance(outcome, Pending):
+            refused = False
+        if isinstance(outcome, Absent):
+            first_look = first_look or (at if refused else None)
+        else:
+            first_look = None
 
 
 def _kind_proven(
-    outcome: Outcome | Absent, source: Source, sends: int, refused: bool
+    outcome: Outcome | Absent, source: Source, sends: int, looked: bool
 ) -> CertificateKind | None:
     """The rules of reliability.md §4.3, written down a second time."""
     only = sends == 1
@@ -102,7 +118,7 @@ def _kind_proven(
             return CertificateKind.TERMINAL_INQUIRY
         case Rejected(confirm=False) if only:
             return CertificateKind.DEFINITE_REJECT
-        case Absent() if only and refused:
+        case Absent() if only and looked:
             return CertificateKind.DEFINITE_REJECT
         case NotSent() if only and source is Source.SEND:
             return CertificateKind.NEVER_LEFT

@@ -40,6 +40,7 @@ def proposal(subject: Payout, proposal_id: str = "pr_1") -> Proposal:
         merchant_id=MerchantId(MERCHANT),
         attempt=1,
         sends=1,
+        version=3,
         reason=Reason.RAIL_DOWN,
         evidence="收款人王五的银行来函",
         evidence_sha256="a" * 64,

@@ -21,6 +21,7 @@ from gateway.domain.payout import (
     Doubted,
     Event,
     Failed,
+    FeeCorrected,
     Held,
     Parked,
     Payout,
@@ -117,6 +118,7 @@ def every_event(number: int, armed_number: int) -> tuple[Event, ...]:
         CameBack(number, Source.STATEMENT, 10_000, NOW, Reason.BANK_RETURNED),
         Settled(number, TODAY, "L1"),
         Contradicted(number, Source.INQUIRY, "paid", 10_000),
+        FeeCorrected(number, TODAY, 3),
         Parked("in_doubt_too_long"),
         Unparked("ops"),
     )

@@ -11,6 +11,7 @@ from channels.contract import (
     Outcome,
     Paid,
     Pending,
+    Profile,
     Reason,
     Rejected,
     Returned,
@@ -20,7 +21,7 @@ from channels.contract import (
 from channels.money import Currency, Money
 from gateway.domain import ledger
 from gateway.domain.certify import events_of
-from gateway.domain.ledger import Account, Book
+from gateway.domain.ledger import Book
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
     CameBack,
@@ -35,9 +36,11 @@ from gateway.domain.payout import (
     PayoutState,
     Pended,
     Refusal,
+    Resent,
     Source,
 )
-from tests.builders import CHANNEL, NOW, after, cny, doubted, evidence, payee_action, payout, resent
+from gateway.domain.silence import Asked
+from tests.builders import NOW, after, cny, doubted, evidence, payee_action, payout, resent
 from tests.gateway.domain.situations import FIRST, situation, through
 
 SEND, INQUIRY, STATEMENT = Source.SEND, Source.INQUIRY, Source.STATEMENT
@@ -54,6 +57,7 @@ ARMED = situation("attempting, armed")
 IN_DOUBT = situation("attempting, in doubt")
 IS_PENDING = situation("attempting, pending")
 REFUSED = through(payout(), FIRST, Doubted(1, SEND, "rejected:X", Refusal(REASON, "X", "no")))
+LOOKED_ONCE = through(REFUSED, Doubted(1, INQUIRY, "absent", absent=True, absent_at=after(3)))
 RESENT = through(payout(), FIRST, doubted(), resent())
 RESENT_AFTER_REFUSAL = through(REFUSED, resent())
 REFUSED_AND_SENT_TWICE = replace(REFUSED, attempts=(replace(REFUSED.attempts[0], sends=2),))
@@ -64,8 +68,12 @@ BACK_ALREADY = situation("returned")
 
 
 def events(subject: Payout, outcome: Outcome | Absent, source: Source) -> tuple[Event, ...]:
-    """What an answer about the first attempt justifies, ten seconds from now."""
-    return events_of(subject, subject.attempts[0], outcome, source, after(10))
+    """What an answer about the first attempt justifies, ten seconds from now.
+
+    Its channel's look may miss for seven seconds what was carried out in spite of a refusal.
+    """
+    asked = Asked(Profile(refusal_lag_s=7), after(10)) if source is INQUIRY else None
+    return events_of(subject, subject.attempts[0], outcome, source, after(10), asked)
 
 
 def proof(kind: CertificateKind, reason: Reason, code: str, message: str) -> Certificate:
@@ -86,7 +94,7 @@ C1_LOOKED = proof(CertificateKind.DEFINITE_REJECT, REASON, "X", "no")
     ("subject", "outcome", "source", "certificate"),
     [
         pytest.param(ARMED, NO, SEND, C1, id="C1: the only send was rejected"),
-        pytest.param(REFUSED, Absent(), INQUIRY, C1_LOOKED, id="C1: refused, looked, not found"),
+        pytest.param(LOOKED_ONCE, Absent(), INQUIRY, C1_LOOKED, id="C1: refused, looked twice"),
         pytest.param(IN_DOUBT, NO, INQUIRY, C2, id="C2: an inquiry says failed"),
         pytest.param(IS_PENDING, NO, INQUIRY, C2, id="C2: it was pending, now failed"),
         pytest.param(RESENT, NO, INQUIRY, C2, id="C2: also after a resend"),
@@ -148,15 +156,53 @@ def test_absence_alone_never_kills(subject: Payout) -> None:
     assert events(subject, Absent(), INQUIRY) == (Doubted(1, INQUIRY, "absent", absent=True),)
 
 
+def test_a_look_without_its_circumstances_completes_nothing() -> None:
+    """Who asks without knowing the channel's profile cannot tell how late is late enough."""
+    found = events_of(LOOKED_ONCE, LOOKED_ONCE.attempts[0], Absent(), INQUIRY, after(500))
+    assert found == (Doubted(1, INQUIRY, "absent", absent=True),)
+
+
 def test_rejection_that_needs_a_look_waits_for_it() -> None:
-    """`confirm=True` is kept as a refusal and kills nothing yet."""
+    """`confirm=True` is kept as a refusal; the first look that finds nothing is only counted."""
     (event,) = events(ARMED, NO_BUT_LOOK, SEND)
     kept = Refusal(REASON, "PAYEE_NOT_EXIST", "不存在")
     assert event == Doubted(1, SEND, "rejected:PAYEE_NOT_EXIST", kept)
     moved = apply(ARMED, event, NOW)
-    (proven,) = events(moved, Absent(), INQUIRY)
-    assert isinstance(proven, Died)
-    assert proven.certificate.code == "PAYEE_NOT_EXIST"
+    (first,) = events(moved, Absent(), INQUIRY)
+    assert first == Doubted(1, INQUIRY, "absent", absent=True, absent_at=after(10))
+
+
+@pytest.mark.parametrize(
+    ("first_at", "second_at", "dies"), [(3, 9, False), (3, 10, True), (3, 500, True)]
+)
+def test_looks_after_a_refusal_are_a_lag_apart(first_at: int, second_at: int, dies: bool) -> None:
+    """Two looks close together may both be too early to see what was carried out."""
+    seen = Doubted(1, INQUIRY, "absent", absent=True, absent_at=after(first_at))
+    subject = through(REFUSED, seen)
+    asked = Asked(Profile(refusal_lag_s=7), after(second_at))
+    (event,) = events_of(subject, subject.attempts[0], Absent(), INQUIRY, after(second_at), asked)
+    assert isinstance(event, Died) is dies
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        Pended(1, INQUIRY, None, "noticed"),
+        Doubted(1, INQUIRY, "timeout"),
+        Resent(1, "e" * 64, NOW, None),
+    ],
+    ids=["the order exists", "a look without answer", "sent again"],
+)
+def test_looks_before_something_else_was_heard_do_not_count(word: Event) -> None:
+    """What says that the order exists, or may, makes earlier looks worthless."""
+    (event,) = events(through(LOOKED_ONCE, word), Absent(), INQUIRY)
+    assert isinstance(event, Doubted)
+
+
+def test_a_refusal_that_names_an_order_is_completed_by_no_look() -> None:
+    """The channel has that order: only its failed state, found by asking, is proof."""
+    (event,) = events(ARMED, replace(NO_BUT_LOOK, channel_ref="CH1"), SEND)
+    assert event == Doubted(1, SEND, "rejected:PAYEE_NOT_EXIST")
 
 
 # --- Open attempts: progress ---------------------------------------------------------------------
@@ -214,14 +260,13 @@ def test_return_without_any_reference_is_booked_all_the_same() -> None:
 def test_late_success_on_a_dead_attempt_goes_to_suspense() -> None:
     """Checklist 1: the money is booked against the proof, and the payout is stopped."""
     (event,) = events(DEAD, PAID, INQUIRY)
-    assert event == Contradicted(1, INQUIRY, "paid", 10_000)
+    assert event == Contradicted(1, INQUIRY, "paid", 10_000, 8)
     moved = apply(DEAD, event, NOW)
     assert moved.state is PayoutState.HELD
     assert moved.attempts[0].certificate == DEAD.attempts[0].certificate
     assert not moved.attempts[0].state.is_live
-    suspense = Account(Book.SUSPENSE, CHANNEL, Currency.CNY)
-    at_bank = Account(Book.FLOAT, CHANNEL, Currency.CNY)
-    assert ledger.posting(DEAD, moved, event) == ledger.moved(suspense, at_bank, 10_000)
+    booked = {leg.account.book: leg.change_minor for leg in ledger.posting(DEAD, moved, event)}
+    assert booked == {Book.SUSPENSE: 10_000, Book.CHANNEL_FEE: 8, Book.FLOAT: -10_008}
 
 
 def test_dead_attempt_that_stirs_is_reported() -> None:
@@ -241,7 +286,7 @@ def test_dead_first_attempt_is_judged_by_itself() -> None:
     """That another attempt is live does not make an answer about the dead one its answer."""
     subject = situation("attempting, the second in doubt")
     (event,) = events(subject, PAID, INQUIRY)
-    assert event == Contradicted(1, INQUIRY, "paid", 10_000)
+    assert event == Contradicted(1, INQUIRY, "paid", 10_000, 8)
     assert apply(subject, event, NOW).state is PayoutState.ATTEMPTING
 
 

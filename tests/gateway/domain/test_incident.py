@@ -46,9 +46,9 @@ def test_other_events_reveal_nothing() -> None:
 
 @pytest.mark.parametrize("kind", BreakKind)
 def test_breaks_that_may_have_cost_money_are_incidents(kind: BreakKind) -> None:
-    """A status against the proof, and a duplicate; neither freezes by itself."""
+    """A duplicate; a status against the proof is its payout's contradiction, and told once."""
     found = of_break(open_break(kind=kind, line_ref="L7"), "in_1")
-    assert (found is not None) == (kind in {BreakKind.STATUS, BreakKind.DUPLICATE})
+    assert (found is not None) == (kind is BreakKind.DUPLICATE)
     if found is not None:
         assert not found.kind.freezes
         assert "L7" in found.evidence

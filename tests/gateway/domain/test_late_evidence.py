@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from channels.contract import Absent, LineKind, Outcome, Paid, Pending, Reason, Rejected, Returned
+from channels.contract import (
+    Absent,
+    LineKind,
+    Outcome,
+    Paid,
+    Pending,
+    Profile,
+    Reason,
+    Rejected,
+    Returned,
+)
 from channels.money import Currency, Money
 from gateway.domain.certify import events_of
 from gateway.domain.ledger import Book, posting
@@ -98,7 +108,7 @@ def test_open_attempt_gives_back_no_more_than_was_sent(amount: Money) -> None:
 def test_unparked_payout_is_not_parked_by_the_next_silence() -> None:
     """`doubted_at` is still hours old, so the first answer without news parks it again."""
     subject = apply(situation("parked, in doubt"), Unparked("ops"), after(hours=5))
-    assert not must_park(subject.attempts[0], after(hours=5))
+    assert must_park(subject.attempts[0], Profile(), after(hours=5)) is None
 
 
 def booked(state: AttemptState = AttemptState.CONFIRMED) -> Booked:
@@ -134,7 +144,7 @@ def test_other_debit_under_our_reference_is_looked_at() -> None:
 
 
 def test_money_back_after_late_success_leaves_suspense() -> None:
-    """Dead, paid after all (suspense), sent back: the bank has it again, our float does not."""
+    """Dead, paid after all (suspense), sent back: all is there again but the fee of 8."""
     subject = situation("failed")
     total = 0
     for outcome in (PAID, Returned("CH1", NOW, cny(10_000))):
@@ -145,7 +155,7 @@ def test_money_back_after_late_success_leaves_suspense() -> None:
             for leg in posting(*step)
             if leg.account.book is Book.FLOAT
         )
-    assert total == 0
+    assert total == -8
 
 
 def test_statement_memo_and_channel_sentence_are_masked() -> None:

@@ -23,7 +23,15 @@ from gateway.domain.ledger import (
     topped_up,
 )
 from gateway.domain.lifecycle import TransitionError, apply
-from gateway.domain.payout import Accepted, Contradicted, Event, MerchantId, Payout, Source
+from gateway.domain.payout import (
+    Accepted,
+    Contradicted,
+    Event,
+    FeeCorrected,
+    MerchantId,
+    Payout,
+    Source,
+)
 from tests.builders import (
     CHANNEL,
     MERCHANT,
@@ -193,7 +201,29 @@ def test_contradiction_moves_money_to_suspense() -> None:
     """The float is short by what the channel paid against the proof; people clear it."""
     before = situation("failed")
     event = Contradicted(1, Source.STATEMENT, "paid", 10_000)
-    assert booked(before, event) == {debit(SUSPENSE, 10_000), credit(FLOAT, 10_000)}
+    assert booked(before, event) == {
+        debit(SUSPENSE, 10_000),
+        debit(CHANNEL_FEE, 10),
+        credit(FLOAT, 10_010),
+    }
+    named = replace(event, fee_minor=3)
+    assert booked(before, named) == {
+        debit(SUSPENSE, 10_000),
+        debit(CHANNEL_FEE, 3),
+        credit(FLOAT, 10_003),
+    }
+
+
+@pytest.mark.parametrize("name", ["paid", "settled", "returned", "failed"])
+def test_a_corrected_fee_books_the_difference(name: str) -> None:
+    """Ten were quoted, or eight named: statements show three, and the rest is in the float."""
+    before = situation(name)
+    if name == "failed":
+        before = apply(before, Contradicted(1, Source.STATEMENT, "paid", 10_000, 8), NOW)
+    known = charged_minor(before.attempts[0])
+    event = FeeCorrected(1, NOW.date(), 3)
+    assert booked(before, event) == {debit(FLOAT, known - 3), credit(CHANNEL_FEE, known - 3)}
+    assert apply(before, event, NOW).attempts[0].fee_minor == 3
 
 
 def test_all_other_events_book_nothing() -> None:

@@ -30,6 +30,7 @@ from gateway.domain.payout import (
     Doubted,
     Event,
     Failed,
+    FeeCorrected,
     Held,
     Parked,
     Payout,
@@ -186,7 +187,7 @@ def test_final_states_are_never_left() -> None:
     for (state, event), target in PAYOUT_EDGES.items():
         if state.is_final:
             assert target is state
-            assert event in {Contradicted, Settled}
+            assert event in {Contradicted, FeeCorrected, Settled}
 
 
 def test_late_evidence_never_closes_or_reopens_anything() -> None:

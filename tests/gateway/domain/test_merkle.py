@@ -38,7 +38,7 @@ ROOTS = (
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 )
-LEAVES = [leaf_hash(str(one).encode()) for one in range(130)]
+LEAVES = [leaf_hash(str(one).encode()) for one in range(131)]
 
 
 def naive(hashes: list[bytes]) -> bytes:

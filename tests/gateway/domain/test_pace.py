@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels.contract import Profile
 from gateway.domain.pace import (
     DELIVERY_LADDER_S,
-    PARK_AFTER,
     jitter,
     may_resend,
     must_park,
@@ -93,15 +93,27 @@ def test_open_attempts_always_have_a_next_time(name: str, open_s: int) -> None:
 def test_long_doubt_is_given_to_a_person(doubted_s: int, parks: bool) -> None:
     """After four hours of doubt, not before."""
     live = replace(attempt(), state=AttemptState.IN_DOUBT, doubted_at=after(-doubted_s))
-    assert must_park(live, NOW) is parks
-    assert timedelta(hours=4) == PARK_AFTER
+    assert must_park(live, Profile(), NOW) == ("in_doubt_too_long" if parks else None)
 
 
-def test_undoubted_attempts_are_not_parked() -> None:
-    """Pending at the channel for a week is slow, not doubtful."""
-    pending = replace(attempt(), state=AttemptState.PENDING)
-    assert not must_park(replace(pending, doubted_at=None), after(days=7))
-    assert not must_park(replace(pending, doubted_at=after(-86_400)), after(days=7))
+@pytest.mark.parametrize(
+    ("open_s", "parks"), [(0, False), (28 * 3600 - 1, False), (28 * 3600, True), (10**6, True)]
+)
+def test_pending_for_longer_than_a_channel_may_rest_is_given_to_a_person(
+    open_s: int, parks: bool
+) -> None:
+    """A day of the channel's own, and four hours of grace; a person's look starts it anew."""
+    pending = replace(attempt(), state=AttemptState.PENDING, armed_at=after(-open_s))
+    slow = Profile(dwell_s=24 * 3600)
+    assert must_park(pending, slow, NOW) == ("pending_too_long" if parks else None)
+    assert must_park(replace(pending, doubted_at=after(-60)), slow, NOW) is None
+
+
+@pytest.mark.parametrize("state", [AttemptState.DEAD, AttemptState.CONFIRMED, AttemptState.ARMED])
+def test_what_is_known_is_not_parked(state: AttemptState) -> None:
+    """Only open questions are for people."""
+    known = replace(attempt(), state=state, doubted_at=after(-(10**6)))
+    assert must_park(known, Profile(), NOW) is None
 
 
 # --- Sending again -------------------------------------------------------------------------------

@@ -343,12 +343,17 @@ def test_only_the_channels_word_is_withheld(kind: CertificateKind) -> None:
 
 
 def test_a_withheld_rejection_is_kept_and_completed_later() -> None:
-    """The answer to the send cannot be had again: once released, "not found" completes it."""
+    """The answer to the send cannot be had again: once released, looks complete it."""
     subject = through(payout(), FIRST)
     left = withheld(subject, (died(CertificateKind.DEFINITE_REJECT, Source.SEND),), "frozen")
     parked = through(subject, *left)
     assert parked.state is PayoutState.PARKED
-    (event,) = events_of(parked, parked.attempts[0], Absent(), Source.INQUIRY, after(60))
+    for seconds in (60, 600):
+        asked = Asked(Profile(), after(seconds))
+        (event,) = events_of(
+            parked, parked.attempts[0], Absent(), Source.INQUIRY, after(seconds), asked
+        )
+        parked = through(parked, event)
     assert isinstance(event, Died)
     assert (event.certificate.kind, event.certificate.code) == (
         CertificateKind.DEFINITE_REJECT,

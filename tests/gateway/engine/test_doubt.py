@@ -10,6 +10,7 @@ from gateway.domain.payout import PayoutState
 from tests.gateway.engine.doubles import Recorded
 from tests.gateway.engine.rig import (
     ATTEMPTING,
+    CARD,
     LI,
     PAID,
     ZHANG,
@@ -153,6 +154,28 @@ async def test_a_lost_answer_to_the_second_send_is_asked_about_again(silent: Rig
     after = await silent.look(payout)
     assert (after.state, after.attempts[0].sends) == (PAID, 2)
     assert silent.moved() == [(A.name, 12_345)]
+
+
+async def test_pending_for_ever_is_given_to_a_person_once(silent: Rig) -> None:
+    """The channel has it and never ends: parked after its day and four hours, and still asked."""
+    silent.fault("settle_late", A, after="9d")
+    payout = await silent.pay(12_345, CARD)
+    await silent.pass_time(hours=27)
+    assert (await silent.look(payout)).state is ATTEMPTING
+    await silent.pass_time(hours=8)
+    parked = await silent.look(payout)
+    assert (parked.state, parked.reason, parked.owner) == (
+        PayoutState.PARKED,
+        "pending_too_long",
+        "operations",
+    )
+    asked = silent.witness.asked(A.name)
+    await silent.pass_time(hours=48)
+    assert (await silent.look(payout)).state is PayoutState.PARKED
+    assert silent.witness.asked(A.name) > asked
+    assert silent.witness.alarmed("payout.parked") == 1
+    await silent.pass_time(hours=24 * 9)
+    assert (await silent.look(payout)).state in {PAID, PayoutState.SETTLED}
 
 
 async def test_a_rejected_second_send_proves_nothing_about_the_first(silent: Rig) -> None:

@@ -6,7 +6,7 @@ from datetime import time, timedelta
 from channels.contract import Rail, Reason, Window
 from channels.money import Currency
 from gateway.domain.ledger import Book
-from gateway.domain.payout import CertificateKind, Payout
+from gateway.domain.payout import AttemptState, CertificateKind, Payout
 from gateway.engine.operate import switch_channel, top_up
 from tests.builders import cny
 from tests.gateway.engine.rig import (
@@ -76,18 +76,52 @@ async def test_a_channel_that_refused_connections_is_tried_again_later(url: str)
         assert rig.moved() == [(A.name, 12_345)]
 
 
-async def test_a_rejection_to_be_confirmed_waits_for_an_inquiry(rig: Rig) -> None:
-    """The wording is definite, but only an inquiry that finds nothing makes it count."""
+async def test_a_rejection_to_be_confirmed_waits_for_two_inquiries(rig: Rig) -> None:
+    """The wording is definite, but only looks that find nothing, a minute apart, make it count."""
     rig.fault("reject", A, code="PAYER_BALANCE_NOT_ENOUGH")
     payout = await rig.pay()
     assert await rig.states(payout) == [(A.name, "in_doubt")]
+    await rig.pass_time(seconds=60)
+    assert await rig.states(payout) == [(A.name, "in_doubt")]
     assert rig.submitted(B) == []
-    await rig.pass_time(seconds=15)
+    await rig.pass_time(seconds=25)
     after = await rig.look(payout)
     assert await rig.states(payout) == [(A.name, "dead"), (B.name, "confirmed")]
     assert certificates(after) == [(CertificateKind.DEFINITE_REJECT, Reason.FLOAT_SHORT)]
-    assert rig.witness.asked(A.name) == 1
+    assert len(rig.submitted(A)) == 1
     assert rig.moved() == [(B.name, 12_345)]
+
+
+async def test_a_refusal_whose_first_look_was_too_early_is_found_out(url: str) -> None:
+    """It said no and had paid, and the first look does not show it yet: the second one does."""
+    mute = seat(A, account={"notify_url": None})
+    async with running(url, (mute, B)) as rig:
+        rig.fault("not_found_window", A, seconds=30)
+        rig.fault("reject", A, code="PAYER_BALANCE_NOT_ENOUGH", executed=True)
+        payout = await rig.pay()
+        await rig.pass_time(seconds=15)
+        assert (await rig.look(payout)).attempts[0].absent_at
+        await rig.pass_time(minutes=2)
+        assert await rig.states(payout) == [(A.name, "confirmed")]
+        assert rig.moved() == [(A.name, 12_345)]
+
+
+async def test_a_notice_of_what_was_refused_outweighs_looks_that_find_nothing(url: str) -> None:
+    """The channel itself tells of the order, and does not find it for an hour: no failover."""
+    async with running(url, (A, B)) as rig:
+        rig.fault("not_found_window", A, seconds=3600)
+        rig.fault("reject", A, code="PAYER_BALANCE_NOT_ENOUGH", executed=True)
+        payout = await rig.pay()
+        await rig.pass_time(minutes=30)
+        attempt = (await rig.look(payout)).attempts[0]
+        assert (attempt.state, attempt.stage, attempt.refusal) == (
+            AttemptState.PENDING,
+            "noticed",
+            None,
+        )
+        await rig.pass_time(hours=2)
+        assert await rig.states(payout) == [(A.name, "confirmed")]
+        assert rig.moved() == [(A.name, 12_345)]
 
 
 async def test_a_rejection_to_be_confirmed_that_was_a_lie_is_found_out(url: str) -> None:
@@ -243,7 +277,7 @@ async def test_nothing_is_sent_after_the_deadline(rig: Rig) -> None:
     """A refusal that is proven only after the deadline does not lead to another channel."""
     rig.fault("reject", A, code="EXCEED_LIMIT_DM_MAX_AMOUNT")
     payout = await rig.pay(deadline_at=rig.now() + timedelta(seconds=5))
-    await rig.pass_time(minutes=1)
+    await rig.pass_time(minutes=2)
     after = await rig.look(payout)
     assert (after.state, after.reason) == (FAILED, "deadline_passed")
     assert [one.channel for one in after.attempts] == [A.name]

@@ -127,7 +127,7 @@ async def test_release_lets_go_what_waited(url: str) -> None:
         with pytest.raises(InvalidError):
             await incidents.release(rig.gateway, incident.id, " ", "ops")
         await incidents.release(rig.gateway, incident.id, "their batch of March", "ops")
-        await rig.quiet()
+        await rig.pass_time(hours=1)
         after = await rig.look(payout)
         assert after.attempts[0].certificate is not None
         assert after.attempts[0].certificate.kind is CertificateKind.DEFINITE_REJECT
@@ -142,7 +142,7 @@ async def test_what_died_before_the_freeze_may_not_leave_after_it(url: str) -> N
         await rig.pay()
         await switch_channel(rig.gateway, B.name, "paused", "maintenance", "ops")
         rig.fault("reject", A, code="INST_PAY_UNABLE", times=None)
-        await rig.pass_time(minutes=59)
+        await rig.pass_time(minutes=63)
         waiting = await rig.pay(20_000)
         await rig.pass_time(minutes=2)
         assert await rig.states(waiting) == [(A.name, "dead")]
@@ -193,7 +193,7 @@ async def test_a_regress_opens_an_incident_and_freezes_nothing(url: str) -> None
 
 
 async def test_a_statement_finds_out_what_inquiries_hide(url: str) -> None:
-    """Within one statement cycle: contradiction, suspense, both incidents, the freeze."""
+    """Within one statement cycle: contradiction, suspense, one incident, the freeze."""
     async with running(url, (FREE, DEAR)) as rig:
         rig.fault("reject", A, **LIE)
         rig.fault("not_found_window", A, seconds="9d")
@@ -201,8 +201,8 @@ async def test_a_statement_finds_out_what_inquiries_hide(url: str) -> None:
         await rig.next_morning()
         assert await rig.store.frozen() == {}
         await rig.statements()
-        kinds = {one.kind for one in await rig.store.incidents(open_only=True)}
-        assert kinds == {IncidentKind.LATE_SUCCESS, IncidentKind.STATEMENT_STATUS}
+        kinds = [one.kind for one in await rig.store.incidents(open_only=True)]
+        assert kinds == [IncidentKind.LATE_SUCCESS]
         assert await rig.balance(Book.SUSPENSE, A.name) == 12_345
         assert set(await rig.store.frozen()) == {A.name}
 
@@ -397,6 +397,7 @@ async def test_a_resend_makes_a_proposal_void(url: str) -> None:
         with pytest.raises(ConflictError) as refused:
             await approve(rig.gateway, payout.id, actor="key:2", person="Zhao")
         assert refused.value.code == "proposal_void"
+        assert "moved" in refused.value.message
         assert await rig.store.proposals(open_only=True) == []
 
 
@@ -415,3 +416,18 @@ async def test_returned_money_is_never_sent_again_by_itself(url: str) -> None:
         assert len(after.attempts) == 1
         assert len(rig.submitted()) == 1
         assert await rig.balance(Book.HELD, rig.merchant.id) == 0
+
+
+async def test_an_answer_makes_a_proposal_void(url: str) -> None:
+    """Something was heard since both looked: approval says at which version the payout is now."""
+    async with running(url, (STICKY, DEAR)) as rig:
+        payout = await doubtful(rig)
+        made = await propose(rig.gateway, payout.id, **LETTER, **WANG)  # type: ignore[arg-type]  # as named
+        await rig.pass_time(hours=5)  # parked meanwhile
+        after = await rig.look(payout)
+        assert after.version > made.version
+        with pytest.raises(ConflictError) as refused:
+            await approve(rig.gateway, payout.id, actor="key:2", person="Zhao")
+        assert refused.value.code == "proposal_void"
+        assert f"version {after.version}" in refused.value.message
+        assert await rig.states(payout) == [(A.name, "in_doubt")]

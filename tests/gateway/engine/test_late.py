@@ -107,6 +107,7 @@ async def test_two_people_with_evidence_can_declare_an_attempt_dead(url: str) ->
         await certify(
             rig.gateway,
             payout.id,
+            version=(await rig.look(payout)).version,
             reason=Reason.RAIL_DOWN,
             evidence="letter of the bank, 3 March",
             maker="wang",
@@ -145,12 +146,31 @@ async def test_one_person_or_no_evidence_is_not_enough(
             await certify(
                 rig.gateway,
                 payout.id,
+                version=(await rig.look(payout)).version,
                 reason=Reason.RAIL_DOWN,
                 evidence=evidence,
                 maker=maker,
                 checker=checker,
             )
         assert refused.value.code == code
+        assert rig.submitted(B) == []
+
+
+async def test_what_has_moved_since_two_people_looked_cannot_be_certified(url: str) -> None:
+    """They saw one send and no answer; whatever came since, their evidence is about the past."""
+    async with running(url, (STICKY, DEAR)) as rig:
+        payout = await doubtful(rig)
+        with pytest.raises(ConflictError) as refused:
+            await certify(
+                rig.gateway,
+                payout.id,
+                version=(await rig.look(payout)).version - 1,
+                reason=Reason.RAIL_DOWN,
+                evidence="letter",
+                maker="wang",
+                checker="zhao",
+            )
+        assert refused.value.code == "payout_moved"
         assert rig.submitted(B) == []
 
 
@@ -161,6 +181,7 @@ async def test_what_is_not_in_doubt_cannot_be_certified(rig: Rig) -> None:
         await certify(
             rig.gateway,
             payout.id,
+            version=(await rig.look(payout)).version,
             reason=Reason.RAIL_DOWN,
             evidence="letter",
             maker="wang",
@@ -182,6 +203,7 @@ async def test_people_can_be_wrong_and_are_found_out(url: str) -> None:
         await certify(
             rig.gateway,
             payout.id,
+            version=(await rig.look(payout)).version,
             reason=Reason.RAIL_DOWN,
             evidence="letter",
             maker="wang",

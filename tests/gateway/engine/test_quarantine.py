@@ -115,6 +115,7 @@ async def test_an_open_attempt_that_was_settled_meanwhile(rig: Rig, tmp_path: Pa
         await operate.certify(
             rig.gateway,
             payout.id,
+            version=(await rig.look(payout)).version,
             reason=Reason.RAIL_DOWN,
             evidence="call no. 7",
             maker="one",

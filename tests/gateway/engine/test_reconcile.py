@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from channels.contract import LineKind, StatementLine
 from gateway.domain.ledger import Book
 from gateway.domain.payout import PayoutState
 from gateway.domain.reconciliation import BreakKind
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.ports import Change, StoreError
-from tests.gateway.engine.doubles import Raising
+from tests.gateway.engine.doubles import Around, Raising
 from tests.gateway.engine.rig import CARD, LI, PAID, A, B, Rig, W, running, seat
 
 DAY = date(2026, 3, 2)
@@ -70,13 +71,62 @@ async def test_the_statement_corrects_the_fee(url: str, at: Any, charged: int) -
         await rig.statements()
         after = await rig.look(payout)
         assert after.state is SETTLED
-        if charged:
-            # A statement without a fee line does not say that there was none.
-            assert after.attempts[0].fee_minor == charged
-            assert await rig.balance(Book.CHANNEL_FEE, at.name) == charged
-        else:
-            assert await rig.balance(Book.CHANNEL_FEE, at.name) == at.flat_fen
-            rig.may_disagree.add(at.name)
+        # No fee line at all: what was only quoted was not charged.
+        assert after.attempts[0].fee_minor == charged
+        assert await rig.balance(Book.CHANNEL_FEE, at.name) == charged
+
+
+class FeesLater(Around):
+    """Books every fee on the day after its payout."""
+
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """That day's movements, and the fees of the day before."""
+        async for line in self.inside.statement(day):
+            if line.kind is not LineKind.FEE:
+                yield line
+        if day > DAY:
+            async for line in self.inside.statement(day - timedelta(days=1)):
+                if line.kind is LineKind.FEE:
+                    yield line
+
+
+@pytest.mark.parametrize("charged", [7, 25])
+async def test_a_fee_line_that_comes_a_day_later_corrects_the_fee(url: str, charged: int) -> None:
+    """The payout is settled without a fee; its line is booked when it comes, and only once."""
+    async with running(url, (seat(W, account={"fee": {"flat_fen": charged}}),)) as rig:
+        rig.gateway.channels = {W.name: FeesLater(rig.gateway.channels[W.name])}
+        payout = await rig.pay(12_345, LI)
+        await rig.later(seconds=5)
+        await rig.next_morning()
+        await rig.statements()
+        settled = await rig.look(payout)
+        assert (settled.state, settled.attempts[0].fee_minor) == (SETTLED, 0)
+        await rig.next_morning()
+        for _ in range(2):
+            await rig.statements()
+            after = await rig.look(payout)
+            assert (after.state, after.attempts[0].fee_minor) == (SETTLED, charged)
+            assert after.version == settled.version + 1
+            assert await rig.balance(Book.CHANNEL_FEE, W.name) == charged
+
+
+@pytest.mark.parametrize("charged", [0, 7, 25])
+async def test_a_late_payment_books_its_fee_too(url: str, charged: int) -> None:
+    """Dead by proof and paid after all: amount to suspense, and the fee as statements show it."""
+    mute = seat(A, account={"fee": {"flat_fen": charged}, "notify_url": None})
+    async with running(url, (mute,)) as rig:
+        rig.fault("reject", A, code="REMARK_HAS_SENSITIVE_WORD", executed=True)
+        rig.fault("not_found_window", A, seconds="9d")
+        payout = await rig.pay()
+        await rig.next_morning()
+        await rig.statements()
+        after = await rig.look(payout)
+        assert after.attempts[0].contradictions == ("paid",)
+        assert after.attempts[0].fee_minor == charged
+        assert await rig.balance(Book.SUSPENSE, A.name) == 12_345
+        assert await rig.balance(Book.CHANNEL_FEE, A.name) == charged
+        (incident,) = await rig.store.incidents(open_only=True)
+        assert incident.payout_id == payout.id
 
 
 async def test_a_missing_line_is_a_break_once(alone: Rig) -> None:

@@ -13,10 +13,12 @@ from gateway.domain.payout import CertificateKind, Died, Event, Source
 from tests.proof.model import real
 from tests.proof.model.rules import SHIPPED, Rules
 from tests.proof.model.world import (
+    BEFORE,
     FAULT,
     IDLE,
     LEASE,
     MOVED,
+    NEVER,
     OPEN,
     TAKEOVER,
     WINDOW,
@@ -203,10 +205,17 @@ class Protocol:
             ripe = self._ripe(slot) and not self.rules.absence_dated_when_recorded
             yield Move(
                 group,
-                Worker(Step.UNSEEN, number, ripe=ripe),
+                Worker(
+                    Step.UNSEEN, number, ripe=ripe, looked=slot.looked if slot.refused else BEFORE
+                ),
                 0,
                 f"{asks}: not found ({why}).",
             )
+            if slot.refused and slot.looked == NEVER:
+                # Absences are dated when asked for: with nothing in between, as if recorded then.
+                yield self._settle(
+                    group, number, IDLE, Answer.ABSENT, source=Source.INQUIRY, asks=asks
+                )
         if slot.bank is not Bank.NOTHING:
             # Facts only grow, so recording one late is recording a later answer.
             settled = self._settle(
@@ -307,7 +316,7 @@ class Protocol:
                 took, number, worker, odd, flags=FAULT, asks=f"{arrives} is taken in"
             )
         if self.world.false_refusals:
-            hidden = 0 if self.world.false_refusal_visible else lag
+            hidden = self.world.refusal_lag
             yield self._replied(
                 self._with(group, number, accepted._replace(hidden=hidden)),
                 worker,
@@ -357,7 +366,17 @@ class Protocol:
         view, row = real.view_of(group, self.world.profiles), self._row_number(group, number)
         if not self.rules.compare_and_set and source is Source.SEND:
             view = _as_sent(view, row, worker.send)
-        after, events = real.settled(view, row, answer, source)
+        if answer is Answer.ABSENT and worker.step is Step.UNSEEN:
+            view = _as_asked(view, row, max(worker.looked, NEVER))
+        lag = self.world.declared_refusal_lag
+        after, events = real.settled(view, row, answer, source, lag)
+        first_look = after.entries[row - 1].looked
+        if NEVER not in {slot.looked, first_look}:
+            after = _as_asked(after, row, slot.looked)
+        elif worker.looked == BEFORE and first_look != NEVER:
+            # A wrong rule only: an absence is dated when it was asked for, which is long ago.
+            after = _as_asked(after, row, lag)
+            said += ", asked for minutes ago"
         if not events:
             return Move(group, IDLE, flags, f"{said}; nothing new.")
         return Move(
@@ -379,6 +398,8 @@ class Protocol:
                 f"{{w}} takes the not-found as proof: attempt {number} dead (C5); the payout is "
                 f"free for another channel.{wrong}",
             )
+        if self.rules.refusal_needs_one_look and slot.refused and slot.row in OPEN:
+            return self._die(group, number, "{w} takes the one not-found for the look.")
         return self._settle(group, number, worker, Answer.ABSENT, source=Source.INQUIRY)
 
     def _die(self, group: Group, number: int, text: str, flags: int = 0) -> Move:
@@ -479,6 +500,7 @@ class Protocol:
                 age=slot.age + 1,
                 elder=slot.elder + 1,
                 hidden=max(slot.hidden - 1, 0),
+                looked=slot.looked if slot.looked == NEVER else slot.looked + 1,
                 first=0 if lost else slot.first,
                 second=0 if lost else slot.second,
             )
@@ -517,7 +539,7 @@ class Protocol:
             world.reject_binds
             and world.failed_is_final
             and world.window_enforced
-            and world.false_refusal_visible
+            and world.refusal_lag <= world.declared_refusal_lag
             and world.lag <= world.declared_lag
         )
 
@@ -610,6 +632,7 @@ class Protocol:
         slot = slot._replace(
             age=min(slot.age, self._age_cap(profile)),
             elder=min(slot.elder, WINDOW + 1) if dated else 0,
+            looked=min(slot.looked, self.world.declared_refusal_lag),
         )
         if spent or not self._acceptable(slot, slot.sends):
             slot = slot._replace(first=0, second=0)
@@ -618,7 +641,7 @@ class Protocol:
         if closed or not profile.resend:
             slot = slot._replace(absences=0)
         if closed:
-            slot = slot._replace(refused=False, hidden=0)
+            slot = slot._replace(refused=False, hidden=0, looked=NEVER)
             if profile.window is None:
                 slot = slot._replace(age=self._age_cap(profile))
         burnt = slot.bank is Bank.FAILED or (
@@ -648,6 +671,13 @@ def _as_sent(view: real.View, row: int, send: int) -> real.View:
         row=Row.ARMED, sends=send, absences=0, refused=False
     )
     return real.View(Pay.ATTEMPTING, tuple(entries))
+
+
+def _as_asked(view: real.View, row: int, looked: int) -> real.View:
+    """The view with the first look after a refusal as long ago as it was for somebody."""
+    entries = list(view.entries)
+    entries[row - 1] = entries[row - 1]._replace(looked=looked)
+    return real.View(view.pay, tuple(entries))
 
 
 def _told(number: int, events: tuple[Event, ...]) -> str:

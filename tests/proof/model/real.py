@@ -13,6 +13,7 @@ from functools import cache
 from typing import NamedTuple
 
 from channels.contract import (
+    STICKY,
     Absent,
     FeeSchedule,
     NotSent,
@@ -35,7 +36,7 @@ from channels.contract import Profile as ChannelProfile
 from channels.money import Currency, Money
 from gateway.domain.certify import events_of
 from gateway.domain.lifecycle import apply
-from gateway.domain.pace import PARK_AFTER, may_resend, must_park
+from gateway.domain.pace import may_resend, must_park
 from gateway.domain.payout import (
     Armed,
     Attempt,
@@ -55,8 +56,9 @@ from gateway.domain.payout import (
     Resent,
     Source,
 )
+from gateway.domain.silence import Asked
 from gateway.engine.record import is_news
-from tests.proof.model.world import TICK_S, Answer, Group, Pay, Profile, Row, Slot
+from tests.proof.model.world import NEVER, TICK_S, Answer, Group, Pay, Profile, Row, Slot
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 AMOUNT = Money(10_000, Currency.CNY)
@@ -95,6 +97,7 @@ class Entry(NamedTuple):
     refused: bool
     age: int
     said: tuple[str, ...] = ()
+    looked: int = NEVER
 
 
 class View(NamedTuple):
@@ -109,7 +112,16 @@ def view_of(group: Group, profiles: tuple[Profile, ...]) -> View:
     return View(
         group.pay,
         tuple(
-            Entry(profiles[s.profile], s.row, s.sends, s.absences, s.refused, s.age, s.said)
+            Entry(
+                profiles[s.profile],
+                s.row,
+                s.sends,
+                s.absences,
+                s.refused,
+                s.age,
+                s.said,
+                s.looked,
+            )
             for s in group.slots
             if s.row is not Row.MISSING
         ),
@@ -133,6 +145,7 @@ def merged(group: Group, view: View) -> Group:
                 refused=entry.refused,
                 age=entry.age,
                 said=entry.said,
+                looked=entry.looked,
             )
         )
     return Group(view.pay, tuple(slots))
@@ -162,8 +175,16 @@ def traits_of(profile: Profile) -> Traits:
     )
 
 
+def _ticks(count: int) -> timedelta:
+    return timedelta(seconds=count * TICK_S)
+
+
+def _age(at: datetime) -> int:
+    return int((NOW - at).total_seconds()) // TICK_S
+
+
 def _attempt(number: int, entry: Entry) -> Attempt:
-    signed_at = NOW - timedelta(seconds=entry.age * TICK_S)
+    signed_at = NOW - _ticks(entry.age)
     window = entry.profile.window
     dead = entry.row is Row.DEAD
     return Attempt(
@@ -180,6 +201,7 @@ def _attempt(number: int, entry: Entry) -> Attempt:
         arrival_at=None,
         sends=entry.sends,
         absences=entry.absences,
+        absent_at=() if entry.looked == NEVER else (NOW - _ticks(entry.looked),),
         channel_ref="CH" if entry.row in {Row.PENDING, Row.CONFIRMED, Row.RETURNED} else None,
         contradictions=entry.said,
         refusal=Refusal(Reason.FLOAT_SHORT, "NO?", "") if entry.refused else None,
@@ -225,8 +247,9 @@ def _back(view: View, payout: Payout) -> View:
                 attempt.sends,
                 attempt.absences,
                 attempt.refusal is not None,
-                int((NOW - attempt.signed_at).total_seconds()) // TICK_S,
+                _age(attempt.signed_at),
                 attempt.contradictions,
+                _age(attempt.absent_at[0]) if attempt.absent_at else NEVER,
             )
         )
     return View(Pay(payout.state), tuple(entries))
@@ -245,14 +268,18 @@ def _certificate(kind: CertificateKind) -> Certificate:
 
 @cache
 def settled(
-    view: View, number: int, answer: Answer, source: Source
+    view: View, number: int, answer: Answer, source: Source, refusal_lag: int = 1
 ) -> tuple[View, tuple[Event, ...]]:
-    """What `engine.dispatch.settle` commits for an answer: the new view and its events."""
+    """What `engine.dispatch.settle` commits for an answer: the new view and its events.
+
+    Silence counts towards a refusal only: C5 is the model's own. `refusal_lag` is in ticks.
+    """
     payout = payout_of(view)
     attempt = payout.attempts[number - 1]
+    asked = Asked(ChannelProfile(refusal_lag_s=refusal_lag * TICK_S), NOW)
     events = tuple(
         event
-        for event in events_of(payout, attempt, OUTCOMES[answer], source, NOW)
+        for event in events_of(payout, attempt, OUTCOMES[answer], source, NOW, asked)
         if is_news(payout, event)
     )
     return (_applied(view, events), events) if events else (view, ())
@@ -308,7 +335,7 @@ def resendable(entry: Entry) -> bool:
 @cache
 def parkable(entry: Entry) -> bool:
     """`pace.must_park`, four hours on."""
-    return must_park(_attempt(1, entry), NOW + PARK_AFTER)
+    return must_park(_attempt(1, entry), STICKY, NOW + timedelta(hours=4)) is not None
 
 
 def questions() -> dict[str, int]:

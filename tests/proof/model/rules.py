@@ -34,6 +34,7 @@ class Rules:
     reject_of_resend_fails: bool = False
     refusal_of_resend_fails: bool = False
     refusal_fails: bool = False
+    refusal_needs_one_look: bool = False
     never_left_after_resend: bool = False
     never_left_by_another: bool = False
     resend_new_reference: bool = False
@@ -127,6 +128,12 @@ WRONG: tuple[Case, ...] = (
         "refusal-without-look",
         "A refusal that asks for a look counts without it.",
         Rules(refusal_fails=True),
+        _ONE,
+    ),
+    Case(
+        "refusal-after-one-look",
+        "One not-found after a refusal that asks for a look completes it.",
+        Rules(refusal_needs_one_look=True),
         _ONE,
     ),
     Case(
@@ -252,9 +259,10 @@ PROMISES: tuple[Case, ...] = (
         world=World(profiles=(PROVING,), slots_max=2, lag=2),
     ),
     Case(
-        "false-refusal-invisible",
-        "A request refused with 'look first' was accepted, and the look cannot see it yet.",
-        world=World(profiles=(STICKY,), slots_max=2, false_refusal_visible=False),
+        "refusal-lag-understated",
+        "A request refused with 'look first' was accepted, and looks miss it for longer than the "
+        "profile says.",
+        world=World(profiles=(STICKY,), slots_max=2, refusal_lag=2),
     ),
 )
 

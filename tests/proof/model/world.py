@@ -10,6 +10,8 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 TICK_S = 60
+NEVER = -1
+BEFORE = -2
 LEASE = 1
 """Ticks after which an armed attempt without an answer is taken over."""
 WINDOW = 2
@@ -106,8 +108,10 @@ class World:
     """The same, as the channel's profile states it."""
     false_refusals: bool = True
     """A refusal that asks for a look may be given for a request that was accepted."""
-    false_refusal_visible: bool = True
-    """Such a request can be found at once by whoever asks after the refusal was given."""
+    refusal_lag: int = 1
+    """Ticks for which such a request may be invisible to those who look after the refusal."""
+    declared_refusal_lag: int = 1
+    """The same, as the channel's profile states it: two looks must be so far apart."""
     reject_binds: bool = True
     """A definite rejection is binding for every copy of the same bytes."""
     failed_is_final: bool = True
@@ -138,6 +142,8 @@ class Slot(NamedTuple):
     """Ticks for which the record may still be invisible to inquiries."""
     said: tuple[str, ...] = ()
     """Contradictions our row remembers."""
+    looked: int = NEVER
+    """Ticks since the first look that counts after a refusal."""
 
 
 class Group(NamedTuple):
@@ -189,6 +195,9 @@ class Worker(NamedTuple):
     answer: Answer | None = None
     ripe: bool = False
     """For UNSEEN: the wait had passed when the question was asked."""
+    looked: int = NEVER
+    """For UNSEEN: how long ago the first look after a refusal was, when the question was asked;
+    `BEFORE`: there was no refusal yet."""
 
 
 IDLE = Worker(Step.IDLE)

@@ -6,9 +6,11 @@ it has taken; one it has refused it may take the next time.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
+from channels.alipay import profile as alipay_profile
+from channels.wechat_pay import profile as wechat_profile
 from simulators.actions import ParamValue, Stage, read_params
 from simulators.faults import NO_HITS, Faults, Hit, Hits
 from tests.proof.simulation.dice import Dice
@@ -22,6 +24,13 @@ DEFINITE = {
 CONFIRM = {
     "alipay": ("PAYER_STATUS_ERROR", "INST_PAY_UNABLE", "PAYER_BALANCE_NOT_ENOUGH"),
     "wechat_pay": ("NOT_ENOUGH", "QUOTA_EXCEED", "ACCOUNTERROR"),
+}
+REFUSAL_LAG = {
+    kind: timedelta(seconds=profile.refusal_lag_s)
+    for kind, profile in (
+        ("alipay", alipay_profile.PROFILE),
+        ("wechat_pay", wechat_profile.PROFILE),
+    )
 }
 UNSURE = {"alipay": "SYSTEM_ERROR", "wechat_pay": "SYSTEM_ERROR"}
 SETTLE_FAILS = {
@@ -61,6 +70,11 @@ class Mischief(Faults):
     """References of which a signed untruth was told."""
     executed: set[str] = field(default_factory=set)
     """References that were executed and answered with a refusal."""
+
+    @property
+    def clocks_are_wrong(self) -> bool:
+        """Whether the gateways' clocks may differ by more than any profile allows for."""
+        return bool(self.plan.faults.keys() & {"clock_skew", "clock_step"})
 
     def __post_init__(self) -> None:
         """Draws of its own."""
@@ -144,8 +158,13 @@ class Mischief(Faults):
     def _of_order(self, hits: Hits, reference: str, who: str) -> None:
         draw = self.dice.unit(f"fate/{who}")
         self._put(hits, "not_found", who, "not_found_window", seconds=7200 * draw * draw)
-        if "not_found_window" in hits and reference in self.executed:
-            # Refused, and the look that the refusal asks for finds nothing: together a lie.
+        if (
+            reference in self.executed
+            and (hidden := hits.get("not_found_window")) is not None
+            and (hidden.duration("seconds") > REFUSAL_LAG[self.kind] or self.clocks_are_wrong)
+        ):
+            # Refused, and looks find nothing for longer than the profile says: together a lie.
+            # So it is where our own clocks cannot tell how far apart two looks were.
             self.lied.add(reference)
         self._put(hits, "settle_late", who, "settle_late", after=108_000 * draw)
         self._put(hits, "return_late", who, "return_late", after=129_600 * draw)

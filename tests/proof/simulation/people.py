@@ -191,17 +191,19 @@ class People:
         """Two people declare a death, but only one that the institution itself confirms."""
         world = self.world
         rows = world.server.ask(
-            "SELECT payout_id, channel, reference FROM attempts "
-            "WHERE state IN ('in_doubt', 'pending') ORDER BY reference"
+            "SELECT a.payout_id, a.channel, a.reference, p.version FROM attempts AS a "
+            "JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id "
+            "WHERE a.state IN ('in_doubt', 'pending') ORDER BY a.reference"
         )
         kinds = {seat.name: seat.kind for seat in world.plan.seats}
-        for payout_id, channel, reference in rows:
+        for payout_id, channel, reference, version in rows:
             word = world.institution(kinds[channel]).status_of(channel, reference)
             if word in DEAD_WORDS:
                 answer = await self._call(
-                    lambda gw, one=payout_id: operate.certify(
+                    lambda gw, one=payout_id, seen=version: operate.certify(
                         gw,
                         one,
+                        version=seen,
                         reason=Reason.RAIL_DOWN,
                         evidence="the bank's letter",
                         maker="wang",

@@ -25,26 +25,26 @@ Patch = tuple[object, str, Any]
 
 
 def _timeout_is_rejected() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, at: Any) -> Any:
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *rest: Any) -> Any:
         if isinstance(outcome, Unknown) and source is Source.SEND:
             outcome = Rejected(Reason.RAIL_DOWN, "timeout")
-        return certify.events_of(payout, attempt, outcome, source, at)
+        return certify.events_of(payout, attempt, outcome, source, *rest)
 
     return [(dispatch, "events_of", judged)]
 
 
 def _absence_is_death() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, at: Any) -> Any:
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *rest: Any) -> Any:
         if isinstance(outcome, Absent):
             outcome = Rejected(Reason.RAIL_DOWN, "absent")
-        return certify.events_of(payout, attempt, outcome, source, at)
+        return certify.events_of(payout, attempt, outcome, source, *rest)
 
     return [(dispatch, "events_of", judged)]
 
 
 def _resend_rejected_is_death() -> list[Patch]:
-    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, at: Any) -> Any:
-        return certify.events_of(payout, replace(attempt, sends=1), outcome, source, at)
+    def judged(payout: Any, attempt: Any, outcome: Any, source: Any, *rest: Any) -> Any:
+        return certify.events_of(payout, replace(attempt, sends=1), outcome, source, *rest)
 
     return [(dispatch, "events_of", judged)]
 
