@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test lock
+.PHONY: demo test prove lock
 .NOTPARALLEL:
 
 demo: requirements.txt
@@ -22,6 +22,10 @@ test: requirements-test.txt
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS)
+
+prove: requirements-test.txt
+	@$(call set_up,requirements-test.txt)
+	@$(BIN)/python -m tests.proof $(ARGS)
 
 # Pins anew what pyproject.toml asks for (needs uv); tests/tidy holds what the files may contain.
 # setuptools is what builds the editable install, so it is pinned with the rest.

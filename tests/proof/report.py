@@ -40,6 +40,8 @@ class Row:
     """… and how many of them were found out."""
     points: dict[str, int] = field(default_factory=dict)
     """Deaths by name of the boundary (L3)."""
+    mutants: list[list[str]] = field(default_factory=list)
+    """Seeded bugs: name, rule that is broken, layer that found it, at which seed (L7)."""
     seconds: float = 0.0
 
     @property
@@ -143,33 +145,63 @@ def _cells(points: Iterable[int], faults: Iterable[int]) -> frozenset[Cell]:
     return frozenset((point, fault) for point in points for fault in faults)
 
 
-COVERS: Mapping[str, frozenset[Cell]] = {
-    "L0": _cells((4, 5, 7, 8, 9, 13, 14), (1, 3, 12))
-    | _cells((6, 11), (1, 5))
-    | _cells((10, 12), (3, 8, 9))
-    | _cells((14, 18), (3, 12))
-    | _cells((15,), (9,)),
-    "L1": _cells((1, 2, 3), (14,)) | _cells((4, 5, 7, 11, 13), (12,)) | _cells((15, 16), (9,)),
-    "L2": _cells((1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 17), (1,))
-    | _cells((4, 5, 7, 8, 9, 12, 14, 18), (3,))
-    | _cells((14,), (4,))
-    | _cells((1, 2, 6, 11), (5,))
-    | _cells((3, 7, 8, 9, 10, 12, 17), (8,))
-    | _cells((10, 12, 15, 16), (9,))
-    | _cells((15, 16), (11,))
-    | _cells((4, 5, 7, 8, 9, 13, 14), (12,))
-    | _cells((1, 2, 3), (14,)),
-    "L4": _cells((1, 2, 3, 7, 8, 9, 11, 13, 17, 19), (2,)),
-    "L5": _cells((1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 17), (1,))
-    | _cells((4, 5, 7, 8, 9, 12, 14, 18), (3,))
-    | _cells((1, 2, 6, 11), (5,))
-    | _cells((1, 2, 3, 6), (6,))
-    | _cells((4, 5), (7,))
-    | _cells((7, 8, 9, 10, 12, 17), (8,))
-    | _cells((4, 5, 7, 8, 9, 13, 14), (12,)),
-    "L6": _cells((10, 12, 15, 16), (9,)) | _cells((15, 16), (11,)),
+Met = tuple[tuple[str, ...], frozenset[Cell]]
+NET = ("request_lost", "request_late", "request_twice", "reset_before", "reset_after", "reply_lost")
+LIES = ("paid_502", "paid_system_error", "garbage", "unknown_code", "wrong_echo", "not_found")
+
+COVERS: Mapping[str, tuple[Met, ...]] = {
+    "L0": (
+        (
+            (),
+            _cells((4, 5, 7, 8, 9, 13, 14), (1, 3, 12))
+            | _cells((6, 11), (1, 5))
+            | _cells((10, 12), (3, 8, 9))
+            | _cells((14, 18), (3, 12))
+            | _cells((15,), (9,)),
+        ),
+    ),
+    "L1": (
+        (
+            (),
+            _cells((1, 2, 3), (14,))
+            | _cells((4, 5, 7, 11, 13), (12,))
+            | _cells((15, 16), (9,)),
+        ),
+    ),
+    "L2": (
+        (("crash",), _cells((1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 17), (1,))),
+        (("pause",), _cells((4, 5, 7, 8, 9, 12, 14, 18), (3,))),
+        (("clock_skew", "clock_step"), _cells((14,), (4,))),
+        (
+            ("commit_done_unknown", "commit_undone_unknown", "commit_late_unknown"),
+            _cells((1, 2, 6, 11), (5,)),
+        ),
+        (("disk_full",), _cells((1, 2, 6, 11), (10,))),
+        (NET, _cells((3, 7, 8, 9, 10, 12, 17), (8,))),
+        (LIES, _cells((10, 12), (9,))),
+        (("lie_rejected", "lie_failed"), _cells((15,), (9,))),
+        (("return_late",), _cells((16,), (9,))),
+        (("notice_forged", "notice_twice", "notice_late"), _cells((15, 16), (11,))),
+        ((), _cells((4, 5, 7, 8, 9, 13, 14), (12,))),
+        (("same_key", "other_body"), _cells((1, 2, 3), (14,))),
+    ),
+    "L4": ((("power cut",), _cells((1, 2, 3, 5, 7, 8, 9, 11, 13, 17, 19), (2,))),),
+    "L5": (
+        (
+            (),
+            _cells((1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 17), (1,))
+            | _cells((4, 5, 7, 8, 9, 12, 14, 18), (3,))
+            | _cells((1, 2, 6, 11), (5,))
+            | _cells((1, 2, 3, 6), (6,))
+            | _cells((4, 5), (7,))
+            | _cells((7, 8, 9, 10, 12, 17), (8,))
+            | _cells((4, 5, 7, 8, 9, 13, 14), (12,)),
+        ),
+    ),
+    "L6": (((), _cells((10, 12, 15, 16), (9,)) | _cells((15, 16), (11,))),),
 }
-"""What each layer is built to hit. L3 is not here: its cells follow from where it died."""
+"""What each layer hits, if one of these faults was counted; without any, when it ran at all. L3 is
+not here: its cells follow from where it died."""
 
 DIED: tuple[tuple[str, tuple[int, ...]], ...] = (
     (r"accept: (before|written)", (1,)),
@@ -187,6 +219,7 @@ DIED: tuple[tuple[str, tuple[int, ...]], ...] = (
     (r"record contradicted", (15,)),
     (r"record returned|record paid\+returned", (16,)),
     (r"webhook: |merchant: |delivered: |delivery_failed: ", (17,)),
+    (r"sequence: |keep_checkpoint: |mark: |note: |\w+_quarantine: |mark_rebuilt: ", (19,)),
     (r"migration: ", (20,)),
 )
 """Which point of the fault model a boundary of L3 stands for."""
@@ -226,18 +259,15 @@ OPEN: Mapping[Cell, str] = {
 }
 """Cells that no layer here and no single test holds, and who does or why not."""
 
-FOUND: tuple[str, ...] = (
-    "L6: a spoilt ZIP directory made the Alipay statement's reader raise `ValueError` instead of "
-    "`StatementBrokenError`.",
-)
-"""One line for every bug of our own that the proofs found while they were built."""
+BUGS = "### Bugs found in our own code"
+"""Under this heading of a layer's NOTES.md: a table of where, and what it was."""
 
 ORDER = ("L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7")
 
 
-def keep(rows: Iterable[Row], totals: Mapping[str, int]) -> None:
-    """Keep the figures of a run, and write the table that they make."""
-    document = {"totals": dict(totals), "layers": [_plain(row) for row in rows]}
+def keep(rows: Iterable[Row]) -> None:
+    """Keep the figures of a run, and write the tables that they make."""
+    document = {"layers": [_plain(row) for row in rows]}
     RESULTS.write_bytes(
         orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     )
@@ -246,8 +276,58 @@ def keep(rows: Iterable[Row], totals: Mapping[str, int]) -> None:
 
 def kept() -> Mapping[str, Any]:
     """The figures of the last run."""
+    if not RESULTS.exists():
+        return {"layers": []}
     document: Mapping[str, Any] = orjson.loads(RESULTS.read_bytes())
     return document
+
+
+def merged(rows: Iterable[Row]) -> list[Row]:
+    """The kept rows, these in the place of their elders."""
+    found = {one["layer"]: Row(**one) for one in kept()["layers"]}
+    found |= {row.layer: row for row in rows}
+    return [found[layer] for layer in ORDER if layer in found]
+
+
+def totals(rows: Iterable[Row]) -> dict[str, int]:
+    """The last line's figures."""
+    known = list(rows)
+
+    def broken(kind: str) -> int:
+        return sum(row.broken.get(kind, 0) for row in known)
+
+    def count(layer: str, name: str) -> int:
+        return sum(row.counts.get(name, 0) for row in known if row.layer == layer)
+
+    return {
+        "seeds": count("L2", "seeds"),
+        "steps": count("L1", "steps") + count("L2", "steps"),
+        "faults": sum(sum(row.faults.values()) for row in known),
+        "crash_points": count("L3", "crash points"),
+        "power_cuts": count("L4", "power cuts"),
+        "double": broken("double"),
+        "lost": broken("lost"),
+        "stuck": broken("stuck"),
+        "wrong_rules": sum(row.controls for row in known),
+        "wrong_rules_caught": sum(row.caught for row in known),
+        "mutants": count("L7", "mutants"),
+        "mutants_found": count("L7", "found"),
+        "seeds_per_hour": count("L2", "seeds an hour"),
+    }
+
+
+def bugs() -> list[str]:
+    """One line for every bug of our own that the proofs found, from the layers' notes."""
+    found = []
+    for notes in sorted(HERE.glob("*/NOTES.md")):
+        _, _, rest = notes.read_text(encoding="utf-8").partition(f"{BUGS}\n")
+        table = rest.partition("\n#")[0]
+        rows = [line.strip().strip("|").split("|") for line in table.splitlines() if "|" in line]
+        found += [
+            f"{notes.parent.name}, {where.strip()}: {'|'.join(what).strip()}"
+            for where, *what in rows[2:]
+        ]
+    return found
 
 
 def page(text: str, document: Mapping[str, Any]) -> str:
@@ -260,22 +340,22 @@ def page(text: str, document: Mapping[str, Any]) -> str:
 def render(document: Mapping[str, Any]) -> str:
     """Everything between the markers."""
     rows = sorted((Row(**one) for one in document["layers"]), key=lambda r: ORDER.index(r.layer))
-    totals = document["totals"]
+    sums = totals(rows)
     parts = [
         "### Layers",
         _layers(rows),
+        f"Paid twice: {sums['double']}. Lost: {sums['lost']}. Silently stuck: {sums['stuck']}. "
+        f"Negative controls: {sums['wrong_rules_caught']} of {sums['wrong_rules']} found out. "
+        f"Seeded bugs: {sums['mutants_found']} of {sums['mutants']} found. Simulated seeds an "
+        f"hour: {sums['seeds_per_hour']:,}.",
         "### Faults injected",
         _faults(rows),
         "### Where each fault was met",
         _matrix(rows),
         _reasons(rows),
-        "### What it came to",
-        f"Paid twice: {totals['double']}. Lost: {totals['lost']}. Silently stuck: "
-        f"{totals['stuck']}. Wrong rules and other negative controls: "
-        f"{totals['wrong_rules_caught']} of {totals['wrong_rules']} found out. Mutants: "
-        f"{totals['mutants_found']} of {totals['mutants']} found.",
+        *_mutants(rows),
         "### Bugs of our own that the proofs found",
-        "\n".join(f"- {one}" for one in FOUND),
+        "\n".join(f"- {one}" for one in bugs()),
     ]
     return "\n\n".join(parts)
 
@@ -284,7 +364,10 @@ def covered(rows: Iterable[Row]) -> dict[Cell, list[str]]:
     """Which layers, and which tests, hold each cell."""
     found: dict[Cell, list[str]] = {}
     for row in rows:
-        cells = COVERS.get(row.layer, frozenset()) | _died(row.points)
+        cells = set(_died(row.points))
+        for kinds, met in COVERS.get(row.layer, ()):
+            if not kinds or any(row.faults.get(kind) for kind in kinds):
+                cells |= met
         for cell in cells:
             found.setdefault(cell, []).append(row.layer)
     for cell in TESTS:
@@ -340,6 +423,14 @@ def _faults(rows: Iterable[Row]) -> str:
             if count
         ),
     )
+
+
+def _mutants(rows: Iterable[Row]) -> list[str]:
+    planted = [one for row in rows for one in row.mutants]
+    if not planted:
+        return []
+    head = ("bug", "rule it breaks", "found by", "at seed")
+    return ["### Seeded bugs", _table(head, planted)]
 
 
 def _matrix(rows: Iterable[Row]) -> str:
