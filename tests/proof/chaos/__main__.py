@@ -1,4 +1,4 @@
-"""`python -m tests.proof.chaos [--minutes M] [--seed N] [--keep DIR]`: real processes in trouble."""
+"""`python -m tests.proof.chaos [--minutes M] [--seed N] [--keep DIR]`: trouble, then judgement."""
 
 import argparse
 import sys

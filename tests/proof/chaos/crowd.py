@@ -26,7 +26,7 @@ class Crowd:
     """Number → every id ever given for it: more than one would be two payouts."""
     tries: int = 0
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
-    _chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
+    _chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     async def run(self, until: float) -> None:
         """Ask for new payouts until the loop's clock says `until`."""

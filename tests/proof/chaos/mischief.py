@@ -36,7 +36,7 @@ class Mischief:
 
     async def run(self, until: float) -> None:
         """Strike until the loop's clock says `until`; each strike heals itself in the end."""
-        chance = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
+        chance = random.Random(self.seed)
         loop = asyncio.get_running_loop()
         while loop.time() < until:
             act = chance.choices([one for one, _, _ in ACTS], [rate for _, _, rate in ACTS])[0]

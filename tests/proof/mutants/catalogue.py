@@ -9,6 +9,7 @@ L0 = Ask("L0")
 SIM = Ask("L2", seeds=30)
 STORE = Ask("L1", "store", seeds=6)
 INTAKE = Ask("L1", "idempotency", seeds=6)
+SILENT = Ask("L1", "silence", seeds=6)
 LIFECYCLE = Ask("L1", "lifecycle and ledger", seeds=6)
 POWER = Ask("L4", seeds=40)
 ALIPAY = Ask("L6", "alipay", seeds=3)
@@ -32,7 +33,13 @@ def rich_in(**rates: float) -> Ask:
 
 
 def mutant(
-    name: str, rule: str, file: str, old: str, new: str, *asks: Ask, needs: tuple[str, str] = ("", "")
+    name: str,
+    rule: str,
+    file: str,
+    old: str,
+    new: str,
+    *asks: Ask,
+    needs: tuple[str, str] = ("", ""),
 ) -> Mutant:
     """A bug of one place; `needs` is an import that it cannot do without."""
     edits = [Edit(file, old, new)]
@@ -147,8 +154,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SILENCE,
         "asked.at >= attempt.signed_at + wait",
         "asked.at >= (attempt.doubted_at or attempt.signed_at)",
-        SIM,
-        LIFECYCLE,
+        SILENT,
     ),
     mutant(
         "one absence is enough",
@@ -156,8 +162,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SILENCE,
         "ABSENCES_MIN = 3",
         "ABSENCES_MIN = 1",
-        SIM,
-        LIFECYCLE,
+        SILENT,
     ),
     mutant(
         "absence proves everywhere",
@@ -165,8 +170,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SILENCE,
         "    if wait is None or not asked.profile.absence_proves:\n        return ()",
         "    if wait is None:\n        return ()",
-        SIM,
-        LIFECYCLE,
+        SILENT,
     ),
     mutant(
         "silence proves without a canary",
@@ -174,8 +178,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SILENCE,
         "return asked.canary_at is not None and abs(asked.canary_at - asked.at) <= CANARY_WITHIN",
         "return True",
-        SIM,
-        LIFECYCLE,
+        SILENT,
     ),
     mutant(
         "a resend keeps the absences",
@@ -191,24 +194,37 @@ MUTANTS: tuple[Mutant, ...] = (
             "                absences=attempt.absences,\n"
             "                absent_at=attempt.absent_at,"
         ),
-        L0,
-        SIM,
-        LIFECYCLE,
-    ),
-    mutant(
-        "a resend keeps the first refusal",
-        "C1: voided by another send",
-        LIFE,
-        (
-            "                # A rejection of a later send says nothing about the first one.\n"
-            "                refusal=None,"
-        ),
-        "                refusal=attempt.refusal,",
-        L0,
-        SIM,
-        LIFECYCLE,
+        SILENT,
     ),
     # --- What happens after death and after payment ---
+    mutant(
+        "a refusal is completed by one look",
+        "C1 with a look: two, a lag apart",
+        SILENCE,
+        (
+            "    return is_refused(attempt) and bool(known) and asked.at - known[0] "
+            ">= refusal_lag(asked.profile)\n"
+        ),
+        "    return is_refused(attempt)\n",
+        SILENT,
+    ),
+    mutant(
+        "a resend's refusal is completed by looks",
+        "C1: the only send",
+        SILENCE,
+        "        and attempt.sends == 1\n        and attempt.state",
+        "        and attempt.state",
+        SILENT,
+        L0,
+    ),
+    mutant(
+        "looks before the refusal count",
+        "C1: asked after it",
+        LIFE,
+        "                absent_at=counted if absent else (),\n",
+        "                absent_at=counted,\n",
+        SILENT,
+    ),
     mutant(
         "a late success is not noticed",
         "I10",
@@ -225,9 +241,8 @@ MUTANTS: tuple[Mutant, ...] = (
         CERTIFY,
         "    if says in attempt.contradictions:\n        return ()",
         "    if says in attempt.contradictions and amount_minor == 0:\n        return ()",
-        rich_in(lie_rejected=0.4),
-        SIM,
         LIFECYCLE,
+        rich_in(lie_rejected=0.4),
     ),
     mutant(
         "a contradicted payout goes on to the next channel",
@@ -235,9 +250,7 @@ MUTANTS: tuple[Mutant, ...] = (
         LIFE,
         "(P.ROUTING, Contradicted): P.HELD",
         "(P.ROUTING, Contradicted): P.ROUTING",
-        L0,
         LIFECYCLE,
-        rich_in(lie_rejected=0.5, refused=0.3),
     ),
     mutant(
         "a return is not booked",
@@ -275,18 +288,6 @@ MUTANTS: tuple[Mutant, ...] = (
         LIFECYCLE,
         L0,
         rich_in(return_late=0.5),
-    ),
-    mutant(
-        "a payout fails while it is under way",
-        "I8",
-        LIFE,
-        "    (P.ATTEMPTING, Parked): P.PARKED,\n",
-        (
-            "    (P.ATTEMPTING, Parked): P.PARKED,\n"
-            "    (P.ATTEMPTING, Failed): P.FAILED,\n"
-            "    (P.ATTEMPTING, Cancelled): P.CANCELLED,\n"
-        ),
-        LIFECYCLE,
     ),
     mutant(
         "nobody asks for parked payouts",
@@ -400,16 +401,6 @@ MUTANTS: tuple[Mutant, ...] = (
         SIM,
     ),
     mutant(
-        "resent without having asked",
-        "pace: only after two inquiries found nothing",
-        PACE,
-        "traits.resend is None or attempt.absences < 2",
-        "traits.resend is None",
-        L0,
-        rich_in(request_late=0.5, reply_lost=0.3),
-        LIFECYCLE,
-    ),
-    mutant(
         "armed after a crash means not sent",
         "§4.2.6",
         INQUIRE,
@@ -419,14 +410,18 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         (
             "        proof = Certificate(\n"
-            '            CertificateKind.NEVER_LEFT, Reason.NEVER_SENT, "crashed", "", gateway.clock.now()\n'
+            '            CertificateKind.NEVER_LEFT, Reason.NEVER_SENT, "crashed", "", '
+            "gateway.clock.now()\n"
             "        )\n"
             "        event = Died(attempt.number, Source.RECOVERY, proof)\n"
             '        return await move(gateway, payout, [event], actor="gateway")\n'
         ),
         rich_in(crash=20, reply_lost=0.3),
         SIM,
-        needs=("from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source", ", Certificate, CertificateKind, Died\nfrom channels.contract import Reason"),
+        needs=(
+            "from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source",
+            ", Certificate, CertificateKind, Died\nfrom channels.contract import Reason",
+        ),
     ),
     mutant(
         "an old silence is held against a newer send",
@@ -682,7 +677,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             "            attempt = after.attempts[number - 1]\n"
             "            return moved(\n"
-            "                _float(attempt, currency), _in_transit(attempt, currency), _reserved(after, attempt)\n"
+            "                _float(attempt, currency), _in_transit(attempt, currency), "
+            "_reserved(after, attempt)\n"
             "            )"
         ),
         "            return ()",

@@ -29,8 +29,8 @@ class Ask:
 def model(about: str, _seed: int) -> str | None:
     """L0: the whole space under the shipped rule, as the code in force has it."""
     from gateway.domain.lifecycle import TransitionError
-    from tests.proof.model.run import worlds
     from tests.proof.model.rules import SHIPPED
+    from tests.proof.model.run import worlds
     from tests.proof.model.search import Search
 
     for _, world in worlds(deep=False)[::-1]:
@@ -54,7 +54,12 @@ def laws(about: str, seed: int) -> str | None:
     return None if trouble is None else " ".join(trouble.split())[:200]
 
 
-EXAMPLES: Mapping[str, int] = {"store": 25, "idempotency": 15, "lifecycle and ledger": 60}
+EXAMPLES: Mapping[str, int] = {
+    "store": 25,
+    "idempotency": 15,
+    "lifecycle and ledger": 60,
+    "silence": 150,
+}
 
 
 def simulation(about: str, seed: int) -> str | None:

@@ -156,7 +156,7 @@ def _false_alarms(rows: list[Row], cores: int) -> Iterator[str]:
 def _answers(tasks: list[dict[str, Any]], cores: int) -> Iterator[dict[str, Any]]:
     if not tasks:
         return
-    nursery = subprocess.Popen(
+    nursery = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "tests.proof.mutants.nursery", str(cores)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
