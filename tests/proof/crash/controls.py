@@ -72,9 +72,16 @@ def _send_before_commit() -> None:
 def _armed_means_not_sent() -> None:
     """Whoever is found armed after a start is taken for never sent."""
 
-    async def credulous(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
+    async def credulous(
+        gateway: Gateway,
+        payout: Payout,
+        attempt: Attempt,
+        *,
+        routine: bool = False,
+        noticed: bool = False,
+    ) -> Payout:
         if attempt.state is not AttemptState.ARMED:
-            return await inquire(gateway, payout, attempt)
+            return await inquire(gateway, payout, attempt, routine=routine, noticed=noticed)
         at: datetime = gateway.clock.now()
         proof = Certificate(
             CertificateKind.NEVER_LEFT, Reason.NEVER_SENT, "crashed", "as if nothing was sent", at

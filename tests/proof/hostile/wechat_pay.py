@@ -215,7 +215,7 @@ class Replies:
                 case "wechat_pay balance":
                     return done(made.balance())
                 case _:
-                    return done(made._announced("/v3/bill/fundflowbill"))
+                    return done(made._announced("/v3/bill/fundflowbill", platform.NOW.date()))
         except ChannelError as error:
             return error
 

@@ -204,6 +204,7 @@ class GuardLaws(StoreLaws):
             merchant_id=known.merchant_id,
             attempt=1,
             sends=1,
+            version=known.version,
             reason=Reason.RAIL_DOWN,
             evidence="银行来函",
             evidence_sha256=None,

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from gateway.domain.payout import Armed, Contradicted, Released, Unparked
 from tests.proof.laws.guard import GuardLaws
 from tests.proof.laws.intake import IdempotencyLaws
 from tests.proof.laws.shared import Counted
+from tests.proof.laws.silence import SilenceLaws
 from tests.proof.laws.store import StoreLaws
 from tests.properties.test_life_of_a_payout import LifeOfAPayout
 
@@ -19,9 +21,27 @@ class Life(LifeOfAPayout):
         """One more."""
         Counted.steps += 1
 
+    @invariant()
+    def a_contradiction_is_told_once(self) -> None:
+        """I10: and booked once, however often the channel repeats it."""
+        told = [(one.number, one.says) for one in self.events if isinstance(one, Contradicted)]
+        assert len(told) == len(set(told)), told
+
+    @invariant()
+    def nothing_goes_on_over_a_contradiction(self) -> None:
+        """I10: a person releases the payout before it is given to another channel, or fails."""
+        doubted = False
+        for event in self.events:
+            if isinstance(event, Contradicted):
+                doubted = True
+            elif isinstance(event, Released | Unparked):
+                doubted = False
+            assert not (doubted and isinstance(event, Armed)), self.events
+
 
 MACHINES: Mapping[str, tuple[type[RuleBasedStateMachine], bool]] = {
     "lifecycle and ledger": (Life, False),
+    "silence": (SilenceLaws, False),
     "store": (StoreLaws, True),
     "idempotency": (IdempotencyLaws, True),
     "incidents and log": (GuardLaws, True),
