@@ -23,6 +23,7 @@ from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.standby import StandbyWatch
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
@@ -55,6 +56,7 @@ class Assembly:
     store: Store
     data_dir: Path
     watch: Watch
+    standby: StandbyWatch
     observe: Observe
     stopping: asyncio.Event
 
@@ -128,7 +130,12 @@ async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: 
     settings = loaded.settings
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = settings.database.url.get_secret_value()
-    return await open_store(url, vault_of(loaded), clock, migrate=migrate)
+    return await open_store(
+        *(url, vault_of(loaded), clock),
+        migrate=migrate,
+        program=program_version(),
+        lease_s=settings.worker.lease_s,
+    )
 
 
 def signer_of(loaded: Loaded) -> Signer:
@@ -156,7 +163,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     observe = Observe(log, Metrics(program_version()))
     channels = channels_of(loaded, clock)
     policy = policy_of(loaded)
-    embedded = settings.database.url.get_secret_value().startswith("sqlite:")
+    embedded = settings.database.is_embedded
     signer = signer_of(loaded)
     store = await open_configured_store(loaded, clock, migrate=embedded)
     try:
@@ -185,7 +192,13 @@ async def assemble(loaded: Loaded) -> Assembly:
     )
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
-    courier = Courier(store, sender, clock, limit=500, concurrency=settings.worker.concurrency)
+    concurrency = settings.worker.concurrency
+    courier = Courier(
+        *(store, sender, clock),
+        limit=500 if embedded else 2 * concurrency,
+        concurrency=concurrency,
+        shared=not embedded,
+    )
     exports: list[Export] = []
     if settings.audit.export_dir is not None:
         exports.append(ToFolder(settings.audit.export_dir))
@@ -195,8 +208,9 @@ async def assemble(loaded: Loaded) -> Assembly:
     auditor = Auditor(store, clock, observe, signer, memory, exports)
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
+    standby = StandbyWatch(store, observe)
     stopping = asyncio.Event()
-    api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy)
+    api = _api(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
         gateway=gateway,
@@ -208,6 +222,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         store=store,
         data_dir=folder,
         watch=watch,
+        standby=standby,
         observe=observe,
         stopping=stopping,
     )
@@ -218,6 +233,7 @@ def _api(
     gateway: Gateway,
     worker: Worker,
     auditor: Auditor,
+    standby: StandbyWatch,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -246,7 +262,7 @@ def _api(
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
         }
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
-        observe.metrics.stopped(gateway.stopped())
+        observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
@@ -262,6 +278,7 @@ def _api(
         check_webhook_url=egress.check_url,
         new_webhook_secret=new_secret,
         ready=ready,
+        notes=lambda: [] if standby.note is None else [standby.note],
         metrics=metrics,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance

@@ -5,6 +5,7 @@ leads to one inquiry, whose verified answer takes the same path as any other.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from channels.contract import Notice, NoticeRefused, NoticeReply
 from gateway.domain.errors import AbsenceError
@@ -45,9 +46,13 @@ async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: 
     gateway.wake(Told(payout_id, notice.reference, notice_id))
 
 
-async def requeue(gateway: Gateway, limit: int = 10_000) -> int:
-    """After a start: queue the notices that were kept and not yet acted on."""
-    kept = await gateway.store.notices(limit)
+async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | None = None) -> int:
+    """Queue the notices that were kept (before a moment) and not yet acted on."""
+    kept = [
+        notice
+        for notice in await gateway.store.notices(limit)
+        if before is None or notice.received_at < before
+    ]
     for notice in kept:
         channel = gateway.channels.get(notice.channel)
         if channel is None:

@@ -111,9 +111,9 @@ class Member:
 
     async def join(self, told: Callable[[str], None]) -> None:
         """Become a worker, and stay one. `told` gets what others say. Raises `StoreError`."""
-        if self.is_joined:
-            raise StoreError("this process has joined already")
         self._told = told
+        if self.is_joined:
+            return
         try:
             await self._attach()
             await self._bury()

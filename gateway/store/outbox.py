@@ -9,7 +9,6 @@ from gateway.store.codec import micros, moment
 from gateway.store.database import Row, Unit
 from gateway.store.part import Part
 
-
 CLAIM = timedelta(minutes=1)
 """How long a claimed webhook is left to its claimant: six times what one try may take."""
 
