@@ -498,10 +498,10 @@ class PayoutStore(Protocol):
         """A page of payouts, newest first."""
 
     async def due(self, now: datetime, limit: int) -> list[PayoutId]:
-        """This worker's payouts whose `due_at` has come, oldest first; takes none over."""
+        """This worker's payouts, and nobody's, whose `due_at` has come; takes none over."""
 
     async def next_due_at(self) -> datetime | None:
-        """The earliest `due_at` of this worker's payouts."""
+        """The earliest `due_at` of this worker's payouts, and of nobody's."""
 
     async def armed(self, limit: int) -> list[PayoutId]:
         """Payouts whose live attempt is ARMED: after a crash, perhaps sent and perhaps not."""

@@ -99,14 +99,14 @@ class Payouts(Part):
         )
 
     async def due(self, now: datetime, limit: int) -> list[PayoutId]:
-        """This worker's payouts whose `due_at` has come, oldest first; takes none over."""
+        """This worker's payouts, and nobody's, whose `due_at` has come; takes none over."""
         found = await self._read(
             "due_payouts", {"now": micros(now), "limit": limit, "worker": self._worker or 0}
         )
         return [PayoutId(row[0]) for row in found]
 
     async def next_due_at(self) -> datetime | None:
-        """The earliest `due_at` of this worker's payouts."""
+        """The earliest `due_at` of this worker's payouts, and of nobody's."""
         ((earliest,),) = await self._read("next_due_at", {"worker": self._worker or 0})
         return codec.moment_or_none(earliest)
 

@@ -253,3 +253,13 @@ SELECT
     (SELECT COUNT(*) FROM pg_stat_replication
      WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')),
     (SELECT COUNT(*) FROM pg_stat_replication WHERE state IS NULL)
+
+-- name: due_payouts
+-- With what is nobody's.
+SELECT id FROM payouts
+WHERE worker IN (0, :worker) AND due_at IS NOT NULL AND due_at <= :now
+ORDER BY due_at, id
+LIMIT :limit
+
+-- name: next_due_at
+SELECT MIN(due_at) FROM payouts WHERE worker IN (0, :worker) AND due_at IS NOT NULL
