@@ -43,6 +43,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         if loaded.settings.database.require_sync_standby:
             await assembly.standby.require()
         await assembly.watch.begin()
+        await assembly.worker.join()
     except BaseException:
         await assembly.aclose()
         raise

@@ -59,9 +59,13 @@ class Worker:
         self.broken: StoreBrokenError | None = None
         """Set when the store failed for good; the process must leave."""
 
+    async def join(self) -> None:
+        """Become one of the workers on this store, before anything is taken in; safe to repeat."""
+        await self._gateway.store.join(self._told)
+
     async def run(self) -> None:
         """Work until `stop`; returns when everything begun is finished."""
-        await self._gateway.store.join(self._told)
+        await self.join()
         await self._recover()
         async with asyncio.TaskGroup() as group:
             if self._gateway.store.worker != 0:

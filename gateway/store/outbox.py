@@ -9,8 +9,8 @@ from gateway.store.codec import micros, moment
 from gateway.store.database import Row, Unit
 from gateway.store.part import Part
 
-CLAIM = timedelta(minutes=1)
-"""How long a claimed webhook is left to its claimant: six times what one try may take."""
+CLAIM = timedelta(seconds=30)
+"""How long a claimed webhook is left to its claimant: three times what one try may take."""
 
 
 class GoneError(Exception):

@@ -30,8 +30,8 @@ BROKEN = frozenset({"53100", "58030", "XX001", "XX002"})
 _HARMLESS = frozenset({"NOTICE", "INFO", "LOG", "DEBUG"})
 """Server messages that take nothing back."""
 
-LOST = (OSError, asyncpg.InterfaceError, TimeoutError)
-"""What the client raises when the connection, or its patience, has ended."""
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+"""What the client raises when the connection, or its patience, has ended; also in mid-sentence."""
 
 
 class AgainError(Exception):
