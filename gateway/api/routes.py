@@ -356,7 +356,7 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         views.QuarantineView,
         body=VouchIn,
-        errors=(409,),
+        errors=(404, 409),
     ),
     Route("GET", "/v1/admin/clock", "Show the clock", admin.show_clock, ADMIN, views.ClockView),
     Route(

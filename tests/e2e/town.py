@@ -53,7 +53,8 @@ class Town:
         self.gateway = Child(
             *("gateway", "serve", "--config", str(self.installation.config)),
             log=self.folder / "gateway.log",
-            env=self.installation.env,
+            # Once halted, nobody here reads what it would stay for.
+            env={**self.installation.env, "HANGDAO_WORKER__HALT_LINGER_S": "1"},
         )
         await self.gateway.start()
 

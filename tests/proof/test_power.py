@@ -27,7 +27,7 @@ def test_nothing_acknowledged_is_lost_or_half_there(result: Result) -> None:
 def test_whatever_went_out_was_armed(result: Result) -> None:
     """No cut leaves an image without the attempt for which bytes were sent."""
     assert result.unarmed == 0
-    assert result.sends > 50
+    assert result.sends > 30
 
 
 def test_synchronous_normal_loses_what_was_acknowledged(result: Result) -> None:
@@ -72,7 +72,7 @@ def test_an_answer_that_did_not_wait_for_the_drive_is_found(
 
     monkeypatch.setattr(Part, "_beat", only_when_asked_for)
 
-    assert any(replay(seed, lambda _: None).lost for seed in range(12, 60))
+    assert any(replay(seed, lambda _: None).lost for seed in range(180, 400))
 
 
 def test_an_unsynced_write_survives_in_every_way() -> None:

@@ -149,7 +149,7 @@ async def test_a_lost_answer_to_the_second_send_is_asked_about_again(silent: Rig
     silent.fault("reset_before", A)
     payout = await silent.pay()
     silent.fault("reset_after", A)
-    await silent.pass_time(minutes=2)
+    await silent.pass_time(minutes=5)
     after = await silent.look(payout)
     assert (after.state, after.attempts[0].sends) == (PAID, 2)
     assert silent.moved() == [(A.name, 12_345)]
