@@ -116,8 +116,13 @@ async def _work(assembly: Assembly) -> None:
 
 async def _watch(assembly: Assembly) -> None:
     """Look at store, books and mark; halt when the store broke, whoever's write it was."""
-    looked = 0.0
+    looked, worker = 0.0, assembly.store.worker
     while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        before, worker = worker, assembly.store.worker
+        if worker is None and before is not None:
+            assembly.observe.alarm("worker.detached", worker=before)
+        elif worker is not None and before is None:
+            assembly.observe.log.info("worker.attached", worker=worker)
         if assembly.store.broken:
             assembly.observe.alarm("store.broken")
             assembly.gateway.halt(STORE_BROKEN)

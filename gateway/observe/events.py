@@ -53,6 +53,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "store.broken": "Disk full or an I/O error: sending stops and the process leaves.",
     "store.unavailable": "The database does not answer; nothing is accepted or sent meanwhile.",
     "webhook.defect": "Sending a webhook met a bug of ours; the others go on, it is tried again.",
+    "worker.attached": "This process is a worker again; what it had is taken over, also by itself.",
+    "worker.detached": "The worker's session is lost: this process arms and sends nothing now.",
     "worker.ended": "One of several processes ended; it is started again.",
     "worker.started": "One of several processes answers requests.",
     "worker.queue_full": "More work is due than is taken at once; it stays due.",
