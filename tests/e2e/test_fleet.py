@@ -95,8 +95,8 @@ async def test_workers_share_a_port_and_leave_in_order(
         assert await here.database.fetchval(present) == 2
         seen = {(await here.ready(0))["worker"] for _ in range(40)}
         assert len(seen) == 2
-        killed = await here.database.fetchrow("SELECT id, pid FROM workers WHERE gone_at IS NULL")
-        os.kill(killed[1], signal.SIGKILL)
+        killed = await here.database.fetchval("SELECT pid FROM workers WHERE gone_at IS NULL")
+        os.kill(killed, signal.SIGKILL)
         await here.until(f"SELECT COUNT(*) FROM workers WHERE id > {max(seen)}", 1)  # noqa: S608
         await here.until(present, 2)
         here.slow_down("800ms")

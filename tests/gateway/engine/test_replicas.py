@@ -83,7 +83,8 @@ async def test_an_acceptance_of_which_nobody_knows_is_asked_for_again(
         assert again.repeated is deliver
         await rig.quiet()
         await rig.pass_time(seconds=5)
-        assert (await rig.look(again.payout)).state is PAID
+        paid = await rig.look(again.payout)
+        assert paid.state is PAID, (paid.due_at, rig.witness.alarms, rig.witness.defects)
         assert len(rig.moved()) == 2
 
 

@@ -50,11 +50,11 @@ async def database(fresh_postgres_url: str) -> AsyncIterator["asyncpg.Connection
     await connection.close()
 
 
-async def _accepted(store: SqlStore, **given: int) -> Payout:
-    """A payout in ROUTING with money behind it, taken in by nobody unless said."""
+async def _accepted(store: SqlStore) -> Payout:
+    """A payout in ROUTING with money behind it, taken in by nobody."""
     posting = ledger.topped_up(build.CHANNEL, Currency.CNY, 10_000_000)
     await store.post(posting, "", "float", "ops")
-    subject = build.payout(**given)
+    subject = build.payout()
     return await store.accept(build.accepted_change(subject), build.intake(subject), None)
 
 
