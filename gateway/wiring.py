@@ -192,20 +192,9 @@ async def assemble(loaded: Loaded) -> Assembly:
     )
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
-    concurrency = settings.worker.concurrency
-    courier = Courier(
-        *(store, sender, clock),
-        limit=500 if embedded else 2 * concurrency,
-        concurrency=concurrency,
-        shared=not embedded,
-    )
-    exports: list[Export] = []
-    if settings.audit.export_dir is not None:
-        exports.append(ToFolder(settings.audit.export_dir))
-    if settings.audit.export_url is not None:
-        exports.append(ToUrl(settings.audit.export_url, sender, signer, clock))
-    memory = LastSigned(settings.data_dir)
-    auditor = Auditor(store, clock, observe, signer, memory, exports)
+    courier = _courier(loaded, store, sender, clock)
+    exports = _exports(loaded, sender, signer, clock)
+    auditor = Auditor(store, clock, observe, signer, LastSigned(settings.data_dir), exports)
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     standby = StandbyWatch(store, observe)
@@ -226,6 +215,29 @@ async def assemble(loaded: Loaded) -> Assembly:
         observe=observe,
         stopping=stopping,
     )
+
+
+def _courier(loaded: Loaded, store: Store, sender: WebhookSender, clock: SystemClock) -> Courier:
+    """Where others deliver, too, no more is claimed than is soon sent."""
+    concurrency, embedded = (
+        loaded.settings.worker.concurrency,
+        loaded.settings.database.is_embedded,
+    )
+    limit = 500 if embedded else 2 * concurrency
+    return Courier(store, sender, clock, limit=limit, concurrency=concurrency, shared=not embedded)
+
+
+def _exports(
+    loaded: Loaded, sender: WebhookSender, signer: Signer, clock: SystemClock
+) -> list[Export]:
+    """Where checkpoints go."""
+    audit = loaded.settings.audit
+    exports: list[Export] = []
+    if audit.export_dir is not None:
+        exports.append(ToFolder(audit.export_dir))
+    if audit.export_url is not None:
+        exports.append(ToUrl(audit.export_url, sender, signer, clock))
+    return exports
 
 
 def _api(

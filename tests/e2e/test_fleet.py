@@ -62,7 +62,7 @@ async def test_a_stopped_process_keeps_its_payouts_until_its_session_is_lost(
         here.send_signal(1, signal.SIGSTOP)
         asking.cancel()
         await asyncio.sleep(LEASE_S + 2)
-        gone = f"SELECT COUNT(*) FROM workers WHERE id = {stopped} AND gone_at IS NOT NULL"  # noqa: S608
+        gone = f"SELECT COUNT(*) FROM workers WHERE id = {stopped} AND gone_at IS NOT NULL"  # noqa: S608 - a number
         assert await here.database.fetchval(gone) == 0
         await here.ask_all(range(20, 40), (0,))
         await here.until(
@@ -97,7 +97,7 @@ async def test_workers_share_a_port_and_leave_in_order(
         assert len(seen) == 2
         killed = await here.database.fetchval("SELECT pid FROM workers WHERE gone_at IS NULL")
         os.kill(killed, signal.SIGKILL)
-        await here.until(f"SELECT COUNT(*) FROM workers WHERE id > {max(seen)}", 1)  # noqa: S608
+        await here.until(f"SELECT COUNT(*) FROM workers WHERE id > {max(seen)}", 1)  # noqa: S608 - a number
         await here.until(present, 2)
         here.slow_down("800ms")
         await here.ask_all(range(10), (0,))
