@@ -4,7 +4,8 @@ Every write is a `Change` or a named operation that commits or does nothing. A w
 is durable; a write that raises `CommitUnknownError` may or may not be, and nobody may act on it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -223,6 +224,8 @@ class Delivery:
     created_at: datetime
     last_status: int | None = None
     last_error: str | None = None
+    claimed_until: datetime | None = None
+    """Other processes leave it to this one until then; None where there are no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +435,46 @@ class Backup:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A due payout that is this worker's."""
+
+    payout_id: PayoutId
+    is_taken: bool = False
+    """Just now, from nobody or from a worker that has gone: what that one armed is in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """What one worker passes on to another, whose payout it is."""
+
+    payout_id: PayoutId
+    reference: str | None = None
+    notice_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Which worker asked for an arm, and when by a clock that cannot be set, in seconds."""
+
+    worker: int | None
+    at_s: float
+
+
+class Standby(StrEnum):
+    """Whether the loss of the database server would lose what was acknowledged."""
+
+    ATTACHED = "attached"
+    NONE_NAMED = "none_named"
+    """The server waits for no standby: `synchronous_standby_names` is empty."""
+    NONE_ATTACHED = "none_attached"
+    """One is asked for and none streams: commits wait."""
+    HIDDEN = "hidden"
+    """This database user may not see it (pg_monitor)."""
+    EMBEDDED = "embedded"
+    """SQLite has none."""
+
+
 # --- The store ---------------------------------------------------------------------------------
 
 
@@ -447,7 +490,7 @@ class PayoutStore(Protocol):
         """
 
     async def record(self, change: Change) -> None:
-        """Commit a move guarded by `before.version`.
+        """Commit a move guarded by `before.version` and `before.epoch`; what sends, by its worker.
 
         Raises `StaleError` when it has moved on, `FloatShortError` when arming would overdraw the
         channel's float, `CommitUnknownError`, `StoreBrokenError`.
@@ -465,10 +508,10 @@ class PayoutStore(Protocol):
         """A page of payouts, newest first."""
 
     async def due(self, now: datetime, limit: int) -> list[PayoutId]:
-        """Payouts whose `due_at` has come, oldest first."""
+        """This worker's payouts, and nobody's, whose `due_at` has come; takes none over."""
 
     async def next_due_at(self) -> datetime | None:
-        """The earliest `due_at` of all."""
+        """The earliest `due_at` of this worker's payouts, and of nobody's."""
 
     async def armed(self, limit: int) -> list[PayoutId]:
         """Payouts whose live attempt is ARMED: after a crash, perhaps sent and perhaps not."""
@@ -561,7 +604,10 @@ class OutboxStore(Protocol):
     """Webhooks owed."""
 
     async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
-        """Deliveries to try now. Within one payout and endpoint, lower `seq` first."""
+        """Deliveries to try now, left to this process for a while where there are others.
+
+        Within one payout and endpoint, lower `seq` first.
+        """
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done."""
@@ -795,6 +841,44 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
+class WorkerStore(Protocol):
+    """Who works on what, where several processes share the database; trivial where one owns it."""
+
+    @property
+    def worker(self) -> int | None:
+        """This process's number; 0 where it is the only one (and before `join`).
+
+        None while it is detached: it lost its lock session, so others may take over. No I/O.
+        """
+
+    async def join(self, told: Callable[[Nudge], None]) -> None:
+        """Take part from now on, also after losses; `told` gets what other workers pass on."""
+
+    async def leave(self) -> None:
+        """Give everything back and take part no more."""
+
+    async def claim(self, now: datetime, limit: int) -> list[Claim]:
+        """Due payouts of this worker, oldest first, those included that it takes over here."""
+
+    async def take(self, payout_id: PayoutId) -> bool:
+        """Take one payout over, due or not; False while another worker has it."""
+
+    async def nudge(self, worker: int, nudge: Nudge) -> None:
+        """Have another worker look at its payout; a hint that may be lost."""
+
+    def fence(self) -> Fence:
+        """Taken before an arm is asked for, shown before its bytes leave. No I/O."""
+
+    def holds(self, fence: Fence) -> bool:
+        """Whether bytes armed under it may leave now: nobody can have taken over. No I/O."""
+
+    def turn(self, job: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process does a job now that one at a time should do."""
+
+    async def standby(self) -> Standby:
+        """Whether the loss of the database server would lose what was acknowledged."""
+
+
 class Store(
     PayoutStore,
     LedgerStore,
@@ -805,6 +889,7 @@ class Store(
     AuditStore,
     RestoreStore,
     IncidentStore,
+    WorkerStore,
     Protocol,
 ):
     """Everything durable, in one database."""

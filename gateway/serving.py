@@ -5,6 +5,7 @@ off): then nothing more was sent, and reads were answered for a while.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -25,17 +26,24 @@ STATEMENT_ROUND_S = 30
 WATCH_S = 0.2
 LOG_ROUND_S = 1
 CHECKPOINT_ROUND_S = 60
+STANDBY_ROUND_S = 60
 LOOK_S = 1
 REBUILD_ROUND_S = 5
 DRAIN_S = 25
 """How long running sends may take to finish after a stop was asked for."""
 
 
-async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
-    """Serve until SIGTERM or SIGINT; `ready` gets the base URL once requests are answered."""
+async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; `ready` gets the base URL once requests are answered.
+
+    `supervised`: as one of several processes that share the port, until standard input ends.
+    """
     assembly = await assemble(loaded)
     try:
+        if loaded.settings.database.require_sync_standby:
+            await assembly.standby.require()
         await assembly.watch.begin()
+        await assembly.worker.join()
     except BaseException:
         await assembly.aclose()
         raise
@@ -43,15 +51,20 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    if supervised:
+        loop.add_reader(sys.stdin, _until_end_of_input, loop, stop)
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, server.host, server.port, backlog=1024)
+        site = web.TCPSite(
+            *(runner, server.host, server.port), backlog=1024, reuse_port=supervised or None
+        )
         await site.start()
         background = [
             asyncio.create_task(_watch(assembly)),
             asyncio.create_task(_keep_log(assembly)),
+            asyncio.create_task(_see_standby(assembly)),
             asyncio.create_task(_linger(assembly, loaded.settings.worker.halt_linger_s)),
         ]
         if assembly.gateway.halted is None:
@@ -86,6 +99,13 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None]) -> int:
     return 0 if assembly.gateway.halted is None else 1
 
 
+def _until_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Whoever supervised us is gone when its end of the pipe is."""
+    if not os.read(sys.stdin.fileno(), 1):
+        loop.remove_reader(sys.stdin)
+        stop.set()
+
+
 async def _work(assembly: Assembly) -> None:
     try:
         await assembly.worker.run()
@@ -98,8 +118,13 @@ async def _work(assembly: Assembly) -> None:
 
 async def _watch(assembly: Assembly) -> None:
     """Look at store, books and mark; halt when the store broke, whoever's write it was."""
-    looked = 0.0
+    looked, worker = 0.0, assembly.store.worker
     while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        before, worker = worker, assembly.store.worker
+        if worker is None and before is not None:
+            assembly.observe.alarm("worker.detached", worker=before)
+        elif worker is not None and before is None:
+            assembly.observe.log.info("worker.attached", worker=worker)
         if assembly.store.broken:
             assembly.observe.alarm("store.broken")
             assembly.gateway.halt(STORE_BROKEN)
@@ -131,7 +156,9 @@ async def _rebuild(assembly: Assembly) -> None:
     while not assembly.stopping.is_set() and assembly.gateway.halted is None:
         if assembly.gateway.stopped() == "quarantined":
             try:
-                await quarantine.go_on(assembly.gateway)
+                async with assembly.store.turn("quarantine") as mine:
+                    if mine:
+                        await quarantine.go_on(assembly.gateway)
             except StoreError:
                 assembly.observe.alarm("store.unavailable")
             except Exception as error:  # noqa: BLE001 - the next round looks again
@@ -179,11 +206,13 @@ async def _keep_log(assembly: Assembly) -> None:
     due = 0.0
     while not assembly.stopping.is_set():
         try:
-            await assembly.auditor.catch_up()
-            now = asyncio.get_running_loop().time()
-            if now >= due:
-                due = now + CHECKPOINT_ROUND_S
-                await assembly.auditor.checkpoint()
+            async with assembly.store.turn("audit") as mine:
+                if mine:
+                    await assembly.auditor.catch_up()
+                now = asyncio.get_running_loop().time()
+                if mine and now >= due:
+                    due = now + CHECKPOINT_ROUND_S
+                    await assembly.auditor.checkpoint()
         except StoreBrokenError:
             return
         except StoreError:
@@ -193,12 +222,22 @@ async def _keep_log(assembly: Assembly) -> None:
         await _pause(assembly, LOG_ROUND_S)
 
 
+async def _see_standby(assembly: Assembly) -> None:
+    """Look whether acknowledged payouts have a second copy, each minute."""
+    while not assembly.stopping.is_set():
+        with suppress(StoreError):
+            await assembly.standby.look()
+        await _pause(assembly, STANDBY_ROUND_S)
+
+
 async def _sign_off(assembly: Assembly) -> None:
     """The last checkpoint covers what was committed until the end, if the store still answers."""
     try:
         async with asyncio.timeout(DRAIN_S):
-            await assembly.auditor.catch_up()
-            await assembly.auditor.checkpoint(now=True)
+            async with assembly.store.turn("audit") as mine:
+                if mine:
+                    await assembly.auditor.catch_up()
+                    await assembly.auditor.checkpoint(now=True)
     except (StoreError, TimeoutError):
         assembly.observe.alarm("store.unavailable")
     except Exception as error:  # noqa: BLE001 - the process leaves in order all the same

@@ -23,6 +23,7 @@ from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.standby import Note, StandbyWatch
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
 from gateway.health.replica import Reach, Replica
@@ -56,6 +57,7 @@ class Assembly:
     store: Store
     data_dir: Path
     watch: Watch
+    standby: StandbyWatch
     observe: Observe
     replica: Replica
     stopping: asyncio.Event
@@ -131,7 +133,12 @@ async def open_configured_store(loaded: Loaded, clock: SystemClock, *, migrate: 
     settings = loaded.settings
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = settings.database.url.get_secret_value()
-    return await open_store(url, vault_of(loaded), clock, migrate=migrate)
+    return await open_store(
+        *(url, vault_of(loaded), clock),
+        migrate=migrate,
+        program=program_version(),
+        lease_s=settings.worker.lease_s,
+    )
 
 
 def signer_of(loaded: Loaded) -> Signer:
@@ -159,7 +166,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     observe = Observe(log, Metrics(program_version()))
     channels = channels_of(loaded, clock)
     policy = policy_of(loaded)
-    embedded = settings.database.url.get_secret_value().startswith("sqlite:")
+    embedded = settings.database.is_embedded
     signer = signer_of(loaded)
     store = await open_configured_store(loaded, clock, migrate=embedded)
     try:
@@ -191,18 +198,16 @@ async def assemble(loaded: Loaded) -> Assembly:
     )
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
-    courier = Courier(store, sender, clock, limit=500, concurrency=settings.worker.concurrency)
-    exports: list[Export] = []
-    if settings.audit.export_dir is not None:
-        exports.append(ToFolder(settings.audit.export_dir))
-    if settings.audit.export_url is not None:
-        exports.append(ToUrl(settings.audit.export_url, sender, signer, clock))
-    memory = LastSigned(settings.data_dir)
-    auditor = Auditor(store, clock, observe, signer, memory, exports)
+    courier = _courier(loaded, store, sender, clock)
+    exports = _exports(loaded, sender, signer, clock)
+    auditor = Auditor(store, clock, observe, signer, LastSigned(settings.data_dir), exports)
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
+    standby = StandbyWatch(store, observe)
     stopping = asyncio.Event()
-    api = _api(loaded, gateway, worker, auditor, egress, observe, stopping, entropy, replica)
+    api = _api(
+        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica)
+    )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
         gateway=gateway,
@@ -214,6 +219,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         store=store,
         data_dir=folder,
         watch=watch,
+        standby=standby,
         observe=observe,
         replica=replica,
         stopping=stopping,
@@ -239,7 +245,7 @@ def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
         reach_of(loaded),
         installation=gateway.installation,
         limits={name: one.traits.sends_per_s for name, one in gateway.channels.items()},
-        replicas=loaded.settings.server.replicas,
+        replicas=max(loaded.settings.server.replicas, loaded.settings.server.workers),
         health=gateway.health,
         clock=gateway.clock,
         entropy=gateway.entropy,
@@ -248,11 +254,35 @@ def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
     )
 
 
+def _courier(loaded: Loaded, store: Store, sender: WebhookSender, clock: SystemClock) -> Courier:
+    """Where others deliver, too, no more is claimed than is soon sent."""
+    concurrency, embedded = (
+        loaded.settings.worker.concurrency,
+        loaded.settings.database.is_embedded,
+    )
+    limit = 500 if embedded else 2 * concurrency
+    return Courier(store, sender, clock, limit=limit, concurrency=concurrency, shared=not embedded)
+
+
+def _exports(
+    loaded: Loaded, sender: WebhookSender, signer: Signer, clock: SystemClock
+) -> list[Export]:
+    """Where checkpoints go."""
+    audit = loaded.settings.audit
+    exports: list[Export] = []
+    if audit.export_dir is not None:
+        exports.append(ToFolder(audit.export_dir))
+    if audit.export_url is not None:
+        exports.append(ToUrl(audit.export_url, sender, signer, clock))
+    return exports
+
+
 def _api(
     loaded: Loaded,
     gateway: Gateway,
     worker: Worker,
     auditor: Auditor,
+    standby: StandbyWatch,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -277,16 +307,15 @@ def _api(
             problems.append("the business calendar does not know this year")
         return problems
 
-    def notes() -> list[str]:
-        note = replica.note()
-        return [] if note is None else [note.zh, note.en]
+    def notes() -> list[Note]:
+        return [note for note in (standby.note, replica.note()) if note is not None]
 
     def metrics() -> bytes:
         currencies = {
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
         }
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
-        observe.metrics.stopped(gateway.stopped())
+        observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})

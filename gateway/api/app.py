@@ -110,12 +110,15 @@ async def _readyz(request: web.Request) -> web.Response:
     if stopped is not None:
         # Quarantined is ready: payouts are taken in, and wait.
         said["sending"] = stopped
-    notes = api.notes()
-    if notes:
-        said["notes"] = notes
     if api.gateway.load.frozen:
         # As last read from the store; who pays and who waits is never decided on this.
         said["failover_frozen"] = dict(sorted(api.gateway.load.frozen.items()))
+    worker = api.gateway.store.worker
+    if worker:
+        said["worker"] = worker
+    notes = [{"code": one.code, "en": one.en, "zh": one.zh} for one in api.notes()]
+    if notes:
+        said["notes"] = notes
     return web.json_response(said, status=503 if problems_now else 200)
 
 

@@ -461,17 +461,28 @@ class AliveView(TypedDict):
     status: str
 
 
+class NoteView(TypedDict):
+    """Something to know that keeps nothing from going on."""
+
+    code: str
+    en: str
+    zh: str
+
+
 class ReadyView(TypedDict, total=False):
     """Whether payouts are taken now, and if not, a sentence per cause."""
 
     ready: Required[bool]
     problems: Required[list[str]]
     sending: str
-    """Why nothing is sent now: `quarantined` or `halted`; absent while sending goes on."""
-    notes: list[str]
-    """What a person should know all the same, in Chinese and English; absent when nothing."""
+    """Why this process sends nothing now: `quarantined`, `halted` or `detached` (others may take
+    its payouts over); absent while sending goes on."""
+    worker: int
+    """Which of several processes on one database answers; absent for the only one."""
     failover_frozen: dict[str, str]
     """Channels that no payout may leave on their word, with the incident to release; or absent."""
+    notes: list[NoteView]
+    """Absent when there are none."""
 
 
 class VersionView(TypedDict):

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from gateway.cli.output import Refusal
+from gateway.engine.standby import NoStandbyError
 from gateway.ports import StoreError
 from gateway.settings import Loaded, Problem, SettingsError, load
 from gateway.store.errors import LockedError
@@ -81,5 +82,7 @@ def refusing() -> Iterator[None]:
             f"{error}: the gateway is running; stop it first",
             zh="网关正在运行并占用该数据库，请先停止网关",
         ) from None
+    except NoStandbyError as error:
+        raise Refusal(error.note.code, error.note.en, zh=error.note.zh) from None
     except StoreError as error:
         raise Refusal("store_error", str(error)) from None

@@ -188,6 +188,10 @@ class Payout:
     """Why it is held, parked, failed or cancelled."""
     owner: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    worker: int = 0
+    """Which process may arm and send it; 0 for nobody, and always where there is only one."""
+    epoch: int = 0
+    """How often its worker has changed; what was decided in an earlier one cannot be written."""
 
     @property
     def live(self) -> Attempt | None:

@@ -90,6 +90,10 @@ async def accept(
         reason=reason,
         owner="operations" if state is PayoutState.HELD else None,
     )
+    worker = gateway.store.worker
+    if worker:
+        # Claimed in the commit that stores it, by whoever takes it in.
+        payout = replace(payout, worker=worker, epoch=1)
     due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
     payout = replace(payout, due_at=due_at)
     event = Accepted(state, reason)

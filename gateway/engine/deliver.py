@@ -10,7 +10,7 @@ ladder unsent.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -24,6 +24,9 @@ ENDPOINT_SHARE = 4
 """One endpoint may hold a quarter of the slots."""
 SILENCES_MAX = 3
 """After so many tries in a row without any status, an endpoint counts as silent."""
+
+TRY_MAX = timedelta(seconds=15)
+"""One try takes less; a claim that ends sooner is not begun on."""
 
 _GONE = 410
 
@@ -79,8 +82,14 @@ class Courier:
         *,
         limit: int,
         concurrency: int,
+        shared: bool = False,
     ) -> None:
-        """`limit` bounds what one look at the outbox brings, `concurrency` what is being sent."""
+        """`limit` bounds what one look at the outbox brings, `concurrency` what is being sent.
+
+        `shared`: others look, too, and what a look brings is left to us for a while: then no more
+        than `limit` is in hand at any time.
+        """
+        self._shared = shared
         self._store = store
         self._sender = sender
         self._clock = clock
@@ -103,7 +112,10 @@ class Courier:
         self._raise_failure()
         # Remembered before the look: what it brings may be older than the end of a lane.
         busy = set(self._lanes)
-        due = await self._store.due_deliveries(self._clock.now(), self._limit + len(busy))
+        room = self._limit + (-len(busy) if self._shared else len(busy))
+        if room <= 0:
+            return 0
+        due = await self._store.due_deliveries(self._clock.now(), room)
         waiting: dict[_Lane, list[Delivery]] = {}
         for delivery in due:
             lane = (delivery.payout_id, delivery.endpoint_id)
@@ -135,6 +147,10 @@ class Courier:
             for delivery in deliveries:
                 # The own share first: who waits for it must not sit on a slot meanwhile.
                 async with share, self._slots:
+                    until = delivery.claimed_until
+                    if until is not None and self._clock.now() + TRY_MAX >= until:
+                        # It waited too long for its turn: it falls due again, for whoever is free.
+                        return
                     may_go_on = await self._settle(delivery)
                 if not may_go_on:
                     return

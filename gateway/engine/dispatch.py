@@ -52,7 +52,7 @@ from gateway.engine.gateway import Gateway, Told
 from gateway.engine.incidents import held_back_by
 from gateway.engine.record import is_news, move
 from gateway.engine.route import Route, route, segment_of
-from gateway.ports import FloatShortError, StaleError
+from gateway.ports import Fence, FloatShortError, StaleError
 from policies.facts import Decision
 from policies.health import Observed
 
@@ -105,6 +105,7 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         if gateway.stopped() is not None:
             return await put_off(gateway, payout)
         attempt = _armed(payout, channel, chosen, prepared, now)
+        fence = gateway.store.fence()
         try:
             armed = await move(
                 gateway,
@@ -121,12 +122,15 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         if gateway.halted is not None:
             return armed
         gateway.health.started(channel.name, segment_of(told.instrument), now)
-        outcome = await send(gateway, channel, prepared)
+        outcome = await _send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
 
 
 async def put_off(gateway: Gateway, payout: Payout) -> Payout:
     """Look again in a while: nothing may be armed now (`Gateway.stopped` says why)."""
+    if gateway.store.worker is None:
+        # It stays due, for the worker that this process becomes next, or for another.
+        return payout
     later = gateway.clock.now() + STOPPED_FOR
     await gateway.store.postpone(payout, later, None)
     return replace(payout, due_at=later)
@@ -169,13 +173,27 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             return await _take_turns(gateway, payout, wait_s)
         now = gateway.clock.now()
         prepared = await asyncio.to_thread(channel.prepare, told, now)
+        fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
         armed = await move(gateway, payout, [event], actor="gateway", due_at=due_at)
         if gateway.halted is not None:
             return armed
-        outcome = await send(gateway, channel, prepared)
+        outcome = await _send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+async def _send_within(
+    gateway: Gateway, fence: Fence, channel: Channel, prepared: Prepared
+) -> Outcome:
+    """Send, unless another worker may have taken over since the arm was asked for.
+
+    Nothing is awaited between this look and the adapter's first step.
+    """
+    if not gateway.store.holds(fence):
+        gateway.observer.alarm("attempt.withheld", channel=channel.name)
+        return NotSent(NotSentCause.PREPARE, "another process may have taken over")
+    return await send(gateway, channel, prepared)
 
 
 async def send(gateway: Gateway, channel: Channel, prepared: Prepared) -> Outcome:

@@ -41,7 +41,8 @@ class Told:
     reference: str | None = None
     notice_id: int | None = None
     orphan: bool = False
-    """Found ARMED at start by the only process there is: its sender is gone."""
+    """Whoever armed it is gone: the only process there was before, or the worker it is taken
+    from."""
     watch: Watch | None = None
     """A dead attempt of it is to be asked about."""
 
@@ -99,9 +100,11 @@ class Gateway:
     queue: "asyncio.Queue[Told]" = field(default_factory=lambda: asyncio.Queue(maxsize=100_000))
 
     def stopped(self) -> str | None:
-        """Why nothing may be armed or sent now: `halted`, `quarantined`, or None."""
+        """Why nothing may be armed or sent now: `halted`, `detached`, `quarantined`, or None."""
         if self.halted is not None:
             return "halted"
+        if self.store.worker is None:
+            return "detached"
         if self.quarantine is not None and self.quarantine.ended_at is None:
             return "quarantined"
         return None

@@ -6,6 +6,7 @@ therefore harmless: each leads to one inquiry, whose verified answer takes the u
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from channels.contract import Notice, NoticeRefused, NoticeReply
 from gateway.domain.errors import AbsenceError
@@ -47,9 +48,13 @@ async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: 
     gateway.announce(payout_id)
 
 
-async def requeue(gateway: Gateway, limit: int = 10_000) -> int:
-    """After a start: queue the notices that were kept and not yet acted on."""
-    kept = await gateway.store.notices(limit)
+async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | None = None) -> int:
+    """Queue the notices that were kept (before a moment) and not yet acted on."""
+    kept = [
+        notice
+        for notice in await gateway.store.notices(limit)
+        if before is None or notice.received_at < before
+    ]
     for notice in kept:
         channel = gateway.channels.get(notice.channel)
         if channel is None:

@@ -103,7 +103,7 @@ async def reconcile_all(gateway: Gateway, patience: Patience | None = None) -> R
     """
     report = Report()
     channels = [one for one in gateway.channels.values() if one.traits.statement]
-    rounds = (_channel(gateway, one, patience, report) for one in channels)
+    rounds = (_in_turn(gateway, one, patience, report) for one in channels)
     away: StoreError | None = None
     for channel, error in zip(
         channels, await asyncio.gather(*rounds, return_exceptions=True), strict=True
@@ -116,6 +116,15 @@ async def reconcile_all(gateway: Gateway, patience: Patience | None = None) -> R
     if away is not None:
         raise away
     return report
+
+
+async def _in_turn(
+    gateway: Gateway, channel: Channel, patience: Patience | None, report: Report
+) -> None:
+    """One process at a time reads a channel's statements."""
+    async with gateway.store.turn(f"statement:{channel.name}") as mine:
+        if mine:
+            await _channel(gateway, channel, patience, report)
 
 
 async def _channel(

@@ -1,5 +1,8 @@
 """The loop that makes payouts go on: whoever is due, bounded, drained on stop.
 
+Where several processes share the store each works on the payouts that are its own, takes over those
+of nobody and of workers that have gone, and passes on to others what concerns theirs.
+
 Work comes from two sides: a queue for what just happened (an acceptance, a notice), and the store's
 `due_at` for everything else, so that a lost wake-up costs a poll and never a payout. Within this
 process one payout is worked on by one task at a time.
@@ -8,6 +11,7 @@ process one payout is worked on by one task at a time.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
@@ -18,7 +22,7 @@ from gateway.engine.notices import requeue
 from gateway.engine.rebuild import arm
 from gateway.engine.record import move
 from gateway.engine.vigil import due_looks, look
-from gateway.ports import CommitUnknownError, StaleError, StoreBrokenError, StoreError
+from gateway.ports import CommitUnknownError, Nudge, StaleError, StoreBrokenError, StoreError
 
 STEPS_MAX = 50
 """A payout takes at most so many steps in one turn; then the others have theirs."""
@@ -32,6 +36,9 @@ STORE_BROKEN = Halt(
 )
 
 REFRESH = timedelta(seconds=1)
+NOTICES_EVERY_S = 30.0
+NOTICE_LOST = timedelta(minutes=1)
+"""A notice that nobody has acted on for so long went to a worker that is gone."""
 
 
 class Worker:
@@ -52,10 +59,17 @@ class Worker:
         self.broken: StoreBrokenError | None = None
         """Set when the store failed for good; the process must leave."""
 
+    async def join(self) -> None:
+        """Become one of the workers on this store, before anything is taken in; safe to repeat."""
+        await self._gateway.store.join(self._told)
+
     async def run(self) -> None:
         """Work until `stop`; returns when everything begun is finished."""
+        await self.join()
         await self._recover()
         async with asyncio.TaskGroup() as group:
+            if self._gateway.store.worker != 0:
+                group.create_task(self._finding_notices())
             group.create_task(self._from_store())
             group.create_task(self._from_hints())
             group.create_task(self._from_queue())
@@ -72,19 +86,30 @@ class Worker:
     async def _recover(self) -> None:
         gateway = self._gateway
         await refresh(gateway)
-        await requeue(gateway)
+        async with gateway.store.turn("notices") as mine:
+            if mine:
+                await requeue(gateway)
         if self._exclusive:
             for payout_id in await gateway.store.armed(1_000_000):
                 gateway.wake(Told(payout_id, orphan=True))
 
+    def _told(self, nudge: Nudge) -> None:
+        """Another process was told about a payout that is ours."""
+        self._gateway.wake(Told(nudge.payout_id, nudge.reference, nudge.notice_id))
+
     async def _from_store(self) -> None:
-        gateway = self._gateway
         while not self._stopping.is_set():
-            with suppress(StoreError):
-                for payout_id in await gateway.store.due(gateway.clock.now(), 500):
-                    if payout_id not in self._busy:
-                        await self._begin(Told(payout_id))
+            await self._look()
             await self._pause(self._poll_s)
+
+    async def _look(self) -> None:
+        """Begin whatever is due and ours, or nobody's."""
+        gateway = self._gateway
+        with suppress(StoreError):
+            for claim in await gateway.store.claim(gateway.clock.now(), 500):
+                # What was taken over is looked at in any case: its sender may be gone.
+                if claim.is_taken or claim.payout_id not in self._busy:
+                    await self._begin(Told(claim.payout_id, orphan=claim.is_taken))
 
     async def _from_hints(self) -> None:
         """Look into the store between polls when another replica says that it may be worth it."""
@@ -93,10 +118,17 @@ class Worker:
             await gateway.nudged.wait()
             gateway.nudged.clear()
             if not self._stopping.is_set():
-                with suppress(StoreError):
-                    for payout_id in await gateway.store.due(gateway.clock.now(), 500):
-                        if payout_id not in self._busy:
-                            await self._begin(Told(payout_id))
+                await self._look()
+
+    async def _finding_notices(self) -> None:
+        """Queue notices again that were passed on to a worker which is gone."""
+        gateway = self._gateway
+        while not self._stopping.is_set():
+            await self._pause(NOTICES_EVERY_S)
+            with suppress(StoreError):
+                async with gateway.store.turn("notices") as mine:
+                    if mine and not self._stopping.is_set():
+                        await requeue(gateway, before=gateway.clock.now() - NOTICE_LOST)
 
     async def _from_queue(self) -> None:
         queue = self._gateway.queue
@@ -122,7 +154,9 @@ class Worker:
         """Ask about the dead, a few at a time."""
         while not self._stopping.is_set():
             with suppress(StoreError):
-                await due_looks(self._gateway)
+                async with self._gateway.store.turn("vigil") as mine:
+                    if mine:
+                        await due_looks(self._gateway)
             await self._pause(self._poll_s)
 
     async def _pause(self, seconds: float) -> None:
@@ -134,7 +168,8 @@ class Worker:
         if told.payout_id in self._busy:
             # Every notice is kept: each names an attempt, and each waits to be marked as done.
             waiting = self._again.setdefault(told.payout_id, [])
-            if told.reference is not None or told.watch is not None or not waiting:
+            kept = told.reference is not None or told.watch is not None or told.orphan
+            if kept or not waiting:
                 waiting.append(told)
             return
         self._busy.add(told.payout_id)
@@ -189,6 +224,14 @@ async def advance(gateway: Gateway, told: Told) -> Payout | None:
     payout = await gateway.store.payout(told.payout_id)
     if payout is None:
         return None
+    if payout.worker != gateway.store.worker and told.watch is None:
+        if not await gateway.store.take(payout.id):
+            if payout.worker:
+                nudge = Nudge(payout.id, told.reference, told.notice_id)
+                await gateway.store.nudge(payout.worker, nudge)
+            return payout
+        payout = await gateway.store.payout(payout.id) or payout
+        told = replace(told, orphan=True)
     live = payout.live
     if told.orphan and live is not None and live.state is AttemptState.ARMED:
         payout = await inquire(gateway, payout, live)
@@ -196,6 +239,9 @@ async def advance(gateway: Gateway, told: Told) -> Payout | None:
         payout = await _about(gateway, payout, told)
     if told.watch is not None:
         payout = await look(gateway, payout, told.watch)
+    if payout.worker != gateway.store.worker:
+        # Looking at the dead is evidence, which anybody may bring; the rest is its worker's.
+        return payout
     for _ in range(STEPS_MAX):
         step = _step(gateway, payout)
         if step is None:

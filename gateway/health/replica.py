@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from gateway.domain.payout import PayoutId
+from gateway.engine.standby import Note
 from gateway.health.beliefs import Beliefs
 from gateway.health.gossip import Gossip
 from gateway.health.lease import LATE_S, LEASE_S, Lease, Standing
@@ -36,14 +37,6 @@ class Reach:
     """Slower than this is as good as away."""
     connect_s: float
     timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something a probe may say."""
-
-    en: str
-    zh: str
 
 
 def root(prefix: str, installation: str) -> str:
@@ -198,6 +191,7 @@ class Replica:
             return None
         count = self._lease.replicas
         return Note(
+            "redis_away",
             f"Redis is away: payouts go on, each replica within 1/{count} of the channels' limits",
             f"Redis 不可用：代付照常进行，各实例按渠道限速的 1/{count} 发送",
         )

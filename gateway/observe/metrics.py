@@ -93,6 +93,10 @@ class Metrics:
         )
         self.quarantined = self._gauge("quarantined", "1 while nothing is sent after a restore.")
         self.halted = self._gauge("halted", "1 once sending has stopped for good.")
+        self.detached = self._gauge("detached", "1 while this process may arm and send nothing.")
+        self.worker = self._gauge(
+            "worker", "Which of several processes on one database this is; 0 for the only one."
+        )
         self._gauge("build_info", "Always 1.", "version").labels(version).set(1)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -106,8 +110,10 @@ class Metrics:
     ) -> Histogram:
         return Histogram(PREFIX + name, meaning, labels, registry=self.registry, buckets=buckets)
 
-    def stopped(self, why: str | None) -> None:
-        """Take over whether sending has stopped; called before a scrape."""
+    def stopped(self, why: str | None, worker: int | None = 0) -> None:
+        """Take over whether sending has stopped, and who we are; called before a scrape."""
+        self.detached.set(worker is None)
+        self.worker.set(worker or 0)
         self.quarantined.set(why == "quarantined")
         self.halted.set(why == "halted")
 

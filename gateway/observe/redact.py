@@ -32,6 +32,7 @@ ALLOWED = frozenset(
             "host",
             "port",
             "pid",
+            "worker",
             "version",
             "channels",
             "signal",

@@ -161,12 +161,22 @@ class Server(Section):
     replicas: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
     """How many gateway processes pay from this database at least: each sends its part of a
     channel's limit while it cannot share the whole through Redis."""
+    workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    """Processes that share the port and a PostgreSQL; each takes its part of the payouts."""
 
 
 class Database(Section):
     """`sqlite:///path` or `postgresql://…`; a secret, since it may carry a password."""
 
     url: Annotated[SecretStr, AfterValidator(_database)]
+    require_sync_standby: Flag = False
+    """Do not start unless a synchronous standby streams: what is acknowledged then survives the
+    loss of the server."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether one process owns it."""
+        return self.url.get_secret_value().startswith("sqlite:")
 
 
 class RedisSettings(Section):
@@ -243,6 +253,8 @@ class Worker(Section):
 
     concurrency: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 64
     poll_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 0.5
+    lease_s: Annotated[int, Field(strict=True, ge=3, le=600)] = 30
+    """How long another process must have been out of reach before its payouts are taken over."""
     halt_linger_s: Annotated[int, Field(strict=True, ge=0, le=86400)] = 60
     """How long a halted process still answers reads before it leaves."""
 

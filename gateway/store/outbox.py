@@ -1,12 +1,16 @@
 """Webhooks owed (`ports.OutboxStore`). They are born in the commit of their event, in `units`."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.ports import Delivery, DeliveryState
 from gateway.store.codec import micros, moment
 from gateway.store.database import Row, Unit
 from gateway.store.part import Part
+
+CLAIM = timedelta(seconds=30)
+"""How long a claimed webhook is left to its claimant: three times what one try may take."""
 
 
 class GoneError(Exception):
@@ -17,9 +21,20 @@ class Outbox(Part):
     """Everything about webhooks owed."""
 
     async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
-        """Deliveries to try now: per payout and endpoint only the earliest undelivered one."""
-        found = await self._read("due_deliveries", {"now": micros(now), "limit": limit})
-        return [_delivery(row) for row in found]
+        """Deliveries to try now: per payout and endpoint only the earliest undelivered one.
+
+        Among several workers each is claimed, and falls due again when the claimant is not heard
+        of.
+        """
+        params = {"now": micros(now), "limit": limit}
+        member = self._member
+        if member is None or not member.is_joined:
+            return [_delivery(row) for row in await self._read("due_deliveries", params)]
+        if member.worker is None:
+            return []
+        until = now + CLAIM
+        found = await member.fetch("claim_deliveries", {**params, "until": micros(until)})
+        return [replace(_delivery(row), claimed_until=until) for row in found]
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done; later calls change nothing."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from gateway.ports import Clock
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
+from gateway.store.member import Member
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
@@ -15,15 +16,28 @@ class Part:
     """One part of the store's interface; all parts of a store are one object."""
 
     def __init__(
-        self, database: Database, vault: Vault, clock: Clock, payload_of: PayloadOf
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        payload_of: PayloadOf,
+        member: Member | None = None,
     ) -> None:
-        """Remember the tools; `prepare` must run before anything is sealed."""
+        """Remember the tools; `prepare` must run before anything is sealed.
+
+        `member` is this process among others on the same database; None where it is the only one.
+        """
+        self._member = member
         self._database = database
         self._queries = database.queries
         self._vault = vault
         self._clock = clock
         self._units = Units(database.queries, vault, payload_of)
         self._key_turn = asyncio.Lock()
+
+    @property
+    def _worker(self) -> int | None:
+        return 0 if self._member is None else self._member.worker
 
     async def prepare(self) -> None:
         """Load every data key; make the blind index's key when the database is new."""

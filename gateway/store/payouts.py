@@ -54,7 +54,7 @@ class Payouts(Part):
     async def record(self, change: Change) -> None:
         """Commit a move guarded by `before.version`."""
         await self._may_seal()
-        await self._database.write(self._units.moved(change))
+        await self._database.write(self._units.moved(change, self._worker))
 
     async def postpone(self, payout: Payout, due_at: datetime, decision: bytes | None) -> None:
         """Look at it again at `due_at`; no event. Silently does nothing when it has moved on."""
@@ -65,6 +65,7 @@ class Payouts(Part):
                 "merchant_id": payout.merchant_id,
                 "id": payout.id,
                 "version": payout.version,
+                "epoch": payout.epoch,
                 "due_at": micros(due_at),
             },
             lambda: StaleError(f"{payout.id} has moved on"),
@@ -98,13 +99,15 @@ class Payouts(Part):
         )
 
     async def due(self, now: datetime, limit: int) -> list[PayoutId]:
-        """Payouts whose `due_at` has come, oldest first."""
-        found = await self._read("due_payouts", {"now": micros(now), "limit": limit})
+        """This worker's payouts, and nobody's, whose `due_at` has come; takes none over."""
+        found = await self._read(
+            "due_payouts", {"now": micros(now), "limit": limit, "worker": self._worker or 0}
+        )
         return [PayoutId(row[0]) for row in found]
 
     async def next_due_at(self) -> datetime | None:
-        """The earliest `due_at` of all."""
-        ((earliest,),) = await self._read("next_due_at", {})
+        """The earliest `due_at` of this worker's payouts, and of nobody's."""
+        ((earliest,),) = await self._read("next_due_at", {"worker": self._worker or 0})
         return codec.moment_or_none(earliest)
 
     async def armed(self, limit: int) -> list[PayoutId]:

@@ -30,7 +30,15 @@ from gateway.store.postgres_group import (
     named,
 )
 from gateway.store.queries import Params, Queries, Query
-from gateway.store.schema import READ_VERSION, SCHEMA_TABLE, missing, require_current
+from gateway.store.schema import (
+    READ_STEPS,
+    READ_VERSION,
+    SCHEMA_TABLE,
+    missing,
+    newest,
+    require_compatible,
+    require_current,
+)
 
 _TIMEOUT_S = 10.0
 _POOL_MAX = 4
@@ -44,6 +52,9 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
+    # Of a process that was stopped in the middle of a commit: its locks are on balances that every
+    # other process needs.
+    "idle_in_transaction_session_timeout": "5s",
 }
 
 
@@ -236,6 +247,10 @@ async def _prepare(connection: Connection, *, migrate: bool) -> None:
         await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         known = await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL")
         version = int(await connection.fetchval(READ_VERSION)) if known else 0
+        if version > newest("postgres"):
+            rows = await connection.fetch(READ_STEPS)
+            require_compatible("postgres", {row[0]: row[1] for row in rows})
+            return
         if not migrate:
             require_current("postgres", version)
             return
@@ -249,6 +264,12 @@ async def _prepare(connection: Connection, *, migrate: bool) -> None:
                 step.version,
                 step.name,
             )
+            if step.since is not None:
+                await connection.execute(
+                    "INSERT INTO schema_compatible (version, since) VALUES ($1, $2)",
+                    step.version,
+                    step.since,
+                )
 
 
 async def _feed_base(connection: Connection) -> int:

@@ -27,8 +27,11 @@ AGAIN = frozenset({"40001", "40P01"})
 BROKEN = frozenset({"53100", "58030", "XX001", "XX002"})
 """Disk full, I/O error, corrupted data or index."""
 
-LOST = (OSError, asyncpg.InterfaceError, TimeoutError)
-"""What the client raises when the connection, or its patience, has ended."""
+_HARMLESS = frozenset({"NOTICE", "INFO", "LOG", "DEBUG"})
+"""Server messages that take nothing back."""
+
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+"""What the client raises when the connection, or its patience, has ended; also in mid-sentence."""
 
 
 class AgainError(Exception):
@@ -177,6 +180,16 @@ class GroupCommit:
 
     async def _end(self) -> None:
         """Commit. Only an answer decides; without one nobody knows."""
+        warnings: list[str] = []
+
+        def warned(_: object, message: asyncpg.PostgresLogMessage) -> None:
+            # Whatever the server warns of while it commits: above all that the wait for the
+            # synchronous standby was cancelled (manual, 19.6 `synchronous_commit`): committed here,
+            # perhaps nowhere else, and still answered with COMMIT.
+            if getattr(message, "severity_en", "WARNING") not in _HARMLESS:
+                warnings.append(str(getattr(message, "sqlstate", "")))
+
+        self._connection.add_log_listener(warned)
         try:
             tag = await self._connection.execute("COMMIT")
         except asyncpg.PostgresError as error:
@@ -185,6 +198,10 @@ class GroupCommit:
             raise CommitUnknownError(f"no answer to COMMIT: {named(error)}") from error
         except LOST as error:
             raise CommitUnknownError(f"no answer to COMMIT: {named(error)}") from error
+        finally:
+            self._connection.remove_log_listener(warned)
+        if warnings:
+            raise CommitUnknownError(f"PostgreSQL warned while it committed: {', '.join(warnings)}")
         if tag != "COMMIT":
             raise StoreError(f"PostgreSQL answered {tag} to COMMIT")
 

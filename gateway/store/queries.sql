@@ -11,11 +11,12 @@
 INSERT INTO payouts (
     merchant_id, id, idempotency_key, fingerprint, merchant_ref, currency, amount_minor, fee_minor,
     instruments, purpose, speed, deadline_at, release_at, max_fee_minor, metadata, state, version,
-    accepted_at, updated_at, due_at, reason, owner
+    accepted_at, updated_at, due_at, reason, owner, worker, epoch
 ) VALUES (
     :merchant_id, :id, :idempotency_key, :fingerprint, :merchant_ref, :currency, :amount_minor,
     :fee_minor, :instruments, :purpose, :speed, :deadline_at, :release_at, :max_fee_minor,
-    :metadata, :state, :version, :accepted_at, :updated_at, :due_at, :reason, :owner
+    :metadata, :state, :version, :accepted_at, :updated_at, :due_at, :reason, :owner, :worker,
+    :epoch
 )
 ON CONFLICT DO NOTHING
 RETURNING version
@@ -25,17 +26,19 @@ INSERT INTO payees (merchant_id, payee_index, payout_id, instrument)
 VALUES (:merchant_id, :payee_index, :payout_id, :instrument)
 
 -- name: update_payout
--- No row when the payout has moved on since it was read.
+-- No row when the payout has moved on, or to another worker, since it was read. :armer is who wants
+-- to send: that must be its worker; evidence may come from any.
 UPDATE payouts
 SET state = :state, version = :version, updated_at = :updated_at, due_at = :due_at,
     reason = :reason, owner = :owner
-WHERE merchant_id = :merchant_id AND id = :id AND version = :before_version
+WHERE merchant_id = :merchant_id AND id = :id AND version = :before_version AND epoch = :epoch
+  AND (CAST(:armer AS BIGINT) IS NULL OR worker = :armer)
 RETURNING version
 
 -- name: postpone_payout
 UPDATE payouts
 SET due_at = :due_at
-WHERE merchant_id = :merchant_id AND id = :id AND version = :version
+WHERE merchant_id = :merchant_id AND id = :id AND version = :version AND epoch = :epoch
 RETURNING version
 
 -- name: update_attempt
@@ -132,7 +135,8 @@ SELECT minor FROM balances WHERE book = :book AND owner = :owner AND currency = 
 SELECT
     p.merchant_id, p.id, p.merchant_ref, p.currency, p.amount_minor, p.fee_minor, p.instruments,
     p.purpose, p.speed, p.deadline_at, p.release_at, p.max_fee_minor, p.metadata, p.state,
-    p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint,
+    p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint, p.worker,
+    p.epoch,
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,
@@ -163,12 +167,12 @@ LIMIT :limit
 
 -- name: due_payouts
 SELECT id FROM payouts
-WHERE due_at IS NOT NULL AND due_at <= :now
+WHERE worker = :worker AND due_at IS NOT NULL AND due_at <= :now
 ORDER BY due_at, id
 LIMIT :limit
 
 -- name: next_due_at
-SELECT MIN(due_at) FROM payouts WHERE due_at IS NOT NULL
+SELECT MIN(due_at) FROM payouts WHERE worker = :worker AND due_at IS NOT NULL
 
 -- name: armed_payouts
 SELECT payout_id FROM attempts

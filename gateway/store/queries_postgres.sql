@@ -117,3 +117,149 @@ UPDATE feed_base
 SET base = CAST(:past AS BIGINT) / 65536 + 1
     - CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)
 WHERE (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + base) * 65536 <= CAST(:past AS BIGINT)
+
+
+-- Workers: run on the session that holds the worker's advisory lock. Their times are the database's
+-- own, :now excepted, which is the gateway's clock as everywhere in payouts and deliveries.
+
+-- name: enrol_worker
+INSERT INTO workers (host, pid, program, schema_version, lease_s, started_at, beat_at)
+SELECT :host, :pid, :program, :schema_version, :lease_s, t.at, t.at
+FROM (SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS at) AS t
+RETURNING id
+
+-- name: beat_worker
+-- No row once it has been marked gone.
+UPDATE workers SET beat_at = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)
+WHERE id = :id AND gone_at IS NULL
+RETURNING id
+
+-- name: other_workers
+-- Those not known to be gone, and whether their lease has run out.
+SELECT
+    id, host, pid,
+    beat_at + lease_s * 1000000 < CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)
+FROM workers
+WHERE gone_at IS NULL AND id <> :id
+
+-- name: bury_worker
+-- Only while its advisory lock is held here. What it had armed is looked at without delay.
+WITH buried AS (
+    UPDATE workers
+    SET gone_at = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)
+    WHERE id = :id AND gone_at IS NULL
+    RETURNING id
+), hurried AS (
+    UPDATE payouts AS p
+    SET due_at = :now
+    FROM buried, attempts AS a
+    WHERE a.state = 'armed' AND p.merchant_id = a.merchant_id AND p.id = a.payout_id
+      AND p.worker = buried.id AND p.due_at > :now
+    RETURNING p.id
+)
+SELECT (SELECT COUNT(*) FROM buried), (SELECT COUNT(*) FROM hurried)
+
+-- name: give_back
+-- What is left open is anybody's, and falls due when it would have.
+WITH given AS (
+    UPDATE payouts SET worker = 0
+    WHERE worker = :id AND due_at IS NOT NULL
+    RETURNING id
+)
+SELECT COUNT(*) FROM given
+
+-- name: claim_payouts
+-- What is due and mine; and, taken over, what is nobody's or was a gone worker's. What another claim
+-- is just taking is passed over.
+WITH free AS (
+    SELECT p.merchant_id, p.id
+    FROM payouts AS p
+    WHERE p.due_at IS NOT NULL AND p.due_at <= :now
+      AND p.worker = ANY (ARRAY(
+          SELECT CAST(0 AS BIGINT) UNION ALL SELECT w.id FROM workers AS w WHERE w.gone_at IS NOT NULL
+      ))
+    ORDER BY p.due_at, p.id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE payouts AS p
+    SET worker = :worker, epoch = p.epoch + 1
+    FROM free
+    WHERE p.merchant_id = free.merchant_id AND p.id = free.id
+    RETURNING p.id, p.due_at
+), mine AS (
+    SELECT m.id, m.due_at
+    FROM payouts AS m
+    WHERE m.worker = :worker AND m.due_at IS NOT NULL AND m.due_at <= :now
+    ORDER BY m.due_at, m.id
+    LIMIT :limit
+)
+SELECT id, TRUE, due_at FROM taken
+UNION ALL
+SELECT id, FALSE, due_at FROM mine
+ORDER BY 3, 1
+
+-- name: take_payout
+-- One payout, due or not, unless a worker has it that is not known to be gone.
+UPDATE payouts AS p
+SET worker = :worker, epoch = p.epoch + 1
+WHERE p.id = :id AND p.worker <> :worker
+  AND NOT EXISTS (SELECT 1 FROM workers AS w WHERE w.id = p.worker AND w.gone_at IS NULL)
+RETURNING p.id
+
+-- name: claim_deliveries
+-- As due_deliveries; each is put off until :until, so that no other process sends it meanwhile.
+WITH owed AS (
+    SELECT d.id
+    FROM deliveries AS d
+    WHERE d.state = 'due' AND d.due_at <= :now
+      AND NOT EXISTS (
+          SELECT 1 FROM deliveries AS earlier
+          WHERE earlier.merchant_id = d.merchant_id AND earlier.payout_id = d.payout_id
+            AND earlier.endpoint_id = d.endpoint_id AND earlier.seq < d.seq
+            AND earlier.state = 'due'
+      )
+    ORDER BY d.due_at, d.created_at, d.payout_id, d.seq
+    LIMIT :limit
+    FOR UPDATE OF d SKIP LOCKED
+), claimed AS (
+    UPDATE deliveries AS d
+    SET due_at = :until
+    FROM owed
+    WHERE d.id = owed.id
+    RETURNING
+        d.id, d.endpoint_id, d.merchant_id, d.payout_id, d.seq, d.payload, d.state, d.tries,
+        d.due_at, d.created_at, d.last_status, d.last_error
+)
+SELECT * FROM claimed ORDER BY created_at, payout_id, seq
+
+-- name: lock_turn
+SELECT pg_try_advisory_lock(CAST(:class AS INTEGER), CAST(:key AS INTEGER))
+
+-- name: unlock_turn
+SELECT pg_advisory_unlock(CAST(:class AS INTEGER), CAST(:key AS INTEGER))
+
+-- name: hold_lock
+SELECT pg_advisory_lock(CAST(:class AS INTEGER), CAST(:key AS INTEGER))
+
+-- name: nudge
+SELECT pg_notify(:channel, :message)
+
+-- name: standbys
+-- Which synchronous standbys are asked for, how many stream, and how many of the connected ones we
+-- may not look at (their state reads as null without pg_monitor).
+SELECT
+    current_setting('synchronous_standby_names'),
+    (SELECT COUNT(*) FROM pg_stat_replication
+     WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')),
+    (SELECT COUNT(*) FROM pg_stat_replication WHERE state IS NULL)
+
+-- name: due_payouts
+-- With what is nobody's.
+SELECT id FROM payouts
+WHERE worker IN (0, :worker) AND due_at IS NOT NULL AND due_at <= :now
+ORDER BY due_at, id
+LIMIT :limit
+
+-- name: next_due_at
+SELECT MIN(due_at) FROM payouts WHERE worker IN (0, :worker) AND due_at IS NOT NULL

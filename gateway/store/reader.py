@@ -11,7 +11,13 @@ import apsw
 from gateway.ports import StoreError
 from gateway.store.database import Returned, Rows, Unit
 from gateway.store.queries import Params, Queries, Query
-from gateway.store.schema import READ_VERSION, require_current
+from gateway.store.schema import (
+    READ_STEPS,
+    READ_VERSION,
+    newest,
+    require_compatible,
+    require_current,
+)
 
 _BUSY_MS = 5_000
 
@@ -66,7 +72,11 @@ def _connect(path: Path) -> apsw.Connection:
         raise StoreError(f"{path} cannot be opened: {error}") from error
     try:
         connection.set_busy_timeout(_BUSY_MS)
-        require_current("sqlite", connection.execute(READ_VERSION).get)
+        version = connection.execute(READ_VERSION).get
+        if version > newest("sqlite"):
+            require_compatible("sqlite", dict(connection.execute(READ_STEPS)))
+        else:
+            require_current("sqlite", version)
     except apsw.Error as error:
         connection.close()
         raise StoreError(f"{path} cannot be read: {error}") from error

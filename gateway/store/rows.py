@@ -14,7 +14,7 @@ from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
 from gateway.store.database import Row
 from gateway.store.vault import Vault
 
-PAYOUT_COLUMNS = 21
+PAYOUT_COLUMNS = 23
 """Columns of find_payouts before the attempt's."""
 SEALED = (6, PAYOUT_COLUMNS + 16, PAYOUT_COLUMNS + 17, PAYOUT_COLUMNS + 19)
 """Where find_payouts has sealed values: instruments, action, refusal, certificate note."""
@@ -50,6 +50,8 @@ def payout_params(vault: Vault, payout: Payout, intake: Intake) -> dict[str, Any
         "due_at": micros_or_none(payout.due_at),
         "reason": payout.reason,
         "owner": payout.owner,
+        "worker": payout.worker,
+        "epoch": payout.epoch,
     }
 
 
@@ -154,6 +156,8 @@ def _payout(vault: Vault, row: Row, attempts: tuple[Attempt, ...]) -> Payout:
         reason=row[18],
         owner=row[19],
         attempts=attempts,
+        worker=row[21],
+        epoch=row[22],
     )
 
 

@@ -32,7 +32,15 @@ from gateway.store.database import (
 )
 from gateway.store.errors import LockedError, RefusedError
 from gateway.store.queries import Params, Queries, Query
-from gateway.store.schema import READ_VERSION, SCHEMA_TABLE, missing, require_current
+from gateway.store.schema import (
+    READ_STEPS,
+    READ_VERSION,
+    SCHEMA_TABLE,
+    missing,
+    newest,
+    require_compatible,
+    require_current,
+)
 
 SQLITE_MIN = (3, 51, 3)
 """Older ones can lose acknowledged commits when a WAL is reset (sqlite.org, wal.html, 3.51.3)."""
@@ -198,6 +206,9 @@ class SqliteDatabase:
         with writer:
             writer.execute(SCHEMA_TABLE)
             version = writer.execute(READ_VERSION).get
+            if version > newest("sqlite"):
+                require_compatible("sqlite", dict(writer.execute(READ_STEPS)))
+                return
             if not migrate:
                 require_current("sqlite", version)
             for step in missing("sqlite", version):
@@ -206,6 +217,11 @@ class SqliteDatabase:
                     "INSERT INTO schema_version (version, name) VALUES (?, ?)",
                     (step.version, step.name),
                 )
+                if step.since is not None:
+                    writer.execute(
+                        "INSERT INTO schema_compatible (version, since) VALUES (?, ?)",
+                        (step.version, step.since),
+                    )
 
     def _start(self) -> None:
         work: list[tuple[str, Callable[[], None]]] = [("sqlite-writer", self._write_loop)]

@@ -10,17 +10,20 @@ from gateway.store.directory import Directory
 from gateway.store.inbox import Inbox
 from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
+from gateway.store.member import LEASE_S, Member
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
 from gateway.store.restore import Restore
+from gateway.store.schema import newest
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
 from gateway.store.vault import Vault
+from gateway.store.workers import Workers
 
 
-class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents):
+class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers):
     """Everything durable, in one database."""
 
     @property
@@ -39,7 +42,8 @@ class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Inc
         return True
 
     async def aclose(self) -> None:
-        """Finish what was begun and close."""
+        """Finish what was begun, give back what is this worker's, and close."""
+        await self.leave()
         await self._database.aclose()
 
 
@@ -50,15 +54,24 @@ async def open_store(
     *,
     migrate: bool,
     payload_of: PayloadOf = webhook_payload,
+    program: str = "",
+    lease_s: int = LEASE_S,
 ) -> SqlStore:
     """Open `sqlite:///absolute/path.db` or `postgresql://…`; one vault serves one store.
 
     Raises `SchemaError` for another schema version (an older one is brought up to date with
     `migrate`), `LockedError` when another process has the SQLite file, `SealError` for a wrong
     key-encryption key, `StoreError` when the database cannot be reached. Then nothing stays open.
+    `program` is the version other workers are told; `lease_s` how long one may be out of reach.
     """
     database = await _open_database(url, migrate=migrate)
-    store = SqlStore(database, vault, clock, payload_of)
+    member: Member | None = None
+    if isinstance(database, PostgresDatabase):
+        schema = newest("postgres")
+        member = Member(
+            url, database.queries, clock, program=program, schema=schema, lease_s=lease_s
+        )
+    store = SqlStore(database, vault, clock, payload_of, member)
     try:
         await store.prepare()
     except BaseException:

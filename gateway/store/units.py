@@ -22,6 +22,7 @@ from gateway.domain.payout import (
     Event,
     Payout,
     PayoutState,
+    Resent,
 )
 from gateway.ports import Change, FloatShortError, Intake, StaleError
 from gateway.store import codec, rows
@@ -83,12 +84,18 @@ class Units:
             unit.guards.append(Guard(account, floor_minor, _unfunded))
         return unit
 
-    def moved(self, change: Change) -> Unit:
-        """A move of a stored payout; fails with `StaleError` or `FloatShortError`."""
+    def moved(self, change: Change, worker: int | None = 0) -> Unit:
+        """A move of a stored payout; fails with `StaleError` or `FloatShortError`.
+
+        `worker` is this process: what it sends must be its own.
+        """
         _check(change)
         before, after = change.before, change.after
         if before is None:
             raise ValueError("an acceptance needs its intake: use accept")
+        sends = any(isinstance(event, Armed | Resent) for event in change.events)
+        if sends and worker is None:
+            raise StaleError(f"{after.id} is no longer this worker's: it is detached")
         unit = Unit()
         unit.add(
             self._queries["update_payout"],
@@ -96,6 +103,8 @@ class Units:
                 "merchant_id": after.merchant_id,
                 "id": after.id,
                 "before_version": before.version,
+                "epoch": before.epoch,
+                "armer": worker if sends else None,
                 "state": after.state,
                 "version": after.version,
                 "updated_at": micros(after.updated_at),
@@ -103,7 +112,9 @@ class Units:
                 "reason": after.reason,
                 "owner": after.owner,
             },
-            lambda: StaleError(f"{after.id} is no longer at version {before.version}"),
+            lambda: StaleError(
+                f"{after.id} is no longer at version {before.version}, or another worker's"
+            ),
         )
         self._fill(unit, change)
         return unit

@@ -161,7 +161,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
                 *(operator, ""),
             )
             await made.start()
-            made.key = await _furnish(operator)
+            made.key = await furnish(operator)
             async with Client(installation.url, made.key) as merchant:
                 made.merchant = merchant
                 yield made
@@ -171,7 +171,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
         await world.stop()
 
 
-async def _furnish(operator: Client) -> str:
+async def furnish(operator: Client) -> str:
     """Float, merchant, deposit; returns the merchant's key."""
     booking = {"amount_minor": FLOAT_FEN, "currency": "CNY", "key": "opening"}
     await operator.post(f"/v1/admin/channels/{CHANNEL}/topup", booking)

@@ -16,6 +16,7 @@ import pytest
 
 from gateway import serving
 from gateway.engine.deliver import Courier
+from gateway.engine.standby import NoStandbyError
 from gateway.engine.worker import Worker
 from gateway.ports import StoreError
 from gateway.settings import Loaded
@@ -114,7 +115,8 @@ async def test_without_its_redis_it_is_ready_and_says_so(
     async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
         ready = await here.get("/readyz")
         assert (ready.status_code, ready.json()["ready"]) == (200, True)
-        zh, en = ready.json()["notes"]
+        (note,) = ready.json()["notes"]
+        zh, en = note["zh"], note["en"]
         assert "Redis 不可用" in zh
         assert "Redis is away" in en
         metrics = (await here.get("/metrics")).text
@@ -157,6 +159,17 @@ async def test_a_port_in_use_leaves_nothing_open(
     taken = replace(loaded, settings=settings)
     with holder, pytest.raises(OSError, match="address already in use"):
         await serving.serve(taken, ready=lambda _: None)
+    again = await assemble(loaded)
+    await again.aclose()
+
+
+async def test_without_the_standby_it_asks_for_it_does_not_start(loaded: Loaded) -> None:
+    """SQLite has none: refused with a sentence in each language, and nothing stays open."""
+    database = loaded.settings.database.model_copy(update={"require_sync_standby": True})
+    asking = replace(loaded, settings=loaded.settings.model_copy(update={"database": database}))
+    with pytest.raises(NoStandbyError, match="needs PostgreSQL") as refused:
+        await serving.serve(asking, ready=lambda _: None)
+    assert "同步备库" in refused.value.note.zh
     again = await assemble(loaded)
     await again.aclose()
 

@@ -337,7 +337,9 @@ def test_secrets_never_show(loading: Load) -> None:
 def test_every_setting_is_shown(loading: Load) -> None:
     """One row per value, in a fixed order, defaults included."""
     rows = show(loading(WHOLE))
-    assert [row.key for row in rows][:3] == ["server.host", "server.port", "server.public_url"]
+    assert [row.key for row in rows][:4] == [
+        *("server.host", "server.port", "server.public_url", "server.replicas"),
+    ]
     assert len({row.key for row in rows}) == len(rows)
     shown = {row.key: row.value for row in rows}
     assert shown["webhooks.allow"] == "127.0.0.1:8099, 10.0.0.0/8"

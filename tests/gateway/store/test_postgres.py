@@ -1,11 +1,9 @@
 """What only a server can do to us: go away before, during and after COMMIT, and have neighbours."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import asyncpg
 import pytest
@@ -19,56 +17,7 @@ from gateway.store import SchemaError, SqlStore, Vault, open_store
 from tests import builders as build
 from tests.contracts.store.conftest import KEK, SettableClock
 from tests.contracts.store.feeding import fed
-
-
-@dataclass(slots=True)
-class Proxy:
-    """Stands between a store and its server, and cuts all connections at a word."""
-
-    upstream: str
-    cut_at: bytes | None = None
-    """Client bytes at which to cut."""
-    deliver: bool = False
-    """Whether the server still gets the bytes at which the line is cut."""
-    answered: asyncio.Event | None = None
-    """Set once the server has answered what the client will never hear."""
-    refuse: bool = False
-    lines: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection both ways until it is cut."""
-        if self.refuse:
-            writer.close()
-            return
-        up_reader, up_writer = await asyncio.open_unix_connection(self.upstream)
-        self.lines += [writer, up_writer]
-        back = asyncio.create_task(self._carry(up_reader, writer))
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                if self.cut_at is not None and self.cut_at in data:
-                    self.cut_at = None
-                    if self.deliver:
-                        self.answered = asyncio.Event()
-                        up_writer.write(data)
-                        await self.answered.wait()
-                    writer.transport.abort()
-                    break
-                up_writer.write(data)
-                await up_writer.drain()
-        up_writer.close()
-        await back
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                if self.answered is not None:
-                    self.answered.set()
-                    self.answered = None
-                    break
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
+from tests.gateway.store.proxy import Proxy, between
 
 Open = Callable[[str], Awaitable[SqlStore]]
 
@@ -91,17 +40,8 @@ async def open_at() -> AsyncIterator[Open]:
 @pytest.fixture
 async def proxy(fresh_postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy in front of an empty database, and the URL that goes through it."""
-    parts = urlsplit(fresh_postgres_url)
-    (folder,) = parse_qs(parts.query)["host"]
-    made = Proxy(f"{folder}/.s.PGSQL.5432")
-    server = await asyncio.start_unix_server(made.serve, tmp_path / ".s.PGSQL.5432")
-    through = parts._replace(query=urlencode({"host": str(tmp_path)})).geturl()
-    yield made, through
-    server.close()
-    for line in made.lines:
-        line.close()
-    # Connections end by themselves once their ends are closed; let them.
-    await asyncio.sleep(0.05)
+    async with between(fresh_postgres_url, tmp_path) as made:
+        yield made
 
 
 async def _accept(store: SqlStore, floor: int | None = None) -> str:

@@ -18,8 +18,16 @@ from gateway.domain.proposal import ProposalState
 from gateway.domain.reconciliation import BreakKind
 from gateway.ports import ChannelStatus, DeliveryState, Funding
 from gateway.store import SchemaError, migrate
+from gateway.store import schema as steps_of
 from gateway.store.queries import Dialect
-from gateway.store.schema import migrations, missing, require_current
+from gateway.store.schema import (
+    Migration,
+    migrations,
+    missing,
+    newest,
+    require_compatible,
+    require_current,
+)
 
 Column = tuple[str, str, bool]
 Schema = dict[str, tuple[list[Column], list[tuple[str, bool, str]]]]
@@ -160,6 +168,53 @@ def test_a_newer_schema_is_refused_with_both_versions() -> None:
 
     with pytest.raises(SchemaError, match=f"version {newest + 1}.*only {newest}"):
         missing("sqlite", newest + 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "accepted"),
+    [
+        ({1: 0}, True),
+        ({1: -1}, True),
+        ({1: 1}, False),
+        ({1: None}, False),
+        ({1: 0, 3: 0}, True),
+        ({1: 0, 3: 1}, False),
+        ({1: 0, 3: None}, False),
+    ],
+)
+def test_a_newer_schema_is_accepted_when_every_step_says_so(
+    steps: dict[int, int | None], accepted: bool
+) -> None:
+    """Each step beyond this program names a schema it knows; numbers are relative to the newest."""
+    known = newest("postgres")
+    taken: dict[int, int | None] = dict.fromkeys(range(1, known + 1))
+    taken |= {known + n: None if since is None else known + since for n, since in steps.items()}
+
+    if accepted:
+        require_compatible("postgres", taken)
+    else:
+        with pytest.raises(SchemaError, match=f"only {known}"):
+            require_compatible("postgres", taken)
+
+
+async def test_a_database_with_a_compatible_next_step_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the next program's file promises is kept beside the version, and read by this one."""
+    step = Migration(9001, "next", "-- compatible: since 5\nALTER TABLE payouts ADD COLUMN x TEXT;")
+    real = steps_of.migrations
+    url = f"sqlite://{tmp_path}/x.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(steps_of, "migrations", lambda dialect: (*real(dialect), step))
+        await migrate(url)
+
+    await migrate(url)
+
+    connection = sqlite3.connect(tmp_path / "x.db")
+    assert connection.execute("SELECT version, since FROM schema_compatible").fetchall() == [
+        (9001, 5)
+    ]
+    connection.close()
 
 
 def test_an_older_schema_needs_migrate() -> None:
