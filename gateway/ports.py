@@ -65,6 +65,16 @@ class Health(Protocol):
         """Every channel's view within a segment."""
 
 
+class Throttle(Protocol):
+    """How fast a channel may be sent to. Never raises."""
+
+    async def turn(self, channel: str) -> float | None:
+        """Wait a short time for a send's turn. None: it is now; else come back after seconds."""
+
+    def may_ask(self, channel: str) -> bool:
+        """Whether an inquiry may go out now, or should leave the channel to sends."""
+
+
 class Observer(Protocol):
     """Who is told what happened: logs and metrics. Never raises, never slows the caller."""
 

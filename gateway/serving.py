@@ -74,6 +74,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
                 asyncio.create_task(_read_statements(assembly)),
                 asyncio.create_task(_rebuild(assembly)),
             ]
+        sharing = asyncio.create_task(assembly.replica.run())
         host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
         ready(f"http://{host}:{port}")
@@ -85,8 +86,9 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await asyncio.gather(*background)
-        for task in background:
+        for task in (*background, sharing):
             task.cancel()
+        await asyncio.gather(sharing, return_exceptions=True)
         await _sign_off(assembly)
     finally:
         await runner.cleanup()

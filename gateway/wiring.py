@@ -26,6 +26,7 @@ from gateway.engine.load import Load
 from gateway.engine.standby import StandbyWatch
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
+from gateway.health.replica import Reach, Replica
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
 from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
@@ -58,10 +59,12 @@ class Assembly:
     watch: Watch
     standby: StandbyWatch
     observe: Observe
+    replica: Replica
     stopping: asyncio.Event
 
     async def aclose(self) -> None:
         """Close connections and the store; nothing may run any more."""
+        await self.replica.aclose()
         await self.courier.aclose()
         await self.sender.aclose()
         for channel in self.gateway.channels.values():
@@ -184,6 +187,9 @@ async def assemble(loaded: Loaded) -> Assembly:
         installation=position.installation,
         quarantine=quarantine,
     )
+    replica = _replica(loaded, gateway)
+    gateway.health, gateway.throttle = replica.health, replica.turns
+    gateway.announce = replica.announce
     worker = Worker(
         gateway,
         concurrency=settings.worker.concurrency,
@@ -199,7 +205,9 @@ async def assemble(loaded: Loaded) -> Assembly:
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     standby = StandbyWatch(store, observe)
     stopping = asyncio.Event()
-    api = _api(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy)
+    api = _api(
+        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica)
+    )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
         gateway=gateway,
@@ -213,6 +221,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         watch=watch,
         standby=standby,
         observe=observe,
+        replica=replica,
         stopping=stopping,
     )
 
@@ -240,6 +249,34 @@ def _exports(
     return exports
 
 
+def reach_of(loaded: Loaded) -> Reach | None:
+    """How to reach Redis, if it is configured."""
+    redis = loaded.settings.redis
+    if redis.url is None:
+        return None
+    return Reach(
+        redis.url.get_secret_value(),
+        redis.prefix,
+        budget_s=redis.budget_ms / 1000,
+        connect_s=redis.connect_ms / 1000,
+        timeout_s=redis.timeout_ms / 1000,
+    )
+
+
+def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
+    return Replica(
+        reach_of(loaded),
+        installation=gateway.installation,
+        limits={name: one.traits.sends_per_s for name, one in gateway.channels.items()},
+        replicas=loaded.settings.server.replicas,
+        health=gateway.health,
+        clock=gateway.clock,
+        entropy=gateway.entropy,
+        observer=gateway.observer,
+        nudge=gateway.nudged.set,
+    )
+
+
 def _api(
     loaded: Loaded,
     gateway: Gateway,
@@ -250,6 +287,7 @@ def _api(
     observe: Observe,
     stopping: asyncio.Event,
     entropy: Entropy,
+    replica: Replica,
 ) -> Api:
     settings = loaded.settings
     pepper = settings.secrets.key_pepper_bytes
@@ -269,6 +307,10 @@ def _api(
             problems.append("the business calendar does not know this year")
         return problems
 
+    def notes() -> list[str]:
+        said = [one for one in (replica.note(), standby.note) if one is not None]
+        return [sentence for note in said for sentence in (note.zh, note.en)]
+
     def metrics() -> bytes:
         currencies = {
             name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
@@ -278,6 +320,12 @@ def _api(
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
+        shared = observe.metrics
+        shared.share(up=replica.up, replicas=replica.replicas)
+        shared.count(shared.tokens, replica.turns.tokens.items())
+        shared.count(shared.postponed, _by_one(replica.turns.postponed))
+        shared.count(shared.news, _by_one(replica.heard))
+        shared.count(shared.redis_dropped, _by_one(replica.dropped))
         return observe.metrics.render()
 
     return Api(
@@ -290,13 +338,17 @@ def _api(
         check_webhook_url=egress.check_url,
         new_webhook_secret=new_secret,
         ready=ready,
-        notes=lambda: [] if standby.note is None else [standby.note],
+        notes=notes,
         metrics=metrics,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
     )
+
+
+def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:
+    return [((name,), total) for name, total in totals.items()]
 
 
 @dataclass(frozen=True, slots=True)

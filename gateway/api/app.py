@@ -113,7 +113,7 @@ async def _readyz(request: web.Request) -> web.Response:
     worker = api.gateway.store.worker
     if worker:
         said["worker"] = worker
-    notes = [{"code": one.code, "en": one.en, "zh": one.zh} for one in api.notes()]
+    notes = api.notes()
     if notes:
         said["notes"] = notes
     return web.json_response(said, status=503 if problems_now else 200)

@@ -16,7 +16,6 @@ from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
-from gateway.engine.standby import Note
 from gateway.ports import Backup, Entropy, Scope
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,9 +37,9 @@ class Api:
     new_webhook_secret: Callable[[bytes], str]
     ready: Callable[[], Awaitable[list[str]]]
     """What keeps the process from taking payouts now; empty when it is ready."""
+    notes: Callable[[], list[str]]
+    """What a person should know although the process is ready, in both languages."""
     metrics: Callable[[], bytes]
-    notes: Callable[[], list[Note]] = list
-    """What operators should know that does not keep it from taking payouts."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
     """Writes a backup beside the database."""
     advance_clock: Callable[[int], None] | None = None

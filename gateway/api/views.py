@@ -461,14 +461,6 @@ class AliveView(TypedDict):
     status: str
 
 
-class NoteView(TypedDict):
-    """Something to know that keeps nothing from going on."""
-
-    code: str
-    en: str
-    zh: str
-
-
 class ReadyView(TypedDict, total=False):
     """Whether payouts are taken now, and if not, a sentence per cause."""
 
@@ -479,8 +471,8 @@ class ReadyView(TypedDict, total=False):
     its payouts over); absent while sending goes on."""
     worker: int
     """Which of several processes on one database answers; absent for the only one."""
-    notes: list[NoteView]
-    """Absent when there are none."""
+    notes: list[str]
+    """What a person should know all the same, in Chinese and English; absent when nothing."""
 
 
 class VersionView(TypedDict):

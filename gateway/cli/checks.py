@@ -14,10 +14,12 @@ from gateway.cli.database import Found, look, read_books
 from gateway.cli.findings import Finding, State
 from gateway.cli.keyfiles import inspect
 from gateway.clock import SystemClock
+from gateway.health.link import LinkError
+from gateway.health.replica import try_out
 from gateway.ports import StoreError
 from gateway.settings import Loaded, SettingsError, check_credentials
 from gateway.store.mark import last_halt, read_mark
-from gateway.wiring import channels_of, policy_of
+from gateway.wiring import channels_of, policy_of, reach_of
 from policies.calendars.workdays import known_years
 
 _DISK_FAIL, _DISK_WARN = 100 * 2**20, 2**30
@@ -41,6 +43,7 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     yield finding
     if found is not None and 0 < found.version <= found.newest:
         yield from _books(loaded)
+    yield from _redis(loaded)
     yield from _last_halt(loaded)
     yield _listener(loaded, running=found is not None and found.held)
     yield _time(loaded, now)
@@ -198,6 +201,40 @@ def _books(loaded: Loaded) -> Iterator[Finding]:
         yield Finding(
             "mark", State.WARN, en, "数据库落后于水位标记（是否恢复过备份？），启动后将进入隔离"
         )
+
+
+def _redis(loaded: Loaded) -> Iterator[Finding]:
+    """Never a failure: without Redis the gateway pays all the same, only not as fast."""
+    reach, replicas = reach_of(loaded), loaded.settings.server.replicas
+    if reach is None:
+        if replicas > 1:
+            yield Finding(
+                "redis",
+                State.WARN,
+                f"redis.url is not set: each of {replicas} replicas sends 1/{replicas} of a limit",
+                f"未设置 redis.url：{replicas} 个实例各按渠道限速的 1/{replicas} 发送",
+            )
+        return
+    try:
+        took_s = asyncio.run(try_out(reach))
+    except LinkError as error:
+        yield Finding(
+            "redis",
+            State.WARN,
+            f"does not work ({error}): payouts go on, each replica within its part of the limits",
+            f"Redis 不可用（{error}）：代付照常进行，各实例仅使用自己的限速份额",
+        )
+        return
+    text = f"{took_s * 1000:.1f} ms"
+    if took_s > reach.budget_s:
+        yield Finding(
+            "redis",
+            State.WARN,
+            f"answers in {text}, more than redis.budget_ms: counts as away",
+            f"响应 {text}，超过 redis.budget_ms，将视为不可用",
+        )
+    else:
+        yield Finding("redis", State.OK, f"answers in {text}", f"可用，响应 {text}")
 
 
 def _last_halt(loaded: Loaded) -> Iterator[Finding]:

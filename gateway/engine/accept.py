@@ -105,6 +105,7 @@ async def accept(
         gateway.observer.moved(change)
         if state is PayoutState.ROUTING:
             gateway.wake(Told(payout.id))
+            gateway.announce(payout.id)
     return Acceptance(stored, repeated)
 
 

@@ -46,7 +46,7 @@ from gateway.domain.payout import (
 )
 from gateway.domain.silence import Asked
 from gateway.engine.accept import instruction_of
-from gateway.engine.gateway import Gateway
+from gateway.engine.gateway import Gateway, Told
 from gateway.engine.incidents import held_back_by
 from gateway.engine.record import is_news, move
 from gateway.engine.route import Route, route, segment_of
@@ -56,6 +56,9 @@ from policies.health import Observed
 
 STOPPED_FOR = timedelta(minutes=2)
 """How soon a payout is looked at again that may not be sent now."""
+
+TIMER_SLACK_S = 0.005
+"""The event loop's clock and the wall clock need not agree to the millisecond."""
 
 SETTLE_TRIES = 8
 """How often an outcome is re-applied to a payout that moved meanwhile."""
@@ -90,6 +93,12 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         number=len(payout.attempts) + 1,
     )
     with gateway.load.sends(channel.name):
+        wait_s = await gateway.throttle.turn(channel.name)
+        if wait_s is not None:
+            return await _take_turns(gateway, payout, wait_s)
+        now = gateway.clock.now()
+        if payout.deadline_at is not None and now >= payout.deadline_at:
+            return payout
         prepared = await asyncio.to_thread(channel.prepare, told, now)
         if gateway.stopped() is not None:
             return await put_off(gateway, payout)
@@ -125,6 +134,18 @@ async def put_off(gateway: Gateway, payout: Payout) -> Payout:
     return replace(payout, due_at=later)
 
 
+async def _take_turns(gateway: Gateway, payout: Payout, wait_s: float) -> Payout:
+    """Come back when the channel may be sent to: at that very time, or at the poll after it.
+
+    Due times say so to any process; the timer only saves this one the wait for the poll.
+    """
+    later = gateway.clock.now() + timedelta(seconds=wait_s)
+    await gateway.store.postpone(payout, later, None)
+    loop = asyncio.get_running_loop()
+    loop.call_later(wait_s + TIMER_SLACK_S, gateway.wake, Told(payout.id))
+    return replace(payout, due_at=later)
+
+
 async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
     """Sign the same instruction again under the same reference, commit that, send it.
 
@@ -145,6 +166,10 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
     # A reference is derived once and then stored: whatever the rule says by now, this is its name.
     told = replace(told, reference=attempt.reference)
     with gateway.load.sends(channel.name):
+        wait_s = await gateway.throttle.turn(channel.name)
+        if wait_s is not None:
+            return await _take_turns(gateway, payout, wait_s)
+        now = gateway.clock.now()
         prepared = await asyncio.to_thread(channel.prepare, told, now)
         fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)

@@ -1,14 +1,23 @@
 """Everything a use case needs, put together once by the composition root."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
 from gateway.engine.load import Load
-from gateway.ports import Clock, Entropy, Health, Observer, Quarantine, Store, Watch
+from gateway.ports import (
+    Clock,
+    Entropy,
+    Health,
+    Observer,
+    Quarantine,
+    Store,
+    Throttle,
+    Watch,
+)
 from policies.policy import Policy
 
 
@@ -47,6 +56,22 @@ class Halt:
     zh: str
 
 
+class Unthrottled:
+    """A `Throttle` without any limit."""
+
+    async def turn(self, channel: str) -> float | None:
+        """It is always now."""
+        return None
+
+    def may_ask(self, channel: str) -> bool:
+        """Always."""
+        return True
+
+
+def _tell_nobody(_: PayoutId) -> None:
+    """There are no other replicas."""
+
+
 @dataclass(slots=True)
 class Gateway:
     """The parts; `policy` is swapped whole when another one is activated."""
@@ -67,6 +92,11 @@ class Gateway:
     quarantine: Quarantine | None = None
     """The newest one, as last read."""
     halted: Halt | None = None
+    throttle: Throttle = field(default_factory=Unthrottled)
+    announce: Callable[[PayoutId], None] = _tell_nobody
+    """Hint to other replicas that a payout may be due; neither blocks nor raises."""
+    nudged: asyncio.Event = field(default_factory=asyncio.Event)
+    """Another replica hints that the store may have something due."""
     queue: "asyncio.Queue[Told]" = field(default_factory=lambda: asyncio.Queue(maxsize=100_000))
 
     def stopped(self) -> str | None:

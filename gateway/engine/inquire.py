@@ -17,8 +17,16 @@ CANARY_DAYS = 14
 """How old a canary may be twice over, where a channel names no horizon of its inquiries."""
 
 
-async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
+WHILE_SHORT = timedelta(seconds=2)
+"""How soon an inquiry is tried again that had to leave the channel to sends."""
+
+
+async def inquire(
+    gateway: Gateway, payout: Payout, attempt: Attempt, *, routine: bool = False
+) -> Payout:
     """Ask the channel about one attempt and commit what the answer proves.
+
+    A `routine` question, which nobody but its due time asks for, may have to wait while sends do.
 
     Works for open attempts (ours to settle) and for closed ones that a notice named (a return, or
     a contradiction). Raises `StaleError` when the payout moved.
@@ -37,6 +45,9 @@ async def inquire(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         payout = await move(gateway, payout, [event], actor="gateway")
         attempt = payout.attempts[attempt.number - 1]
     at = gateway.clock.now()
+    if routine and payout.due_at is not None and not gateway.throttle.may_ask(attempt.channel):
+        await gateway.store.postpone(payout, at + WHILE_SHORT, None)
+        return replace(payout, due_at=at + WHILE_SHORT)
     outcome = await ask(gateway, payout, attempt)
     asked = await circumstances(gateway, attempt, outcome, at)
     version = payout.version

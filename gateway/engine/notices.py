@@ -44,6 +44,7 @@ async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: 
         gateway.observer.alarm("notice.unknown_reference", channel=channel_name)
         return
     gateway.wake(Told(payout_id, notice.reference, notice_id))
+    gateway.announce(payout_id)
 
 
 async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | None = None) -> int:

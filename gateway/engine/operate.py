@@ -100,6 +100,7 @@ async def release(
         {PayoutState.HELD, PayoutState.SCHEDULED},
     )
     gateway.wake(Told(payout.id))
+    gateway.announce(payout.id)
     return payout
 
 
@@ -146,6 +147,7 @@ async def certify(
     moved = await move(gateway, payout, events, actor=f"{maker}+{checker}", approval=approval)
     gateway.observer.alarm("attempt.certified_by_people", payout_id=payout.id)
     gateway.wake(Told(payout.id))
+    gateway.announce(payout.id)
     return moved
 
 

@@ -71,6 +71,7 @@ class Worker:
             if self._gateway.store.worker != 0:
                 group.create_task(self._finding_notices())
             group.create_task(self._from_store())
+            group.create_task(self._from_hints())
             group.create_task(self._from_queue())
             group.create_task(self._refreshing())
             group.create_task(self._watching())
@@ -80,6 +81,7 @@ class Worker:
     def stop(self) -> None:
         """Take nothing new; what is under way finishes."""
         self._stopping.set()
+        self._gateway.nudged.set()
 
     async def _recover(self) -> None:
         gateway = self._gateway
@@ -96,14 +98,18 @@ class Worker:
         self._gateway.wake(Told(nudge.payout_id, nudge.reference, nudge.notice_id))
 
     async def _from_store(self) -> None:
-        gateway = self._gateway
         while not self._stopping.is_set():
             with suppress(StoreError):
-                for claim in await gateway.store.claim(gateway.clock.now(), 500):
-                    # What was taken over is looked at in any case: its sender may be gone.
-                    if claim.is_taken or claim.payout_id not in self._busy:
-                        await self._begin(Told(claim.payout_id, orphan=claim.is_taken))
+                await self._take_due()
             await self._pause(self._poll_s)
+
+    async def _take_due(self) -> None:
+        """Begin what is due and ours, what we take over included."""
+        gateway = self._gateway
+        for claim in await gateway.store.claim(gateway.clock.now(), 500):
+            # What was taken over is looked at in any case: its sender may be gone.
+            if claim.is_taken or claim.payout_id not in self._busy:
+                await self._begin(Told(claim.payout_id, orphan=claim.is_taken))
 
     async def _finding_notices(self) -> None:
         """Queue notices again that were passed on to a worker which is gone."""
@@ -114,6 +120,16 @@ class Worker:
                 async with gateway.store.turn("notices") as mine:
                     if mine and not self._stopping.is_set():
                         await requeue(gateway, before=gateway.clock.now() - NOTICE_LOST)
+
+    async def _from_hints(self) -> None:
+        """Look into the store between polls when another replica says that it may be worth it."""
+        gateway = self._gateway
+        while not self._stopping.is_set():
+            await gateway.nudged.wait()
+            gateway.nudged.clear()
+            if not self._stopping.is_set():
+                with suppress(StoreError):
+                    await self._take_due()
 
     async def _from_queue(self) -> None:
         queue = self._gateway.queue
@@ -263,6 +279,6 @@ def _step(gateway: Gateway, payout: Payout) -> Callable[[], Awaitable[Payout]] |
             return lambda: arm(gateway, payout)
         case PayoutState.ATTEMPTING | PayoutState.PARKED if payout.live is not None:
             live = payout.live
-            return lambda: inquire(gateway, payout, live)
+            return lambda: inquire(gateway, payout, live, routine=True)
         case _:
             return None

@@ -31,6 +31,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         """Register everything at zero; `version` becomes the build info."""
         self.registry = CollectorRegistry()
+        self._totals: dict[tuple[Counter, tuple[str, ...]], int] = {}
         self._watch_payouts()
         self._watch_channels()
         self._watch_process(version)
@@ -59,6 +60,12 @@ class Metrics:
             "channel_answers_total", "What channels answered.", "channel", "op", "outcome"
         )
         self.inflight = self._gauge("inflight", "Attempts a channel is carrying.", "channel")
+        self.tokens = self._counter(
+            "send_tokens_total", "Sends let through: `shared` or `local`.", "channel", "bucket"
+        )
+        self.postponed = self._counter(
+            "sends_postponed_total", "Sends that the channel's limit put off.", "channel"
+        )
         self.success_ratio = self._gauge(
             "channel_success_ratio", "Believed chance that the next payout succeeds.", "channel"
         )
@@ -78,6 +85,12 @@ class Metrics:
         )
         self.alarms = self._counter("alarms_total", "Things a person should see.", "event")
         self.unobserved = self._counter("unobserved_total", "Observations lost to a defect.")
+        self.redis_up = self._gauge("redis_up", "1 while limits are shared through Redis.")
+        self.replicas = self._gauge("replicas", "Gateway processes, as far as this one knows.")
+        self.news = self._counter("news_total", "What other replicas told, believed.", "kind")
+        self.redis_dropped = self._counter(
+            "redis_dropped_total", "News lost or not believed, by reason.", "reason"
+        )
         self.quarantined = self._gauge("quarantined", "1 while nothing is sent after a restore.")
         self.halted = self._gauge("halted", "1 once sending has stopped for good.")
         self.detached = self._gauge("detached", "1 while this process may arm and send nothing.")
@@ -121,6 +134,18 @@ class Metrics:
         """Take over channels' success ratios, in parts per million; called before a scrape."""
         for name, ppm in ratios_ppm.items():
             self.success_ratio.labels(name).set(ppm / 1_000_000)
+
+    def share(self, *, up: bool, replicas: int) -> None:
+        """Take over how this process stands with Redis; called before a scrape."""
+        self.redis_up.set(up)
+        self.replicas.set(replicas)
+
+    def count(self, counter: Counter, totals: Iterable[tuple[tuple[str, ...], int]]) -> None:
+        """Bring a counter, by labels, up to totals kept elsewhere; called before a scrape."""
+        for labels, total in totals:
+            before = self._totals.get((counter, labels), 0)
+            counter.labels(*labels).inc(total - before)
+            self._totals[counter, labels] = total
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, not the path."""

@@ -28,6 +28,7 @@ from channels.contract import Cycle, FeeSchedule, Terms, Window
 from channels.money import INT64_MAX, Currency
 
 CHANNEL_NAME = r"^[a-z][a-z0-9-]{1,31}$"
+REDIS_PREFIX = r"^[A-Za-z0-9:_.-]{1,64}$"
 LOG_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
 """Of the audit log: no blank and no plus sign (C2SP signed-note, "Signatures")."""
 KEK_BYTES = 32
@@ -81,6 +82,19 @@ def _receiver(value: str) -> str:
 def _database(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
         raise ValueError("must be sqlite:///path or postgresql://…")
+    return value
+
+
+def _redis(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    parts = urlsplit(text)
+    try:
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        known = parts.scheme in {"redis", "rediss", "unix"} and (parts.port is None or parts.port)
+    except ValueError:
+        place, known = None, False
+    if not place or not known or parts.query or parts.fragment:
+        raise ValueError("must be redis://host:port/0, rediss://… or unix:///path")
     return value
 
 
@@ -146,6 +160,9 @@ class Server(Section):
     public_url: Annotated[str, AfterValidator(_origin)] | None = None
     workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """Processes that share the port and a PostgreSQL; each takes its part of the payouts."""
+    replicas: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
+    """How many gateway processes pay from this database at least: each sends its part of a
+    channel's limit while it cannot share the whole through Redis."""
 
 
 class Database(Section):
@@ -160,6 +177,17 @@ class Database(Section):
     def is_embedded(self) -> bool:
         """Whether one process owns it."""
         return self.url.get_secret_value().startswith("sqlite:")
+
+
+class RedisSettings(Section):
+    """What replicas share as hints; without `url`, and while it is away, each goes by itself."""
+
+    url: Annotated[SecretStr, AfterValidator(_redis)] | None = None
+    prefix: Annotated[str, StringConstraints(pattern=REDIS_PREFIX)] = "hangdao"
+    budget_ms: Annotated[int, Field(strict=True, ge=1, le=200)] = 20
+    """Slower answers count as none."""
+    connect_ms: Annotated[int, Field(strict=True, ge=10, le=10_000)] = 1000
+    timeout_ms: Annotated[int, Field(strict=True, ge=10, le=10_000)] = 250
 
 
 class Secrets(Section):
@@ -337,6 +365,7 @@ class Settings(Section):
     server: Server = Server()
     data_dir: Path
     database: Database
+    redis: RedisSettings = RedisSettings()
     secrets: Secrets
     audit: AuditSettings = AuditSettings()
     clock: ClockSettings = ClockSettings()

@@ -9,6 +9,7 @@ from gateway.settings.document import Key
 from gateway.settings.load import Loaded, dotted
 
 MASK = "********"
+_ADDRESSES: tuple[Key, ...] = (("database", "url"), ("redis", "url"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ def _walk(key: Key, value: object) -> list[tuple[Key, str]]:
 
 def _shown(key: Key, value: object) -> str:
     if isinstance(value, SecretStr):
-        return _address(value.get_secret_value()) if key == ("database", "url") else MASK
+        return _address(value.get_secret_value()) if key in _ADDRESSES else MASK
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value)
     return "" if value is None else str(value)
 
 
 def _address(url: str) -> str:
-    """A database address without its password and without its parameters' values."""
+    """An address without its password and without its parameters' values."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")

@@ -22,6 +22,7 @@ from gateway.ports import StoreError
 from gateway.settings import Loaded
 from gateway.wiring import Assembly, assemble
 from tests.gateway.engine.rig import until
+from tests.gateway.health.valkey import valkey
 from tests.gateway.install import handed_out, installed
 
 
@@ -101,6 +102,48 @@ async def test_a_signal_ends_it_with_zero(
         assert await here.code() == 0
     again = await assemble(loaded)
     await again.aclose()
+
+
+async def test_without_its_redis_it_is_ready_and_says_so(
+    tmp_path: Path, accounts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens there: 200 with a note in both languages, and a gauge at 0; it stops."""
+
+    def edit(document: dict[str, Any]) -> None:
+        document["redis"] = {"url": "redis://:geheim@127.0.0.1:1/0"}
+
+    async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
+        ready = await here.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        zh, en = ready.json()["notes"]
+        assert "Redis 不可用" in zh
+        assert "Redis is away" in en
+        metrics = (await here.get("/metrics")).text
+        assert "hangdao_redis_up 0.0" in metrics
+        assert "geheim" not in metrics + ready.text
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await here.code() == 0
+
+
+async def test_with_its_redis_it_shares_and_says_goodbye(
+    tmp_path: Path, accounts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up within a moment; a stop in order leaves no replica behind."""
+    with valkey() as there:
+
+        def edit(document: dict[str, Any]) -> None:
+            document["redis"] = {"url": there.url, "budget_ms": 150}
+
+        async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
+            await until(lambda: here.assembly.replica.up)
+            assert "notes" not in (await here.get("/readyz")).json()
+            metrics = (await here.get("/metrics")).text
+            assert "hangdao_redis_up 1.0" in metrics
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await here.code() == 0
+        client = there.client()
+        assert client.keys("*sharing") == client.keys("*replicas") == []
+        client.close()
 
 
 async def test_a_port_in_use_leaves_nothing_open(

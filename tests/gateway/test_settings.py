@@ -293,6 +293,21 @@ def test_a_mistake_in_the_environment_names_the_variable(
     assert said.startswith(message)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://h", "redis://", "redis://h:0/0", "redis://h:x/0", "redis://h:99999", "unix://"),
+        *("redis://h?db=1", "valkey://h", "h:6379", ""),
+    ],
+)
+def test_a_redis_address_that_cannot_be_one_is_refused(
+    url: str, refusing: Callable[..., list[tuple[str, str]]]
+) -> None:
+    """And is not shown, since it may hold a password."""
+    [(_, said)] = refusing(SECRETS, {"HANGDAO_REDIS__URL": url})
+    assert said == "redis.url: must be redis://host:port/0, rediss://… or unix:///path"
+
+
 def test_an_absent_file_is_a_clear_error(tmp_path: Path) -> None:
     """No file at the given path is not the same as no file asked for."""
     with pytest.raises(SettingsError) as caught:
@@ -304,10 +319,11 @@ def test_an_absent_file_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_secrets_never_show(loading: Load) -> None:
     """Neither what is printed, nor a repr, nor an error holds a secret."""
-    loaded = loading(WHOLE)
+    loaded = loading(f"{WHOLE}\nredis:\n  url: rediss://pay:${{APP_KEY}}@cache:6380/2\n")
     rows = {row.key: row.value for row in show(loaded)}
     assert rows["secrets.kek"] == "********"
     assert rows["database.url"] == "postgresql://pay:********@db/pay?sslmode=********"
+    assert rows["redis.url"] == "rediss://pay:********@cache:6380/2"
     assert rows["channels[0].credentials.app_key"] == "********"
     assert rows["channels[0].credentials.private_key_file"] == "keys/main.pem"
     with pytest.raises(SettingsError) as caught:
@@ -321,9 +337,7 @@ def test_secrets_never_show(loading: Load) -> None:
 def test_every_setting_is_shown(loading: Load) -> None:
     """One row per value, in a fixed order, defaults included."""
     rows = show(loading(WHOLE))
-    assert [row.key for row in rows][:5] == [
-        *("server.host", "server.port", "server.public_url", "server.workers", "data_dir"),
-    ]
+    assert [row.key for row in rows][:3] == ["server.host", "server.port", "server.public_url"]
     assert len({row.key for row in rows}) == len(rows)
     shown = {row.key: row.value for row in rows}
     assert shown["webhooks.allow"] == "127.0.0.1:8099, 10.0.0.0/8"

@@ -271,6 +271,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
         check_webhook_url=Egress().check_url,
         new_webhook_secret=new_secret,
         ready=ready,
+        notes=list,
         metrics=observe.metrics.render,
         advance_clock=move_clock,
     )

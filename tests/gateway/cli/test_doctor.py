@@ -14,6 +14,7 @@ from gateway.sandbox.installation import Installation
 from gateway.sandbox.institutions import Account
 from tests.gateway.cli.served import Served, configure, hangdao
 from tests.gateway.cli.test_installations import make_newer
+from tests.gateway.health.valkey import valkey
 
 
 def examined(made: Installation, env: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -208,3 +209,30 @@ def test_several_machines_need_one_audit_key(sound: Installation) -> None:
     key = {"HANGDAO_SECRETS__AUDIT_KEY": "A" * 43 + "="}
     assert states(examined(sound, shared))["secrets"] == "warn"
     assert states(examined(sound, {**shared, **key}))["secrets"] == "ok"
+
+
+def test_redis_is_tried_out_and_never_a_failure(sound: Installation) -> None:
+    """There, away, slow, or needed and not configured: a warning at the most, without its password.
+    It leaves nothing behind that another replica would count."""
+    with valkey() as there:
+        found = examined(
+            sound, {"HANGDAO_REDIS__URL": there.url, "HANGDAO_REDIS__BUDGET_MS": "200"}
+        )
+        assert found["redis"]["state"] == "ok"
+        client = there.client()
+        assert not [key for key in client.scan_iter("*") if b"rate" in key]
+        client.close()
+        there.stop()
+        found = examined(
+            sound, {"HANGDAO_REDIS__URL": there.url, "HANGDAO_REDIS__CONNECT_MS": "50"}
+        )
+        assert (found["ok"], found["redis"]["state"]) == (True, "warn")
+        assert "timeout" in found["redis"]["en"]
+        there.go_on()
+    found = examined(sound, {"HANGDAO_REDIS__URL": "redis://:geheim@127.0.0.1:1/0"})
+    assert (found["ok"], found["redis"]["state"]) == (True, "warn")
+    assert "geheim" not in str(found)
+    assert "代付照常进行" in found["redis"]["zh"]
+    found = examined(sound, {"HANGDAO_SERVER__REPLICAS": "3"})
+    assert (found["ok"], found["redis"]["state"]) == (True, "warn")
+    assert "redis" not in examined(sound)
