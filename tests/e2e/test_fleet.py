@@ -56,9 +56,9 @@ async def test_a_stopped_process_keeps_its_payouts_until_its_session_is_lost(
     stopped: now it is taken over. Woken, it changes nothing and sends nothing twice."""
     async with fleet(tmp_path, fresh_postgres_url, 2) as here:
         slow = here.slow_down("500ms")
-        stopped: int = (await here.ready(1))["worker"]
         asking = asyncio.create_task(here.ask_all(range(20), (1,)))
         await here.until_moved(5)
+        stopped: int = (await here.ready(1))["worker"]
         here.send_signal(1, signal.SIGSTOP)
         asking.cancel()
         await asyncio.sleep(LEASE_S + 2)
