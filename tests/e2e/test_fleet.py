@@ -9,7 +9,10 @@ from pathlib import Path
 from gateway.store.member import WORKER_CLASS
 from tests.e2e.fleet import LEASE_S, Fleet, fleet
 
-SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = $1 AND datname = current_database()
+"""
 OF_WORKER = """
 SELECT l.pid FROM pg_locks AS l
 WHERE l.locktype = 'advisory' AND l.classid = $2 AND l.objid = $1 AND l.granted
