@@ -16,6 +16,7 @@ WHERE application_name = $1 AND datname = current_database()
 OF_WORKER = """
 SELECT l.pid FROM pg_locks AS l
 WHERE l.locktype = 'advisory' AND l.classid = $2 AND l.objid = $1 AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 
