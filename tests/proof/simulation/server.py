@@ -57,9 +57,17 @@ def _image() -> bytes:
 
 @cache
 def _connection() -> apsw.Connection:
-    """One connection for all runs of this process: its prepared statements are kept."""
+    """One connection for all runs of this process: its prepared statements are kept.
+
+    A run is one transaction that is never committed, so that the next one begins empty at once; a
+    commit in the run is a savepoint in it, and so is the copy that a restore goes back to.
+    """
     connection = apsw.Connection(":memory:", statementcachesize=512)
+    # Without it SQLite plans a statement again whenever another value is bound to it.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.deserialize("main", _image())
     connection.execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
     return connection
 
 
@@ -69,9 +77,10 @@ class Server:
     def __init__(self) -> None:
         """Begin empty."""
         connection = _connection()
-        connection.deserialize("main", _image())
-        connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         self._execute = connection.cursor().execute
+        self._execute("BEGIN IMMEDIATE")
         self.queries = QUERIES
         self.on_commit: Callable[[], None] = lambda: None
         self.commits = 0
@@ -89,13 +98,13 @@ class Server:
             owed = self._owed = self._execute(_OWED).fetchall()
         return next((row[0] for row in owed if row[1:3] not in busy), None)
 
-    def copy(self) -> bytes:
-        """Everything committed so far."""
-        return _connection().serialize("main")
+    def copy(self) -> None:
+        """Keep everything committed so far; there is one copy, the newest."""
+        self._execute("SAVEPOINT copied")
 
-    def put_back(self, image: bytes) -> None:
-        """Replace everything by an earlier copy; what is still on its way comes too late."""
-        _connection().deserialize("main", image)
+    def put_back(self) -> None:
+        """Replace everything by the copy; what is still on its way comes too late."""
+        self._execute("ROLLBACK TO copied")
         self.era += 1
         self.commits += 1
         self._due = self._owed = None
@@ -134,7 +143,7 @@ class Server:
     def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """One transaction for all of them; each gets its own outcome."""
         execute = self._execute
-        execute("BEGIN IMMEDIATE")
+        execute("SAVEPOINT commit_")
         try:
             known = {}
             query = self.queries["guarded_balance"].text
@@ -146,9 +155,10 @@ class Server:
             for closing, params in group.closing(self.queries, 0):
                 execute(closing.text, params)
         except BaseException:
-            execute("ROLLBACK")
+            execute("ROLLBACK TO commit_")
+            execute("RELEASE commit_")
             raise
-        execute("COMMIT")
+        execute("RELEASE commit_")
         self.commits += 1
         self._due = self._owed = None
         self.on_commit()

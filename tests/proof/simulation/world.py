@@ -186,7 +186,7 @@ class World:
         if replica.process is None:
             replica.start()
 
-    def put_back(self, image: bytes) -> None:
+    def put_back(self) -> None:
         """Stop everything, restore an old copy, start everything: it must notice by itself."""
         mark = self.server.position()
         for replica in self.replicas:
@@ -195,7 +195,7 @@ class World:
         for link in self._links:
             link.cut()
         self._links.clear()
-        self.server.put_back(image)
+        self.server.put_back()
         self.mark = mark
         self.notary.forget()
         self.is_fresh = True
