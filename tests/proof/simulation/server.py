@@ -28,11 +28,13 @@ from gateway.store.errors import RefusedError
 from gateway.store.queries import Params, Queries, Query
 from gateway.store.schema import READ_VERSION, SCHEMA_TABLE, missing
 from tests.proof.simulation.dice import Dice
-from tests.proof.simulation.loop import Process, SeededLoop
+from tests.proof.simulation.loop import Delay, Process, SeededLoop
 from tests.proof.simulation.plan import Plan
 from tests.proof.simulation.story import Story
 
 Outcome = Returned | Exception
+WATCH_S = 0.2
+"""How often a gateway looks whether its store is broken, as `gateway.serving` does."""
 
 QUERIES = Queries("sqlite")
 _DUE = "SELECT due_at, id FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at, id"
@@ -211,6 +213,8 @@ class Link:
         self._waiting: list[tuple[Unit, asyncio.Future[Returned]]] = []
         self._broken: str | None = None
         self._closed = False
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called soon after the disk was full, whoever's write it was."""
 
     @property
     def broken(self) -> str | None:
@@ -233,7 +237,7 @@ class Link:
         self._check()
         delay, early = self._delay(), self._draw() < 0.5
         rows = self._server.read(query.given(params), params) if early else None
-        await asyncio.sleep(delay)
+        await Delay(self._loop, delay)
         self._check()
         if self._strikes("read_refused"):
             raise StoreError("the connection is gone")
@@ -286,6 +290,8 @@ class Link:
             self._loop.after(late_s, self._server.commit_of, era, units)
         elif self._strikes("disk_full"):
             self._broken = "disk full"
+            noticed_s = self._draw() * WATCH_S
+            self._loop.call_later(noticed_s, self.on_broken, context=self._process.context.copy())
             self._answer(group, [StoreBrokenError(self._broken)] * len(group))
         else:
             outcomes = self._server.commit([unit for unit, _ in group])

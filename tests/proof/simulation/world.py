@@ -14,7 +14,7 @@ from gateway.domain.certify import CHANNELS_WORD
 from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.engine import notices
 from gateway.engine.gateway import Gateway
-from gateway.ports import Change, Position
+from gateway.ports import Change, Clock, Position
 from gateway.store.codec import micros
 from simulators.kernel import Push
 from tests.proof.simulation.bank import Bank
@@ -29,7 +29,7 @@ from tests.proof.simulation.replica import Replica, ReplicaClock
 from tests.proof.simulation.server import Link, Server
 from tests.proof.simulation.sink import Sink
 from tests.proof.simulation.story import Story
-from tests.proof.simulation.worker import Awaits
+from tests.proof.simulation.worker import NAP_MAX_S, Awaits
 
 T = TypeVar("T")
 
@@ -38,7 +38,6 @@ DECIDING_S = 120.0
 NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
 FRESH_S = 2 * 3600.0
-NAP_MAX_S = 30 * 86400.0
 STATEMENT_HOURS = (10.1, 22.1)
 """Beijing time at which gateways look for statements."""
 
@@ -61,7 +60,8 @@ class World:
         self.plan = plan
         self.loop = loop
         self.dice = Dice(plan.seed, "world")
-        self._start = plan.start.astimezone(UTC)
+        self._start = self._now = plan.start.astimezone(UTC)
+        self._now_s = 0.0
         self.story = Story(plan.start, loop.time, keeps)
         self.bank = Bank(self.story)
         self.bank.on_double = self._paid_again
@@ -120,7 +120,10 @@ class World:
 
     def now(self) -> datetime:
         """What a right clock shows."""
-        return self._start + timedelta(seconds=self.loop.time())
+        at_s = self.loop.time()
+        if at_s != self._now_s:
+            self._now_s, self._now = at_s, self._start + timedelta(seconds=at_s)
+        return self._now
 
     def institution(self, kind: str) -> Institution:
         """The one of that kind."""
@@ -252,19 +255,30 @@ class World:
         if awaits is Awaits.CHANGES:
             return NAP_MAX_S if counted == self.server.commits else 0.0
         due_at = self.server.next_due(awaits is Awaits.WATCHES, busy)
-        return self.wait_s(due_at, micros(gateway.clock.now()))
+        return self.wait_s(due_at, gateway.clock)
 
-    def wait_s(self, due_at: int | None, now: int) -> float:
-        """Seconds from one moment to another, both in µs; very long to None."""
+    def wait_s(self, due_at: int | None, clock: Clock) -> float:
+        """Seconds until a moment (µs), by this clock; very long to None."""
         if due_at is None:
             return NAP_MAX_S
-        return min(max((due_at - now) / 1_000_000, 0.0), NAP_MAX_S)
+        return min(max((due_at - micros(clock.now())) / 1_000_000, 0.0), NAP_MAX_S)
 
     def rouse(self) -> None:
         """Something happened that every worker should see."""
         for replica in self.replicas:
             if replica.worker is not None:
                 replica.worker.rouse()
+
+    def reads(self, replica: Replica) -> bool:
+        """Whether it looks for statements now: any may while things go wrong, then one a round.
+
+        Gateways take turns at a channel's statements; who finds them read asks for nothing.
+        """
+        serving = self.serving()
+        if self.is_disturbed or not serving:
+            return True
+        draw = self.dice.unit(f"reader/{int(self.loop.time() // 43200)}")
+        return serving[int(draw * len(serving))] is replica
 
     async def until_statements(self, name: str) -> None:
         """Sleep until the next time to look for statements."""
