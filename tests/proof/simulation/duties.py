@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ORIGIN = "simulation/audit"
 SIGNER = Signer(ORIGIN, bytes(range(32)))
-REBUILD_S = 60.0
-"""Twelve times the gateway's own pause: nothing is proven sooner by asking more often."""
+REBUILD_S = 180.0
+"""36 times the gateway's own pause: nothing is proven sooner by asking more often."""
 LOG_S = 90.0
 COURIER_S = 0.5
 
@@ -198,7 +198,7 @@ class Duties:
                     await quarantine.go_on(gateway)
             self._unbroken()
             quick = self._world.is_disturbed or self._world.is_fresh
-            pause_s = REBUILD_S if quick else 30 * REBUILD_S
+            pause_s = REBUILD_S if quick else 10 * REBUILD_S
             await asyncio.sleep(pause_s * (0.5 + self._world.dice.next("rebuild")))
 
     def _unbroken(self) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from gateway.domain.checkpoint import Verifier
 from gateway.domain.ledger import Book
-from gateway.domain.payout import AttemptState, Payout, PayoutState
+from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutState
 from gateway.engine.audit import Auditor
 from gateway.engine.verify import verify
 from gateway.ports import Observer
@@ -26,6 +26,8 @@ AT_REST = frozenset({P.PAID, P.SETTLED, P.RETURNED, P.FAILED, P.CANCELLED})
 YOUNG = timedelta(hours=1)
 """Events of the last hour may still be on their way."""
 WITH_PEOPLE = frozenset({P.PARKED, P.HELD})
+FINAL = frozenset({"SUCCESS", "FAIL", "REFUND", "CANCELLED"})
+"""What an institution calls an order that is done with, one way or the other."""
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Verdict:
             world.broken("stuck", number, f"{told} is neither at rest nor with people")
         if payout.state in WITH_PEOPLE and not (payout.reason and payout.owner):
             world.broken("stuck", number, f"{told} has no reason or no owner")
+        if payout.state is P.PARKED and payout.live is not None:
+            self._not_needlessly(payout.live, number, told)
         if net > 1 and not (seen and number in world.lied_about()):
             world.broken("double", number, f"{told}, and the bank shows {net} payments")
         if payout.state in {P.FAILED, P.CANCELLED, P.RETURNED} and net != 0 and not seen:
@@ -95,6 +99,14 @@ class Verdict:
             world.broken("I10", number, f"{told} is contradicted, and there is no incident")
         if payout.state in {P.PAID, P.SETTLED}:
             self._paid(payout, number, seen)
+
+    def _not_needlessly(self, live: Attempt, number: int, told: str) -> None:
+        """I13: people are needed only where the channel itself does not know by now."""
+        world = self.world
+        (kind,) = {seat.kind for seat in world.plan.seats if seat.name == live.channel}
+        word = world.institution(kind).status_of(live.channel, live.reference)
+        if word in FINAL and number not in world.lied_about():
+            world.broken("stuck", number, f"{told}: parked, although the channel knows: {word}")
 
     def _paid(self, payout: Payout, number: int, seen: bool) -> None:
         world = self.world

@@ -33,7 +33,7 @@ class Awaits(Enum):
 AWAITS: ContextVar[Awaits] = ContextVar("awaits")
 
 
-@dataclass
+@dataclass(eq=False)
 class Nap:
     """One wait of the worker."""
 

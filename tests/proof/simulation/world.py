@@ -93,6 +93,8 @@ class World:
         self.dead: list[Process] = []
         self._numbers: dict[str, int] = {}
         self._references: dict[tuple[str, str], int] = {}
+        self._nobodys: set[tuple[str, str, int]] = set()
+        """Account, reference and commits so far: a rebuild asks about what never was, by scores."""
         self._signed_at: dict[str, datetime] = {}
         """By digest."""
         self._strict = frozenset(seat.name for seat in plan.seats if seat.is_strict)
@@ -143,11 +145,15 @@ class World:
         """Which payout a reference at an account is about; 0 when unknown."""
         number = self._references.get((account, reference))
         if number is None:
+            asked = (account, reference, self.server.commits)
+            if asked in self._nobodys:
+                return 0
             rows = self.server.ask(
                 "SELECT payout_id FROM attempts WHERE channel = ? AND reference = ?",
                 (account, reference),
             )
             if not rows:
+                self._nobodys.add(asked)
                 return 0
             number = self._references[account, reference] = self.number_of(str(rows[0][0]))
         return number
@@ -242,7 +248,8 @@ class World:
     def jitter(self, awaits: Awaits, pause_s: float) -> float:
         """How much later than it could a worker's loop looks again."""
         if awaits is Awaits.CHANGES:
-            return pause_s + self.dice.next("refresh") * (60 if self.is_disturbed else 1800)
+            calm_s = 1800 if self.plan.restores else 4 * 1800
+            return pause_s + self.dice.next("refresh") * (60 if self.is_disturbed else calm_s)
         return pause_s * (0.1 + 0.9 * self.dice.next("poll"))
 
     def idle_s(
