@@ -273,8 +273,7 @@ class SeededLoop(asyncio.BaseEventLoop):
         while timers:
             when, _, timer = heapq.heappop(timers)
             if not timer._cancelled:
-                if when > self._now:
-                    self._now = when
+                self._now = max(self._now, when)
                 self._give(timer)
                 return
         raise LivelockError("nothing will ever happen again")

@@ -180,7 +180,9 @@ class Verdict:
 
     def _is_open(self, payout: Payout) -> bool:
         """Whether what contradicts it is not all booked yet: a lie, or what a break is about."""
-        return payout.id in self._broken or self.world.number_of(payout.id) in self.world.lied_about()
+        return (
+            payout.id in self._broken or self.world.number_of(payout.id) in self.world.lied_about()
+        )
 
     async def _floats(self, store: SqlStore, known: dict[str, Payout]) -> None:
         """Where nothing is open, our float is what lies at the bank."""
