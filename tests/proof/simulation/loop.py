@@ -13,6 +13,8 @@ from asyncio.events import Handle, TimerHandle
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
@@ -148,6 +150,9 @@ class SeededLoop(asyncio.BaseEventLoop):
         if process not in self._processes:
             self._processes.append(process)
         for task in process.tasks:
+            work = task.get_coro()
+            if isinstance(work, CoroutineType) and getcoroutinestate(work) == CORO_CREATED:
+                work.close()  # its process was killed before the first step
             task.cancel()
 
     def start(self, process: Process, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
