@@ -31,11 +31,11 @@ async def _restore(world: World) -> None:
     span_s = world.plan.disturbed_s
     copied_s = span_s * 0.8 * world.dice.unit("copied")
     await asyncio.sleep(copied_s)
-    image = world.server.copy()
+    world.server.copy()
     world.story.tell("people", 0, "a copy of the database is made")
     await asyncio.sleep((span_s - copied_s) * 0.95 * world.dice.unit("restored"))
     world.story.fault("restore", "people", 0)
-    world.put_back(image)
+    world.put_back()
 
 
 async def _again_and_again(

@@ -17,16 +17,16 @@ from gateway.engine.gateway import Gateway
 from gateway.engine.watch import Watch
 from gateway.engine.worker import STORE_BROKEN, Worker
 from gateway.ports import Position, StoreBrokenError, StoreError
-from gateway.store.codec import micros
 from tests.proof.simulation.loop import Process
+from tests.proof.simulation.worker import NAP_MAX_S
 
 if TYPE_CHECKING:
     from tests.proof.simulation.world import World
 
 ORIGIN = "simulation/audit"
 SIGNER = Signer(ORIGIN, bytes(range(32)))
-REBUILD_S = 60.0
-"""Twelve times the gateway's own pause: nothing is proven sooner by asking more often."""
+REBUILD_S = 180.0
+"""36 times the gateway's own pause: nothing is proven sooner by asking more often."""
 LOG_S = 90.0
 COURIER_S = 0.5
 
@@ -154,7 +154,7 @@ class Duties:
 
         def idle_s() -> float:
             due_at = world.server.next_delivery(courier.busy)
-            return world.wait_s(due_at, micros(gateway.clock.now()))
+            return world.wait_s(due_at, gateway.clock)
 
         rest = self._rest("courier", idle_s, COURIER_S)
         courier.ended = rest.look_again
@@ -177,7 +177,7 @@ class Duties:
             [world.notary],
         )
         rest = self._rest(
-            "log", lambda: world.wait_s(None if logged == world.server.commits else 0, 0), LOG_S
+            "log", lambda: NAP_MAX_S if logged == world.server.commits else 0.0, LOG_S
         )
         while True:
             logged = world.server.commits
@@ -198,7 +198,7 @@ class Duties:
                     await quarantine.go_on(gateway)
             self._unbroken()
             quick = self._world.is_disturbed or self._world.is_fresh
-            pause_s = REBUILD_S if quick else 30 * REBUILD_S
+            pause_s = REBUILD_S if quick else 10 * REBUILD_S
             await asyncio.sleep(pause_s * (0.5 + self._world.dice.next("rebuild")))
 
     def _unbroken(self) -> None:

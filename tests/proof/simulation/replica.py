@@ -24,6 +24,7 @@ from channels.wechat_pay.signing import MerchantKey, PlatformKey, PlatformKeys
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
 from gateway.engine.reconcile import Patience, reconcile_all
+from gateway.engine.worker import STORE_BROKEN
 from gateway.ports import Change, StoreError
 from gateway.store import SqlStore, Vault, webhook_payload
 from policies.health import Health
@@ -145,6 +146,7 @@ class Replica:
 
     async def _run(self, process: Process, link: Link) -> None:
         clock = self.clock
+        link.on_broken = lambda: self._store_broke(process)
         store = SqlStore(link, Vault(KEK), clock, webhook_payload)
         while True:
             try:
@@ -196,10 +198,22 @@ class Replica:
         # Outside the process: whoever watches it sees that it has ended.
         self.around.loop.after(0, self.around.left, self, process)
 
+    def _store_broke(self, process: Process) -> None:
+        """As `serving` does, whoever's write it was: nothing more is sent, the process leaves."""
+        if self.process is not process:
+            return
+        if self.is_serving and self.gateway is not None and self.worker is not None:
+            self.gateway.halt(STORE_BROKEN)
+            self.worker.stop()
+        else:
+            self.around.left(self, process)
+
     async def _statements(self, gateway: Gateway) -> None:
         patience = Patience()
         while True:
             await self.around.until_statements(self.name)
+            if not self.around.reads(self):
+                continue
             try:
                 await reconcile_all(gateway, patience)
             except StoreError:

@@ -28,11 +28,15 @@ from gateway.store.errors import RefusedError
 from gateway.store.queries import Params, Queries, Query
 from gateway.store.schema import READ_VERSION, SCHEMA_TABLE, missing
 from tests.proof.simulation.dice import Dice
-from tests.proof.simulation.loop import Process, SeededLoop
+from tests.proof.simulation.loop import Delay, Process, SeededLoop
 from tests.proof.simulation.plan import Plan
 from tests.proof.simulation.story import Story
 
 Outcome = Returned | Exception
+CALM_AT_ONCE = 0.75
+"""Of the reads in calm days: they are answered without letting others go first."""
+WATCH_S = 0.2
+"""How often a gateway looks whether its store is broken, as `gateway.serving` does."""
 
 QUERIES = Queries("sqlite")
 _DUE = "SELECT due_at, id FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at, id"
@@ -57,9 +61,17 @@ def _image() -> bytes:
 
 @cache
 def _connection() -> apsw.Connection:
-    """One connection for all runs of this process: its prepared statements are kept."""
+    """One connection for all runs of this process: its prepared statements are kept.
+
+    A run is one transaction that is never committed, so that the next one begins empty at once; a
+    commit in the run is a savepoint in it, and so is the copy that a restore goes back to.
+    """
     connection = apsw.Connection(":memory:", statementcachesize=512)
+    # Without it SQLite plans a statement again whenever another value is bound to it.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.deserialize("main", _image())
     connection.execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
     return connection
 
 
@@ -69,9 +81,10 @@ class Server:
     def __init__(self) -> None:
         """Begin empty."""
         connection = _connection()
-        connection.deserialize("main", _image())
-        connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         self._execute = connection.cursor().execute
+        self._execute("BEGIN IMMEDIATE")
         self.queries = QUERIES
         self.on_commit: Callable[[], None] = lambda: None
         self.commits = 0
@@ -89,13 +102,13 @@ class Server:
             owed = self._owed = self._execute(_OWED).fetchall()
         return next((row[0] for row in owed if row[1:3] not in busy), None)
 
-    def copy(self) -> bytes:
-        """Everything committed so far."""
-        return _connection().serialize("main")
+    def copy(self) -> None:
+        """Keep everything committed so far; there is one copy, the newest."""
+        self._execute("SAVEPOINT copied")
 
-    def put_back(self, image: bytes) -> None:
-        """Replace everything by an earlier copy; what is still on its way comes too late."""
-        _connection().deserialize("main", image)
+    def put_back(self) -> None:
+        """Replace everything by the copy; what is still on its way comes too late."""
+        self._execute("ROLLBACK TO copied")
         self.era += 1
         self.commits += 1
         self._due = self._owed = None
@@ -134,7 +147,7 @@ class Server:
     def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """One transaction for all of them; each gets its own outcome."""
         execute = self._execute
-        execute("BEGIN IMMEDIATE")
+        execute("SAVEPOINT commit_")
         try:
             known = {}
             query = self.queries["guarded_balance"].text
@@ -146,9 +159,10 @@ class Server:
             for closing, params in group.closing(self.queries, 0):
                 execute(closing.text, params)
         except BaseException:
-            execute("ROLLBACK")
+            execute("ROLLBACK TO commit_")
+            execute("RELEASE commit_")
             raise
-        execute("COMMIT")
+        execute("RELEASE commit_")
         self.commits += 1
         self._due = self._owed = None
         self.on_commit()
@@ -201,6 +215,8 @@ class Link:
         self._waiting: list[tuple[Unit, asyncio.Future[Returned]]] = []
         self._broken: str | None = None
         self._closed = False
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called soon after the disk was full, whoever's write it was."""
 
     @property
     def broken(self) -> str | None:
@@ -221,9 +237,11 @@ class Link:
     async def read(self, query: Query, params: Params) -> Rows:
         """Read from some committed state between now and the answer."""
         self._check()
+        if not self.is_disturbed and self._draw() < CALM_AT_ONCE:
+            return self._server.read(query.given(params), params)
         delay, early = self._delay(), self._draw() < 0.5
         rows = self._server.read(query.given(params), params) if early else None
-        await asyncio.sleep(delay)
+        await Delay(self._loop, delay)
         self._check()
         if self._strikes("read_refused"):
             raise StoreError("the connection is gone")
@@ -276,6 +294,8 @@ class Link:
             self._loop.after(late_s, self._server.commit_of, era, units)
         elif self._strikes("disk_full"):
             self._broken = "disk full"
+            noticed_s = self._draw() * WATCH_S
+            self._loop.call_later(noticed_s, self.on_broken, context=self._process.context.copy())
             self._answer(group, [StoreBrokenError(self._broken)] * len(group))
         else:
             outcomes = self._server.commit([unit for unit, _ in group])

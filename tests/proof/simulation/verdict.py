@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from gateway.domain.checkpoint import Verifier
 from gateway.domain.ledger import Book
-from gateway.domain.payout import AttemptState, Payout, PayoutState
+from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutState
 from gateway.engine.audit import Auditor
 from gateway.engine.verify import verify
 from gateway.ports import Observer
@@ -23,9 +23,13 @@ from tests.proof.simulation.world import World
 
 P = PayoutState
 AT_REST = frozenset({P.PAID, P.SETTLED, P.RETURNED, P.FAILED, P.CANCELLED})
+BEIJING = timedelta(hours=8)
+"""Ahead of UTC."""
 YOUNG = timedelta(hours=1)
 """Events of the last hour may still be on their way."""
 WITH_PEOPLE = frozenset({P.PARKED, P.HELD})
+FINAL = frozenset({"SUCCESS", "FAIL", "REFUND", "CANCELLED"})
+"""What an institution calls an order that is done with, one way or the other."""
 
 
 @dataclass
@@ -36,6 +40,8 @@ class Verdict:
     people: People
     observer: Observer = field(init=False)
     _incidents: set[str] = field(default_factory=set)
+    _broken: set[str] = field(default_factory=set)
+    """Payouts that an open break is about."""
 
     async def judge(self) -> None:
         """Compare everything; what is wrong is told to the world."""
@@ -59,9 +65,9 @@ class Verdict:
             if payout_id not in known:
                 world.broken("lost", number, f"{payout_id} was acknowledged and is gone")
         self._incidents = {str(one.payout_id) for one in await store.incidents(open_only=False)}
-        broken_open = {str(one.payout_id) for one in await store.breaks()}
+        self._broken = {str(one.payout_id) for one in await store.breaks()}
         for payout in known.values():
-            self._payout(payout, broken_open)
+            self._payout(payout)
         numbers = {world.number_of(payout_id) for payout_id in known}
         for number in sorted(world.bank.paid.keys() - numbers):
             if world.bank.net(number):
@@ -75,16 +81,18 @@ class Verdict:
 
     # --- One payout ---
 
-    def _payout(self, payout: Payout, with_breaks: set[str]) -> None:
+    def _payout(self, payout: Payout) -> None:
         world, number = self.world, self.world.number_of(payout.id)
         net = world.bank.net(number)
         contradicted = any(one.contradictions for one in payout.attempts)
-        seen = contradicted or payout.id in with_breaks
+        seen = contradicted or payout.id in self._broken
         told = f"{payout.state} ({payout.reason})"
         if payout.state not in AT_REST | WITH_PEOPLE:
             world.broken("stuck", number, f"{told} is neither at rest nor with people")
         if payout.state in WITH_PEOPLE and not (payout.reason and payout.owner):
             world.broken("stuck", number, f"{told} has no reason or no owner")
+        if payout.state is P.PARKED and payout.live is not None:
+            self._not_needlessly(payout.live, number, told)
         if net > 1 and not (seen and number in world.lied_about()):
             world.broken("double", number, f"{told}, and the bank shows {net} payments")
         if payout.state in {P.FAILED, P.CANCELLED, P.RETURNED} and net != 0 and not seen:
@@ -95,6 +103,14 @@ class Verdict:
             world.broken("I10", number, f"{told} is contradicted, and there is no incident")
         if payout.state in {P.PAID, P.SETTLED}:
             self._paid(payout, number, seen)
+
+    def _not_needlessly(self, live: Attempt, number: int, told: str) -> None:
+        """I13: people are needed only where the channel itself does not know by now."""
+        world = self.world
+        (kind,) = {seat.kind for seat in world.plan.seats if seat.name == live.channel}
+        word = world.institution(kind).status_of(live.channel, live.reference)
+        if word in FINAL and number not in world.lied_about():
+            world.broken("stuck", number, f"{told}: parked, although the channel knows: {word}")
 
     def _paid(self, payout: Payout, number: int, seen: bool) -> None:
         world = self.world
@@ -108,6 +124,9 @@ class Verdict:
         ]
         if len(right) != 1 or (world.bank.net(number) != 1 and not seen):
             world.broken("I8", number, f"paid, and the bank shows {len(right)} of this attempt")
+        today = (world.now() + BEIJING).date()
+        if live.paid_at is not None and (live.paid_at + BEIJING).date() >= today:
+            return  # no statement of that day is out yet
         if payout.state is P.PAID and not seen and "statement_missing" not in world.plan.faults:
             world.broken("I15", number, "paid, on no statement, and no break is open")
 
@@ -159,6 +178,12 @@ class Verdict:
         for finding in report.findings:
             self.world.broken("I22", 0, f"{finding.flaw}: {finding.message}")
 
+    def _is_open(self, payout: Payout) -> bool:
+        """Whether what contradicts it is not all booked yet: a lie, or what a break is about."""
+        return (
+            payout.id in self._broken or self.world.number_of(payout.id) in self.world.lied_about()
+        )
+
     async def _floats(self, store: SqlStore, known: dict[str, Payout]) -> None:
         """Where nothing is open, our float is what lies at the bank."""
         world = self.world
@@ -166,7 +191,7 @@ class Verdict:
             one.channel
             for payout in known.values()
             for one in payout.attempts
-            if one.contradictions or payout.state is P.PARKED
+            if payout.state is P.PARKED or (one.contradictions and self._is_open(payout))
         }
         if world.plan.faults.keys() & {"statement_double", "statement_missing"}:
             return  # a fee line too many or too few is believed until a person corrects it

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.proof.simulation.world import World
 
 POLL_S = 0.5
+NAP_MAX_S = 30 * 86400.0
 
 
 class Awaits(Enum):
@@ -32,7 +33,7 @@ class Awaits(Enum):
 AWAITS: ContextVar[Awaits] = ContextVar("awaits")
 
 
-@dataclass
+@dataclass(eq=False)
 class Nap:
     """One wait of the worker."""
 

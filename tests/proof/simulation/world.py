@@ -14,7 +14,7 @@ from gateway.domain.certify import CHANNELS_WORD
 from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.engine import notices
 from gateway.engine.gateway import Gateway
-from gateway.ports import Change, Position
+from gateway.ports import Change, Clock, Position
 from gateway.store.codec import micros
 from simulators.kernel import Push
 from tests.proof.simulation.bank import Bank
@@ -29,7 +29,7 @@ from tests.proof.simulation.replica import Replica, ReplicaClock
 from tests.proof.simulation.server import Link, Server
 from tests.proof.simulation.sink import Sink
 from tests.proof.simulation.story import Story
-from tests.proof.simulation.worker import Awaits
+from tests.proof.simulation.worker import NAP_MAX_S, Awaits
 
 T = TypeVar("T")
 
@@ -38,7 +38,6 @@ DECIDING_S = 120.0
 NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
 FRESH_S = 2 * 3600.0
-NAP_MAX_S = 30 * 86400.0
 STATEMENT_HOURS = (10.1, 22.1)
 """Beijing time at which gateways look for statements."""
 
@@ -61,7 +60,8 @@ class World:
         self.plan = plan
         self.loop = loop
         self.dice = Dice(plan.seed, "world")
-        self._start = plan.start.astimezone(UTC)
+        self._start = self._now = plan.start.astimezone(UTC)
+        self._now_s = 0.0
         self.story = Story(plan.start, loop.time, keeps)
         self.bank = Bank(self.story)
         self.bank.on_double = self._paid_again
@@ -93,6 +93,8 @@ class World:
         self.dead: list[Process] = []
         self._numbers: dict[str, int] = {}
         self._references: dict[tuple[str, str], int] = {}
+        self._nobodys: set[tuple[str, str, int]] = set()
+        """Account, reference and commits so far: a rebuild asks about what never was, by scores."""
         self._signed_at: dict[str, datetime] = {}
         """By digest."""
         self._strict = frozenset(seat.name for seat in plan.seats if seat.is_strict)
@@ -120,7 +122,10 @@ class World:
 
     def now(self) -> datetime:
         """What a right clock shows."""
-        return self._start + timedelta(seconds=self.loop.time())
+        at_s = self.loop.time()
+        if at_s != self._now_s:
+            self._now_s, self._now = at_s, self._start + timedelta(seconds=at_s)
+        return self._now
 
     def institution(self, kind: str) -> Institution:
         """The one of that kind."""
@@ -140,11 +145,15 @@ class World:
         """Which payout a reference at an account is about; 0 when unknown."""
         number = self._references.get((account, reference))
         if number is None:
+            asked = (account, reference, self.server.commits)
+            if asked in self._nobodys:
+                return 0
             rows = self.server.ask(
                 "SELECT payout_id FROM attempts WHERE channel = ? AND reference = ?",
                 (account, reference),
             )
             if not rows:
+                self._nobodys.add(asked)
                 return 0
             number = self._references[account, reference] = self.number_of(str(rows[0][0]))
         return number
@@ -186,7 +195,7 @@ class World:
         if replica.process is None:
             replica.start()
 
-    def put_back(self, image: bytes) -> None:
+    def put_back(self) -> None:
         """Stop everything, restore an old copy, start everything: it must notice by itself."""
         mark = self.server.position()
         for replica in self.replicas:
@@ -195,7 +204,7 @@ class World:
         for link in self._links:
             link.cut()
         self._links.clear()
-        self.server.put_back(image)
+        self.server.put_back()
         self.mark = mark
         self.notary.forget()
         self.is_fresh = True
@@ -239,7 +248,8 @@ class World:
     def jitter(self, awaits: Awaits, pause_s: float) -> float:
         """How much later than it could a worker's loop looks again."""
         if awaits is Awaits.CHANGES:
-            return pause_s + self.dice.next("refresh") * (60 if self.is_disturbed else 1800)
+            calm_s = 1800 if self.plan.restores else 4 * 1800
+            return pause_s + self.dice.next("refresh") * (60 if self.is_disturbed else calm_s)
         return pause_s * (0.1 + 0.9 * self.dice.next("poll"))
 
     def idle_s(
@@ -252,19 +262,30 @@ class World:
         if awaits is Awaits.CHANGES:
             return NAP_MAX_S if counted == self.server.commits else 0.0
         due_at = self.server.next_due(awaits is Awaits.WATCHES, busy)
-        return self.wait_s(due_at, micros(gateway.clock.now()))
+        return self.wait_s(due_at, gateway.clock)
 
-    def wait_s(self, due_at: int | None, now: int) -> float:
-        """Seconds from one moment to another, both in µs; very long to None."""
+    def wait_s(self, due_at: int | None, clock: Clock) -> float:
+        """Seconds until a moment (µs), by this clock; very long to None."""
         if due_at is None:
             return NAP_MAX_S
-        return min(max((due_at - now) / 1_000_000, 0.0), NAP_MAX_S)
+        return min(max((due_at - micros(clock.now())) / 1_000_000, 0.0), NAP_MAX_S)
 
     def rouse(self) -> None:
         """Something happened that every worker should see."""
         for replica in self.replicas:
             if replica.worker is not None:
                 replica.worker.rouse()
+
+    def reads(self, replica: Replica) -> bool:
+        """Whether it looks for statements now: any may while things go wrong, then one a round.
+
+        Gateways take turns at a channel's statements; who finds them read asks for nothing.
+        """
+        serving = self.serving()
+        if self.is_disturbed or not serving:
+            return True
+        draw = self.dice.unit(f"reader/{int(self.loop.time() // 43200)}")
+        return serving[int(draw * len(serving))] is replica
 
     async def until_statements(self, name: str) -> None:
         """Sleep until the next time to look for statements."""
