@@ -65,6 +65,7 @@ class SilenceLaws(RuleBasedStateMachine):
         super().__init__()
         self.now = NOW
         self.log: list[Said] = []
+        self.unanswered = True
         self.profile = Profile()
         self.subject: Payout = payout(state=PayoutState.ROUTING)
 
@@ -104,10 +105,11 @@ class SilenceLaws(RuleBasedStateMachine):
         """Time passes."""
         self.now += timedelta(seconds=seconds)
 
-    @precondition(lambda self: self._is_open() and self.log[-1].word == "send")
+    @precondition(lambda self: self._is_open() and self.unanswered)
     @rule(word=st.sampled_from(("unknown", "refused", "rejected", "not_sent")))
     def answer(self, word: Word) -> None:
-        """What comes of the send that was last."""
+        """What comes of the send that was last, perhaps after somebody has asked about it."""
+        self.unanswered = False
         outcomes: dict[Word, Outcome] = {
             "unknown": Unknown(UnknownCause.TIMEOUT),
             "refused": Rejected(Reason.FLOAT_SHORT, "NO?", confirm=True),
@@ -117,10 +119,11 @@ class SilenceLaws(RuleBasedStateMachine):
         self._hear(word, outcomes[word], Source.SEND)
 
     @precondition(lambda self: self._is_open())
-    @rule(seconds=SECONDS, canary=st.sampled_from((0, 30, 90, None)))
-    def find_nothing(self, seconds: int, canary: int | None) -> None:
-        """An inquiry finds nothing; a canary was found so many seconds ago, or not at all."""
-        self.now += timedelta(seconds=seconds)
+    @rule(sixths=st.sampled_from((0, 1, 2, 2, 3, 6)), canary=st.sampled_from((0, 30, 90, None)))
+    def find_nothing(self, sixths: int, canary: int | None) -> None:
+        """An inquiry finds nothing, so many sixths of the wait after what was last; a canary was
+        found so many seconds ago, or not at all."""
+        self.now += self.wait_time() * sixths / 6 + timedelta(seconds=1)
         seen_at = None if canary is None else self.now - timedelta(seconds=canary)
         self._hear("absent", Absent(), Source.INQUIRY, seen_at)
 
@@ -142,9 +145,10 @@ class SilenceLaws(RuleBasedStateMachine):
     @rule(seldom=SELDOM)
     def resend(self, seldom: int) -> None:
         """The same reference, signed now."""
-        if seldom < 2:
+        if seldom < 3:
             self.subject = apply(self.subject, Resent(1, "e" * 64, self.now, None), self.now)
             self.log.append(Said("send", self.now))
+            self.unanswered = True
 
     def _is_open(self) -> bool:
         return bool(self.log) and self.subject.state is PayoutState.ATTEMPTING
@@ -181,6 +185,12 @@ class SilenceLaws(RuleBasedStateMachine):
             case kind:
                 raise AssertionError(f"nothing here can prove {kind}: {self.log}")
 
+    def wait_time(self) -> timedelta:
+        """§4.4: window, dwell, lag and skew, counted from the last signature."""
+        told = self.profile
+        window = told.acceptance_window_s or 0
+        return timedelta(seconds=window + told.dwell_s + told.visibility_lag_s + told.skew_s)
+
     def _sends(self) -> int:
         return sum(said.word == "send" for said in self.log)
 
@@ -208,15 +218,11 @@ class SilenceLaws(RuleBasedStateMachine):
 
     def _was_absent_long_enough(self) -> bool:
         """C5: allowed, never seen, thrice and spaced since the last send, late, canary found."""
-        profile, last_send = self.profile, self._last("send")
-        window = profile.acceptance_window_s
-        if not profile.absence_proves or window is None or last_send is None:
+        last_send, wait = self._last("send"), self.wait_time()
+        if not self.profile.absence_proves or self.profile.acceptance_window_s is None:
             return False
-        if self._last("pending") is not None:
+        if self._last("pending") is not None or last_send is None:
             return False
-        wait = timedelta(
-            seconds=window + profile.dwell_s + profile.visibility_lag_s + profile.skew_s
-        )
         looks: list[datetime] = []
         for said in self.log[self.log.index(last_send) :]:
             if said.word == "absent" and (not looks or said.at - looks[-1] >= wait / 3):

@@ -9,7 +9,7 @@ L0 = Ask("L0")
 SIM = Ask("L2", seeds=30)
 STORE = Ask("L1", "store", seeds=6)
 INTAKE = Ask("L1", "idempotency", seeds=6)
-SILENT = Ask("L1", "silence", seeds=6)
+SILENT = Ask("L1", "silence", seeds=12)
 LIFECYCLE = Ask("L1", "lifecycle and ledger", seeds=6)
 POWER = Ask("L4", seeds=40)
 ALIPAY = Ask("L6", "alipay", seeds=3)
@@ -153,7 +153,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "§4.4: wait from signed_at",
         SILENCE,
         "asked.at >= attempt.signed_at + wait",
-        "asked.at >= (attempt.doubted_at or attempt.signed_at)",
+        "asked.at >= (attempt.doubted_at or attempt.signed_at) + wait",
         SILENT,
     ),
     mutant(
@@ -164,13 +164,22 @@ MUTANTS: tuple[Mutant, ...] = (
         "ABSENCES_MIN = 1",
         SILENT,
     ),
-    mutant(
+    Mutant(
         "absence proves everywhere",
         "§4.4: sticky by default",
-        SILENCE,
-        "    if wait is None or not asked.profile.absence_proves:\n        return ()",
-        "    if wait is None:\n        return ()",
-        SILENT,
+        (
+            Edit(
+                SILENCE,
+                "        and asked.profile.absence_proves\n        and attempt",
+                "        and attempt",
+            ),
+            Edit(
+                SILENCE,
+                "if wait is not None and asked.profile.absence_proves else []",
+                "if wait is not None else []",
+            ),
+        ),
+        (SILENT,),
     ),
     mutant(
         "silence proves without a canary",
@@ -209,15 +218,6 @@ MUTANTS: tuple[Mutant, ...] = (
         SILENT,
     ),
     mutant(
-        "a resend's refusal is completed by looks",
-        "C1: the only send",
-        SILENCE,
-        "        and attempt.sends == 1\n        and attempt.state",
-        "        and attempt.state",
-        SILENT,
-        L0,
-    ),
-    mutant(
         "looks before the refusal count",
         "C1: asked after it",
         LIFE,
@@ -229,11 +229,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "a late success is not noticed",
         "I10",
         CERTIFY,
-        '            return _once(attempt, source, "paid", payout.amount.minor)',
-        "            return ()",
+        '            return _once(attempt, source, "paid", payout.amount.minor, _named_fee(payout, outcome))\n',
+        "            return ()\n",
         rich_in(lie_rejected=0.4),
         SIM,
-        LIFECYCLE,
     ),
     mutant(
         "a late success is booked at every look",
@@ -340,7 +339,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "        except FloatShortError:\n",
         SIM,
         rich_in(commit_undone_unknown=0.1, commit_late_unknown=0.1),
-        needs=("from gateway.ports import FloatShortError, StaleError", ", CommitUnknownError"),
+        needs=(
+            "from gateway.ports import Fence, FloatShortError, StaleError",
+            ", CommitUnknownError",
+        ),
     ),
     mutant(
         "the POST is tried again",
@@ -367,21 +369,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "another signature than the committed one is sent",
         "I4: the bytes' hash",
         DISPATCH,
-        (
-            "        outcome = await send(gateway, channel, prepared)\n"
-            "    return await settle(gateway, armed, attempt.number, outcome, Source.SEND)\n"
-            "\n"
-            "\n"
-            "async def put_off"
-        ),
-        (
-            "        prepared = channel.prepare(told, now + timedelta(seconds=1))\n"
-            "        outcome = await send(gateway, channel, prepared)\n"
-            "    return await settle(gateway, armed, attempt.number, outcome, Source.SEND)\n"
-            "\n"
-            "\n"
-            "async def put_off"
-        ),
+        "        gateway.health.started(channel.name, segment_of(told.instrument), now)\n",
+        "        prepared = channel.prepare(told, now + timedelta(seconds=1))\n"
+        "        gateway.health.started(channel.name, segment_of(told.instrument), now)\n",
         SIM,
     ),
     mutant(
@@ -424,16 +414,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     mutant(
-        "an old silence is held against a newer send",
-        "C5: it spoke of what was there",
-        DISPATCH,
-        "            if silent:\n",
-        "            if silent and payout.version < 0:\n",
-        L0,
-        rich_in(request_late=0.5, not_found=0.4, store_slow=0.4, net_slow=0.5),
-        SIM,
-    ),
-    mutant(
         "a payout is sent to the first instrument always",
         "I4: payee frozen, as routed",
         DISPATCH,
@@ -452,18 +432,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         SIM,
     ),
-    mutant(
-        "an operator cancels what is under way",
-        "I8",
-        OPERATE,
-        (
-            "        {PayoutState.HELD, PayoutState.SCHEDULED, PayoutState.ROUTING},\n"
-            "        done=PayoutState.CANCELLED,"
-        ),
-        "        set(PayoutState),\n        done=PayoutState.CANCELLED,",
-        rich_in(cancel=0.5),
-        SIM,
-    ),
     # --- What is stored ---
     mutant(
         "no compare-and-set",
@@ -478,18 +446,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a stale look postpones",
         "I11",
         QUERIES,
-        (
-            "WHERE merchant_id = :merchant_id AND id = :id AND version = :version\n"
-            "RETURNING version\n"
-            "\n"
-            "-- name: update_attempt"
-        ),
-        (
-            "WHERE merchant_id = :merchant_id AND id = :id AND :version > 0\n"
-            "RETURNING version\n"
-            "\n"
-            "-- name: update_attempt"
-        ),
+        "SET due_at = :due_at\nWHERE merchant_id = :merchant_id AND id = :id AND version = :version AND",
+        "SET due_at = :due_at\nWHERE merchant_id = :merchant_id AND id = :id AND :version > 0 AND",
         STORE,
     ),
     mutant(
@@ -606,15 +564,6 @@ MUTANTS: tuple[Mutant, ...] = (
         POWER,
     ),
     mutant(
-        "a caller hears of the commit before it",
-        "I6",
-        SQLITE,
-        '            execute("COMMIT")\n        except Exception',
-        "            _tell(self._loop, [])\n        except Exception",
-        POWER,
-        STORE,
-    ),
-    mutant(
         "an earlier payout is confirmed before it is durable",
         "I6: the duplicate path writes too",
         PAYOUTS,
@@ -695,22 +644,39 @@ MUTANTS: tuple[Mutant, ...] = (
         rich_in(return_late=0.5),
     ),
     mutant(
-        "a suspense posting has the wrong side",
-        "I10",
+        "a late payment's fee is forgotten",
+        "I7: float equals the institution's balance",
         LEDGER,
-        "            return moved(suspense, _float(attempt, currency), amount)",
-        "            return moved(_float(attempt, currency), suspense, amount)",
+        "    fee = charged_minor(attempt) if amount_minor else 0\n",
+        "    fee = 0\n",
         LIFECYCLE,
         rich_in(lie_rejected=0.4),
     ),
     mutant(
-        "a statement's missing payout is no break",
-        "I15",
-        MATCHING,
-        "        if attempt.reference not in seen:",
-        "        if attempt.reference in seen:",
-        rich_in(statement_missing=0.4),
+        "a corrected fee is booked whole",
+        "I7: only the difference",
+        LEDGER,
+        "    more = charged_minor(attempt) - known\n",
+        "    more = charged_minor(attempt)\n",
+        LIFECYCLE,
         SIM,
+    ),
+    Mutant(
+        "a suspense posting has the wrong side",
+        "I10",
+        (
+            Edit(
+                LEDGER,
+                "Entry(suspense, Side.DEBIT, amount_minor)",
+                "Entry(suspense, Side.CREDIT, amount_minor)",
+            ),
+            Edit(
+                LEDGER,
+                "Entry(_float(attempt, currency), Side.CREDIT, amount_minor + fee)",
+                "Entry(_float(attempt, currency), Side.DEBIT, amount_minor - fee)",
+            ),
+        ),
+        (LIFECYCLE,),
     ),
     # --- What channels and strangers say ---
     mutant(

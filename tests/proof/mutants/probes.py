@@ -58,7 +58,7 @@ EXAMPLES: Mapping[str, int] = {
     "store": 25,
     "idempotency": 15,
     "lifecycle and ledger": 60,
-    "silence": 150,
+    "silence": 250,
 }
 
 
