@@ -45,7 +45,7 @@ class Model:
     decisions: dict[PayoutId, list[bytes]] = field(default_factory=dict)
     owed: dict[str, Owed] = field(default_factory=dict)
     endpoints: dict[str, tuple[MerchantId, bool]] = field(default_factory=dict)
-    posted: set[str] = field(default_factory=set)
+    posted: dict[str, Posting] = field(default_factory=dict)
 
     # --- Writes ---
 
@@ -93,10 +93,12 @@ class Model:
                 self.decisions[payout.id].append(decision)
 
     def post(self, posting: Posting, key: str) -> bool:
-        """Once per key."""
+        """Once per key; the same key never stands for something else."""
         if key in self.posted:
+            if self.posted[key] != posting:
+                raise ConflictError("idempotency_key_reused", "booked before", zh="已使用")
             return False
-        self.posted.add(key)
+        self.posted[key] = posting
         self.balances.update(self._moved([posting]))
         return True
 
