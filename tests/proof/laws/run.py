@@ -29,6 +29,7 @@ SHARES = (
     ("store", "postgres", 1, 10),
     ("idempotency", "postgres", 1, 10),
     ("incidents and log", "postgres", 1, 10),
+    ("claims", "postgres", 1, 10),
     ("incidents and log", "sqlite", 2, EXAMPLES_PER_TASK),
     ("store", "sqlite", 3, EXAMPLES_PER_TASK),
     ("idempotency", "sqlite", 1, EXAMPLES_PER_TASK),
@@ -99,7 +100,7 @@ def run(steps: int, first: int, say: Say, *, processes: int = 2) -> Result:
         result.seconds = round(time.monotonic() - began, 1)
         result.steps_per_s = round(result.steps / max(time.monotonic() - began, 0.001))
         broken = [
-            Task(machine, "sqlite", first, CONTROL_EXAMPLES, postgres, name)
+            Task(machine, MACHINES[machine][1][0], first, CONTROL_EXAMPLES, postgres, name)
             for name, (machine, _) in CONTROLS.items()
         ]
         for name, _, trouble in submit(broken):
@@ -138,19 +139,19 @@ def _pool(processes: int) -> Iterator[Submit]:
 
 def done(task: Task) -> tuple[str, int, str | None]:
     """Run a stretch in this process: its name, steps made, and the story of a failure."""
-    machine, needs_store = MACHINES[task.machine]
+    machine, databases_of = MACHINES[task.machine]
     name = " on ".join(filter(None, (task.machine, task.database)))
     breaking = CONTROLS[task.control][1]() if task.control else contextlib.nullcontext()
     before = Counted.steps
     with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder, breaking:
-        if needs_store:
+        if databases_of:
             postgres = task.database == "postgres"
             url = databases.fresh(task.postgres) if postgres else f"sqlite://{Path(folder)}/laws.db"
             Shared.begin(url)
         try:
             trouble = told(machine, task.seed, task.examples, shrink=task.control is None)
         finally:
-            if needs_store:
+            if databases_of:
                 Shared.end()
     return task.control or name, Counted.steps - before, trouble
 
