@@ -31,7 +31,7 @@ from policies.explain import from_json
 
 ASK_S = 9.0
 """The payouts are asked for over so many seconds, so that troubles find some under way."""
-SETTLE_S = 40.0
+SETTLE_S = 150.0
 """How long open payouts may take after the last was asked for."""
 BEIJING = ZoneInfo("Asia/Shanghai")
 

@@ -287,7 +287,9 @@ class LifeOfAPayout(RuleBasedStateMachine):
         paid = state in {P.PAID, P.SETTLED, P.RETURNED}
         back = sum(one.amount_minor for one in self.events if isinstance(one, CameBack))
         astray = sum(one.amount_minor for one in self.events if isinstance(one, Contradicted))
-        fee = charged_minor(live) if paid and live is not None else 0
+        late = {o.number for o in self.events if isinstance(o, Contradicted) and o.amount_minor > 0}
+        fee = sum(charged_minor(one) for one in self.it.attempts if one.number in late)
+        fee += charged_minor(live) if paid and live is not None else 0
         kept = 0 if state in {P.FAILED, P.CANCELLED} else AMOUNT + OUR_FEE
         reserved = AMOUNT + live.quoted_fee_minor if state in OPEN and live is not None else 0
         assert self._of(Book.AVAILABLE) == DEPOSIT - kept + back

@@ -12,7 +12,7 @@ CREATE INDEX attempts_paid ON attempts (channel, paid_at) WHERE state = 'confirm
 CREATE TABLE incidents (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN (
-        'late_success', 'regress', 'statement_status', 'statement_duplicate'
+        'late_success', 'regress', 'statement_duplicate'
     )),
     freezes INTEGER NOT NULL CHECK (freezes IN (0, 1)), -- nothing leaves the channel on its word
     channel TEXT NOT NULL,

@@ -142,11 +142,11 @@ async def test_what_died_before_the_freeze_may_not_leave_after_it(url: str) -> N
         await rig.pay()
         await switch_channel(rig.gateway, B.name, "paused", "maintenance", "ops")
         rig.fault("reject", A, code="INST_PAY_UNABLE", times=None)
-        await rig.pass_time(minutes=63)
+        await rig.pass_time(minutes=57)
         waiting = await rig.pay(20_000)
         await rig.pass_time(minutes=2)
         assert await rig.states(waiting) == [(A.name, "dead")]
-        await rig.pass_time(minutes=7)
+        await rig.pass_time(minutes=10)
         assert set(await rig.store.frozen()) == {A.name}
         await switch_channel(rig.gateway, B.name, "active", "done", "ops")
         await rig.pass_time(hours=1)

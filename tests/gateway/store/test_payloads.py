@@ -5,7 +5,7 @@ from typing import get_args
 import orjson
 import pytest
 
-from gateway.domain.payout import Accepted, Adopted, Event, PayoutState, Source
+from gateway.domain.payout import Accepted, Adopted, Event, FeeCorrected, PayoutState, Source
 from gateway.store.payloads import detail_of, dumped, webhook_payload
 from tests import builders as build
 
@@ -26,6 +26,7 @@ EVENTS: list[Event] = [
     build.died(1, build.certificate(message=CANARY)),
     build.came_back(),
     build.settled(),
+    FeeCorrected(1, build.TODAY, 3),
     build.contradicted(),
     build.parked(),
     build.unparked(),
