@@ -189,8 +189,10 @@ class OnStore(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Look once more, and leave nothing due."""
-        self.read_balances()
-        Shared.run(self._rest())
+        try:
+            self.read_balances()
+        finally:
+            Shared.run(self._rest())
 
     async def _rest(self) -> None:
         for known in self.model.payouts.values():
