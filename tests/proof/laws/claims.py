@@ -218,8 +218,9 @@ class ClaimLaws(StoreMoves):
                 await self.store.record(over)
             else:
                 await self.store.postpone(one, NEVER, None)
-        for owed in self.model.owed.values():
-            await self.store.delivered(owed.id, 200, self.start)
+        for merchant in self.merchants:
+            for owed in await self.store.deliveries(merchant, None, ENOUGH):
+                await self.store.delivered(owed.id, 200, self.start)
 
 
 def _id(store: SqlStore) -> int:
@@ -238,7 +239,7 @@ async def _cut(store: SqlStore, witness: SqlStore) -> None:
     if store._member is None or store._member._session is None:
         raise AssertionError("not a worker")
     store._member._session.connection.terminate()
-    assert store.worker is None
+    assert store.fence().worker is None
     assert await store.claim(datetime.max.replace(tzinfo=build.NOW.tzinfo), 1) == []
     async with asyncio.timeout(RETURN_S):
         while store.worker is None or old in await _others(witness):  # noqa: ASYNC110 - no bell

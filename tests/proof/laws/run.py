@@ -30,7 +30,7 @@ SHARES = (
     ("store", "postgres", 1, 12),
     ("idempotency", "postgres", 1, 10),
     ("incidents and log", "postgres", 1, 12),
-    ("claims", "postgres", 2, EXAMPLES_PER_TASK),
+    ("claims", "postgres", 1, EXAMPLES_PER_TASK),
     ("incidents and log", "sqlite", 3, EXAMPLES_PER_TASK),
     ("store", "sqlite", 4, EXAMPLES_PER_TASK),
     ("idempotency", "sqlite", 1, EXAMPLES_PER_TASK),
