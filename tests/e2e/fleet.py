@@ -14,6 +14,7 @@ import asyncpg
 import httpx
 from aiohttp import web
 
+from gateway.engine.worker import REFRESH
 from gateway.sandbox.installation import Installation, free_port, install
 from gateway.sandbox.institutions import Account, adjust
 from gateway.sandbox.merchant import Client
@@ -27,7 +28,7 @@ from simulators.world import World
 from tests.e2e.town import CHANNEL, FLOAT_FEN, TERMS, body, furnish, payee
 
 PATIENCE_S = 60.0
-LEASE_S = 3
+LEASE_S = 6
 
 
 @dataclass
@@ -147,6 +148,9 @@ class Fleet:
         async with Client(self.base(0), str(made["key"])) as merchant:
             url = f"http://127.0.0.1:{receiver}/webhooks"
             await merchant.post("/v1/webhook-endpoints", {"url": url})
+        # Floats as another process has booked them are seen a second later, and a payout that finds
+        # none waits a minute.
+        await asyncio.sleep(2 * REFRESH.total_seconds())
 
     async def take_webhook(self, request: web.Request) -> web.Response:
         """As a merchant's receiver."""

@@ -9,10 +9,14 @@ from pathlib import Path
 from gateway.store.member import WORKER_CLASS
 from tests.e2e.fleet import LEASE_S, Fleet, fleet
 
-SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = $1 AND datname = current_database()
+"""
 OF_WORKER = """
 SELECT l.pid FROM pg_locks AS l
 WHERE l.locktype = 'advisory' AND l.classid = $2 AND l.objid = $1 AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 
@@ -56,9 +60,9 @@ async def test_a_stopped_process_keeps_its_payouts_until_its_session_is_lost(
     stopped: now it is taken over. Woken, it changes nothing and sends nothing twice."""
     async with fleet(tmp_path, fresh_postgres_url, 2) as here:
         slow = here.slow_down("500ms")
-        stopped: int = (await here.ready(1))["worker"]
         asking = asyncio.create_task(here.ask_all(range(20), (1,)))
         await here.until_moved(5)
+        stopped: int = (await here.ready(1))["worker"]
         here.send_signal(1, signal.SIGSTOP)
         asking.cancel()
         await asyncio.sleep(LEASE_S + 2)

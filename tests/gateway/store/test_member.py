@@ -74,7 +74,8 @@ async def _cut(database: "asyncpg.Connection[asyncpg.Record]", worker: int | Non
     """End a worker's lock session, as an operator or a network would."""
     found = await database.fetchval(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
-        "AND classid = $1 AND objid = $2 AND granted",
+        "AND classid = $1 AND objid = $2 AND granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         WORKER_CLASS,
         worker,
     )
