@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from tests.proof import __main__ as prove
 from tests.proof import report
 from tests.proof.__main__ import LAYERS, present
+from tests.proof.chaos.mischief import ACTS
 from tests.proof.report import Row
 
 LINE = {
@@ -81,6 +82,50 @@ def test_a_run_ends_in_one_line_with_exactly_the_agreed_keys(
     assert set(line) == LINE
     assert (line["wrong_rules"], line["wrong_rules_caught"]) == (row.controls, row.caught)
     assert report.RESULTS.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "writes"),
+    [
+        ([], True),
+        (["--quick"], False),
+        (["--only", "L6"], False),
+        (["--quick", "--keep"], True),
+        (["--only", "L6", "--keep"], True),
+    ],
+    ids=["full", "quick", "some", "quick, kept", "some, kept"],
+)
+def test_only_a_full_run_writes_unless_it_is_told_to(
+    flags: list[str], writes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of CI leaves the tree as it was."""
+    kept: list[Row] = []
+    monkeypatch.setattr(report, "keep", kept.extend)
+    monkeypatch.setattr(prove, "present", lambda **_: ["L6"])
+    calm = {"L6": ("hostile", lambda _asked, _say: Row("L6", "x"))}
+    monkeypatch.setattr(prove, "LAYERS", {**LAYERS, **calm})
+    assert CliRunner().invoke(prove.main, flags).exit_code == 0
+    assert bool(kept) is writes
+
+
+def test_strikes_that_cover_a_cell_are_those_that_chaos_knows() -> None:
+    """A strike that is called otherwise would cover nothing any more, silently."""
+    named = {kind for kinds, _ in report.COVERS["L5"] for kind in kinds}
+    assert named <= {name for _, name, _ in ACTS}
+
+
+@pytest.mark.parametrize(
+    ("strike", "cell"),
+    [
+        ("primary lost, standby promoted", (3, 6)),
+        ("Redis lost", (5, 7)),
+        ("gateway stopped", (18, 3)),
+    ],
+)
+def test_servers_of_their_own_are_met_by_chaos(strike: str, cell: tuple[int, int]) -> None:
+    """What no other layer can do to a server counts once it was done."""
+    assert "L5" in report.covered([Row("L5", "x", faults={strike: 1})])[cell]
+    assert "L5" not in report.covered([Row("L5", "x")]).get(cell, [])
 
 
 def test_a_fault_that_was_not_injected_covers_nothing() -> None:

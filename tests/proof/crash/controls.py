@@ -6,6 +6,7 @@ means that the harness proves nothing.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -103,16 +104,35 @@ def _mark_before_sending() -> None:
     Courier._ask = hasty  # type: ignore[method-assign]  # broken on purpose
 
 
-CONTROLS: dict[str, tuple[str, Callable[[], None]]] = {
-    "acknowledge before the commit": ("paid", _acknowledge_before_commit),
-    "send before the commit": ("paid", _send_before_commit),
-    "armed means not sent": ("paid", _armed_means_not_sent),
-    "mark a webhook before sending it": ("paid", _mark_before_sending),
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A gateway broken on purpose."""
+
+    scene: str
+    """Reveals it."""
+    at: str
+    """The boundary where it is died first; the others follow when that shows nothing."""
+    breaks: Callable[[], None]
+
+
+CONTROLS: dict[str, Control] = {
+    "acknowledge before the commit": Control(
+        "paid", "reply: half of it out", _acknowledge_before_commit
+    ),
+    "send before the commit": Control(
+        "paid", "institution: did it, answered nothing", _send_before_commit
+    ),
+    "armed means not sent": Control(
+        "paid", "institution: did it, answered nothing", _armed_means_not_sent
+    ),
+    "mark a webhook before sending it": Control(
+        "paid", "webhook: no byte out", _mark_before_sending
+    ),
 }
-"""By name: the scene that reveals it, and how it is broken."""
+"""By name."""
 
 
 def sabotage(name: str | None) -> None:
     """Break this process; None leaves it whole."""
     if name is not None:
-        CONTROLS[name][1]()
+        CONTROLS[name].breaks()

@@ -12,7 +12,7 @@ from gateway.domain.payout import MerchantId, Payout
 from gateway.ports import Change
 from gateway.store import units
 from gateway.store.audit import Audit
-from gateway.store.database import Group
+from gateway.store.database import Group, Unit
 from gateway.store.outbox import Outbox
 from gateway.store.payouts import Payouts
 from gateway.store.store import SqlStore
@@ -113,6 +113,33 @@ def _spent_twice() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _epoch_forgotten() -> Iterator[None]:
+    """What was decided before a takeover is written after it."""
+    record = Payouts.record
+
+    async def careless(self: SqlStore, change: Change) -> None:
+        before, known = change.before, await self.payout(change.after.id)
+        if before is not None and known is not None:
+            change = replace(change, before=replace(before, epoch=known.epoch))
+        await record(self, change)
+
+    with mock.patch.object(SqlStore, "record", careless):
+        yield
+
+
+@contextmanager
+def _anybody_sends() -> Iterator[None]:
+    """Whoever read a payout may arm it, whose ever it is."""
+    moved = Units.moved
+
+    def careless(self: Units, change: Change, worker: int | None = 0) -> Unit:
+        return moved(self, change, change.before.worker if change.before else worker)
+
+    with mock.patch.object(units.Units, "moved", careless):
+        yield
+
+
 CONTROLS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
     "floors are not looked at": ("store", _no_guard),
     "a stale postponement goes through": ("store", _stale_writes),
@@ -121,5 +148,7 @@ CONTROLS: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
     "tallies only grow": ("store", _tally_forgotten),
     "a row is never logged": ("incidents and log", _row_not_logged),
     "a proposal is spent twice": ("incidents and log", _spent_twice),
+    "an older epoch still writes": ("claims", _epoch_forgotten),
+    "anybody may send": ("claims", _anybody_sends),
 }
 """By what is broken: the machine that must find out, and how."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from gateway.domain.payout import Armed, Contradicted, Released, Unparked
+from tests.proof.laws.claims import ClaimLaws
 from tests.proof.laws.guard import GuardLaws
 from tests.proof.laws.intake import IdempotencyLaws
 from tests.proof.laws.shared import Counted
@@ -39,11 +40,14 @@ class Life(LifeOfAPayout):
             assert not (doubted and isinstance(event, Armed)), self.events
 
 
-MACHINES: Mapping[str, tuple[type[RuleBasedStateMachine], bool]] = {
-    "lifecycle and ledger": (Life, False),
-    "silence": (SilenceLaws, False),
-    "store": (StoreLaws, True),
-    "idempotency": (IdempotencyLaws, True),
-    "incidents and log": (GuardLaws, True),
+BOTH = ("sqlite", "postgres")
+
+MACHINES: Mapping[str, tuple[type[RuleBasedStateMachine], tuple[str, ...]]] = {
+    "lifecycle and ledger": (Life, ()),
+    "silence": (SilenceLaws, ()),
+    "store": (StoreLaws, BOTH),
+    "idempotency": (IdempotencyLaws, BOTH),
+    "incidents and log": (GuardLaws, BOTH),
+    "claims": (ClaimLaws, ("postgres",)),
 }
-"""By name: the machine, and whether it needs a store."""
+"""By name: the machine, and on which databases it runs; on none where it needs no store."""

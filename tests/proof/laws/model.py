@@ -7,11 +7,20 @@ Everything a reader can be told follows from the dictionaries.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
+from channels.contract import LineKind, StatementLine
 from gateway.domain.errors import ConflictError, UnfundedError
 from gateway.domain.ledger import Account, Book, Posting
-from gateway.domain.payout import Armed, AttemptState, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.payout import (
+    Armed,
+    Attempt,
+    AttemptState,
+    MerchantId,
+    Payout,
+    PayoutId,
+    PayoutState,
+)
 from gateway.ports import Change, FloatShortError, Intake, StaleError
 
 Key = tuple[MerchantId, str]
@@ -45,7 +54,10 @@ class Model:
     decisions: dict[PayoutId, list[bytes]] = field(default_factory=dict)
     owed: dict[str, Owed] = field(default_factory=dict)
     endpoints: dict[str, tuple[MerchantId, bool]] = field(default_factory=dict)
-    posted: set[str] = field(default_factory=set)
+    posted: dict[str, Posting] = field(default_factory=dict)
+    lines: dict[tuple[str, str], tuple[date, StatementLine]] = field(default_factory=dict)
+    """By channel and the line's own number."""
+    days: set[tuple[str, date]] = field(default_factory=set)
 
     # --- Writes ---
 
@@ -71,9 +83,9 @@ class Model:
         return after.id
 
     def record(self, change: Change) -> None:
-        """Move a payout that nobody else has moved."""
+        """Move a payout that nobody else has moved or taken over."""
         before = change.before
-        if before is None or self.payouts[before.id].version != before.version:
+        if before is None or not self._is_now(before):
             raise StaleError("moved on")
         moved = self._moved(change.postings)
         for event in change.events:
@@ -87,16 +99,18 @@ class Model:
     def postpone(self, payout: Payout, due_at: datetime, decision: bytes | None) -> None:
         """Only what has not moved on."""
         known = self.payouts[payout.id]
-        if known.version == payout.version:
+        if self._is_now(payout):
             self.payouts[payout.id] = replace(known, due_at=due_at)
             if decision is not None:
                 self.decisions[payout.id].append(decision)
 
     def post(self, posting: Posting, key: str) -> bool:
-        """Once per key."""
+        """Once per key; the same key never stands for something else."""
         if key in self.posted:
+            if self.posted[key] != posting:
+                raise ConflictError("idempotency_key_reused", "booked before", zh="已使用")
             return False
-        self.posted.add(key)
+        self.posted[key] = posting
         self.balances.update(self._moved([posting]))
         return True
 
@@ -131,7 +145,34 @@ class Model:
         one.state, one.tries, one.due_at = "due", 0, now
         return True
 
+    def keep_statement(self, channel: str, on: date, lines: Iterable[StatementLine]) -> int:
+        """How many were new."""
+        self.days.add((channel, on))
+        before = len(self.lines)
+        for line in lines:
+            self.lines.setdefault((channel, line.line_ref), (on, line))
+        return len(self.lines) - before
+
     # --- Reads ---
+
+    def lines_of(self, channel: str, on: date) -> dict[str, StatementLine]:
+        """Of one day, by number."""
+        return {
+            name: line
+            for (owner, name), (day, line) in self.lines.items()
+            if (owner, day) == (channel, on)
+        }
+
+    def fees_shown(self, attempt: Attempt, except_on: date) -> tuple[int, int]:
+        """Sum and number of its fee lines of other days, by either reference."""
+        fees = [
+            -line.amount.minor if line.credit else line.amount.minor
+            for (channel, _), (day, line) in self.lines.items()
+            if channel == attempt.channel and day != except_on and line.kind is LineKind.FEE
+            if line.reference == attempt.reference
+            or (attempt.channel_ref is not None and line.channel_ref == attempt.channel_ref)
+        ]
+        return sum(fees), len(fees)
 
     def due(self, now: datetime) -> list[PayoutId]:
         """Oldest first."""
@@ -169,6 +210,10 @@ class Model:
         return Counter(one.state for one in self.payouts.values())
 
     # --- ---
+
+    def _is_now(self, payout: Payout) -> bool:
+        known = self.payouts[payout.id]
+        return (known.version, known.epoch) == (payout.version, payout.epoch)
 
     def _store(self, change: Change, moved: Counter[Account]) -> None:
         after = change.after

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,15 +27,19 @@ STEPS_PER_EXAMPLE = 50
 EXAMPLES_PER_TASK = 40
 CONTROL_EXAMPLES = 100
 SHARES = (
-    ("store", "postgres", 1, 10),
+    ("store", "postgres", 1, 12),
     ("idempotency", "postgres", 1, 10),
-    ("incidents and log", "postgres", 1, 10),
-    ("incidents and log", "sqlite", 2, EXAMPLES_PER_TASK),
-    ("store", "sqlite", 3, EXAMPLES_PER_TASK),
+    ("incidents and log", "postgres", 1, 12),
+    ("claims", "postgres", 1, EXAMPLES_PER_TASK),
+    ("incidents and log", "sqlite", 3, EXAMPLES_PER_TASK),
+    ("store", "sqlite", 4, EXAMPLES_PER_TASK),
     ("idempotency", "sqlite", 1, EXAMPLES_PER_TASK),
-    ("lifecycle and ledger", "", 18, EXAMPLES_PER_TASK),
+    ("lifecycle and ledger", "", 32, EXAMPLES_PER_TASK),
+    ("silence", "", 17, EXAMPLES_PER_TASK),
 )
 """Machine, database, how many tasks of a round are its, of how many examples; the slowest begin."""
+ROUND = 100_000
+"""Steps of a round, about; less is asked for by fewer tasks of each."""
 
 Say = Callable[[str], None]
 
@@ -78,10 +83,11 @@ def run(steps: int, first: int, say: Say, *, processes: int = 2) -> Result:
     with databases.server() as postgres, _pool(processes) as submit:
         told, number = began, _seeds(first)
         while result.steps < steps and not result.violations:
+            share = min(1.0, (steps - result.steps) / ROUND)
             batch = [
                 Task(machine, database, next(number), examples, postgres)
-                for machine, database, share, examples in SHARES
-                for _ in range(share)
+                for machine, database, tasks, examples in SHARES
+                for _ in range(math.ceil(tasks * share))
             ]
             for name, made, trouble in submit(batch):
                 result.steps += made
@@ -89,7 +95,8 @@ def run(steps: int, first: int, say: Say, *, processes: int = 2) -> Result:
                 result.by_machine[name] = result.by_machine.get(name, 0) + made
                 if trouble:
                     result.violations.append(f"{name}: {trouble}")
-                    say(result.violations[-1])
+                    say("VIOLATION " + result.violations[-1])
+                    break
                 if time.monotonic() - told >= 1:
                     told = time.monotonic()
                     say(
@@ -99,7 +106,7 @@ def run(steps: int, first: int, say: Say, *, processes: int = 2) -> Result:
         result.seconds = round(time.monotonic() - began, 1)
         result.steps_per_s = round(result.steps / max(time.monotonic() - began, 0.001))
         broken = [
-            Task(machine, "sqlite", first, CONTROL_EXAMPLES, postgres, name)
+            Task(machine, MACHINES[machine][1][0], first, CONTROL_EXAMPLES, postgres, name)
             for name, (machine, _) in CONTROLS.items()
         ]
         for name, _, trouble in submit(broken):
@@ -130,27 +137,32 @@ def _pool(processes: int) -> Iterator[Submit]:
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
 
         def submit(tasks: list[Task]) -> Iterator[tuple[str, int, str | None]]:
-            for future in as_completed([pool.submit(done, task) for task in tasks]):
-                yield future.result()
+            futures = [pool.submit(done, task) for task in tasks]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
 
         yield submit
 
 
 def done(task: Task) -> tuple[str, int, str | None]:
     """Run a stretch in this process: its name, steps made, and the story of a failure."""
-    machine, needs_store = MACHINES[task.machine]
+    machine, databases_of = MACHINES[task.machine]
     name = " on ".join(filter(None, (task.machine, task.database)))
     breaking = CONTROLS[task.control][1]() if task.control else contextlib.nullcontext()
     before = Counted.steps
     with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder, breaking:
-        if needs_store:
+        if databases_of:
             postgres = task.database == "postgres"
             url = databases.fresh(task.postgres) if postgres else f"sqlite://{Path(folder)}/laws.db"
             Shared.begin(url)
         try:
             trouble = told(machine, task.seed, task.examples, shrink=task.control is None)
         finally:
-            if needs_store:
+            if databases_of:
                 Shared.end()
     return task.control or name, Counted.steps - before, trouble
 

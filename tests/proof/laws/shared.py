@@ -25,6 +25,7 @@ from tests.contracts.store.conftest import KEK, SettableClock
 from tests.proof.laws.model import Model
 
 NEVER = datetime(2190, 1, 1, tzinfo=build.NOW.tzinfo)
+LEASE_S = 600
 CLOSED = (StaleError, FloatShortError, ConflictError, UnfundedError)
 NUMBERS = st.integers(0, 3)
 SIDES = st.integers(0, 1)
@@ -54,6 +55,8 @@ class Shared:
     loop: ClassVar[asyncio.AbstractEventLoop | None] = None
     store: ClassVar[SqlStore | None] = None
     clock: ClassVar[SettableClock] = SettableClock()
+    workers: ClassVar[list[SqlStore]] = []
+    """Two more stores on the same database, each a worker; once somebody asks for them."""
 
     @classmethod
     def begin(cls, url: str) -> None:
@@ -72,9 +75,24 @@ class Shared:
     def end(cls) -> None:
         """Close it."""
         if cls.store is not None and cls.loop is not None:
-            cls.run(cls.store.aclose())
+            for one in (*cls.workers, cls.store):
+                cls.run(one.aclose())
             cls.loop.close()
+        cls.workers = []
         cls.store = cls.loop = None
+
+    @classmethod
+    def crew(cls) -> list[SqlStore]:
+        """Two workers of this database (PostgreSQL)."""
+        while len(cls.workers) < 2:
+            cls.workers.append(cls.run(_joined(cls.url, cls.clock)))
+        return cls.workers
+
+    @classmethod
+    def replace(cls, side: int) -> None:
+        """One of them leaves, and another comes."""
+        cls.run(cls.workers[side].aclose())
+        cls.workers[side] = cls.run(_joined(cls.url, cls.clock))
 
     @classmethod
     def run(cls, work: Coroutine[Any, Any, T]) -> T:
@@ -82,6 +100,13 @@ class Shared:
         if cls.loop is None:
             raise RuntimeError("not begun")
         return cls.loop.run_until_complete(work)
+
+
+async def _joined(url: str, clock: SettableClock) -> SqlStore:
+    """One more worker, whose lease outlasts any pause of the tests."""
+    store = await open_store(url, Vault(KEK), clock, migrate=False, lease_s=LEASE_S)
+    await store.join(lambda _: None)
+    return store
 
 
 class OnStore(RuleBasedStateMachine):
@@ -164,8 +189,10 @@ class OnStore(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Look once more, and leave nothing due."""
-        self.read_balances()
-        Shared.run(self._rest())
+        try:
+            self.read_balances()
+        finally:
+            Shared.run(self._rest())
 
     async def _rest(self) -> None:
         for known in self.model.payouts.values():
