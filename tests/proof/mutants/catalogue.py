@@ -229,7 +229,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a late success is not noticed",
         "I10",
         CERTIFY,
-        '            return _once(attempt, source, "paid", payout.amount.minor, _named_fee(payout, outcome))\n',
+        '            return _once(attempt, source, "paid", payout.amount.minor, '
+        "_named_fee(payout, outcome))\n",
         "            return ()\n",
         rich_in(lie_rejected=0.4),
         SIM,
@@ -446,7 +447,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a stale look postpones",
         "I11",
         QUERIES,
-        "SET due_at = :due_at\nWHERE merchant_id = :merchant_id AND id = :id AND version = :version AND",
+        "SET due_at = :due_at\nWHERE merchant_id = :merchant_id AND id = :id "
+        "AND version = :version AND",
         "SET due_at = :due_at\nWHERE merchant_id = :merchant_id AND id = :id AND :version > 0 AND",
         STORE,
     ),
@@ -562,14 +564,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "PRAGMA synchronous = FULL;",
         "PRAGMA synchronous = NORMAL;",
         POWER,
-    ),
-    mutant(
-        "an earlier payout is confirmed before it is durable",
-        "I6: the duplicate path writes too",
-        PAYOUTS,
-        "        await self._beat()\n",
-        "",
-        Ask("L4", seeds=400, first=150),
     ),
     mutant(
         "webhooks are not owed",
