@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from gateway.domain.payout import Armed, Contradicted, Released, Unparked
 from tests.proof.laws.claims import ClaimLaws
+from tests.proof.laws.forgery import ForgeryLaws
 from tests.proof.laws.guard import GuardLaws
 from tests.proof.laws.intake import IdempotencyLaws
 from tests.proof.laws.shared import Counted
@@ -48,6 +49,7 @@ MACHINES: Mapping[str, tuple[type[RuleBasedStateMachine], tuple[str, ...]]] = {
     "store": (StoreLaws, BOTH),
     "idempotency": (IdempotencyLaws, BOTH),
     "incidents and log": (GuardLaws, BOTH),
+    "forgery": (ForgeryLaws, BOTH),
     "claims": (ClaimLaws, ("postgres",)),
 }
 """By name: the machine, and on which databases it runs; on none where it needs no store."""

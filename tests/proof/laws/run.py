@@ -31,6 +31,8 @@ SHARES = (
     ("idempotency", "postgres", 1, 10),
     ("incidents and log", "postgres", 1, 12),
     ("claims", "postgres", 1, EXAMPLES_PER_TASK),
+    ("forgery", "postgres", 1, 4),
+    ("forgery", "sqlite", 1, 10),
     ("incidents and log", "sqlite", 3, EXAMPLES_PER_TASK),
     ("store", "sqlite", 4, EXAMPLES_PER_TASK),
     ("idempotency", "sqlite", 1, EXAMPLES_PER_TASK),

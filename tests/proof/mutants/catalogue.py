@@ -9,6 +9,7 @@ L0 = Ask("L0")
 SIM = Ask("L2", seeds=30)
 STORE = Ask("L1", "store", seeds=6)
 INTAKE = Ask("L1", "idempotency", seeds=6)
+FORGED = Ask("L1", "forgery", seeds=8)
 SILENT = Ask("L1", "silence", seeds=12)
 LIFECYCLE = Ask("L1", "lifecycle and ledger", seeds=6)
 POWER = Ask("L4", seeds=40)
@@ -298,19 +299,6 @@ MUTANTS: tuple[Mutant, ...] = (
         rich_in(not_found=0.4, reply_lost=0.3, settle_late=0.4),
         SIM,
     ),
-    mutant(
-        "inquiries give up after an hour",
-        "I13: never by itself",
-        PACE,
-        "    open_s = int((now - attempt.armed_at).total_seconds())\n",
-        (
-            "    open_s = int((now - attempt.armed_at).total_seconds())\n"
-            "    if open_s > 3600:\n"
-            "        return now + timedelta(days=365)\n"
-        ),
-        rich_in(settle_late=0.5),
-        SIM,
-    ),
     # --- What is sent, and when ---
     mutant(
         "sent before the attempt is committed",
@@ -507,7 +495,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SCHEMA,
         "WHERE state <> 'dead';\nCREATE INDEX attempts_by_channel_ref",
         "WHERE state = 'none';\nCREATE INDEX attempts_by_channel_ref",
-        STORE,
+        FORGED,
     ),
     mutant(
         "a reference may name two attempts",
@@ -515,7 +503,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SCHEMA,
         "CREATE UNIQUE INDEX attempts_one_per_reference",
         "CREATE INDEX attempts_one_per_reference",
-        STORE,
+        FORGED,
     ),
     mutant(
         "an attempt may die without a certificate",
@@ -523,7 +511,7 @@ MUTANTS: tuple[Mutant, ...] = (
         SCHEMA,
         "    CHECK ((state = 'dead') = (certificate IS NOT NULL))",
         "    CHECK (number > 0)",
-        STORE,
+        FORGED,
     ),
     mutant(
         "floors are not looked at",
@@ -541,8 +529,7 @@ MUTANTS: tuple[Mutant, ...] = (
         DATABASE,
         "balance = self._known.get(account, 0) + self._moves[account]",
         "balance = self._known.get(account, 0)",
-        STORE,
-        INTAKE,
+        FORGED,
     ),
     mutant(
         "a neighbour's refusal takes nothing back",
@@ -568,11 +555,11 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "webhooks are not owed",
         "I14",
-        UNITS,
-        "f'%\"payout.{event.kind}\"%'",
-        "'%nothing%'",
-        STORE,
+        QUERIES,
+        "WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1\n",
+        "WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 2\n",
         SIM,
+        STORE,
     ),
     mutant(
         "a webhook is done before it is sent",

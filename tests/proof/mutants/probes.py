@@ -59,6 +59,7 @@ EXAMPLES: Mapping[str, int] = {
     "idempotency": 15,
     "lifecycle and ledger": 60,
     "silence": 250,
+    "forgery": 8,
 }
 
 
