@@ -11,16 +11,19 @@ from hypothesis.stateful import rule
 
 from channels.contract import AlipayAccount, AlipayIdentity, FeeSchedule
 from gateway.domain.errors import InvalidError, UnfundedError
+from gateway.domain.payout import Payout
 from gateway.engine import accept as engine
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
-from gateway.ports import Funding, Intake, Search
+from gateway.ports import Change, Funding, Intake, Search
 from policies.health import Health
 from policies.policy import Parameters, Policy
 from tests import builders as build
 from tests.gateway.engine.rig import A, FixedEntropy, Witness, adapter_at
 from tests.proof.laws.shared import NUMBERS, SIDES, OnStore, Shared, heard
 
+Asked = tuple[int, int, int, int]
+"""Merchant, key, number, body."""
 ZHANG = AlipayAccount("zhang@example.test", AlipayIdentity.LOGON_ID, "张三丰")
 _channel: list[Any] = []
 
@@ -66,7 +69,7 @@ class IdempotencyLaws(OnStore):
             st.tuples(SIDES, NUMBERS, NUMBERS, st.integers(0, 2)), min_size=2, max_size=12
         )
     )
-    def ask_at_once(self, asked: list[tuple[int, int, int, int]]) -> None:
+    def ask_at_once(self, asked: list[Asked]) -> None:
         """Many callers at the same moment."""
         self._explained(asked, self._answers(asked))
 
@@ -102,7 +105,7 @@ class IdempotencyLaws(OnStore):
             deadline_at=self.start + timedelta(seconds=60) if body == 2 else None,
         )
 
-    def _answers(self, asked: list[tuple[int, int, int, int]]) -> list[Any]:
+    def _answers(self, asked: list[Asked]) -> list[Any]:
         async def all_at_once() -> list[Any]:
             work = (
                 engine.accept(
@@ -121,36 +124,44 @@ class IdempotencyLaws(OnStore):
     def _intake(self, key: int, ref: int, body: int) -> Intake:
         return Intake(f"key-{self.name}-{key}", sha256(f"{ref}/{body}".encode()).digest())
 
-    def _explained(self, asked: list[tuple[int, int, int, int]], answers: list[Any]) -> None:
-        """There is an order in which the model gives these very answers: first those that were
-        new, in the order of their commits, then all others."""
+    def _explained(self, asked: list[Asked], answers: list[Any]) -> None:
+        """There is an order in which the model gives these very answers.
+
+        Those that were new changed something; each of the others was answered from what was there
+        before all of them, after all of them, or at a moment between.
+        """
         new = [i for i, a in enumerate(answers) if getattr(a, "repeated", None) is False]
+        others = [i for i in range(len(asked)) if i not in new]
         taken = self.taken()
-        for number in (*new, *(i for i in range(len(asked)) if i not in new)):
-            merchant, key, ref, body = asked[number]
+        possible: dict[int, set[Any]] = {number: set() for number in others}
+        for number in (None, *new):
+            if number is not None:
+                change, intake = self._change(asked[number], answers[number].payout)
+                assert not self._is_late(asked[number]), "taken in after its deadline"
+                assert self.model.accept(change, intake, 0) == answers[number].payout.id
+            for other in others:
+                wanted, refused = heard(partial(self.model.earlier, *self._change(asked[other])))
+                possible[other].add(refused or wanted)
+        for number in others:
             answer = answers[number]
-            late = body == 2 and Shared.clock.at >= self.start + timedelta(seconds=60)
-            owner = self.merchants[merchant]
             if isinstance(answer, InvalidError):
-                assert late
-                continue
-            if late and number in new:
-                raise AssertionError("taken in after its deadline")
-            payout = answer.payout if isinstance(answer, engine.Acceptance) else None
-            subject = (
-                payout
-                if payout is not None and number in new
-                else build.payout(
-                    merchant_id=owner,
-                    merchant_ref=f"{self.name}-{ref}",
-                    amount=build.cny(10_000 + body),
-                    fee=build.cny(0),
-                )
-            )
-            change = build.accepted_change(subject)
-            intake = self._intake(key, ref, body)
-            if isinstance(answer, UnfundedError) and self.was_short(change, intake, taken):
-                continue
-            wanted, refused = heard(partial(self.model.accept, change, intake, 0))
-            expected = refused or wanted
-            assert expected in {type(answer), payout and payout.id}, f"{answer!r}, not {expected}"
+                assert self._is_late(asked[number])
+            elif isinstance(answer, UnfundedError):
+                assert self.was_short(*self._change(asked[number]), taken), f"{answer!r}"
+            else:
+                said = answer.payout.id if isinstance(answer, engine.Acceptance) else type(answer)
+                assert said in possible[number], f"{answer!r}, not one of {possible[number]}"
+
+    def _change(self, asked: Asked, stored: Payout | None = None) -> tuple[Change, Intake]:
+        """The acceptance that a request asks for."""
+        merchant, key, ref, body = asked
+        subject = stored or build.payout(
+            merchant_id=self.merchants[merchant],
+            merchant_ref=f"{self.name}-{ref}",
+            amount=build.cny(10_000 + body),
+            fee=build.cny(0),
+        )
+        return build.accepted_change(subject), self._intake(key, ref, body)
+
+    def _is_late(self, asked: Asked) -> bool:
+        return asked[3] == 2 and Shared.clock.at >= self.start + timedelta(seconds=60)

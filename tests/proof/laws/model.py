@@ -63,16 +63,10 @@ class Model:
 
     def accept(self, change: Change, intake: Intake, floor_minor: int | None) -> PayoutId:
         """Store it, or find the earlier one."""
+        earlier = self.earlier(change, intake)
+        if earlier is not None:
+            return earlier
         after = change.after
-        for known, value, code in (
-            (self.keys, intake.idempotency_key, "idempotency_key_reused"),
-            (self.refs, after.merchant_ref, "merchant_ref_reused"),
-        ):
-            earlier = known.get((after.merchant_id, value))
-            if earlier is not None:
-                if earlier[0] != intake.fingerprint:
-                    raise ConflictError(code, "used before", zh="已使用")
-                return earlier[1]
         moved = self._moved(change.postings)
         available = Account(Book.AVAILABLE, after.merchant_id, after.amount.currency)
         if floor_minor is not None and self.balances[available] + moved[available] < floor_minor:
@@ -81,6 +75,20 @@ class Model:
         self.refs[after.merchant_id, after.merchant_ref] = (intake.fingerprint, after.id)
         self._store(change, moved)
         return after.id
+
+    def earlier(self, change: Change, intake: Intake) -> PayoutId | None:
+        """The payout that has its key or its number already; None when it is new."""
+        after = change.after
+        for known, value, code in (
+            (self.keys, intake.idempotency_key, "idempotency_key_reused"),
+            (self.refs, after.merchant_ref, "merchant_ref_reused"),
+        ):
+            found = known.get((after.merchant_id, value))
+            if found is not None:
+                if found[0] != intake.fingerprint:
+                    raise ConflictError(code, "used before", zh="已使用")
+                return found[1]
+        return None
 
     def record(self, change: Change) -> None:
         """Move a payout that nobody else has moved or taken over."""
