@@ -21,7 +21,7 @@ test: requirements-test.txt
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS)
 
 prove: requirements-test.txt
 	@$(call set_up,requirements-test.txt)
