@@ -74,12 +74,11 @@ def read_zip(file: IO[bytes], day: date, user_id: str | None) -> Iterator[Statem
                 io.TextIOWrapper(raw, encoding=ENCODING, newline="") as text,
             ):
                 yield from read_lines(text, day, user_id)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise StatementBrokenError("not a readable ZIP") from error
     except (UnicodeDecodeError, EOFError, OSError, csv.Error) as error:
         raise StatementBrokenError("the detail file breaks off or is not GBK CSV") from error
-    except ValueError as error:
-        # `zipfile` seeks to wherever a spoilt directory says, also to before the beginning.
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
+        # RuntimeError: encrypted, or packed in a way that is not known. ValueError: `zipfile` seeks
+        # to wherever a spoilt directory says, also to before the beginning.
         raise StatementBrokenError("not a readable ZIP") from error
 
 
