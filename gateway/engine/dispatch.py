@@ -173,6 +173,8 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             return await _take_turns(gateway, payout, wait_s)
         now = gateway.clock.now()
         prepared = await asyncio.to_thread(channel.prepare, told, now)
+        if gateway.stopped() is not None:
+            return await put_off(gateway, payout)
         fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
