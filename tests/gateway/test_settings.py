@@ -337,8 +337,8 @@ def test_secrets_never_show(loading: Load) -> None:
 def test_every_setting_is_shown(loading: Load) -> None:
     """One row per value, in a fixed order, defaults included."""
     rows = show(loading(WHOLE))
-    assert [row.key for row in rows][:4] == [
-        *("server.host", "server.port", "server.public_url", "server.replicas"),
+    assert [row.key for row in rows][:5] == [
+        *("server.host", "server.port", "server.public_url", "server.replicas", "server.workers"),
     ]
     assert len({row.key for row in rows}) == len(rows)
     shown = {row.key: row.value for row in rows}
