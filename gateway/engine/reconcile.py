@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from channels.contract import (
+    Absent,
     Channel,
     ChannelError,
     Paid,
@@ -168,7 +169,8 @@ async def _lines(channel: Channel, day: date) -> list[StatementLine]:
 async def _never_booked(gateway: Gateway, channel: Channel, read: Collection[date]) -> int:
     """Certify dead what complete statements of every possible day lack (C6); returns how many.
 
-    The channel is asked once more right before: what it then says outweighs any file.
+    The channel is asked once more right before: what it then says outweighs any file, and unless it
+    says "not found" no file proves anything.
     """
     profile = channel.traits.profile
     wait = wait_of(profile)
@@ -197,6 +199,9 @@ async def _is_dead_of_silence(
     number, zone = attempt.number, ZoneInfo(traits.terms.cycle.timezone)
     outcome = await ask(gateway, payout, attempt)
     payout = await settle(gateway, payout, number, outcome, Source.INQUIRY)
+    if not isinstance(outcome, Absent):
+        # A channel that cannot say what it has may well be late with its statements, too.
+        return False
     days = statement_days(payout.attempts[number - 1], traits.profile, zone)
     suspects = await gateway.store.suspects(payout.attempts[number - 1], payout.amount, days)
     statements = Statements(traits.profile, zone, read, suspects)
