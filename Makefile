@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test prove lock
+.PHONY: demo test prove bench-routing lock
 .NOTPARALLEL:
 
 demo: requirements.txt
@@ -27,13 +27,17 @@ prove: requirements-test.txt
 	@$(call set_up,requirements-test.txt)
 	@$(BIN)/python -m tests.proof $(ARGS)
 
+bench-routing: requirements-test.txt
+	@$(call set_up,requirements-test.txt)
+	@$(BIN)/python -m tests.bench.routing $(ARGS)
+
 # Pins anew what pyproject.toml asks for (needs uv); tests/tidy holds what the files may contain.
 # setuptools is what builds the editable install, so it is pinned with the rest.
 LOCK := uv pip compile pyproject.toml - --quiet --upgrade --universal --python-version 3.11 \
 	--only-binary :all: --generate-hashes --no-header --no-annotate
 
 lock:
-	@echo 'setuptools>=78' | $(LOCK) --extra test --output-file requirements-test.txt >/dev/null
+	@echo 'setuptools>=78' | $(LOCK) --extra test --extra planner --extra report --output-file requirements-test.txt >/dev/null
 	@echo 'setuptools>=78' | $(LOCK) --constraint requirements-test.txt \
 		--output-file requirements.txt >/dev/null
 

@@ -14,24 +14,12 @@ total 355.764822 fen = CNY 3.55764822.
 
 from datetime import datetime, timedelta
 
-from policies.facts import MICRO, Arrival, CostParts, Fee, HealthView
+from policies.facts import MICRO, Arrival, CostParts, HealthView
+from policies.fees import Fee
 from policies.policy import Parameters
 
 DAYS_A_YEAR = 365
 _DAY = timedelta(days=1)
-
-
-def fee_minor(fee: Fee, amount_minor: int) -> int:
-    """The listed fee in whole minor units, without the surcharge."""
-    micro = fee.flat_minor * MICRO + amount_minor * fee.rate_ppm
-    charged = (micro + MICRO // 2) // MICRO
-    charged = max(charged, fee.min_minor)
-    return charged if fee.max_minor is None else min(charged, fee.max_minor)
-
-
-def surcharge_minor(fee: Fee, amount_minor: int) -> int:
-    """The surcharge in whole minor units; it is outside the fee's clamp."""
-    return (amount_minor * fee.surcharge_ppm + MICRO // 2) // MICRO
 
 
 def float_needed_minor(fee: Fee, amount_minor: int, charged_minor: int) -> int:

@@ -8,10 +8,11 @@ then a small exploration whose propensities are part of the Decision.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from policies.calendars.arrivals import arrival
-from policies.cost import fee_minor, price, surcharge_minor
+from policies.choose import choose
+from policies.cost import price
 from policies.eligibility import (
     fit_reasons,
     quarantine_reason,
@@ -29,11 +30,11 @@ from policies.facts import (
     PayoutFacts,
     Tried,
 )
+from policies.fees import fee_minor, surcharge_minor
 from policies.policy import ChannelLists, Parameters, Policy
 
 Key: TypeAlias = tuple[bool, int, int, str, int]
 """Ranking: preferred first, then cost, then peak latency x (in flight + 1), then the names."""
-Outcome: TypeAlias = Literal["cheapest", "preferred", "explored", "probe"]
 
 
 class _Ranked(NamedTuple):
@@ -88,7 +89,13 @@ def decide(
     healthy.sort(key=itemgetter(0))
     probes.sort(key=itemgetter(0))
     excluded.sort(key=lambda one: (one.channel, one.instrument))
-    outcome, order, propensities = _choose(payout, healthy, probes, policy.parameters, draw_ppm)
+    outcome, order, propensities = choose(
+        payout,
+        [one.candidate for one in healthy],
+        [one.candidate for one in probes],
+        policy.parameters,
+        draw_ppm,
+    )
     return Decision(
         payout.payout_id,
         payout.merchant_id,
@@ -123,7 +130,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
     payout, lists, parameters, now = case
     amount = payout.amount_minor
     fee = channel.fee
-    charged = (fee_minor(fee, amount), surcharge_minor(fee, amount))
+    charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
     arrives = arrival(channel.cycle, now)
     common = standing_reasons(channel, lists, parameters, now)
     common += fit_reasons(payout, channel, charged, arrives, now)
@@ -181,65 +188,3 @@ def _withheld(
         reason = quarantine_reason(health, now)
         withheld.append(Excluded(one.channel, one.instrument, (reason,)))
     return withheld
-
-
-def _choose(
-    payout: PayoutFacts,
-    healthy: list[_Ranked],
-    probes: list[_Ranked],
-    parameters: Parameters,
-    draw_ppm: int,
-) -> tuple[Outcome | Literal["none"], tuple[Candidate, ...], tuple[int, ...]]:
-    """The order to try and each candidate's propensity.
-
-    Only first attempts explore and probe: a payout that has failed once must not be spent on
-    learning, and failovers are another population for the estimators anyway.
-    """
-    ranked = [one.candidate for one in healthy]
-    tail = [one.candidate for one in probes]
-    first = not payout.tried
-    if not ranked and not tail:
-        return "none", (), ()
-    if not ranked or first:
-        for at, one in enumerate(tail):
-            if not ranked or _worth_probing(one, ranked[0], parameters):
-                order = (one, *ranked, *tail[:at], *tail[at + 1 :])
-                return "probe", order, (MICRO,) + (0,) * (len(order) - 1)
-    best = ranked[0]
-    outcome: Outcome = "preferred" if _costs_more(best, ranked) else "cheapest"
-    pool = 1
-    if first and parameters.explore_ppm:
-        bound = best.cost.total + parameters.explore_cost_max_minor * MICRO
-        while pool < len(ranked) and _comparable(ranked[pool], best, bound):
-            pool += 1
-    # Within the pool everybody gets the same share; the best one keeps what is left of the whole.
-    share = parameters.explore_ppm // pool if pool > 1 else 0
-    propensities = [share] * pool + [0] * (len(ranked) + len(tail) - pool)
-    propensities[0] = MICRO - share * (pool - 1)
-    picked = 0
-    if draw_ppm >= propensities[0]:
-        picked = 1 + (draw_ppm - propensities[0]) // share
-        outcome = "explored"
-    if picked:
-        ranked.insert(0, ranked.pop(picked))
-        propensities.insert(0, propensities.pop(picked))
-    return outcome, (*ranked, *tail), tuple(propensities)
-
-
-def _worth_probing(one: Candidate, best: Candidate, parameters: Parameters) -> bool:
-    """Whether a probe stays inside the preference and the money that exploration may cost.
-
-    Its bad record is left out of the price: the probe is there to find out whether it still holds.
-    """
-    bound = best.cost.certain + parameters.explore_cost_max_minor * MICRO
-    return one.preferred == best.preferred and one.cost.certain <= bound
-
-
-def _comparable(one: Candidate, best: Candidate, bound: int) -> bool:
-    """Whether exploring `one` instead of `best` stays inside the preference and the money bound."""
-    return one.preferred == best.preferred and one.cost.total <= bound
-
-
-def _costs_more(best: Candidate, ranked: list[Candidate]) -> bool:
-    """Whether preference, and not cost, put `best` first."""
-    return best.preferred and any(one.cost.total < best.cost.total for one in ranked)

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
+from policies.fees import Fee, MonthUse
 
 Rail: TypeAlias = str
 """How a beneficiary is reached, e.g. `alipay`, `bank_card`; the channels name them."""
@@ -25,29 +26,6 @@ MICRO = 1_000_000
 
 
 # --- Terms of a channel: long-lived, checked when made -----------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Fee:
-    """What a channel charges: clamp(flat + rate, min, max) + surcharge.
-
-    `on_top` takes the charge from our float beside the amount; `deducted` out of the amount.
-    """
-
-    flat_minor: int = 0
-    rate_ppm: int = 0
-    min_minor: int = 0
-    max_minor: int | None = None
-    surcharge_ppm: int = 0
-    mode: Literal["on_top", "deducted"] = "on_top"
-
-    def __post_init__(self) -> None:
-        """Refuse terms that would make a fee negative or its bounds contradict."""
-        parts = (self.flat_minor, self.rate_ppm, self.min_minor, self.surcharge_ppm)
-        if min(parts) < 0:
-            raise ValueError("fee parts must not be negative")
-        if self.max_minor is not None and self.max_minor < self.min_minor:
-            raise ValueError("fee max_minor is below min_minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +96,7 @@ class ChannelFacts:
     currency: str
     fee: Fee
     cycle: Cycle
+    month: MonthUse = MonthUse()
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None

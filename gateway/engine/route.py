@@ -29,13 +29,13 @@ from policies.facts import (
     ChannelFacts,
     Cycle,
     Decision,
-    Fee,
     HealthView,
     Hours,
     InstrumentFacts,
     PayoutFacts,
     Tried,
 )
+from policies.fees import Fee
 from policies.health import keep_one_per_rail
 
 AGAIN_S: Mapping[Reason, int] = {

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, settings
 from policies.facts import (
     ChannelFacts,
     Cycle,
-    Fee,
     HealthView,
     InstrumentFacts,
     PayoutFacts,
 )
+from policies.fees import Fee
 from policies.policy import ChannelLists, Parameters, Policy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

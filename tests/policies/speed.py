@@ -11,7 +11,8 @@ from statistics import median
 from time import perf_counter_ns
 
 from policies.decide import decide
-from policies.facts import ChannelFacts, Cycle, Fee, HealthView, Hours
+from policies.facts import ChannelFacts, Cycle, HealthView, Hours
+from policies.fees import Fee
 from policies.policy import ChannelLists, Policy
 from tests.policies.builders import FRIDAY_NOON, T1, channel, payout
 

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from policies.cost import (
     capital_micro,
-    fee_minor,
     float_needed_minor,
     lateness_micro,
     price,
-    surcharge_minor,
 )
-from policies.facts import Arrival, Cycle, Fee, HealthView, Hours
+from policies.facts import Arrival, Cycle, HealthView, Hours
+from policies.fees import Fee, fee_minor, surcharge_minor
 from policies.policy import Parameters
 from tests.policies.builders import LAW
 

@@ -15,13 +15,13 @@ from policies.facts import (
     ChannelFacts,
     Cycle,
     Decision,
-    Fee,
     HealthView,
     Hours,
     InstrumentFacts,
     PayoutFacts,
     Tried,
 )
+from policies.fees import Fee
 from policies.policy import ChannelLists, Policy
 from tests.policies.builders import FRIDAY_NOON, T1, beijing, channel, payout, policy
 

@@ -11,13 +11,13 @@ from policies.explain import explain, from_json, to_json
 from policies.facts import (
     ChannelFacts,
     Cycle,
-    Fee,
     HealthView,
     Hours,
     InstrumentFacts,
     PayoutFacts,
     Tried,
 )
+from policies.fees import Fee
 from policies.policy import ChannelLists, Parameters, Policy
 from tests.policies.builders import FRIDAY_NOON, LAW
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import policies
 from policies import cost
 from policies.calendars import arrival
-from policies.cost import fee_minor, price, surcharge_minor
+from policies.cost import price
 from policies.exclusions import Code
-from policies.facts import Fee, HealthView
+from policies.facts import HealthView
+from policies.fees import Fee, fee_minor, surcharge_minor
 from policies.policy import Parameters
 from tests.policies.builders import FRIDAY_NOON, T1
 
