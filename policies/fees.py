@@ -9,7 +9,7 @@ priced at the tier that is planned for, and billed provisionally at the one that
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 PPM: Final = 1_000_000
 
@@ -45,11 +45,15 @@ class Commitment:
             raise ValueError("a commitment needs a positive least and no negative shortfall")
 
 
-class MonthUse(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MonthUse:
     """What a channel has carried since the first of the local month, before this payout."""
 
     payouts: int = 0
     minor: int = 0
+
+
+UNUSED: Final = MonthUse()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class FeeSchedule:
 
 
 def fee_minor(
-    fee: Fee, amount_minor: int, month: MonthUse = MonthUse(), planned_tier: int | None = None
+    fee: Fee, amount_minor: int, month: MonthUse = UNUSED, planned_tier: int | None = None
 ) -> int:
     """The listed fee in whole minor units, rounded half up, without the surcharge.
 
