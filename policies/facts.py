@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
-from policies.fees import Fee, MonthUse
+from policies.fees import UNUSED, Fee, MonthUse
 
 Rail: TypeAlias = str
 """How a beneficiary is reached, e.g. `alipay`, `bank_card`; the channels name them."""
@@ -96,7 +96,7 @@ class ChannelFacts:
     currency: str
     fee: Fee
     cycle: Cycle
-    month: MonthUse = MonthUse()
+    month: MonthUse = UNUSED
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None
