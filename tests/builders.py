@@ -27,6 +27,7 @@ from channels.money import Currency, Money
 from gateway.domain import ledger
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
+    UNCONSTRAINED,
     Accepted,
     Armed,
     Attempt,
@@ -36,6 +37,7 @@ from gateway.domain.payout import (
     Certificate,
     CertificateKind,
     Confirmed,
+    Constraints,
     Contradicted,
     Died,
     Doubted,
@@ -158,6 +160,7 @@ def payout(
     accepted_at: datetime = NOW,
     due_at: datetime | None = NOW,
     reason: str | None = None,
+    constraints: Constraints = UNCONSTRAINED,
 ) -> Payout:
     """A payout as it stands right after acceptance: version 1, no attempt, 100.00 CNY + 0.30."""
     made = PayoutId(id) if id is not None else payout_id(accepted_at)
@@ -181,6 +184,7 @@ def payout(
         updated_at=accepted_at,
         due_at=due_at,
         reason=reason,
+        constraints=constraints,
     )
 
 

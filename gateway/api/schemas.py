@@ -34,7 +34,7 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
-from gateway.domain.payout import Event, PayoutState
+from gateway.domain.payout import Constraints, Event, PayoutState
 from gateway.ports import Funding, Scope
 
 REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
@@ -247,6 +247,45 @@ class BeneficiaryIn(Model):
     instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=8)]
 
 
+ChannelNames = Annotated[
+    list[
+        Annotated[StrictStr, Field(min_length=1, max_length=32, pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+    ],
+    Field(max_length=32, json_schema_extra={"uniqueItems": True}),
+]
+
+
+class ChannelsIn(Model):
+    """Limits to the choice of channel, for this payout alone; the policy's prohibitions stay."""
+
+    only: ChannelNames = Field(default=[], description="No other channel; empty: any")
+    deny: ChannelNames = []
+    prefer: ChannelNames = Field(default=[], description="Best first; before the policy's own")
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(
+        default=None, description="Tries at channels at most; each later one needs its own proof"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for part in (self.only, self.deny, self.prefer):
+            if len(set(part)) != len(part):
+                raise at_fault("channels", "channels: a name is given twice")
+        for name in self.deny:
+            if name in self.only or name in self.prefer:
+                raise at_fault("channels", f"channels: {name} is denied and wanted at once")
+        for name in self.prefer:
+            if self.only and name not in self.only:
+                raise at_fault("channels", f"channels: {name} is preferred but not among only")
+        return self
+
+    @property
+    def constraints(self) -> Constraints:
+        """As the payout keeps it."""
+        return Constraints(
+            tuple(self.only), tuple(self.deny), tuple(self.prefer), self.max_attempts
+        )
+
+
 class PayoutIn(Model):
     """A payout. Give the amount either as `amount_minor` or as `amount`, not both."""
 
@@ -290,6 +329,7 @@ class PayoutIn(Model):
         default=None, description="Not before; the payout can be cancelled until then"
     )
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
+    channels: ChannelsIn = ChannelsIn()
     metadata: Annotated[
         dict[Ref, Annotated[StrictStr, Field(max_length=256), AfterValidator(visible)]],
         Field(max_length=16, json_schema_extra={"additionalProperties": False}),

@@ -99,6 +99,15 @@ class AttemptView(TypedDict):
     action: ActionView | None
 
 
+class ConstraintsView(TypedDict):
+    """What the request itself says about channels."""
+
+    only: list[str]
+    deny: list[str]
+    prefer: list[str]
+    max_attempts: int | None
+
+
 class PayoutView(TypedDict):
     """A payout as its merchant sees it."""
 
@@ -119,6 +128,7 @@ class PayoutView(TypedDict):
     deadline: str | None
     release_after: str | None
     max_fee_minor: int | None
+    channels: ConstraintsView
     metadata: dict[str, str]
     channel: str | None
     channel_ref: str | None
@@ -656,6 +666,12 @@ def payout_view(payout: Payout) -> PayoutView:
         "deadline": stamp(payout.deadline_at),
         "release_after": stamp(payout.release_at),
         "max_fee_minor": payout.max_fee_minor,
+        "channels": {
+            "only": list(payout.constraints.only),
+            "deny": list(payout.constraints.deny),
+            "prefer": list(payout.constraints.prefer),
+            "max_attempts": payout.constraints.max_attempts,
+        },
         "metadata": dict(payout.metadata),
         "channel": live.channel if live else None,
         "channel_ref": live.channel_ref if live else None,

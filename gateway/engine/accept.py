@@ -13,7 +13,9 @@ from channels.money import Money
 from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import posting
 from gateway.domain.payout import (
+    UNCONSTRAINED,
     Accepted,
+    Constraints,
     Payout,
     PayoutId,
     PayoutState,
@@ -40,6 +42,7 @@ class Request:
     release_at: datetime | None = None
     max_fee_minor: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    constraints: Constraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ async def accept(
         due_at=None,
         reason=reason,
         owner="operations" if state is PayoutState.HELD else None,
+        constraints=request.constraints,
     )
     worker = gateway.store.worker
     if worker:
@@ -166,7 +170,11 @@ def _check_times(request: Request, now: datetime) -> None:
 def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) -> None:
     """Refuse at the door what no configured channel could ever carry, and say why for each."""
     problems: list[str] = []
+    _check_known(gateway, request.constraints)
     for channel in gateway.channels.values():
+        if not request.constraints.allows(channel.name):
+            problems.append(f"{channel.name}: the request leaves it out")
+            continue
         terms = channel.traits.terms
         if terms.currency is not request.amount.currency:
             problems.append(f"{channel.name}: pays {terms.currency} only")
@@ -191,6 +199,20 @@ def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) ->
         zh="没有任何已配置渠道可以承接该代付",
         param="beneficiary",
     )
+
+
+def _check_known(gateway: Gateway, constraints: Constraints) -> None:
+    """Refuse names that are not channels: a typing mistake must not quietly change the route."""
+    for part in ("only", "deny", "prefer"):
+        for name in getattr(constraints, part):
+            if name not in gateway.channels:
+                known = ", ".join(sorted(gateway.channels))
+                raise InvalidError(
+                    "channel_unknown",
+                    f"there is no channel named {name}; there are: {known}",
+                    zh=f"没有名为 {name} 的渠道，可用渠道：{known}",
+                    param=f"channels.{part}",
+                )
 
 
 def instruction_of(

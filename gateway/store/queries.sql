@@ -11,12 +11,12 @@
 INSERT INTO payouts (
     merchant_id, id, idempotency_key, fingerprint, merchant_ref, currency, amount_minor, fee_minor,
     instruments, purpose, speed, deadline_at, release_at, max_fee_minor, metadata, state, version,
-    accepted_at, updated_at, due_at, reason, owner, worker, epoch
+    accepted_at, updated_at, due_at, reason, owner, worker, epoch, constraints
 ) VALUES (
     :merchant_id, :id, :idempotency_key, :fingerprint, :merchant_ref, :currency, :amount_minor,
     :fee_minor, :instruments, :purpose, :speed, :deadline_at, :release_at, :max_fee_minor,
     :metadata, :state, :version, :accepted_at, :updated_at, :due_at, :reason, :owner, :worker,
-    :epoch
+    :epoch, :constraints
 )
 ON CONFLICT DO NOTHING
 RETURNING version
@@ -136,7 +136,7 @@ SELECT
     p.merchant_id, p.id, p.merchant_ref, p.currency, p.amount_minor, p.fee_minor, p.instruments,
     p.purpose, p.speed, p.deadline_at, p.release_at, p.max_fee_minor, p.metadata, p.state,
     p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint, p.worker,
-    p.epoch,
+    p.epoch, p.constraints,
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,
