@@ -247,11 +247,9 @@ class BeneficiaryIn(Model):
     instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=8)]
 
 
+ChannelName = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
 ChannelNames = Annotated[
-    list[
-        Annotated[StrictStr, Field(min_length=1, max_length=32, pattern=r"^[a-z][a-z0-9-]{1,31}$")]
-    ],
-    Field(max_length=32, json_schema_extra={"uniqueItems": True}),
+    list[ChannelName], Field(max_length=32, json_schema_extra={"uniqueItems": True})
 ]
 
 
@@ -267,15 +265,16 @@ class ChannelsIn(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for part in (self.only, self.deny, self.prefer):
-            if len(set(part)) != len(part):
-                raise at_fault("channels", "channels: a name is given twice")
+        for part in ("only", "deny", "prefer"):
+            names = getattr(self, part)
+            if len(set(names)) != len(names):
+                raise at_fault(part, "a name is given twice")
         for name in self.deny:
             if name in self.only or name in self.prefer:
-                raise at_fault("channels", f"channels: {name} is denied and wanted at once")
+                raise at_fault("deny", f"{name} is denied and wanted at once")
         for name in self.prefer:
             if self.only and name not in self.only:
-                raise at_fault("channels", f"channels: {name} is preferred but not among only")
+                raise at_fault("prefer", f"{name} is preferred but not among only")
         return self
 
     @property

@@ -317,9 +317,9 @@ async def test_a_field_out_of_its_bounds_is_named(
     ("channels", "code", "param"),
     [
         ({"only": ["tilll"]}, "channel_unknown", "channels.only"),
-        ({"deny": ["till", "till"]}, "field_invalid", "channels"),
-        ({"deny": ["till"], "prefer": ["till"]}, "field_invalid", "channels"),
-        ({"only": ["till"], "prefer": ["alipay-main"]}, "field_invalid", "channels"),
+        ({"deny": ["till", "till"]}, "field_invalid", "channels.deny"),
+        ({"deny": ["till"], "prefer": ["till"]}, "field_invalid", "channels.deny"),
+        ({"only": ["till"], "prefer": ["alipay-main"]}, "field_invalid", "channels.prefer"),
         ({"max_attempts": 0}, "field_invalid", "channels.max_attempts"),
         ({"best": ["till"]}, "field_unknown", "channels.best"),
         ({"only": ["wechat-main"]}, "no_channel", "beneficiary"),
