@@ -76,6 +76,24 @@ def fit_reasons(
     return reasons
 
 
+def request_reasons(channel: str, payout: PayoutFacts) -> tuple[Exclusion, ...]:
+    """What the request itself rules out; it can only narrow what the merchant's lists allow."""
+    constraints = payout.constraints
+    reasons: tuple[Exclusion, ...] = ()
+    if channel in constraints.deny:
+        reasons += (Exclusion(Code.REQUEST_DENIES),)
+    if constraints.only and channel not in constraints.only:
+        reasons += (Exclusion(Code.REQUEST_ONLY),)
+    return reasons
+
+
+def attempts_reasons(payout: PayoutFacts, max_attempts: int | None) -> tuple[Exclusion, ...]:
+    """Whether the payout has had all the attempts it may have."""
+    if max_attempts is None or len(payout.tried) < max_attempts:
+        return ()
+    return (Exclusion(Code.ATTEMPTS_EXHAUSTED, (max_attempts,)),)
+
+
 def _amount_reasons(amount: int, channel: ChannelFacts, now: datetime) -> tuple[Exclusion, ...]:
     reasons: tuple[Exclusion, ...] = ()
     if amount < channel.min_minor:

@@ -33,6 +33,11 @@ class Code(StrEnum):
     TRIED = "tried"
     TRIED_INSTRUMENT = "tried_instrument"
     TRIED_FINAL = "tried_final"
+    POLICY_RULE_DENIES = "policy_rule_denies"
+    POLICY_REQUIRES = "policy_requires"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    REQUEST_DENIES = "request_denies"
+    REQUEST_ONLY = "request_only"
 
 
 # Placeholders are the values' positions. Amounts are minor units: the reader's currency is known
@@ -97,6 +102,20 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
         "{0} 的结果禁止再次尝试",
         "the answer of {0} rules out any further attempt",
     ),
+    Code.POLICY_RULE_DENIES: (
+        "策略规则「{0}」禁止使用此渠道",
+        "the policy's rule {0!r} denies the channel",
+    ),
+    Code.POLICY_REQUIRES: (
+        "策略规则「{0}」限定只用其他渠道",
+        "the policy's rule {0!r} requires other channels",
+    ),
+    Code.ATTEMPTS_EXHAUSTED: (
+        "已达到最多尝试次数 {0}",
+        "the payout has had the {0} attempts it may have",
+    ),
+    Code.REQUEST_DENIES: ("本单请求禁止使用此渠道", "the request denies the channel"),
+    Code.REQUEST_ONLY: ("本单请求只允许其他渠道", "the request allows other channels only"),
 }
 
 
