@@ -115,6 +115,28 @@ def decide(
     )
 
 
+class Screening(NamedTuple):
+    """What the rules say of a payout before it is routed for the first time."""
+
+    review: str | None = None
+    """Why a person must release it first."""
+    passes: bool = False
+    """Nobody has to look at it, whatever its merchant's own limit."""
+    deadline_at: datetime | None = None
+    """Its own deadline, or the earlier one of a rule."""
+
+
+def take_in(
+    payout: PayoutFacts, channels: Sequence[ChannelFacts], policy: Policy, now: datetime
+) -> Screening:
+    """Ask the rules that speak of the whole payout; `channels` are needed only for `pool`."""
+    lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
+    screened = [screen(payout, channel, lists, parameters, now) for channel in channels]
+    hearing = _hear(payout, policy, screened, now)
+    verdict = hearing.verdict
+    return Screening(verdict.review, verdict.passes, _deadline(payout, hearing, now))
+
+
 def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Candidate | None:
     """The next candidate of a stored order, given what has failed since.
 

@@ -93,6 +93,8 @@ class Verdict(NamedTuple):
     max_attempts: int | None
     deadline: timedelta | None
     review: str | None
+    passes: bool
+    """The fast lane: nobody has to look at it, whatever its merchant's own limit."""
 
 
 class RuleSet:
@@ -110,6 +112,10 @@ class RuleSet:
         """Shares in ppm by the rank of the channels that are split."""
         self._judge = Judge([rule.condition for rule in rules], self._levels())
         self.uses_pool = any(rule.condition.names("pool") for rule in rules)
+        self.screens = any(
+            rule.effects.review or rule.effects.passes or rule.effects.deadline for rule in rules
+        )
+        """Whether any rule has a say before routing: a review, the fast lane, a deadline."""
         self._dated = [(1 << at, rule.until_at) for at, rule in enumerate(rules) if rule.until_at]
         self._verdicts: dict[int, Verdict] = {}
         self._standings: dict[tuple[int, int, str], Standing] = {}
@@ -162,6 +168,7 @@ class RuleSet:
     def _verdict(self, hits: int) -> Verdict:
         applied, opened = self._applied(hits)
         rules = [rule for at, rule in enumerate(self.rules) if applied >> at & 1]
+        passes = any(rule.effects.passes for rule in rules)
         attempts = [one.effects.max_attempts for one in rules if one.effects.max_attempts]
         deadlines = [one.effects.deadline for one in rules if one.effects.deadline]
         review: str | None = None
@@ -172,7 +179,9 @@ class RuleSet:
                 review = rule.effects.review
                 break
         return Verdict(
-            applied, opened, min(attempts, default=None), min(deadlines, default=None), review
+            *(applied, opened, min(attempts, default=None), min(deadlines, default=None)),
+            review,
+            passes and review is None,
         )
 
     def _applied(self, hits: int) -> tuple[int, int]:

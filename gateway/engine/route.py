@@ -20,13 +20,15 @@ from channels.contract import (
     Terms,
     Window,
 )
-from gateway.domain.payout import Attempt, Payout
-from gateway.engine.accept import instruction_of
+from gateway.domain.payout import UNCONSTRAINED, Attempt, Payout
 from gateway.engine.gateway import Gateway
+from gateway.engine.instruct import instruction_of
 from policies.decide import decide
 from policies.explain import to_json
 from policies.facts import (
+    FREE,
     ChannelFacts,
+    Constraints,
     Cycle,
     Decision,
     HealthView,
@@ -78,8 +80,24 @@ def segment_of(instrument: Instrument) -> str:
 def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
     """Decide for the payout's next attempt. Pure but for the random draw and the time it takes."""
     started = perf_counter()
-    health = _health(gateway, payout, now)
-    facts = PayoutFacts(
+    facts, channels = payout_facts(payout), channels_facts(gateway, payout, now)
+    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
+    gateway.observer.decided(perf_counter() - started)
+    chosen = decision.chosen
+    quoted = 0
+    if chosen is not None:
+        # Micro units round up: the float must cover what the channel may charge at most.
+        quoted = -(-(chosen.cost.fee + chosen.cost.surcharge) // 1_000_000)
+    return Route(decision, orjson.dumps(to_json(decision)), quoted)
+
+
+def payout_facts(payout: Payout) -> PayoutFacts:
+    """What was asked, and what has been tried, as the policy sees it.
+
+    Rules that hold a payout for review speak when it is taken in, so here it counts as released.
+    """
+    asked = payout.constraints
+    return PayoutFacts(
         payout_id=payout.id,
         merchant_id=payout.merchant_id,
         amount_minor=payout.amount.minor,
@@ -92,19 +110,24 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         deadline_at=payout.deadline_at,
         max_fee_minor=payout.max_fee_minor,
         tried=tuple(_tried(attempt) for attempt in payout.attempts),
+        accepted_at=max(payout.accepted_at, payout.release_at or payout.accepted_at),
+        merchant_ref=payout.merchant_ref,
+        constraints=FREE
+        if asked == UNCONSTRAINED
+        else Constraints(
+            *(frozenset(asked.only), frozenset(asked.deny), asked.prefer, asked.max_attempts)
+        ),
+        released=True,
     )
-    channels = [
+
+
+def channels_facts(gateway: Gateway, payout: Payout, now: datetime) -> list[ChannelFacts]:
+    """Every channel as it stands now, for this payout."""
+    health = _health(gateway, payout, now)
+    return [
         _channel_facts(gateway, payout, channel, health, now)
         for channel in gateway.channels.values()
     ]
-    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
-    gateway.observer.decided(perf_counter() - started)
-    chosen = decision.chosen
-    quoted = 0
-    if chosen is not None:
-        # Micro units round up: the float must cover what the channel may charge at most.
-        quoted = -(-(chosen.cost.fee + chosen.cost.surcharge) // 1_000_000)
-    return Route(decision, orjson.dumps(to_json(decision)), quoted)
 
 
 def _health(
