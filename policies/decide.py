@@ -65,7 +65,9 @@ def decide(
     lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
     screened = [screen(payout, channel, lists, parameters, now) for channel in channels]
     hearing = _hear(payout, policy, screened, now) if policy.rules else None
-    attempts = _fewest(payout.constraints.max_attempts, hearing and hearing.verdict.max_attempts)
+    attempts = _fewest(
+        payout.constraints.max_attempts, hearing.verdict.max_attempts if hearing else None
+    )
     case = _Case(
         payout,
         lists,
