@@ -166,12 +166,9 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
         reasons = common + own_reasons(payout, channel, index, instrument.rail, now)
         health = channel.health_of.get(index, channel.health)
         standing = INDIFFERENT
-        # What the channel cannot reach or price at all is not worth a rule's while.
-        if (
-            case.hearing is not None
-            and instrument.rail in channel.rails
-            and channel.currency == payout.currency
-        ):
+        # Where the channel does no such payouts at all, price and rules would mean nothing.
+        priced = instrument.rail in channel.rails and channel.currency == payout.currency
+        if priced and case.hearing is not None:
             at_hand = AtHand(
                 channel, health, instrument.rail, charged[0] + charged[1], arrives.days_calendar
             )
@@ -179,7 +176,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             if standing.against:
                 reasons += exclusions(standing, now)
         reasons += case.exhausted
-        if reasons:
+        if not priced:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -190,6 +187,9 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             health=health,
             parameters=case.parameters,
         )
+        if reasons:
+            into.excluded.append(Excluded(channel.name, index, reasons, cost))
+            continue
         rank = _rank(case, channel.name, standing)
         candidate = Candidate(
             channel.name,
@@ -233,5 +233,5 @@ def _withheld(
         channel = by_name[one.channel]
         health = channel.health_of.get(one.instrument, channel.health)
         reason = quarantine_reason(health, now)
-        withheld.append(Excluded(one.channel, one.instrument, (reason,)))
+        withheld.append(Excluded(one.channel, one.instrument, (reason,), one.cost))
     return withheld

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
-from policies.fees import Fee, MonthUse
+from policies.fees import UNUSED, Fee, MonthUse
 
 Rail: TypeAlias = str
 """How a beneficiary is reached, e.g. `alipay`, `bank_card`; the channels name them."""
@@ -96,7 +96,7 @@ class ChannelFacts:
     currency: str
     fee: Fee
     cycle: Cycle
-    month: MonthUse = MonthUse()
+    month: MonthUse = UNUSED
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None
@@ -210,6 +210,11 @@ class CostParts:
     unknown: int
 
     @property
+    def parts(self) -> tuple[int, int, int, int, int, int]:
+        """All of them, in the order of the fields."""
+        return self.fee, self.surcharge, self.capital, self.lateness, self.fail, self.unknown
+
+    @property
     def certain(self) -> int:
         """What is paid even if the attempt goes well."""
         return self.fee + self.surcharge + self.capital + self.lateness
@@ -242,6 +247,8 @@ class Excluded:
     channel: str
     instrument: int
     reasons: tuple[Exclusion, ...]
+    cost: CostParts | None = None
+    """What it would have cost; None where it has no price for this payout at all."""
 
 
 @dataclass(frozen=True, slots=True)
