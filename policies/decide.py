@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from policies.cost import price
 from policies.eligibility import attempts_reasons, quarantine_reason, retry_at, tried_reason
-from policies.exclusions import Code, Exclusion
+from policies.exclusions import Exclusion
 from policies.facts import MICRO, Candidate, ChannelFacts, Decision, Excluded, PayoutFacts, Tried
 from policies.policy import ChannelLists, Parameters, Policy
 from policies.ranking import Ranked, pick
@@ -20,7 +20,6 @@ from policies.rules import INDIFFERENT, UNRANKED, Hearing, RuleSet, Standing, ex
 from policies.screen import NO_POOL, Screened, own_reasons, pool_of, screen
 from policies.situation import Asked, AtHand, Merchant, clock_at
 
-_UNPRICED = frozenset({Code.CURRENCY, Code.RAIL})
 _LISTED = UNRANKED - 1
 """The rank of a merchant's preferred channels: behind what rules and the request prefer."""
 
@@ -66,8 +65,9 @@ def decide(
     lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
     screened = [screen(payout, channel, lists, parameters, now) for channel in channels]
     hearing = _hear(payout, policy, screened, now) if policy.rules else None
-    ruled = None if hearing is None else hearing.verdict.max_attempts
-    attempts = _fewest(payout.constraints.max_attempts, ruled)
+    attempts = _fewest(
+        payout.constraints.max_attempts, hearing.verdict.max_attempts if hearing else None
+    )
     case = _Case(
         payout,
         lists,
@@ -188,12 +188,9 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
         reasons = common + own_reasons(payout, channel, index, instrument.rail, now)
         health = channel.health_of.get(index, channel.health)
         standing = INDIFFERENT
-        # What the channel cannot reach or price at all is not worth a rule's while.
-        if (
-            case.hearing is not None
-            and instrument.rail in channel.rails
-            and channel.currency == payout.currency
-        ):
+        # Where the channel does no such payouts at all, price and rules would mean nothing.
+        priced = instrument.rail in channel.rails and channel.currency == payout.currency
+        if priced and case.hearing is not None:
             at_hand = AtHand(
                 channel, health, instrument.rail, charged[0] + charged[1], arrives.days_calendar
             )
@@ -201,7 +198,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             if standing.against:
                 reasons += exclusions(standing, now)
         reasons += case.exhausted
-        if reasons and _has_no_price(reasons):
+        if not priced:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -246,11 +243,6 @@ def _rank(case: _Case, name: str, standing: Standing) -> int:
     if name in case.lists.prefer:
         return min(standing.rank, _LISTED)
     return standing.rank
-
-
-def _has_no_price(reasons: tuple[Exclusion, ...]) -> bool:
-    """Whether the channel does not do such payouts at all, so that a price would mean nothing."""
-    return any(reason.code in _UNPRICED for reason in reasons)
 
 
 def _withheld(
