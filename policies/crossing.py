@@ -30,7 +30,7 @@ def crossing(
     """Amounts, rising, from each of which on the other channel is the cheaper one.
 
     `days` are calendar days until the money is there (a mean, perhaps), `rate_ppm` what a year of
-    waiting costs. For plain fees there is at most one amount: flat-fee difference / rate difference.
+    waiting costs. For plain fees it is at most one amount: flat-fee difference / rate difference.
     Empty when one of them is never dearer.
     """
 

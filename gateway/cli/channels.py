@@ -10,7 +10,7 @@ from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.merchants import book
 from gateway.cli.output import Group, amount, facts, grid, tell
 from gateway.cli.parameters import CURRENCY, minor_units
-from policies.explain import money
+from policies.wording import money
 
 
 @click.group(cls=Group)

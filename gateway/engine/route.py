@@ -122,6 +122,7 @@ def _health(
         and gateway.load.status.get(name, "active") == "active"
         and channel.traits.terms.amount_min <= payout.amount.minor
         and payout.amount.minor <= channel.traits.terms.amount_max
+        and priced(channel.traits.terms).fee_at(now) is not None
     }
     return tuple(
         keep_one_per_rail(
