@@ -19,7 +19,6 @@ from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.domain.checkpoint import Signer
-from gateway.domain.pricing import priced
 from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
@@ -184,7 +183,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         policy=policy,
         health=Health(),
         observer=observe,
-        load=Load({name: priced(one.traits.terms).zone for name, one in channels.items()}),
+        load=Load(),
         notify_base=settings.server.public_url,
         installation=position.installation,
         quarantine=quarantine,

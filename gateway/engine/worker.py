@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
+from gateway.domain.pricing import priced
 from gateway.engine import arrivals, calendar
 from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
@@ -224,7 +225,10 @@ class Worker:
 async def refresh(gateway: Gateway) -> None:
     """Bring the in-memory load up to what the store counts."""
     now = gateway.clock.now()
-    months = gateway.load.months(now)
+    months = {
+        name: priced(channel.traits.terms).month_start(now)
+        for name, channel in gateway.channels.items()
+    }
     uses = await gateway.store.use(business_day_start(now), months)
     gateway.quarantine = await gateway.store.quarantine()
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now, months)
