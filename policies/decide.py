@@ -10,6 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple
 
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import price
 from policies.eligibility import attempts_reasons, quarantine_reason, retry_at, tried_reason
 from policies.exclusions import Exclusion
@@ -51,6 +52,7 @@ def decide(
     policy: Policy,
     now: datetime,
     draw_ppm: int,
+    almanac: Almanac = PUBLISHED,
 ) -> Decision:
     """Choose for one attempt; `draw_ppm` is a uniform draw from 0 up to, not including, a million.
 
@@ -63,8 +65,8 @@ def decide(
         raise ValueError("two channels have the same name")
     into = _Sorted([], [], [])
     lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
-    screened = [screen(payout, channel, lists, parameters, now) for channel in channels]
-    hearing = _hear(payout, policy, screened, now) if policy.rules else None
+    screened = [screen(payout, channel, lists, parameters, now, almanac) for channel in channels]
+    hearing = _hear(payout, policy, screened, now, almanac) if policy.rules else None
     attempts = _fewest(
         payout.constraints.max_attempts, hearing.verdict.max_attempts if hearing else None
     )
@@ -127,12 +129,16 @@ class Screening(NamedTuple):
 
 
 def take_in(
-    payout: PayoutFacts, channels: Sequence[ChannelFacts], policy: Policy, now: datetime
+    payout: PayoutFacts,
+    channels: Sequence[ChannelFacts],
+    policy: Policy,
+    now: datetime,
+    almanac: Almanac = PUBLISHED,
 ) -> Screening:
     """Ask the rules that speak of the whole payout; `channels` are needed only for `pool`."""
     lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
-    screened = [screen(payout, channel, lists, parameters, now) for channel in channels]
-    hearing = _hear(payout, policy, screened, now)
+    screened = [screen(payout, channel, lists, parameters, now, almanac) for channel in channels]
+    hearing = _hear(payout, policy, screened, now, almanac)
     verdict = hearing.verdict
     return Screening(verdict.review, verdict.passes, _deadline(payout, hearing, now))
 
@@ -153,13 +159,19 @@ def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Can
 # --- Filters and rules --------------------------------------------------------------------------
 
 
-def _hear(payout: PayoutFacts, policy: Policy, screened: list[Screened], now: datetime) -> Hearing:
+def _hear(
+    payout: PayoutFacts,
+    policy: Policy,
+    screened: list[Screened],
+    now: datetime,
+    almanac: Almanac,
+) -> Hearing:
     """Ask the rules that speak of the whole payout."""
     terms = policy.terms_for(payout.merchant_id)
     return policy.rules.begin(
         Asked(payout, now),
         Merchant(payout.merchant_id, terms.tier, terms.tags),
-        clock_at(now),
+        clock_at(now, almanac),
         pool_of(payout, screened, now) if policy.rules.uses_pool else NO_POOL,
     )
 
@@ -182,15 +194,15 @@ def _fewest(one: int | None, other: int | None) -> int | None:
 def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
     payout, now = case.payout, case.now
-    channel, charged, arrives, common = screened
+    channel, charged, arrives, spread, common = screened
     for instrument in payout.instruments:
         index = instrument.index
         reasons = common + own_reasons(payout, channel, index, instrument.rail, now)
         health = channel.health_of.get(index, channel.health)
         standing = INDIFFERENT
         # Where the channel does no such payouts at all, price and rules would mean nothing.
-        priced = instrument.rail in channel.rails and channel.currency == payout.currency
-        if priced and case.hearing is not None:
+        fits = instrument.rail in channel.rails and channel.currency == payout.currency
+        if charged is not None and fits and case.hearing is not None:
             at_hand = AtHand(
                 channel, health, instrument.rail, charged[0] + charged[1], arrives.days_calendar
             )
@@ -198,7 +210,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             if standing.against:
                 reasons += exclusions(standing, now)
         reasons += case.exhausted
-        if not priced:
+        if charged is None or not fits:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -208,6 +220,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             deadline_at=case.deadline_at,
             health=health,
             parameters=case.parameters,
+            spread=spread,
         )
         if reasons:
             into.excluded.append(Excluded(channel.name, index, reasons, cost))

@@ -6,7 +6,10 @@ Everything here holds whatever the policy's rules say; it is what `pool` counts.
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from policies.calendars.arrivals import arrival, is_open
+from policies.arrivals_seen import arrivals_of
+from policies.calendars.arrivals import is_open
+from policies.calendars.workdays import PUBLISHED, Almanac
+from policies.cost import Spread
 from policies.eligibility import (
     fit_reasons,
     quarantine_reason,
@@ -22,11 +25,16 @@ from policies.situation import Pool
 
 
 class Screened(NamedTuple):
-    """A channel after the filters that do not depend on the instrument."""
+    """A channel after the filters that do not depend on the instrument.
+
+    `charged`: fee and surcharge in minor units; None without a fee in force. `spread`: the days on
+    which its money really arrives; empty when the promise holds.
+    """
 
     facts: ChannelFacts
-    charged: tuple[int, int]
+    charged: tuple[int, int] | None
     arrives: Arrival
+    spread: Spread
     reasons: tuple[Exclusion, ...]
 
 
@@ -36,16 +44,19 @@ def screen(
     lists: ChannelLists,
     parameters: Parameters,
     now: datetime,
+    almanac: Almanac = PUBLISHED,
 ) -> Screened:
     """Price and date the channel, and collect what is against it whatever the instrument."""
     amount, fee = payout.amount_minor, channel.fee
-    charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
-    arrives = arrival(channel.cycle, now)
+    charged = None
+    if fee is not None:
+        charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
+    arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
     reasons = standing_reasons(channel, lists, parameters, now)
     reasons += fit_reasons(payout, channel, charged, arrives, now)
     if payout.constraints is not FREE:
         reasons += request_reasons(channel.name, payout)
-    return Screened(channel, charged, arrives, reasons)
+    return Screened(channel, charged, arrives, spread, reasons)
 
 
 def own_reasons(

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from policies.calendars.workdays import is_workday
+from policies.calendars.workdays import PUBLISHED, Almanac, is_workday
 from policies.facts import ChannelFacts, HealthView, PayoutFacts
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -70,17 +70,17 @@ class Clock(NamedTuple):
     rest_days_ahead: int
 
 
-def clock_at(now: datetime) -> Clock:
+def clock_at(now: datetime, almanac: Almanac = PUBLISHED) -> Clock:
     """The wall clock and calendar at a moment."""
-    return _clock_of_minute(int(now.timestamp()) // _MINUTE_S)
+    return _clock_of_minute(int(now.timestamp()) // _MINUTE_S, almanac)
 
 
 @lru_cache(maxsize=64)
-def _clock_of_minute(minute: int) -> Clock:
+def _clock_of_minute(minute: int, almanac: Almanac) -> Clock:
     here = datetime.fromtimestamp(minute * _MINUTE_S, UTC).astimezone(ZONE)
     today = here.date()
-    ahead, holiday = _rest_after(today)
-    works = is_workday(today, "cn_statutory").works
+    ahead, holiday = _rest_after(today, almanac)
+    works = is_workday(today, "cn_statutory", almanac).works
     return Clock(
         *(here.year, here.month, here.day, here.hour, here.minute, here.isoweekday()),
         date=today.isoformat(),
@@ -90,10 +90,10 @@ def _clock_of_minute(minute: int) -> Clock:
     )
 
 
-def _rest_after(today: date) -> tuple[int, bool]:
+def _rest_after(today: date, almanac: Almanac) -> tuple[int, bool]:
     """How many days of rest follow, and whether one of them is not a plain weekend day."""
     count, holiday, day = 0, False, today + _DAY
-    while not is_workday(day, "cn_statutory").works:
+    while not is_workday(day, "cn_statutory", almanac).works:
         count += 1
         holiday = holiday or day.isoweekday() < _SATURDAY
         day += _DAY

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Clock, Store, StoreError
 from gateway.store.audit import Audit
+from gateway.store.calendar import Calendar
 from gateway.store.database import Database
 from gateway.store.directory import Directory
 from gateway.store.inbox import Inbox
@@ -23,7 +24,9 @@ from gateway.store.vault import Vault
 from gateway.store.workers import Workers
 
 
-class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers):
+class SqlStore(
+    Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers, Calendar
+):
     """Everything durable, in one database."""
 
     @property
