@@ -15,7 +15,7 @@ from policies.choose import choose
 from policies.cost import price
 from policies.eligibility import (
     fit_reasons,
-    quarantine_reason,
+    illness_reasons,
     retry_at,
     standing_reasons,
     tried_reason,
@@ -32,6 +32,7 @@ from policies.facts import (
 )
 from policies.fees import fee_minor, surcharge_minor
 from policies.policy import ChannelLists, Parameters, Policy
+from policies.waiting import goes_at, only_ill
 
 Key: TypeAlias = tuple[bool, int, int, str, int]
 """Ranking: preferred first, then cost, then peak latency x (in flight + 1), then the names."""
@@ -80,12 +81,9 @@ def decide(
     for channel in channels:
         _examine(case, channel, into)
     healthy, probes, excluded = into
-    if healthy:
-        # A quarantined channel may be risked on small payouts only, as long as others can pay.
-        limit = policy.parameters.probe_max_minor
-        if payout.amount_minor > limit and probes:
-            excluded += _withheld(probes, channels, now)
-            probes = []
+    forced = bool(probes) and not healthy and now >= goes_at(payout, policy.parameters, now)
+    if probes and not forced:
+        probes = _due(case, channels, into)
     healthy.sort(key=itemgetter(0))
     probes.sort(key=itemgetter(0))
     excluded.sort(key=lambda one: (one.channel, one.instrument))
@@ -104,11 +102,11 @@ def decide(
         now,
         policy.hash,
         draw_ppm,
-        outcome,
+        "forced" if forced else outcome,
         order,
         propensities,
         tuple(excluded),
-        None if order else retry_at([one.reasons for one in excluded]),
+        None if order else _asked_again(case, excluded),
     )
 
 
@@ -147,8 +145,8 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             failed = tried_reason(payout.tried, channel.name, index, now)
             if failed is not None:
                 reasons += (failed,)
-        if health.quarantined and not health.probing:
-            reasons += (quarantine_reason(health, now),)
+        if reasons and health.ill and not health.probing:
+            reasons += illness_reasons(health, now)
         if reasons:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
@@ -169,22 +167,36 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             health.success_ppm,
             health.unknown_ppm,
             preferred,
-            health.quarantined,
+            health.ill,
         )
         waiting = health.latency_ms * (channel.inflight + 1)
         key = (not preferred, cost.total, waiting, channel.name, index)
-        (into.probes if health.quarantined else into.healthy).append(_Ranked(key, candidate))
+        (into.probes if health.ill else into.healthy).append(_Ranked(key, candidate))
 
 
-def _withheld(
-    probes: list[_Ranked], channels: Sequence[ChannelFacts], now: datetime
-) -> list[Excluded]:
-    """Probing candidates turned into exclusions, because the payout is too large for a probe."""
+def _due(case: _Case, channels: Sequence[ChannelFacts], into: _Sorted) -> list[_Ranked]:
+    """The ill candidates that this payout may probe; the others are excluded.
+
+    Only small payouts are risked, one whenever a probe is due.
+    """
     by_name = {channel.name: channel for channel in channels}
-    withheld: list[Excluded] = []
-    for _, one in probes:
+    small = case.payout.amount_minor <= case.parameters.probe_max_minor
+    due: list[_Ranked] = []
+    for ranked in into.probes:
+        one = ranked.candidate
         channel = by_name[one.channel]
         health = channel.health_of.get(one.instrument, channel.health)
-        reason = quarantine_reason(health, now)
-        withheld.append(Excluded(one.channel, one.instrument, (reason,)))
-    return withheld
+        if small and health.probing:
+            due.append(ranked)
+        else:
+            reasons = illness_reasons(health, case.now)
+            into.excluded.append(Excluded(one.channel, one.instrument, reasons))
+    return due
+
+
+def _asked_again(case: _Case, excluded: list[Excluded]) -> datetime | None:
+    """When asking again may help; what waits for somebody's recovery does not wait for ever."""
+    at = retry_at([one.reasons for one in excluded])
+    if at is None or not any(map(only_ill, excluded)):
+        return at
+    return min(at, goes_at(case.payout, case.parameters, case.now))
