@@ -38,6 +38,9 @@ Key: TypeAlias = tuple[bool, int, int, str, int]
 """Ranking: preferred first, then cost, then peak latency x (in flight + 1), then the names."""
 
 
+_UNPRICED = frozenset({Code.CURRENCY, Code.RAIL})
+
+
 class _Ranked(NamedTuple):
     key: Key
     candidate: Candidate
@@ -147,7 +150,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
                 reasons += (failed,)
         if reasons and health.ill and not health.probing:
             reasons += illness_reasons(health, now)
-        if reasons:
+        if reasons and _has_no_price(reasons):
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -158,6 +161,9 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             health=health,
             parameters=parameters,
         )
+        if reasons:
+            into.excluded.append(Excluded(channel.name, index, reasons, cost))
+            continue
         candidate = Candidate(
             channel.name,
             index,
@@ -172,6 +178,11 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
         waiting = health.latency_ms * (channel.inflight + 1)
         key = (not preferred, cost.total, waiting, channel.name, index)
         (into.probes if health.ill else into.healthy).append(_Ranked(key, candidate))
+
+
+def _has_no_price(reasons: tuple[Exclusion, ...]) -> bool:
+    """Whether the channel does not do such payouts at all, so that a price would mean nothing."""
+    return any(reason.code in _UNPRICED for reason in reasons)
 
 
 def _due(case: _Case, channels: Sequence[ChannelFacts], into: _Sorted) -> list[_Ranked]:
@@ -190,7 +201,7 @@ def _due(case: _Case, channels: Sequence[ChannelFacts], into: _Sorted) -> list[_
             due.append(ranked)
         else:
             reasons = illness_reasons(health, case.now)
-            into.excluded.append(Excluded(one.channel, one.instrument, reasons))
+            into.excluded.append(Excluded(one.channel, one.instrument, reasons, one.cost))
     return due
 
 
