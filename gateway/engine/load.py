@@ -5,18 +5,20 @@ guards (float, one live attempt) decide when a change commits.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Adopted, Armed, AttemptState, Died
+from gateway.ports import EVERY_CHANNEL
+from policies.runway import Runway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.ports import Change, ChannelStatus, ChannelUse
+    from gateway.ports import Change, ChannelStatus, ChannelUse, Kill, Maintenance
 
 
 class Load:
@@ -31,6 +33,11 @@ class Load:
         self.status: dict[str, ChannelStatus] = {}
         self.frozen: Mapping[str, str] = {}
         """Channels whose failover is frozen, by incident; for people only, never decided on."""
+        self.kills: Mapping[str, Kill] = {}
+        """What a person has stopped, by channel or for all."""
+        self.maintenance: Sequence[Maintenance] = ()
+        """Planned by people, beyond what is configured."""
+        self._runways: dict[str, Runway] = {}
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None
@@ -60,6 +67,14 @@ class Load:
         """
         self._turn(now)
         return self.day_used[channel]
+
+    def is_killed(self, channel: str) -> bool:
+        """Whether a person has stopped it."""
+        return channel in self.kills or EVERY_CHANNEL in self.kills
+
+    def runway(self, channel: str) -> Runway:
+        """How long its float lasts."""
+        return self._runways.setdefault(channel, Runway())
 
     @contextmanager
     def sends(self, channel: str) -> "Iterator[None]":
