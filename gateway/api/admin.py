@@ -21,6 +21,7 @@ from gateway.api.views import (
     balance_view,
     break_view,
     key_view,
+    kill_view,
     merchant_view,
     payout_view,
     quarantine_view,
@@ -34,7 +35,9 @@ from gateway.domain.errors import (
 )
 from gateway.domain.payout import MerchantId
 from gateway.engine import operate, quarantine, reconcile
-from gateway.ports import Merchant, Scope, StoreError
+from gateway.engine.floats import seconds_left
+from gateway.engine.switches import remember
+from gateway.ports import EVERY_CHANNEL, Merchant, Scope, StoreError
 from policies.health import WHOLE
 
 
@@ -130,10 +133,12 @@ async def list_channels(call: Call) -> Answer:
     views = gateway.health.views(gateway.channels, WHOLE, now)
     statuses = await gateway.store.channel_statuses()
     frozen = await gateway.store.frozen()
+    await remember(gateway)
     data: list[ChannelView] = []
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
         health = views[name]
+        killed = load.kills.get(EVERY_CHANNEL) or load.kills.get(name)
         data.append(
             {
                 "name": name,
@@ -153,6 +158,9 @@ async def list_channels(call: Call) -> Answer:
                 "stopped": gateway.stopped(),
                 "latency_ms": health.latency_ms,
                 "frozen_by": frozen.get(name),
+                "killed": None if killed is None else kill_view(killed),
+                "maintenance_until": stamp(gateway.maintenance_until(name, now)),
+                "runway_s": seconds_left(gateway, name),
             }
         )
     return 200, {"data": data}

@@ -1,4 +1,4 @@
-"""One incident for a bank that is down: opened when this process finds it so, closed when it is not.
+"""One incident for a bank that is down: opened when this process finds it so, closed at its return.
 
 Each process concludes by itself; the store sees to it that there is one open incident a bank. When
 a person closes it although the bank is still held to be down, that is taken as knowing better.

@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.domain.errors import AbsenceError, ConflictError, ForbiddenError, InvalidError
 from gateway.domain.payout import sortable_id
 from gateway.engine.gateway import Gateway
-from gateway.ports import EVERY_CHANNEL, Kill, Maintenance, StoreError
+from gateway.ports import EVERY_CHANNEL, Kill, Maintenance
 from policies.maintenance import Once
 
 ALL = "ALL"
@@ -29,15 +29,11 @@ async def kill(gateway: Gateway, channel: str, reason: str, actor: str) -> Kill:
     made = Kill(
         sortable_id("ki_", now, gateway.entropy.bytes(10)), name, reason.strip(), now, actor
     )
-    # Before the commit, too: what is routed meanwhile had better not get as far as the store.
-    before = gateway.load.kills
-    gateway.load.kills = {name: made, **before}
-    try:
-        if await gateway.store.kill(made):
-            gateway.observer.alarm("channel.killed", channel=name, actor=actor)
-    except StoreError:
-        gateway.load.kills = before
-        raise
+    # Before the commit, too: what is routed meanwhile need not get as far as the store. Should the
+    # commit fail, the next refresh knows.
+    gateway.load.kills = {name: made, **gateway.load.kills}
+    if await gateway.store.kill(made):
+        gateway.observer.alarm("channel.killed", channel=name, actor=actor)
     await remember(gateway)
     return gateway.load.kills.get(name, made)
 
