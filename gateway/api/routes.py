@@ -1,6 +1,6 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, audit, calendar, costs, incidents, payouts, views
+from gateway.api import admin, audit, calendar, costs, incidents, payouts, switches, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
@@ -14,11 +14,13 @@ from gateway.api.schemas import (
     FundIn,
     KeyIn,
     ListQuery,
+    MaintenanceIn,
     MerchantIn,
     NoteIn,
     OpenQuery,
     PayoutIn,
     QuarantineIn,
+    ReasonIn,
     ReleaseIn,
     SwitchIn,
     VouchIn,
@@ -248,6 +250,51 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         views.ChannelList,
         body=SwitchIn,
+    ),
+    Route(
+        "POST",
+        f"{_CHANNEL}/kill",
+        "Send nothing more through it, or through `ALL`",
+        switches.kill_channel,
+        ADMIN,
+        views.ChannelList,
+        body=ReasonIn,
+    ),
+    Route(
+        "POST",
+        f"{_CHANNEL}/revive",
+        "End a kill, in a person's name",
+        switches.revive_channel,
+        ADMIN,
+        views.ChannelList,
+        body=ReasonIn,
+        errors=(409,),
+    ),
+    Route(
+        "POST",
+        f"{_CHANNEL}/maintenance",
+        "Plan that it is away",
+        switches.plan_maintenance,
+        ADMIN,
+        views.MaintenanceView,
+        status=201,
+        body=MaintenanceIn,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/maintenance",
+        "List planned maintenance",
+        switches.list_maintenance,
+        ADMIN,
+        views.MaintenanceList,
+    ),
+    Route(
+        "DELETE",
+        "/v1/admin/maintenance/{maintenance_id}",
+        "Plan it no more, or end it",
+        switches.cancel_maintenance,
+        ADMIN,
+        views.MaintenanceList,
     ),
     Route(
         "POST",

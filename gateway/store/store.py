@@ -20,12 +20,23 @@ from gateway.store.restore import Restore
 from gateway.store.schema import newest
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
+from gateway.store.switches import Switches
 from gateway.store.vault import Vault
 from gateway.store.workers import Workers
 
 
 class SqlStore(
-    Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers, Calendar
+    Audit,
+    Ledger,
+    Directory,
+    Outbox,
+    Inbox,
+    Statements,
+    Restore,
+    Incidents,
+    Calendar,
+    Switches,
+    Workers,
 ):
     """Everything durable, in one database."""
 
