@@ -162,7 +162,7 @@ def _rule(written: _Written, language: Language, mistakes: list[Remark]) -> Rule
             message = f"{one.name}: {error.message} in `{one.when}`"
             mistakes.append(Remark(written.path, message, offset=written.offset))
         else:
-            message = f"{spelled((*written.path, 'when'))}: {error.message}"
+            message = f"{one.name}: {error.message}"
             mistakes.append(Remark((*written.path, "when"), message, offset=error.at))
         return None
     return Rule(

@@ -1,7 +1,8 @@
 """One condition of a rule: its text checked and made ready to be asked.
 
 Checked in this order: the grammar (`syntax`), the names, with a guess at what was meant, then the
-types by CEL. Divisors that can only be zero are refused; a few corner values show other faults.
+types by CEL. Divisors that can only be zero are refused; a few corner values show other faults,
+and patterns that are none.
 """
 
 import ast
@@ -13,7 +14,17 @@ from typing import Final
 
 from policies.cel import CelError, Engine, GoogleCel, Program
 from policies.fast import translate
-from policies.syntax import Binary, ConditionError, Literal, Name, Node, Quantifier, parse, walk
+from policies.syntax import (
+    Binary,
+    Call,
+    ConditionError,
+    Literal,
+    Name,
+    Node,
+    Quantifier,
+    parse,
+    walk,
+)
 from policies.vocabulary import FACTS, ROOTS, Kind, Value
 
 _ARITHMETIC: Final = frozenset("+-*/%")
@@ -92,21 +103,17 @@ class Language:
 
     def _refuse_faults(self, condition: Condition) -> None:
         """Try the facts at their corners: arithmetic that can fail there must be guarded."""
-        risky = [
-            one for one in walk(condition.tree) if isinstance(one, Binary) and one.op in _ARITHMETIC
-        ]
+        risky = [one for one in walk(condition.tree) if _may_fail(one)]
         for one in risky:
-            if one.op in "/%" and self._is_zero(one.right):
+            if isinstance(one, Binary) and one.op in "/%" and self._is_zero(one.right):
                 raise ConditionError(one.at, "divides by zero")
         if not risky:
             return
         for values in _corners(condition.facts):
             answer = condition.program.evaluate(values)
             if isinstance(answer, str):
-                told = ", ".join(f"{name} is {value}" for name, value in values.items())
-                hint = "guard it, as in `x != 0 && y / x > 1`" if "zero" in answer else "bound it"
-                where = risky[0].at
-                raise ConditionError(where, f"{answer} when {told or 'computed'}: {hint}")
+                told = " and ".join(f"{name} is {value!r}" for name, value in values.items())
+                raise ConditionError(risky[0].at, f"{answer} when {told}{_remedy(answer)}")
 
     def _is_zero(self, node: Node) -> bool:
         if isinstance(node, Name):
@@ -119,6 +126,21 @@ def _corners(facts: tuple[str, ...]) -> Iterator[dict[str, Value]]:
     corners = [FACTS[name].corners for name in facts]
     for values in itertools.islice(itertools.product(*corners), _PROBES_MAX):
         yield dict(zip(facts, values, strict=True))
+
+
+def _may_fail(node: Node) -> bool:
+    match node:
+        case Binary(op=op):
+            return op in _ARITHMETIC
+        case Call(function=function):
+            return function == "matches"
+    return False
+
+
+def _remedy(fault: str) -> str:
+    if "zero" in fault:
+        return ": guard it, as in `x != 0 && y / x > 1`"
+    return ": compare without multiplying" if "overflow" in fault else ""
 
 
 def _kind(value: Value) -> Kind:
