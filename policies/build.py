@@ -23,7 +23,7 @@ from policies.schema import (
     ThenDocument,
 )
 from policies.situation import ZONE
-from policies.source import Path, Remark, spelled
+from policies.source import Path, Remark, spelled, told
 from policies.syntax import ConditionError
 from policies.table import TableError, read_csv, row_name, rows_of
 from policies.vocabulary import Value
@@ -130,8 +130,8 @@ def _written(one: RuleDocument, path: Path, mistakes: list[Remark]) -> Iterator[
                 )
             except ValidationError as error:
                 for found in error.errors(include_url=False):
-                    column = spelled(tuple(found["loc"]))
-                    message = f"row {row.number}, column {column!r}: {found['msg']}"
+                    column = f", column {spelled(found['loc'])!r}" if found["loc"] else ""
+                    message = f"row {row.number}{column}: {told(found['msg'])}"
                     mistakes.append(Remark(place, message, offset=offset))
     except TableError as error:
         for mistake in error.mistakes:

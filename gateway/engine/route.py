@@ -92,6 +92,8 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         deadline_at=payout.deadline_at,
         max_fee_minor=payout.max_fee_minor,
         tried=tuple(_tried(attempt) for attempt in payout.attempts),
+        accepted_at=payout.accepted_at,
+        merchant_ref=payout.merchant_ref,
     )
     channels = [
         _channel_facts(gateway, payout, channel, health, now)
