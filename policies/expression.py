@@ -36,12 +36,17 @@ class Condition:
     """A checked condition; equal texts over equal constants are equal conditions."""
 
     text: str
+    constants: Mapping[str, Value] = field(repr=False)
     tree: Node = field(compare=False, repr=False)
     facts: tuple[str, ...] = field(compare=False, repr=False)
     """The facts it names, sorted."""
     code: ast.expr | None = field(compare=False, repr=False)
     """The same as Python code; None when only the engine can tell."""
     program: Program = field(compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travels to another process as its text, as compiled programs cannot."""
+        return _recompiled, (self.text, dict(self.constants))
 
     def names(self, root: str) -> bool:
         """Whether it speaks of anything under a root."""
@@ -73,13 +78,22 @@ class Language:
             line, column, message = error.problems[0]
             raise ConditionError(_offset(text, line, column), message) from error
         condition = Condition(
-            text, tree, facts, translate(tree, self.kinds, self.constants), program
+            text,
+            self.constants,
+            tree,
+            facts,
+            translate(tree, self.kinds, self.constants),
+            program,
         )
         self._refuse_faults(condition)
         return condition
 
     def _facts(self, tree: Node) -> tuple[str, ...]:
-        variables = {one.variable for one in walk(tree) if isinstance(one, Quantifier)}
+        macros = [one for one in walk(tree) if isinstance(one, Quantifier)]
+        variables = {one.variable for one in macros}
+        for macro in macros:
+            if macro.variable in (*ROOTS, "lists", "values"):
+                raise ConditionError(macro.at, f"{macro.variable!r} is taken: name it otherwise")
         found: set[str] = set()
         for one in walk(tree):
             if not isinstance(one, Name) or one.name in variables:
@@ -120,6 +134,10 @@ class Language:
             value = self.constants.get(node.name)
             return value == 0 and value is not False
         return isinstance(node, Literal) and node.value == 0
+
+
+def _recompiled(text: str, constants: Mapping[str, Value]) -> Condition:
+    return Language(constants).compile(text)
 
 
 def _corners(facts: tuple[str, ...]) -> Iterator[dict[str, Value]]:

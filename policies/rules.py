@@ -117,6 +117,10 @@ class RuleSet:
         self._names: dict[int, tuple[str, ...]] = {0: ()}
         self._standings: dict[tuple[int, int, str], Standing] = {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travels to another process as its rules, as generated code cannot."""
+        return RuleSet, (self.rules,)
+
     def __bool__(self) -> bool:
         """Whether there is anything to ask."""
         return bool(self.rules)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 LENGTH_MAX: Final = 2_000
 DEPTH_MAX: Final = 24
+OPERATORS_MAX: Final = 100
 ITEMS_MAX: Final = 500
 INT_MAX: Final = 2**63 - 1
 INT_MIN: Final = -(2**63)
@@ -140,6 +141,11 @@ def parse(text: str) -> Node:
     parser = _Parser(list(_tokens(text)))
     tree = parser.choice()
     parser.take("end")
+    # A chain of operators is as deep a tree as it is long; everybody who walks it recurses.
+    operators = [one for one in walk(tree) if isinstance(one, Binary)]
+    if len(operators) > OPERATORS_MAX:
+        at = max(one.at for one in operators)
+        raise ConditionError(at, f"a condition has at most {OPERATORS_MAX} operators")
     return tree
 
 

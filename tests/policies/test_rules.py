@@ -1,5 +1,6 @@
 """What each effect of a rule does to a decision, and how rules work together."""
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -308,6 +309,16 @@ def test_the_request_narrows_what_the_policy_allows() -> None:
     assert order(run(rule("prefer: [a]"), asked=wish)) == "cba"
     denied = run(rule("deny: [c]"), asked=wish)
     assert (order(denied), against(denied, "c")) == ("ba", [("policy_rule_denies", ("r",))])
+
+
+def test_a_policy_travels_to_another_process() -> None:
+    """Replays run in several processes; the policy arrives whole, constants included."""
+    more = "lists: {few: [1, 2]}\n"
+    sent = ruled(rule("prefer: [c]", "payout.attempt in lists.few"), more)
+    come = pickle.loads(pickle.dumps(sent))  # noqa: S301  # our own bytes
+    assert come == sent
+    assert come.rules.rules == sent.rules.rules
+    assert order(decide(payout(), ABC, come, FRIDAY_NOON, 0)) == "cab"
 
 
 # --- the edges ----------------------------------------------------------------------------------
