@@ -69,7 +69,7 @@ def fit_reasons(
         return (Exclusion(Code.CURRENCY, (channel.currency, payout.currency)),)
     reasons = _amount_reasons(payout.amount_minor, channel, now)
     if channel.fee is None or charged is None:
-        reasons += (Exclusion(Code.NO_FEE),)
+        reasons += (Exclusion(Code.NO_FEE, (), now + _OPERATOR_RECHECK),)
     else:
         reasons += _fee_reasons(payout, channel, channel.fee, sum(charged), now)
     if payout.speed != "standard":

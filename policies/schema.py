@@ -25,6 +25,7 @@ Label: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Constant: TypeAlias = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 _DEFAULT = Parameters()
 _NEWER: Final = ("lists", "values", "channels", "rules", "examples")
+_LATER_PARAMETERS: Final = ("queue_max_s",)
 _DURATION: Final = re.compile(r"^([1-9][0-9]{0,5})(m|h|d)$")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -298,6 +299,11 @@ class PolicyDocument(Strict):
         for lists in content["merchants"].values():
             for key in ("deny", "prefer", "only", "tags"):
                 lists[key] = sorted(set(lists[key]))
+        parameters = content["parameters"]
+        for key in _LATER_PARAMETERS:
+            # A policy that does not speak of it is the same policy as before there was one.
+            if parameters[key] == getattr(_DEFAULT, key):
+                del parameters[key]
         if self.version == 1:
             # The bytes, and so the hashes, of version 1 stay what they were before there was a 2.
             for key in _NEWER:

@@ -37,7 +37,9 @@ from gateway.store.vault import Vault
 QUARTER_US = 15 * 60 * 1_000_000
 """Amounts armed are tallied per quarter of an hour: every time zone's day starts on one."""
 DAY_US = 96 * QUARTER_US
-"""And per day of UTC, so that a month is summed from days, and from quarters where it begins."""
+DAY_SHIFT_US = 32 * QUARTER_US
+"""And per business day (UTC+8), so that a month is summed from days; only where another time zone's
+month begins within one, from quarters as well."""
 
 OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
 
@@ -348,7 +350,7 @@ def _tally_attempt(unit: Unit, payout: Payout, old: Attempt | None, new: Attempt
     )
     if used:
         at, minor = micros(new.armed_at), used * payout.amount.minor
-        quarter, day = at // QUARTER_US, at // DAY_US
+        quarter, day = at // QUARTER_US, (at + DAY_SHIFT_US) // DAY_US
         unit.tallies["armed", new.channel, quarter] += minor
         unit.tallies["armed_count", new.channel, quarter] += used
         unit.tallies["armed_day", new.channel, day] += minor
