@@ -64,6 +64,11 @@ def _hours(value: str) -> str:
     return value
 
 
+def _planned(value: str) -> str:
+    parse(value, "Asia/Shanghai")
+    return value
+
+
 def _origin(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -328,7 +333,7 @@ class TermsSettings(Section):
     cycle: CycleSettings = CycleSettings()
     hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()
     """Local opening hours, `"09:00-17:00"`; none means always open."""
-    maintenance: tuple[str, ...] = ()
+    maintenance: tuple[Annotated[str, AfterValidator(_planned)], ...] = ()
     """When it is planned to be away: `"2026-11-23 01:00-05:00"` or `"Sun 02:00-04:00"`."""
     day_cap_minor: Annotated[Minor, Field(ge=1)] | None = None
     inflight_max: Count = 64
@@ -338,11 +343,6 @@ class TermsSettings(Section):
     def _ordered(self) -> Self:
         if self.amount_max < self.amount_min:
             raise ValueError("amount_max must not be below amount_min")
-        return self
-
-    @model_validator(mode="after")
-    def _windows(self) -> Self:
-        self.as_maintenance()
         return self
 
     def as_maintenance(self) -> tuple[Planned, ...]:

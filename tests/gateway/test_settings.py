@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import time
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from channels.contract import Cycle, FeeSchedule, Terms, Window
 from channels.money import Currency
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials, load, show
+from policies.maintenance import Once, Weekly
 
 KEK = base64.b64encode(bytes(range(32))).decode()
 PEPPER = "p" * 32
@@ -45,6 +46,7 @@ channels:
       fee: {flat_minor: 10, rate_ppm: 600, max_minor: 2500}
       cycle: {days: 1, calendar: cn_statutory, cutoff: 17:30}
       hours: ["09:00-17:00", "22:00-02:00"]
+      maintenance: ["2026-11-23 01:00-05:00", "Sun 02:00-04:00"]
       day_cap_minor: 900000000
       inflight_max: 8
 """
@@ -109,6 +111,15 @@ def test_terms_become_the_channels_own_value(loading: Load) -> None:
         day_cap_minor=900_000_000,
         inflight_max=8,
     )
+
+
+def test_planned_maintenance_is_on_the_channels_own_clock(loading: Load) -> None:
+    """One o'clock in Shanghai is five in the afternoon of the day before in UTC."""
+    once, weekly = loading(WHOLE).settings.channels[0].terms.as_maintenance()
+    assert once == Once(
+        datetime(2026, 11, 22, 17, tzinfo=UTC), datetime(2026, 11, 22, 21, tzinfo=UTC)
+    )
+    assert weekly == Weekly(6, time(2), time(4), "Asia/Shanghai")
 
 
 def test_defaults_put_a_database_into_the_data_folder(loading: Load, tmp_path: Path) -> None:
@@ -242,6 +253,13 @@ MISTAKES = {
     "hours": (
         WHOLE.replace("09:00-17:00", "09:00"),
         ("hangdao.yaml:28", "channels[0].terms.hours[0]: must be opening hours"),
+    ),
+    "maintenance": (
+        WHOLE.replace("Sun 02:00-04:00", "Sunday 2-4"),
+        (
+            "hangdao.yaml:29",
+            "channels[0].terms.maintenance[1]: 'Sunday 2-4' is no maintenance window; write",
+        ),
     ),
 }
 
