@@ -74,6 +74,11 @@ def _hours(value: str) -> str:
     return value
 
 
+def _planned(value: str) -> str:
+    parse(value, "Asia/Shanghai")
+    return value
+
+
 def _origin(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -393,7 +398,7 @@ class TermsSettings(Section):
     cycle: CycleSettings = CycleSettings()
     hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()
     """Local opening hours, `"09:00-17:00"`; none means always open."""
-    maintenance: tuple[str, ...] = ()
+    maintenance: tuple[Annotated[str, AfterValidator(_planned)], ...] = ()
     """When it is planned to be away: `"2026-11-23 01:00-05:00"` or `"Sun 02:00-04:00"`."""
     day_cap_minor: Annotated[Minor, Field(ge=1)] | None = None
     inflight_max: Count = 64
