@@ -108,14 +108,14 @@ def _checks(dialect: Dialect, table: str, column: str) -> set[str]:
     bodies = re.findall(rf"CREATE TABLE {table} \((.*?)\n\)", sql, re.DOTALL)
     # A later step may have replaced the check.
     added = re.findall(
-        rf"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_check (CHECK .*?\)\);",
+        rf"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_check (CHECK .*?\)\));",
         sql,
         re.DOTALL,
     )
     listed = [
         found
-        for body in (*bodies, *(text + ")" for text in added))
-        for found in re.findall(rf"CHECK \({column} IN \((.*?)\)\)?", body, re.DOTALL)
+        for body in (*bodies, *added)
+        for found in re.findall(rf"CHECK \({column} IN \((.*?)\)\)", body, re.DOTALL)
     ]
     assert listed, (table, column)
     return set(re.findall(r"'(\w+)'", listed[-1]))
