@@ -11,9 +11,10 @@ from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 from policies.arrivals_seen import arrivals_of
+from policies.calendars.arrivals import arrival
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.choose import choose
-from policies.cost import price
+from policies.cost import Spread, price
 from policies.eligibility import (
     fit_reasons,
     quarantine_reason,
@@ -139,7 +140,11 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
     charged = None
     if fee is not None:
         charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
-    arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
+    spread: Spread = ()
+    if channel.arrivals:
+        arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
+    else:
+        arrives = arrival(channel.cycle, now, almanac)
     common = standing_reasons(channel, lists, parameters, now)
     common += fit_reasons(payout, channel, charged, arrives, now)
     preferred = channel.name in lists.prefer
