@@ -86,7 +86,11 @@ def _fee_reasons(
 ) -> tuple[Exclusion, ...]:
     reasons: tuple[Exclusion, ...] = ()
     if channel.float_minor is not None:
-        needed = payout.amount_minor + quote_minor(fee, payout.amount_minor, channel.month)
+        # Without tiers what is charged is what is quoted; deciding is too frequent to ask twice.
+        plain = not fee.tiers and fee.mode == "on_top"
+        needed = payout.amount_minor + (
+            charged if plain else quote_minor(fee, payout.amount_minor, channel.month)
+        )
         if needed > channel.float_minor:
             values = (channel.float_minor, needed)
             reasons += (Exclusion(Code.FLOAT_SHORT, values, now + _OPERATOR_RECHECK),)

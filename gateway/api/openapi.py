@@ -197,8 +197,14 @@ def _header_parameters(names: Iterable[str]) -> Iterable[dict[str, Any]]:
 
 def _query_parameters(model: type[BaseModel]) -> Iterable[dict[str, Any]]:
     schema = TypeAdapter(model).json_schema(ref_template=_REF)
+    needed = schema.get("required", ())
     for name, field in schema["properties"].items():
-        yield {"name": name, "in": "query", "required": False, "schema": _inlined(field, schema)}
+        yield {
+            "name": name,
+            "in": "query",
+            "required": name in needed,
+            "schema": _inlined(field, schema),
+        }
 
 
 def _inlined(field: Any, schema: dict[str, Any]) -> Any:

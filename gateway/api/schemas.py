@@ -154,7 +154,12 @@ Ref = Annotated[
 Minor = Annotated[StrictInt, Field(gt=0, le=INT64_MAX // 4)]
 Digits = Annotated[StrictStr, Field(pattern=r"^[0-9]{8,32}$", min_length=8, max_length=32)]
 Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
-Day = Annotated[date, BeforeValidator(day), AfterValidator(counted)]
+Day = Annotated[
+    date,
+    Field(json_schema_extra={"pattern": r"^(200[4-9]|20[1-9][0-9]|21[0-9][0-9]|2200)-"}),
+    BeforeValidator(day),
+    AfterValidator(counted),
+]
 Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
