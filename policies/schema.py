@@ -28,6 +28,11 @@ RULES_MAX: Final = 200
 EXAMPLES_MAX: Final = 1_000
 
 _DEFAULT = Parameters()
+_FIRST_PARAMETERS: Final = (
+    *("capital_rate_ppm", "fail_penalty_minor", "unknown_penalty_minor", "lateness_ppm_per_day"),
+    *("explore_ppm", "explore_cost_max_minor", "probe_max_minor", "in_doubt_max"),
+)
+"""Part of every hash, with their defaults filled in."""
 _NEWER: Final = ("lists", "values", "channels", "rules", "examples")
 
 
@@ -192,8 +197,15 @@ class PolicyDocument(BaseModel):
         for lists in content["merchants"].values():
             for key in ("deny", "prefer", "only", "tags"):
                 lists[key] = sorted(set(lists[key]))
+        # Stored decisions name hashes: a parameter that is added later must not change them.
+        defaults = ParametersDocument().model_dump(mode="json")
+        content["parameters"] = {
+            name: value
+            for name, value in content["parameters"].items()
+            if name in _FIRST_PARAMETERS or value != defaults[name]
+        }
         if self.version == 1:
-            # The bytes, and so the hashes, of version 1 stay what they were before there was a 2.
+            # Nor may what version 2 added.
             for key in _NEWER:
                 del content[key]
             for lists in content["merchants"].values():
