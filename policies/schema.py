@@ -113,7 +113,14 @@ class ThenDocument(BaseModel):
         return self
 
 
-Cell: TypeAlias = str | int | bool | None
+def _cell(value: object) -> object:
+    """A number with a fraction would be a floating one; in quotes it stays exact."""
+    if isinstance(value, float):
+        raise ValueError("write a number with a fraction in quotes")  # noqa: TRY004  # pydantic reports it
+    return value
+
+
+Cell: TypeAlias = Annotated[str | int | bool | None, BeforeValidator(_cell)]
 
 
 class TableDocument(BaseModel):
