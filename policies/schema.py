@@ -28,8 +28,12 @@ RULES_MAX: Final = 200
 EXAMPLES_MAX: Final = 1_000
 
 _DEFAULT = Parameters()
+_FIRST_PARAMETERS: Final = (
+    *("capital_rate_ppm", "fail_penalty_minor", "unknown_penalty_minor", "lateness_ppm_per_day"),
+    *("explore_ppm", "explore_cost_max_minor", "probe_max_minor", "in_doubt_max"),
+)
+"""Part of every hash, with their defaults filled in."""
 _NEWER: Final = ("lists", "values", "channels", "rules", "examples")
-_LATER_PARAMETERS: Final = ("queue_max_s",)
 
 
 class ParametersDocument(BaseModel):
@@ -111,7 +115,14 @@ class ThenDocument(BaseModel):
         return self
 
 
-Cell: TypeAlias = str | int | bool | None
+def _cell(value: object) -> object:
+    """A number with a fraction would be a floating one; in quotes it stays exact."""
+    if isinstance(value, float):
+        raise ValueError("write a number with a fraction in quotes")  # noqa: TRY004  # pydantic reports it
+    return value
+
+
+Cell: TypeAlias = Annotated[str | int | bool | None, BeforeValidator(_cell)]
 
 
 class TableDocument(BaseModel):
@@ -195,13 +206,15 @@ class PolicyDocument(BaseModel):
         for lists in content["merchants"].values():
             for key in ("deny", "prefer", "only", "tags"):
                 lists[key] = sorted(set(lists[key]))
-        parameters = content["parameters"]
-        for key in _LATER_PARAMETERS:
-            # A policy that does not speak of it is the same policy as before there was one.
-            if parameters[key] == getattr(_DEFAULT, key):
-                del parameters[key]
+        # Stored decisions name hashes: a parameter that is added later must not change them.
+        defaults = ParametersDocument().model_dump(mode="json")
+        content["parameters"] = {
+            name: value
+            for name, value in content["parameters"].items()
+            if name in _FIRST_PARAMETERS or value != defaults[name]
+        }
         if self.version == 1:
-            # The bytes, and so the hashes, of version 1 stay what they were before there was a 2.
+            # Nor may what version 2 added.
             for key in _NEWER:
                 del content[key]
             for lists in content["merchants"].values():
