@@ -18,11 +18,15 @@ from gateway.api.context import Api
 from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
+from gateway.compiler import PolicyCompiler, built_in, compile_policy
 from gateway.domain.checkpoint import Signer
+from gateway.domain.errors import PolicyInvalidError
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.policies import Board
+from gateway.engine.policy_file import PolicyFile
 from gateway.engine.standby import Note, StandbyWatch
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
@@ -37,9 +41,7 @@ from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from gateway.webhooks.signing import new_secret
-from policies import document
 from policies.calendars.workdays import known_years
-from policies.document import PolicyError
 from policies.health import WHOLE, Health
 from policies.policy import Policy
 
@@ -58,6 +60,7 @@ class Assembly:
     data_dir: Path
     watch: Watch
     standby: StandbyWatch
+    board: Board
     observe: Observe
     replica: Replica
     stopping: asyncio.Event
@@ -109,14 +112,14 @@ def channels_of(loaded: Loaded, clock: SystemClock) -> dict[str, Channel]:
 def policy_of(loaded: Loaded) -> Policy:
     """The policy to start with. Raises `SettingsError` for a file that cannot be used."""
     file = loaded.settings.policy.file
-    if file is None:
-        return document.load(document.example(), "built-in policy")
     try:
-        return document.load(Path(file).read_text(encoding="utf-8"), str(file))
-    except OSError as error:
-        raise SettingsError([Problem(str(file), f"cannot be read: {error.strerror}")]) from None
-    except PolicyError as error:
-        raise SettingsError([Problem(str(file), str(error))]) from None
+        if file is None:
+            return compile_policy(built_in(), "built-in policy")
+        return compile_policy(PolicyFile(file).begin(), str(file))
+    except PolicyInvalidError as error:
+        raise SettingsError(
+            [Problem(f"{error.source}:{one.line}", one.message) for one in error.mistakes]
+        ) from None
 
 
 def vault_of(loaded: Loaded) -> Vault:
@@ -204,9 +207,11 @@ async def assemble(loaded: Loaded) -> Assembly:
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     standby = StandbyWatch(store, observe)
+    board = board_of(loaded, gateway)
     stopping = asyncio.Event()
     api = _api(
-        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica)
+        *(loaded, gateway, worker, auditor, standby, board),
+        *(egress, observe, stopping, entropy, replica),
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
@@ -220,10 +225,18 @@ async def assemble(loaded: Loaded) -> Assembly:
         data_dir=folder,
         watch=watch,
         standby=standby,
+        board=board,
         observe=observe,
         replica=replica,
         stopping=stopping,
     )
+
+
+def board_of(loaded: Loaded, gateway: Gateway) -> Board:
+    """Which policies are in use, and who may change that."""
+    file = loaded.settings.policy.file
+    compiler = PolicyCompiler(gateway.channels)
+    return Board(gateway, compiler, built_in(), None if file is None else PolicyFile(file))
 
 
 def reach_of(loaded: Loaded) -> Reach | None:
@@ -283,6 +296,7 @@ def _api(
     worker: Worker,
     auditor: Auditor,
     standby: StandbyWatch,
+    board: Board,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -308,7 +322,8 @@ def _api(
         return problems
 
     def notes() -> list[Note]:
-        return [note for note in (standby.note, replica.note()) if note is not None]
+        found = (standby.note, replica.note(), board.note())
+        return [note for note in found if note is not None]
 
     def metrics() -> bytes:
         currencies = {
@@ -318,6 +333,7 @@ def _api(
         observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
+        observe.metrics.follow(board.in_use())
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         shared = observe.metrics
         shared.share(up=replica.up, replicas=replica.replicas)
@@ -331,6 +347,7 @@ def _api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
         auditor=auditor,
+        policies=board,
         entropy=entropy,
         pepper=pepper,
         version=program_version(),

@@ -16,6 +16,7 @@ from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
+from gateway.engine.policies import Board
 from gateway.engine.standby import Note
 from gateway.ports import Backup, Entropy, Scope
 
@@ -30,6 +31,7 @@ class Api:
     gateway: Gateway
     authenticator: Authenticator
     auditor: Auditor
+    policies: Board
     entropy: Entropy
     pepper: bytes = field(repr=False)
     version: str

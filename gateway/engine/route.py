@@ -23,6 +23,7 @@ from channels.contract import (
 from gateway.domain.payout import Attempt, Payout
 from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway
+from gateway.engine.shadow import also_decide
 from policies.decide import decide
 from policies.explain import to_json
 from policies.facts import (
@@ -97,14 +98,17 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         _channel_facts(gateway, payout, channel, health, now)
         for channel in gateway.channels.values()
     ]
-    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
+    decision = decide(facts, channels, gateway.policy_for(payout), now, gateway.entropy.ppm())
     gateway.observer.decided(perf_counter() - started)
+    told = to_json(decision)
+    if gateway.shadow is not None:
+        told |= also_decide(gateway, gateway.shadow, facts, channels, decision)
     chosen = decision.chosen
     quoted = 0
     if chosen is not None:
         # Micro units round up: the float must cover what the channel may charge at most.
         quoted = -(-(chosen.cost.fee + chosen.cost.surcharge) // 1_000_000)
-    return Route(decision, orjson.dumps(to_json(decision)), quoted)
+    return Route(decision, orjson.dumps(told), quoted)
 
 
 def _health(
