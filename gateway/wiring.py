@@ -19,8 +19,11 @@ from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.compiler import PolicyCompiler, built_in, compile_policy
+from gateway.domain import policy_rules
 from gateway.domain.checkpoint import Signer
 from gateway.domain.errors import PolicyInvalidError
+from gateway.domain.policy_change import Standing, StoredPolicy, fold
+from gateway.domain.policy_rules import Who
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
@@ -412,3 +415,26 @@ async def create_operator_key(loaded: Loaded, label: str, person: str | None = N
     finally:
         await store.aclose()
     return text
+
+
+async def seed_policy(loaded: Loaded, text: str, source: str) -> Standing:
+    """Put an installation's first policy straight into the store, before people change it.
+
+    Whoever can do that is an operator already, as for the first key. Raises `PolicyInvalidError`,
+    `ConflictError` once people have changed the policy, `StoreError`.
+    """
+    clock = SystemClock()
+    policy = PolicyCompiler(one.name for one in loaded.settings.channels).check(
+        text, source, frozenset()
+    )
+    store = await open_configured_store(loaded, clock, migrate=True)
+    try:
+        standing = fold(await store.policy_acts(1))
+        who, now = Who("bootstrap", None), clock.now()
+        acts = policy_rules.seeded(standing, policy.hash, who, now)
+        stored = StoredPolicy(policy.hash, policy.name, 0, text, now, who.actor, "", "imported")
+        if acts:
+            await store.record_acts(acts, stored)
+        return fold(acts, standing)
+    finally:
+        await store.aclose()

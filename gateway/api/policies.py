@@ -6,6 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
 
+from channels.money import Currency
 from gateway.api.context import Answer, Call
 from gateway.api.schemas import (
     NoteIn,
@@ -182,9 +183,18 @@ class PolicyActList(TypedDict):
 class ShadowCellView(TypedDict):
     """Decisions by what was chosen and what the shadow would have chosen."""
 
+    currency: Currency
     from_channel: str | None
     to_channel: str | None
     decisions: int
+    priced: int
+    saving_micro: int
+
+
+class SavingView(TypedDict):
+    """What the shadow would have saved in one currency, over the decisions that it is known of."""
+
+    currency: Currency
     priced: int
     saving_micro: int
 
@@ -199,9 +209,7 @@ class ShadowReportView(TypedDict):
     agreeing: int
     agreement_ppm: int | None
     """None without decisions."""
-    priced: int
-    """Decisions of which the difference in cost is known."""
-    saving_micro: int
+    savings: list[SavingView]
     by_channel: list[ShadowCellView]
     """Only where they differ, the most frequent first."""
 
@@ -461,10 +469,17 @@ def _report(change: Change, cells: list[ShadowCell]) -> ShadowReportView:
         "decisions": decisions,
         "agreeing": agreeing,
         "agreement_ppm": agreeing * 1_000_000 // decisions if decisions else None,
-        "priced": sum(one.priced for one in cells),
-        "saving_micro": sum(one.saving_micro for one in cells),
+        "savings": [
+            {
+                "currency": currency,
+                "priced": sum(one.priced for one in cells if one.currency is currency),
+                "saving_micro": sum(one.saving_micro for one in cells if one.currency is currency),
+            }
+            for currency in sorted({one.currency for one in cells})
+        ],
         "by_channel": [
             {
+                "currency": one.currency,
                 "from_channel": one.from_channel,
                 "to_channel": one.to_channel,
                 "decisions": one.decisions,

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from channels.money import Currency
+
 PPM = 1_000_000
 KNOWN_AFTER = timedelta(seconds=2)
 """From then on every replica has heard of an act: a canary's share counts for payouts accepted
@@ -85,6 +87,7 @@ class StoredPolicy:
 class ShadowCell:
     """How often a shadow would have gone from one channel to another, and what that saves."""
 
+    currency: Currency
     from_channel: str | None
     """None where no channel was open."""
     to_channel: str | None

@@ -112,7 +112,7 @@ def proposed(
     if plan.share_ppm is not None:
         _check_share(plan.share_ppm)
     if plan.activates_at is not None:
-        _check_time(plan.activates_at, at)
+        check_time(plan.activates_at, at)
     act = Act(
         seq=standing.seq + 1,
         at=at,
@@ -216,7 +216,7 @@ def scheduled(
         return []
     if change.state not in AGREED:
         raise _forbids(change, "scheduled")
-    _check_time(activates_at, at)
+    check_time(activates_at, at)
     if standing.scheduled not in (None, change):
         raise _busy("already_scheduled", standing.scheduled, "an activation", "定时生效")
     plan = Plan(activates_at=activates_at)
@@ -352,11 +352,12 @@ def _check_share(share_ppm: int) -> None:
         )
 
 
-def _check_time(activates_at: datetime, now: datetime) -> None:
+def check_time(activates_at: datetime, now: datetime) -> None:
+    """Refuse a time so long past, or so far ahead, that it must be a mistake."""
     if activates_at + LATE < now or activates_at > now + AHEAD:
         raise InvalidError(
             "time_invalid",
-            f"activates_at must lie ahead, by {AHEAD.days} days at most",
+            f"the time must lie ahead, by {AHEAD.days} days at most",
             zh=f"生效时间须在未来 {AHEAD.days} 天之内",
             param="activates_at",
         )

@@ -185,6 +185,8 @@ class Board:
 
     async def activate(self, change_id: str, at: datetime | None, who: Who) -> Change:
         """Decide for everybody, now or at a time that lies ahead."""
+        if at is not None:
+            policy_rules.check_time(at, self._now)
         await self._usable(change_id)
         if at is not None and at > self._now:
             return await self._on(

@@ -6,6 +6,7 @@ one is told to look again.
 
 from collections.abc import Sequence
 
+from channels.money import Currency
 from gateway.domain.policy_change import Act, ActKind, Plan, ShadowCell, StoredPolicy
 from gateway.ports import StaleError
 from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
@@ -67,7 +68,7 @@ class Policies(Part):
     async def shadow_cells(self, change_id: str) -> list[ShadowCell]:
         """What a shadow would have chosen instead, by pair of channels, the most frequent first."""
         return [
-            ShadowCell(row[0], row[1], row[2], row[3], row[4])
+            ShadowCell(Currency(row[0]), row[1], row[2], row[3], row[4], row[5])
             for row in await self._read("shadow_cells", {"change_id": change_id})
         ]
 

@@ -26,9 +26,10 @@ HAVING NOT EXISTS (SELECT 1 FROM policies WHERE hash = CAST(:hash AS TEXT))
 -- name: insert_shadow
 -- The last decision of a try is the one that counts.
 INSERT INTO policy_shadows (
-    change_id, merchant_id, payout_id, number, from_channel, to_channel, saving_micro
+    change_id, merchant_id, payout_id, number, currency, from_channel, to_channel, saving_micro
 ) VALUES (
-    :change_id, :merchant_id, :payout_id, :number, :from_channel, :to_channel, :saving_micro
+    :change_id, :merchant_id, :payout_id, :number, :currency, :from_channel, :to_channel,
+    :saving_micro
 )
 ON CONFLICT (change_id, merchant_id, payout_id, number) DO UPDATE
 SET from_channel = excluded.from_channel, to_channel = excluded.to_channel,
@@ -52,9 +53,9 @@ LIMIT :limit
 
 -- name: shadow_cells
 SELECT
-    from_channel, to_channel, COUNT(*), COUNT(saving_micro),
+    currency, from_channel, to_channel, COUNT(*), COUNT(saving_micro),
     CAST(COALESCE(SUM(saving_micro), 0) AS BIGINT)
 FROM policy_shadows
 WHERE change_id = :change_id
-GROUP BY from_channel, to_channel
-ORDER BY 3 DESC, 1, 2
+GROUP BY currency, from_channel, to_channel
+ORDER BY 4 DESC, 1, 2, 3

@@ -151,6 +151,7 @@ class Units:
                 "merchant_id": payout.merchant_id,
                 "payout_id": payout.id,
                 "number": shadow["number"],
+                "currency": decision["currency"],
                 "from_channel": shadow["instead_of"],
                 "to_channel": shadow["channel"],
                 "saving_micro": shadow["saving_micro"],

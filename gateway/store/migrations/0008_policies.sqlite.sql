@@ -50,8 +50,9 @@ CREATE TABLE policy_shadows (
     merchant_id TEXT NOT NULL,
     payout_id TEXT NOT NULL,
     number INTEGER NOT NULL, -- of the try
+    currency TEXT NOT NULL,
     from_channel TEXT, -- null where no channel was open
     to_channel TEXT,
-    saving_micro INTEGER, -- null where one policy prices only one of them
+    saving_micro INTEGER, -- millionths of a minor unit; null where one policy prices only one of them
     PRIMARY KEY (change_id, merchant_id, payout_id, number)
 ) STRICT;

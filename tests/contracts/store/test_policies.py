@@ -7,6 +7,7 @@ import asyncpg
 import orjson
 import pytest
 
+from channels.money import Currency
 from gateway.domain.policy_change import Act, ActKind, Plan, ShadowCell, StoredPolicy
 from gateway.ports import StaleError
 from gateway.store import SqlStore
@@ -117,18 +118,18 @@ async def test_shadows_are_added_up_by_channel(store: SqlStore, fund: Fund) -> N
             "channel": would,
             "saving_micro": saving,
         }
-        return orjson.dumps({"outcome": "cheapest", "shadow": shadow})
+        return orjson.dumps({"currency": "CNY", "shadow": shadow})
 
     for decision in (
         decided(1, None, "b", None),
         decided(1, "a", "b", 70),
         decided(2, "a", "b", None),
         decided(3, "a", "a", 0),
-        orjson.dumps({"outcome": "none"}),
+        orjson.dumps({"currency": "CNY"}),
     ):
         await store.postpone(subject, after(60), decision)
     assert await store.shadow_cells("pc_1") == [
-        ShadowCell("a", "b", 2, 1, 70),
-        ShadowCell("a", "a", 1, 1, 0),
+        ShadowCell(Currency.CNY, "a", "b", 2, 1, 70),
+        ShadowCell(Currency.CNY, "a", "a", 1, 1, 0),
     ]
     assert await store.shadow_cells("pc_2") == []

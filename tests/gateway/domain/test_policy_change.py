@@ -168,9 +168,10 @@ def test_a_request_that_comes_twice_does_nothing_twice(
 ) -> None:
     """The same request at once again leaves everything as it is, or is refused."""
     standing, now = begun(), NOW
-    for what, *rest in tried:
+    for what, which, who, share, offset, flag in tried:
         # What a rollback leaves is the caller's to say, and tested below.
-        move = ("propose" if what in {"roll_back", "due", "load"} else what, *rest)
+        name = "propose" if what in {"roll_back", "due", "load"} else what
+        move = (name, which, who, share, offset, flag)
         try:
             acts = attempt(standing, move, now)
         except GatewayError:
