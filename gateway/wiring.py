@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +41,7 @@ from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.store import open_store
 from gateway.store.copies import online_backup
 from gateway.store.mark import read_mark, write_mark
+from gateway.store.store import open_reader
 from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
@@ -123,6 +125,26 @@ def policy_of(loaded: Loaded) -> Policy:
         raise SettingsError(
             [Problem(f"{error.source}:{one.line}", one.message) for one in error.mistakes]
         ) from None
+
+
+async def active_policy(loaded: Loaded) -> Policy:
+    """What decides after a start: the file's, else the stored one, else the built-in one.
+
+    Reads only, also beside a running gateway. Raises `SettingsError` for a file and
+    `PolicyInvalidError` for a stored policy that cannot be used.
+    """
+    if not loaded.settings.policy.is_file:
+        url = loaded.settings.database.url.get_secret_value()
+        with suppress(StoreError):
+            store = await open_reader(url, vault_of(loaded), SystemClock())
+            try:
+                standing = fold(await store.policy_acts(1))
+                stored = await store.stored_policy(standing.active_hash or "")
+            finally:
+                await store.aclose()
+            if stored is not None:
+                return compile_policy(stored.text, f"policy v{stored.number} {stored.name}")
+    return policy_of(loaded)
 
 
 def vault_of(loaded: Loaded) -> Vault:
@@ -325,8 +347,7 @@ def _api(
         return problems
 
     def notes() -> list[Note]:
-        found = (standby.note, replica.note(), board.note())
-        return [note for note in found if note is not None]
+        return [note for note in (standby.note, replica.note(), board.note()) if note]
 
     def metrics() -> bytes:
         currencies = {

@@ -103,12 +103,16 @@ class Route:
     """Optional request headers worth documenting."""
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer, with what they say."""
+    body_max: int | None = None
+    """Bytes, where the usual bound of a request is too small."""
 
 
 def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Wrap a row's handler: authenticate, validate, call, encode."""
 
     async def handler(request: web.Request) -> web.Response:
+        if route.body_max is not None:
+            request = request.clone(client_max_size=route.body_max)
         caller = await api.authenticator.caller(request, route.scope)
         who = request[WHO]
         who["key_id"] = caller.key.id

@@ -3,6 +3,7 @@
 from gateway.api import admin, audit, incidents, payouts, policies, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
+    POLICY_MAX,
     AdvanceIn,
     CertificateIn,
     CheckpointQuery,
@@ -44,6 +45,8 @@ _CERTIFICATE = "/v1/admin/payouts/{payout_id}/certificate"
 _INCIDENT = "/v1/admin/incidents/{incident_id}"
 _POLICY = "/v1/admin/policy"
 _CHANGE = "/v1/admin/policy/changes/{change}"
+_POLICY_BODY = 3 * POLICY_MAX + 4096
+"""Chinese takes three bytes a character."""
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -317,6 +320,7 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         policies.DiffView,
         body=PolicyTextIn,
+        body_max=_POLICY_BODY,
     ),
     Route(
         "GET",
@@ -364,6 +368,7 @@ ROUTES: tuple[Route, ...] = (
         policies.ProposedView,
         status=201,
         body=PolicyProposalIn,
+        body_max=_POLICY_BODY,
         errors=(409,),
     ),
     Route(

@@ -441,13 +441,14 @@ class ReleaseIn(Model):
     reason: Text128
 
 
+POLICY_MAX = 256 * 1024
 PolicyHash = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PolicyTextIn(Model):
     """A policy to look at; nothing is stored."""
 
-    text: Annotated[StrictStr, Field(min_length=1, max_length=1_000_000, description="YAML")]
+    text: Annotated[StrictStr, Field(min_length=1, max_length=POLICY_MAX, description="YAML")]
 
 
 class PolicyProposalIn(PolicyTextIn):

@@ -1,7 +1,7 @@
 """What people do with policies on the command line: propose, agree, try out, activate, go back."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from channels.money import Currency, Money
 from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.output import Command, Group, Refusal, facts, grid, moment, tell
 from gateway.cli.policy_texts import checked_text, draw_differences
+from gateway.clock import SystemClock
 
 _POLICY = "/v1/admin/policy"
 _ZONE = ZoneInfo("Asia/Shanghai")
@@ -52,7 +53,7 @@ class Time(click.ParamType[str]):
         """As the API takes it."""
         text = str(value).strip()
         if text == "now":
-            return datetime.now(UTC).isoformat()
+            return SystemClock().now().isoformat()
         try:
             at = datetime.fromisoformat(text)
         except ValueError:

@@ -44,17 +44,6 @@ LISTED_MAX = 500
 PREFIX_MIN = 6
 """A hash may be given by so many of its first digits."""
 
-_ALARMS = {
-    ActKind.LOADED: "policy.loaded",
-    ActKind.PROPOSED: "policy.proposed",
-    ActKind.CANARIED: "policy.canaried",
-    ActKind.ACTIVATED: "policy.activated",
-    ActKind.ROLLED_BACK: "policy.rolled_back",
-    ActKind.EXPIRED: "policy.schedule_expired",
-    ActKind.FAILED: "policy.failed",
-}
-"""Acts that people should hear of at once, told by the process that wrote them."""
-
 
 class Compiler(Protocol):
     """Makes policies of texts; the only part that knows the language."""
@@ -438,17 +427,33 @@ class Board:
         )
 
     def _tell(self, acts: list[Act]) -> None:
+        """What people should hear of at once, from the process that wrote it."""
+        observer = self.gateway.observer
         for act in acts:
-            name = _ALARMS.get(act.kind)
-            if name is not None:
-                self.gateway.observer.alarm(
-                    name,
-                    policy_hash=act.policy_hash,
-                    change_id=act.change_id,
-                    actor=act.actor,
-                    share_ppm=act.plan.share_ppm,
-                    reason=act.note or None,
-                )
+            facts = {
+                "policy_hash": act.policy_hash,
+                "change_id": act.change_id,
+                "actor": act.actor,
+                "share_ppm": act.plan.share_ppm,
+                "reason": act.note or None,
+            }
+            match act.kind:
+                case ActKind.LOADED:
+                    observer.alarm("policy.loaded", **facts)
+                case ActKind.PROPOSED:
+                    observer.alarm("policy.proposed", **facts)
+                case ActKind.CANARIED:
+                    observer.alarm("policy.canaried", **facts)
+                case ActKind.ACTIVATED:
+                    observer.alarm("policy.activated", **facts)
+                case ActKind.ROLLED_BACK:
+                    observer.alarm("policy.rolled_back", **facts)
+                case ActKind.EXPIRED:
+                    observer.alarm("policy.schedule_expired", **facts)
+                case ActKind.FAILED:
+                    observer.alarm("policy.failed", **facts)
+                case _:
+                    pass
 
 
 def _stored(policy: Policy, text: str, at: datetime, who: Who, note: str) -> StoredPolicy:

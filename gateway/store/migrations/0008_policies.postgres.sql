@@ -3,7 +3,7 @@
 
 CREATE TABLE policies (
     hash TEXT PRIMARY KEY,
-    number BIGINT NOT NULL UNIQUE,
+    number BIGINT NOT NULL,
     name TEXT NOT NULL,
     text TEXT NOT NULL, -- YAML, as it was given
     made_at BIGINT NOT NULL,
@@ -11,6 +11,8 @@ CREATE TABLE policies (
     person TEXT NOT NULL,
     note TEXT NOT NULL
 );
+
+CREATE UNIQUE INDEX policies_by_number ON policies (number);
 
 CREATE TRIGGER policies_stay BEFORE DELETE ON policies
 FOR EACH ROW EXECUTE FUNCTION refuse('policies are never deleted');

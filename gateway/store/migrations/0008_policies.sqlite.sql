@@ -3,7 +3,7 @@
 
 CREATE TABLE policies (
     hash TEXT PRIMARY KEY,
-    number INTEGER NOT NULL UNIQUE,
+    number INTEGER NOT NULL,
     name TEXT NOT NULL,
     text TEXT NOT NULL, -- YAML, as it was given
     made_at INTEGER NOT NULL,
@@ -11,6 +11,8 @@ CREATE TABLE policies (
     person TEXT NOT NULL,
     note TEXT NOT NULL
 ) STRICT;
+
+CREATE UNIQUE INDEX policies_by_number ON policies (number);
 
 CREATE TRIGGER policies_stay BEFORE DELETE ON policies
 BEGIN SELECT RAISE(ABORT, 'policies are never deleted'); END;

@@ -286,3 +286,14 @@ async def test_a_rollback_from_what_is_not_in_use_is_refused(people: Desk) -> No
     active = (await status(people))["active"]["hash"]
     refused = await by(people, "wang", "rollback", {"leaving": active, "reason": "bad"})
     assert (refused.status, refused.code) == (409, "nothing_before")
+
+
+async def test_a_long_policy_is_taken(people: Desk) -> None:
+    """Longer than other requests may be, and not without end."""
+    text = NIGHT + "# 备注" * 20_000
+    found = await by(people, "wang", "check", {"text": text})
+    assert found.status == 200, found.raw
+    refused = await by(people, "wang", "check", {"text": text * 4})
+    assert (refused.status, refused.code) == (422, "field_invalid")
+    endless = await by(people, "wang", "check", {"text": text * 6})
+    assert (endless.status, endless.code) == (413, "body_too_large")
