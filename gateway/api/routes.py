@@ -1,6 +1,6 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, audit, incidents, payouts, policies, views
+from gateway.api import admin, audit, incidents, payouts, policies, policy_views, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     POLICY_MAX,
@@ -310,7 +310,7 @@ ROUTES: tuple[Route, ...] = (
         "Which routing policies are in use",
         policies.show_status,
         ADMIN,
-        policies.PolicyStatusView,
+        policy_views.PolicyStatusView,
     ),
     Route(
         "POST",
@@ -318,7 +318,7 @@ ROUTES: tuple[Route, ...] = (
         "Check a policy, and say what it would change",
         policies.check_policy,
         ADMIN,
-        policies.DiffView,
+        policy_views.DiffView,
         body=PolicyTextIn,
         body_max=_POLICY_BODY,
     ),
@@ -328,7 +328,7 @@ ROUTES: tuple[Route, ...] = (
         "Everything that was done to policies",
         policies.show_history,
         ADMIN,
-        policies.PolicyActList,
+        policy_views.PolicyActList,
     ),
     Route(
         "GET",
@@ -336,7 +336,7 @@ ROUTES: tuple[Route, ...] = (
         "What a shadow would have decided",
         policies.shadow_report,
         ADMIN,
-        policies.ShadowReportView,
+        policy_views.ShadowReportView,
         query=ShadowQuery,
         errors=(404,),
     ),
@@ -346,7 +346,7 @@ ROUTES: tuple[Route, ...] = (
         "Go back to the policy before, at once",
         policies.roll_back,
         ADMIN,
-        policies.PolicyStatusView,
+        policy_views.PolicyStatusView,
         body=PolicyRollbackIn,
         errors=(404, 409),
     ),
@@ -356,7 +356,7 @@ ROUTES: tuple[Route, ...] = (
         "Proposed policies and what became of them",
         policies.list_changes,
         ADMIN,
-        policies.ChangeList,
+        policy_views.ChangeList,
         query=OpenQuery,
     ),
     Route(
@@ -365,7 +365,7 @@ ROUTES: tuple[Route, ...] = (
         "Propose a policy to another person",
         policies.propose,
         ADMIN,
-        policies.ProposedView,
+        policy_views.ProposedView,
         status=201,
         body=PolicyProposalIn,
         body_max=_POLICY_BODY,
@@ -377,7 +377,7 @@ ROUTES: tuple[Route, ...] = (
         "Show a proposed policy and its differences",
         policies.show_change,
         ADMIN,
-        policies.ProposedView,
+        policy_views.ProposedView,
     ),
     Route(
         "POST",
@@ -385,7 +385,7 @@ ROUTES: tuple[Route, ...] = (
         "Agree to a policy, as another person",
         policies.approve,
         ADMIN,
-        policies.ChangeView,
+        policy_views.ChangeView,
         errors=(409,),
     ),
     Route(
@@ -394,7 +394,7 @@ ROUTES: tuple[Route, ...] = (
         "Refuse or withdraw a policy",
         policies.reject,
         ADMIN,
-        policies.ChangeView,
+        policy_views.ChangeView,
         body=NoteIn,
         errors=(409,),
     ),
@@ -404,7 +404,7 @@ ROUTES: tuple[Route, ...] = (
         "Have it decide in vain",
         policies.shadow,
         ADMIN,
-        policies.ChangeView,
+        policy_views.ChangeView,
         errors=(409,),
     ),
     Route(
@@ -413,7 +413,7 @@ ROUTES: tuple[Route, ...] = (
         "Have it decide for a share, or another share",
         policies.canary,
         ADMIN,
-        policies.ChangeView,
+        policy_views.ChangeView,
         body=PolicyShareIn,
         errors=(409,),
     ),
@@ -423,7 +423,7 @@ ROUTES: tuple[Route, ...] = (
         "Have it decide for all, now or then",
         policies.activate,
         ADMIN,
-        policies.ChangeView,
+        policy_views.ChangeView,
         body=PolicyActivationIn,
         errors=(409,),
     ),
@@ -433,7 +433,7 @@ ROUTES: tuple[Route, ...] = (
         "Give it up with its canary, shadow or time",
         policies.cancel,
         ADMIN,
-        policies.ChangeView,
+        policy_views.ChangeView,
         body=NoteIn,
         errors=(409,),
     ),
@@ -443,7 +443,7 @@ ROUTES: tuple[Route, ...] = (
         "List stored policies",
         policies.list_policies,
         ADMIN,
-        policies.PolicyList,
+        policy_views.PolicyList,
     ),
     Route(
         "GET",
@@ -451,7 +451,7 @@ ROUTES: tuple[Route, ...] = (
         "Show a stored policy",
         policies.show_policy,
         ADMIN,
-        policies.PolicyView,
+        policy_views.PolicyView,
     ),
     Route(
         "GET",
@@ -459,7 +459,7 @@ ROUTES: tuple[Route, ...] = (
         "What changes for whom against another",
         policies.diff_policies,
         ADMIN,
-        policies.DiffView,
+        policy_views.DiffView,
         query=PolicyDiffQuery,
     ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),

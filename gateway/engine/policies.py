@@ -16,18 +16,13 @@ from gateway.domain import policy_rules
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
-    InvalidError,
     PolicyInvalidError,
 )
-from gateway.domain.payout import sortable_id
 from gateway.domain.policy_change import (
     NOTHING,
     Act,
     ActKind,
     Change,
-    ChangeState,
-    Plan,
-    ShadowCell,
     Standing,
     StoredPolicy,
     fold,
@@ -80,10 +75,14 @@ class Board:
     async def begin(self) -> None:
         """Know what stands; an installation without any policy gets the built-in one."""
         if self.file is not None:
-            text = await asyncio.to_thread(self.file.begin)
-            await self._take(text, self.compiler.load(text, str(self.file.path)))
+            try:
+                text = await asyncio.to_thread(self.file.begin)
+                await self._take(text, self.compiler.load(text, str(self.file.path)))
+            except PolicyInvalidError as error:
+                # It was good a moment ago, when the process was put together.
+                self._refuse(error)
             return
-        await self._follow()
+        await self.follow()
         if self.standing.active is None:
             await self._seed(self._built_in, Who(policy_rules.GATEWAY, None))
         await self._fetch(*(one.policy_hash for one in self.standing.reigns))
@@ -93,10 +92,10 @@ class Board:
         """What has come since: the file's change, others' acts, a scheduled time."""
         if self.file is not None:
             await self._look_at_file(self.file)
-            await self._follow()
+            await self.follow()
             await self._note_down()
             return
-        await self._follow()
+        await self.follow()
         await self._do_what_is_due()
         self._apply()
 
@@ -118,94 +117,6 @@ class Board:
         found += [(gateway.canary.policy, "canary")] if gateway.canary is not None else []
         found += [(gateway.shadow.policy, "shadow")] if gateway.shadow is not None else []
         return [(policy.hash, policy.name, role) for policy, role in found]
-
-    # --- What people do; each raises what `policy_rules` says, `StoreError` and `StaleError` ---
-
-    async def propose(self, text: str, plan: Plan, note: str, who: Who) -> Change:
-        """Check and store a text, and ask for a second person; what is in use does not change."""
-        self._writable()
-        policy = await self.check(text)
-        now = self.gateway.clock.now()
-        change_id = sortable_id("pc_", now, self.gateway.entropy.bytes(10))
-        stored = _stored(policy, text, now, who, note)
-        await self._act(
-            lambda standing: policy_rules.proposed(
-                standing, change_id, policy.hash, plan, who, self.gateway.clock.now(), note
-            ),
-            stored,
-        )
-        mine = self.standing.changes.get(change_id)
-        if mine is not None:
-            return mine
-        return next(one for one in self.standing.open if one.policy_hash == policy.hash)
-
-    async def approve(self, change_id: str, who: Who) -> Change:
-        """The second person agrees; what was planned begins."""
-        self._writable()
-        await self._follow()
-        change = policy_rules.find(self.standing, change_id)
-        if change.state is ChangeState.OPEN:
-            # Channels may have gone since it was proposed.
-            await self.check((await self.policy(change.policy_hash)).text)
-        await self._act(lambda standing: policy_rules.approved(standing, change_id, who, self._now))
-        return self.standing.changes[change_id]
-
-    async def reject(self, change_id: str, note: str, who: Who) -> Change:
-        """No, or a withdrawal."""
-        return await self._on(
-            change_id,
-            lambda standing: policy_rules.rejected(standing, change_id, who, self._now, note),
-        )
-
-    async def shadow(self, change_id: str, who: Who) -> Change:
-        """Decide as well, in vain."""
-        await self._usable(change_id)
-        return await self._on(
-            change_id, lambda standing: policy_rules.shadowed(standing, change_id, who, self._now)
-        )
-
-    async def canary(self, change_id: str, share_ppm: int, who: Who) -> Change:
-        """Decide for a share of what is accepted from now on."""
-        await self._usable(change_id)
-        return await self._on(
-            change_id,
-            lambda standing: policy_rules.canaried(standing, change_id, share_ppm, who, self._now),
-        )
-
-    async def activate(self, change_id: str, at: datetime | None, who: Who) -> Change:
-        """Decide for everybody, now or at a time that lies ahead."""
-        if at is not None:
-            policy_rules.check_time(at, self._now)
-        await self._usable(change_id)
-        if at is not None and at > self._now:
-            return await self._on(
-                change_id,
-                lambda standing: policy_rules.scheduled(standing, change_id, at, who, self._now),
-            )
-        return await self._on(
-            change_id, lambda standing: policy_rules.activated(standing, change_id, who, self._now)
-        )
-
-    async def cancel(self, change_id: str, note: str, who: Who) -> Change:
-        """Give up what was agreed to."""
-        return await self._on(
-            change_id,
-            lambda standing: policy_rules.cancelled(standing, change_id, who, self._now, note),
-        )
-
-    async def roll_back(self, leaving: str, to: str | None, note: str, who: Who) -> Standing:
-        """Back to what was active before; by one person, at once."""
-        self._writable()
-        if not note.strip():
-            raise InvalidError("reason_missing", "say why", zh="请填写回滚原因", param="reason")
-        await self._follow()
-        acts = policy_rules.rolled_back(self.standing, leaving, to, who, self._now, note)
-        for act in acts:
-            self._compile(await self.policy(act.policy_hash))
-        await self._act(
-            lambda standing: policy_rules.rolled_back(standing, leaving, to, who, self._now, note)
-        )
-        return self.standing
 
     # --- Reading ---
 
@@ -242,26 +153,16 @@ class Board:
         """One change as it stands. `AbsenceError`."""
         return policy_rules.find(self.standing, change_id)
 
-    async def shadow_report(self, change_id: str | None) -> tuple[Change, list[ShadowCell]]:
-        """What the shadow would have chosen; without an id, the one that runs."""
-        if change_id is None:
-            shadow = self.standing.shadow
-            if shadow is None:
-                raise AbsenceError("no_shadow", "no shadow runs now", zh="当前没有影子策略")
-            change_id = shadow.id
-        change = policy_rules.find(self.standing, change_id)
-        return change, await self.gateway.store.shadow_cells(change_id)
-
-    # --- Inside ---
+    # --- For `policy_acts` and for itself ---
 
     @property
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         return self.gateway.clock.now()
 
     async def _merchants(self) -> frozenset[str]:
         return frozenset(str(one.id) for one in await self.gateway.store.merchants())
 
-    def _writable(self) -> None:
+    def require_writable(self) -> None:
         if self.file is not None:
             raise ConflictError(
                 "policy_file_mode",
@@ -269,35 +170,25 @@ class Board:
                 zh=f"当前为文件模式，请直接修改 {self.file.path}，保存后自动生效",
             )
 
-    async def _on(self, change_id: str, decide: Callable[[Standing], list[Act]]) -> Change:
-        self._writable()
-        await self._act(decide)
-        return self.standing.changes[change_id]
-
-    async def _usable(self, change_id: str) -> None:
-        await self._follow()
-        change = policy_rules.find(self.standing, change_id)
-        self._compile(await self.policy(change.policy_hash))
-
-    async def _act(
+    async def act(
         self, decide: Callable[[Standing], list[Act]], policy: StoredPolicy | None = None
     ) -> None:
         """Write what follows from the standing as it is; somebody faster only means once more."""
         for _ in range(TRIES):
-            await self._follow()
+            await self.follow()
             acts = decide(self.standing)
             if not acts:
                 return
             with suppress(StaleError):
                 await self.gateway.store.record_acts(acts, policy)
-                await self._follow()
+                await self.follow()
                 if self.file is None:
                     self._apply()
                 self._tell(acts)
                 return
         raise StaleError("others keep changing the policy")
 
-    async def _follow(self) -> None:
+    async def follow(self) -> None:
         """Read what was done since; a database that has gone back is read from the beginning."""
         async with self._turn:
             last = self.standing.last
@@ -320,9 +211,9 @@ class Board:
             stored = await self.gateway.store.stored_policy(policy_hash)
             if stored is not None:
                 with suppress(PolicyInvalidError):
-                    self._compile(stored)
+                    self.compiled(stored)
 
-    def _compile(self, stored: StoredPolicy) -> Policy:
+    def compiled(self, stored: StoredPolicy) -> Policy:
         known = self._compiled.get(stored.policy_hash)
         if known is not None:
             return known
@@ -368,20 +259,20 @@ class Board:
 
     async def _do_what_is_due(self) -> None:
         """The scheduled time has come: whichever process is first writes it down."""
-        act = policy_rules.due(self.standing, self._now)
+        act = policy_rules.due(self.standing, self.now)
         if act is None or act.change_id is None:
             return
         acts = [act]
         if act.kind is ActKind.ACTIVATED:
             change = self.standing.changes[act.change_id]
             try:
-                self._compile(await self.policy(change.policy_hash))
+                self.compiled(await self.policy(change.policy_hash))
             except PolicyInvalidError as error:
-                acts = policy_rules.failed(self.standing, change, self._now, error.message)
+                acts = policy_rules.failed(self.standing, change, self.now, error.message)
         with suppress(StaleError):
             await self.gateway.store.record_acts(acts)
             self._tell(acts)
-        await self._follow()
+        await self.follow()
 
     async def _look_at_file(self, file: PolicyFile) -> None:
         try:
@@ -400,28 +291,28 @@ class Board:
         self.gateway.policy = policy
         self._refuse(None)
         where = "" if self.file is None else str(self.file.path)
-        self._unwritten = _stored(policy, text, self._now, Who("file", None), where)
-        await self._follow()
+        self._unwritten = as_given(policy, text, self.now, Who("file", None), where)
+        await self.follow()
         await self._note_down()
 
     async def _note_down(self) -> None:
         """The history says what the file said; a store that was away is told later."""
         stored = self._unwritten
         if stored is not None:
-            await self._act(
-                lambda standing: policy_rules.loaded(standing, stored.policy_hash, self._now),
+            await self.act(
+                lambda standing: policy_rules.loaded(standing, stored.policy_hash, self.now),
                 stored,
             )
             self._unwritten = None
 
     async def _seed(self, text: str, who: Who) -> None:
         policy = self.compiler.load(text, "built-in policy")
-        stored = _stored(policy, text, self._now, who, "built-in policy")
-        await self._act(
+        stored = as_given(policy, text, self.now, who, "built-in policy")
+        await self.act(
             lambda standing: (
                 []
                 if standing.active is not None
-                else policy_rules.seeded(standing, policy.hash, who, self._now)
+                else policy_rules.seeded(standing, policy.hash, who, self.now)
             ),
             stored,
         )
@@ -456,7 +347,7 @@ class Board:
                     pass
 
 
-def _stored(policy: Policy, text: str, at: datetime, who: Who, note: str) -> StoredPolicy:
+def as_given(policy: Policy, text: str, at: datetime, who: Who, note: str) -> StoredPolicy:
     """As it is handed to the store, which gives it its number."""
     return StoredPolicy(
         policy_hash=policy.hash,

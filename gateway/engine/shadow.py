@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gateway.engine.gateway import Gateway, Trial
 from policies.decide import decide
 from policies.explain import Json
-from policies.facts import Candidate, ChannelFacts, Decision, PayoutFacts
+from policies.facts import Candidate, ChannelFacts, Decision, Excluded, PayoutFacts
 
 
 def also_decide(
@@ -55,11 +55,9 @@ def saving_micro(decision: Decision, other: Decision) -> int | None:
 
 
 def _price(judge: Decision, choice: Candidate) -> int | None:
-    return next(
-        (
-            one.cost.total
-            for one in judge.order
-            if (one.channel, one.instrument) == (choice.channel, choice.instrument)
-        ),
-        None,
-    )
+    """What a choice costs by this decision's policy, also where it forbids it."""
+    priced: tuple[Candidate | Excluded, ...] = (*judge.order, *judge.excluded)
+    for one in priced:
+        if (one.channel, one.instrument) == (choice.channel, choice.instrument):
+            return None if one.cost is None else one.cost.total
+    return None

@@ -14,6 +14,7 @@ from gateway.domain.errors import ConflictError, ForbiddenError, InvalidError, P
 from gateway.domain.payout import PayoutId
 from gateway.domain.policy_change import ActKind, ChangeState, Plan
 from gateway.domain.policy_rules import Who
+from gateway.engine import policy_acts
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
 from gateway.engine.policies import Board
@@ -101,8 +102,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def agreed(process: Process, text: str = NIGHT, plan: Plan | None = None) -> str:
     """Wang proposes and Zhao approves; the change's id."""
-    change = await process.board.propose(text, plan or Plan(), "why", WANG)
-    await process.board.approve(change.id, ZHAO)
+    change = await policy_acts.propose(process.board, text, plan or Plan(), "why", WANG)
+    await policy_acts.approve(process.board, change.id, ZHAO)
     return change.id
 
 
@@ -118,22 +119,22 @@ async def test_a_fresh_installation_has_the_built_in_policy(desk: Office) -> Non
 async def test_a_policy_goes_all_the_way(desk: Office) -> None:
     """Proposed, approved, canary, active, back; each swaps at once in the process that did it."""
     one = await desk.process()
-    change = await one.board.propose(NIGHT, Plan(), "cheaper", WANG)
+    change = await policy_acts.propose(one.board, NIGHT, Plan(), "cheaper", WANG)
     with pytest.raises(ForbiddenError):
-        await one.board.approve(change.id, WANG)
+        await policy_acts.approve(one.board, change.id, WANG)
     assert one.active == "default"
-    await one.board.approve(change.id, ZHAO)
+    await policy_acts.approve(one.board, change.id, ZHAO)
     assert one.active == "default"
-    await one.board.canary(change.id, 50_000, WANG)
+    await policy_acts.canary(one.board, change.id, 50_000, WANG)
     assert one.gateway.canary is not None
     assert one.gateway.canary.policy.name == "night"
-    await one.board.activate(change.id, None, WANG)
+    await policy_acts.activate(one.board, change.id, None, WANG)
     assert one.active == "night"
     assert one.board.in_use() == [(change.policy_hash, "night", "active")]
-    standing = await one.board.roll_back(change.policy_hash, None, "it is worse", ZHAO)
+    standing = await policy_acts.roll_back(one.board, change.policy_hash, None, "it is worse", ZHAO)
     assert one.active == "default"
     assert standing.changes[change.id].state is ChangeState.ROLLED_BACK
-    again = await one.board.roll_back(change.policy_hash, None, "it is worse", ZHAO)
+    again = await policy_acts.roll_back(one.board, change.policy_hash, None, "it is worse", ZHAO)
     assert again == standing
     for event in ("policy.proposed", "policy.canaried", "policy.activated", "policy.rolled_back"):
         assert one.witness.alarmed(event) == 1
@@ -151,8 +152,8 @@ async def test_mistakes_are_refused_and_nothing_is_stored(desk: Office) -> None:
     """Each with its line; the policy in use stays."""
     one = await desk.process()
     with pytest.raises(PolicyInvalidError) as refused:
-        await one.board.propose(
-            "version: 1\nname: x\nparameters: {explore_ppm: lots}\n", Plan(), "n", WANG
+        await policy_acts.propose(
+            one.board, "version: 1\nname: x\nparameters: {explore_ppm: lots}\n", Plan(), "n", WANG
         )
     assert [mistake.line for mistake in refused.value.mistakes] == [3]
     assert len(await one.store.stored_policies(10)) == 1
@@ -241,7 +242,7 @@ async def test_a_rollback_to_what_cannot_be_used_is_refused(desk: Office) -> Non
     compiler.broken = True
     leaving = one.board.standing.changes[change].policy_hash
     with pytest.raises(PolicyInvalidError):
-        await one.board.roll_back(leaving, None, "bad", ZHAO)
+        await policy_acts.roll_back(one.board, leaving, None, "bad", ZHAO)
     assert one.active == "day"
 
 
@@ -249,7 +250,7 @@ async def test_a_rollback_wants_a_reason(desk: Office) -> None:
     """It is read by whoever comes next."""
     one = await desk.process()
     with pytest.raises(InvalidError):
-        await one.board.roll_back("a" * 64, None, " ", ZHAO)
+        await policy_acts.roll_back(one.board, "a" * 64, None, " ", ZHAO)
 
 
 async def test_what_was_done_survives_a_restart(desk: Office) -> None:
@@ -271,7 +272,7 @@ async def test_what_was_done_survives_a_restart(desk: Office) -> None:
 async def test_policies_are_found_by_number_beginning_and_role(desk: Office) -> None:
     """And not by less than six digits of their hash."""
     one = await desk.process()
-    change = await one.board.propose(NIGHT, Plan(), "n", WANG)
+    change = await policy_acts.propose(one.board, NIGHT, Plan(), "n", WANG)
     for named in ("v2", change.policy_hash, change.policy_hash[:6]):
         assert (await one.board.policy(named)).name == "night"
     assert (await one.board.policy("active")).name == "default"
@@ -302,7 +303,7 @@ async def test_replicas_follow_each_other(fresh_postgres_url: str) -> None:
         assert (
             one.witness.alarmed("policy.activated") + other.witness.alarmed("policy.activated") == 1
         )
-        await other.board.roll_back(other.gateway.policy.hash, None, "bad", ZHAO)
+        await policy_acts.roll_back(other.board, other.gateway.policy.hash, None, "bad", ZHAO)
         await one.board.look()
         assert one.active == other.active == start
 
@@ -314,8 +315,8 @@ async def test_two_people_at_two_replicas_cannot_both_win(fresh_postgres_url: st
         first = await agreed(one, "version: 1\nname: race-a\n")
         second = await agreed(other, "version: 1\nname: race-b\n")
         results = await asyncio.gather(
-            one.board.activate(first, None, WANG),
-            other.board.activate(second, None, WANG),
+            policy_acts.activate(one.board, first, None, WANG),
+            policy_acts.activate(other.board, second, None, WANG),
             return_exceptions=True,
         )
         assert sum(isinstance(result, ConflictError) for result in results) == 1
@@ -412,11 +413,11 @@ async def test_in_file_mode_people_cannot_write(desk: Office, file: Path) -> Non
     one = await desk.process(file)
     board = one.board
     for act in (
-        board.propose(NIGHT, Plan(), "n", WANG),
-        board.approve("pc_1", ZHAO),
-        board.reject("pc_1", "", ZHAO),
-        board.cancel("pc_1", "", ZHAO),
-        board.roll_back("a" * 64, None, "bad", ZHAO),
+        policy_acts.propose(board, NIGHT, Plan(), "n", WANG),
+        policy_acts.approve(board, "pc_1", ZHAO),
+        policy_acts.reject(board, "pc_1", "", ZHAO),
+        policy_acts.cancel(board, "pc_1", "", ZHAO),
+        policy_acts.roll_back(board, "a" * 64, None, "bad", ZHAO),
     ):
         with pytest.raises(ConflictError, match="it is watched") as refused:
             await act
