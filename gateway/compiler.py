@@ -5,7 +5,7 @@ Also what differs between two texts, in words. Everything else handles text, has
 
 from collections.abc import Iterable
 
-from gateway.domain.errors import Mistake, PolicyInvalidError
+from gateway.domain.policy_mistake import Mistake, PolicyInvalidError
 from policies import document
 from policies.diff import Sentence, diff
 from policies.document import PolicyDocument, PolicyError

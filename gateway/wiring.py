@@ -22,8 +22,8 @@ from gateway.clock import SystemClock, SystemEntropy
 from gateway.compiler import PolicyCompiler, built_in, compile_policy
 from gateway.domain import policy_rules
 from gateway.domain.checkpoint import Signer
-from gateway.domain.errors import PolicyInvalidError
 from gateway.domain.policy_change import Standing, StoredPolicy, fold
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier

@@ -12,12 +12,11 @@ from gateway.domain.errors import (
     ForbiddenError,
     GatewayError,
     InvalidError,
-    Mistake,
-    PolicyInvalidError,
     UnauthenticatedError,
     UnavailableError,
     UnfundedError,
 )
+from gateway.domain.policy_mistake import Mistake, PolicyInvalidError
 from gateway.ports import CommitUnknownError, StoreError
 
 TYPE_BASE = "urn:hangdao:problem:"

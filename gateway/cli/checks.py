@@ -14,7 +14,7 @@ from gateway.cli.database import Found, look, read_books
 from gateway.cli.findings import Finding, State
 from gateway.cli.keyfiles import inspect
 from gateway.clock import SystemClock
-from gateway.domain.errors import PolicyInvalidError
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.health.link import LinkError
 from gateway.health.replica import try_out
 from gateway.ports import StoreError

@@ -14,7 +14,7 @@ from gateway.cli.payouts import explain as explain_payout
 from gateway.cli.policy_changes import CHANGES
 from gateway.cli.policy_texts import TEXTS, misread
 from gateway.compiler import compile_policy
-from gateway.domain.errors import PolicyInvalidError
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.engine.policy_file import PolicyFile
 
 

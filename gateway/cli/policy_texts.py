@@ -12,7 +12,8 @@ from gateway.cli.configuration import Misconfigured, configured
 from gateway.cli.connection import Api, Connect, connecting, path_of, reaching
 from gateway.cli.output import Command, Refusal, facts, grid, moment, tell
 from gateway.compiler import compare, compile_policy
-from gateway.domain.errors import ConflictError, PolicyInvalidError
+from gateway.domain.errors import ConflictError
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.engine.policy_file import PolicyFile
 from gateway.settings import Loaded, Problem
 from gateway.wiring import seed_policy

@@ -9,13 +9,8 @@
     ├── Unfunded               402  the balance does not cover amount and fee
     └── Unavailable            503  try again later; nothing was stored
 
-    PolicyInvalid is an Invalid with every mistake of a routing policy.
-
 The HTTP status is mapped in `gateway.api.problems`, nowhere else.
 """
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 
 class GatewayError(Exception):
@@ -34,29 +29,6 @@ class GatewayError(Exception):
 
 class InvalidError(GatewayError):
     """A field's value cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing that is wrong in a text, and where; lines and columns count from 1."""
-
-    line: int
-    message: str
-    column: int | None = None
-    code: str = "invalid"
-    zh: str = ""
-
-
-class PolicyInvalidError(InvalidError):
-    """A routing policy that must not be used; whatever was in use stays in use."""
-
-    def __init__(self, source: str, mistakes: Sequence[Mistake]) -> None:
-        """`source` is how the text is called in the message, a file or `policy`."""
-        self.source = source
-        self.mistakes = tuple(mistakes)
-        said = "; ".join(f"{source}:{one.line}: {one.message}" for one in mistakes)
-        lines = "、".join(str(one.line) for one in mistakes)
-        super().__init__("policy_invalid", said, zh=f"路由策略有误（第 {lines} 行）", param="text")
 
 
 class UnauthenticatedError(GatewayError):

@@ -13,11 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain import policy_rules
-from gateway.domain.errors import (
-    AbsenceError,
-    ConflictError,
-    PolicyInvalidError,
-)
+from gateway.domain.errors import AbsenceError, ConflictError
 from gateway.domain.policy_change import (
     NOTHING,
     Act,
@@ -27,6 +23,7 @@ from gateway.domain.policy_change import (
     StoredPolicy,
     fold,
 )
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
 from gateway.engine.gateway import Gateway, Trial
 from gateway.engine.policy_file import PolicyFile

@@ -5,7 +5,7 @@ An editor that writes in place leaves half a file for a moment, and half a polic
 
 from pathlib import Path
 
-from gateway.domain.errors import Mistake, PolicyInvalidError
+from gateway.domain.policy_mistake import Mistake, PolicyInvalidError
 
 SIZE_MAX = 2**20
 

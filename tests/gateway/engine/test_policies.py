@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.compiler import PolicyCompiler, built_in
-from gateway.domain.errors import ConflictError, ForbiddenError, InvalidError, PolicyInvalidError
+from gateway.domain.errors import ConflictError, ForbiddenError, InvalidError
 from gateway.domain.payout import PayoutId
 from gateway.domain.policy_change import ActKind, ChangeState, Plan
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
 from gateway.engine import policy_acts
 from gateway.engine.gateway import Gateway
