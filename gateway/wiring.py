@@ -25,10 +25,12 @@ from gateway.domain.checkpoint import Signer
 from gateway.domain.policy_change import Standing, StoredPolicy, fold
 from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
+from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.notes import unpriced
 from gateway.engine.policies import Board
 from gateway.engine.policy_file import PolicyFile
 from gateway.engine.standby import Note, StandbyWatch
@@ -46,7 +48,6 @@ from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from gateway.webhooks.signing import new_secret
-from policies.calendars.workdays import known_years
 from policies.health import WHOLE, Health
 from policies.policy import Policy
 
@@ -342,12 +343,13 @@ def _api(
             problems.append("the store does not take writes")
         if not gateway.channels:
             problems.append("no channel is configured")
-        if clock.now().year not in known_years():
+        if calendar.years_ahead(gateway) < 0:
             problems.append("the business calendar does not know this year")
         return problems
 
     def notes() -> list[Note]:
-        return [note for note in (standby.note, replica.note(), board.note()) if note]
+        own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
+        return [note for note in (*own, *unpriced(gateway)) if note is not None]
 
     def metrics() -> bytes:
         currencies = {
@@ -356,6 +358,7 @@ def _api(
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
         observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
         observe.metrics.carry(gateway.load.uses, currencies)
+        observe.metrics.calendar.set(calendar.years_ahead(gateway))
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.follow(board.in_use())
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})

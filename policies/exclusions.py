@@ -18,6 +18,7 @@ class Code(StrEnum):
     CURRENCY = "currency"
     RAIL = "rail"
     PROBLEM = "problem"
+    NO_FEE = "no_fee"
     AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
     AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"
     DAY_CAP = "day_cap"
@@ -33,6 +34,11 @@ class Code(StrEnum):
     TRIED = "tried"
     TRIED_INSTRUMENT = "tried_instrument"
     TRIED_FINAL = "tried_final"
+    POLICY_RULE_DENIES = "policy_rule_denies"
+    POLICY_REQUIRES = "policy_requires"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    REQUEST_DENIES = "request_denies"
+    REQUEST_ONLY = "request_only"
 
 
 # Placeholders are the values' positions. Amounts are minor units: the reader's currency is known
@@ -43,6 +49,10 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
     Code.CURRENCY: ("渠道币种为 {0}，不支持 {1}", "the channel pays {0}, not {1}"),
     Code.RAIL: ("渠道不支持收款方式 {0}", "the channel does not reach {0}"),
     Code.PROBLEM: ("渠道校验不通过：{0}", "the channel's own check refuses it: {0}"),
+    Code.NO_FEE: (
+        "渠道未配置当日生效的手续费，无法比价",
+        "the channel has no fee in force, so nobody can say what it costs",
+    ),
     Code.AMOUNT_BELOW_MINIMUM: (
         "金额 {0} 低于单笔下限 {1}（最小货币单位）",
         "amount {0} is below the channel's minimum {1} (minor units)",
@@ -97,6 +107,20 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
         "{0} 的结果禁止再次尝试",
         "the answer of {0} rules out any further attempt",
     ),
+    Code.POLICY_RULE_DENIES: (
+        "策略规则「{0}」禁止使用此渠道",
+        "the policy's rule {0!r} denies the channel",
+    ),
+    Code.POLICY_REQUIRES: (
+        "策略规则「{0}」限定只用其他渠道",
+        "the policy's rule {0!r} requires other channels",
+    ),
+    Code.ATTEMPTS_EXHAUSTED: (
+        "已达到最多尝试次数 {0}",
+        "the payout has had the {0} attempts it may have",
+    ),
+    Code.REQUEST_DENIES: ("本单请求禁止使用此渠道", "the request denies the channel"),
+    Code.REQUEST_ONLY: ("本单请求只允许其他渠道", "the request allows other channels only"),
 }
 
 

@@ -15,7 +15,8 @@ from policies.wording import Sentence, money
 
 Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
+_READABLE: Final = (1, 2)
 
 
 def explain(decision: Decision) -> Sentence:
@@ -58,6 +59,7 @@ def explain(decision: Decision) -> Sentence:
 _WHY: Final[Mapping[str, tuple[str, str]]] = {
     "cheapest": ("", ""),
     "preferred": ("按策略优先使用", "the policy prefers it"),
+    "split": ("按策略的流量比例分配", "the policy splits the volume"),
     "explored": ("本单用于探索", "this payout was drawn for exploration"),
     "probe": (
         "本单用于探测熔断渠道是否恢复",
@@ -114,6 +116,11 @@ def to_json(decision: Decision) -> dict[str, Json]:
         "draw_ppm": decision.draw_ppm,
         "outcome": decision.outcome,
         "retry_at": _stamp(decision.retry_at),
+        "rules": list(decision.rules),
+        "faults": list(decision.faults),
+        "max_attempts": decision.max_attempts,
+        "review": decision.review,
+        "deadline_at": _stamp(decision.deadline_at),
         "arrivals": [
             [one.on.isoformat(), one.at.isoformat(), one.days_calendar, one.known]
             for one in arrivals
@@ -150,7 +157,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
 
 def from_json(content: Mapping[str, Json]) -> Decision:
     """The Decision that `to_json` was given. Raises ValueError for an unknown layout."""
-    if content.get("v") != LAYOUT:
+    if content.get("v") not in _READABLE:
         raise ValueError(f"unknown decision layout {content.get('v')!r}")
     arrivals = [
         Arrival(
@@ -177,6 +184,12 @@ def from_json(content: Mapping[str, Json]) -> Decision:
             _excluded(row) for row in cast("list[dict[str, Json]]", content["excluded"])
         ),
         retry_at=_moment(content["retry_at"]),
+        # Layout 1 knew no rules.
+        rules=tuple(cast("list[str]", content.get("rules", []))),
+        faults=tuple(cast("list[str]", content.get("faults", []))),
+        max_attempts=cast("int | None", content.get("max_attempts")),
+        review=cast("str | None", content.get("review")),
+        deadline_at=_moment(content.get("deadline_at")),
     )
 
 

@@ -9,7 +9,7 @@ a rate in parts per million is then exact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
@@ -94,9 +94,13 @@ class ChannelFacts:
     name: str
     rails: frozenset[Rail]
     currency: str
-    fee: Fee
+    fee: Fee | None
+    """None: its contract names no price in force, and without one it cannot win."""
     cycle: Cycle
     month: MonthUse = UNUSED
+    arrivals: tuple[tuple[int, int], ...] = ()
+    """How its money really arrives: `(days, ppm)` in the cycle's own counting, rising, adding up to
+    a million (`arrivals_seen.distribution`); empty: as its cycle promises."""
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None
@@ -142,8 +146,29 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """What this one request allows; it can only narrow what the merchant's lists allow.
+
+    An empty `only` allows every channel; `prefer` is in order, the first is wanted most.
+    """
+
+    only: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+    prefer: tuple[str, ...] = ()
+    max_attempts: int | None = None
+
+
+FREE: Final = Constraints()
+"""No constraints."""
+
+
+@dataclass(frozen=True, slots=True)
 class PayoutFacts:
-    """What was asked, and what has been tried. `fast` means by the next calendar day."""
+    """What was asked, and what has been tried. `fast` means by the next calendar day.
+
+    `accepted_at` is when it came (None: now). `released` says that a person has let it go, so that
+    no rule holds it for review again.
+    """
 
     payout_id: str
     merchant_id: str
@@ -154,6 +179,10 @@ class PayoutFacts:
     deadline_at: datetime | None = None
     max_fee_minor: int | None = None
     tried: tuple[Tried, ...] = ()
+    accepted_at: datetime | None = None
+    merchant_ref: str | None = None
+    constraints: Constraints = FREE
+    released: bool = False
 
 
 # --- What a decision says ----------------------------------------------------------------------
@@ -161,7 +190,8 @@ class PayoutFacts:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When money will be there; `at` is the end of the local day `on` unless it is instant.
+    """When money will be there (by measured arrivals: when 90 % of it is); `at` is the end of the
+    local day `on` unless it is instant.
 
     `days_calendar` counts from the local day of sending. `known` is False when a year without a
     published holiday table was involved: the date is then a cautious guess.
@@ -243,11 +273,20 @@ class Decision:
     decided_at: datetime
     policy_hash: str
     draw_ppm: int
-    outcome: Literal["cheapest", "preferred", "explored", "probe", "none"]
+    outcome: Literal["cheapest", "preferred", "split", "explored", "probe", "none"]
     order: tuple[Candidate, ...]
     propensities_ppm: tuple[int, ...]
     excluded: tuple[Excluded, ...]
     retry_at: datetime | None = None
+    rules: tuple[str, ...] = ()
+    """The rules that applied, in the policy's order."""
+    faults: tuple[str, ...] = ()
+    """The rules whose condition could not be computed; they did not apply."""
+    max_attempts: int | None = None
+    review: str | None = None
+    """Why a person must release the payout before it is tried."""
+    deadline_at: datetime | None = None
+    """The deadline that was priced: the payout's own, or an earlier one set by a rule."""
 
     @property
     def chosen(self) -> Candidate | None:

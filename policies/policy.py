@@ -7,6 +7,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from policies.rules import NO_RULES, RuleSet
+
 EVERY_MERCHANT = "*"
 """The key of the lists that hold for merchants without an entry of their own."""
 
@@ -44,6 +46,14 @@ class ChannelLists:
 
 
 @dataclass(frozen=True, slots=True)
+class MerchantTerms:
+    """What rules may know of a merchant beside its id."""
+
+    tier: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One activated policy; `hash` identifies its content in every decision."""
 
@@ -51,6 +61,9 @@ class Policy:
     hash: str
     parameters: Parameters = Parameters()
     lists: Mapping[str, ChannelLists] = field(default_factory=dict)
+    terms: Mapping[str, MerchantTerms] = field(default_factory=dict)
+    # Compiled code has no equality of its own; the hash stands for it.
+    rules: RuleSet = field(default=NO_RULES, compare=False, repr=False)
 
     def lists_for(self, merchant_id: str) -> ChannelLists:
         """The merchant's resolved lists, else everybody's."""
@@ -58,5 +71,12 @@ class Policy:
         found = lists.get(merchant_id)
         return found if found is not None else lists.get(EVERY_MERCHANT, _NO_LISTS)
 
+    def terms_for(self, merchant_id: str) -> MerchantTerms:
+        """The merchant's tier and tags, else everybody's."""
+        terms = self.terms
+        found = terms.get(merchant_id)
+        return found if found is not None else terms.get(EVERY_MERCHANT, _NO_TERMS)
+
 
 _NO_LISTS = ChannelLists()
+_NO_TERMS = MerchantTerms()

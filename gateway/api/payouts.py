@@ -44,6 +44,7 @@ async def create(call: Call) -> Answer:
         release_at=body.release_after,
         max_fee_minor=body.max_fee_minor,
         metadata=body.metadata,
+        constraints=body.channels.constraints,
     )
     canonical = orjson.dumps(call.raw, option=orjson.OPT_SORT_KEYS)
     intake = Intake(key, hashlib.sha256(canonical).digest())

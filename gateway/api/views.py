@@ -99,6 +99,15 @@ class AttemptView(TypedDict):
     action: ActionView | None
 
 
+class ConstraintsView(TypedDict):
+    """What the request itself says about channels."""
+
+    only: list[str]
+    deny: list[str]
+    prefer: list[str]
+    max_attempts: int | None
+
+
 class PayoutView(TypedDict):
     """A payout as its merchant sees it."""
 
@@ -119,6 +128,7 @@ class PayoutView(TypedDict):
     deadline: str | None
     release_after: str | None
     max_fee_minor: int | None
+    channels: ConstraintsView
     metadata: dict[str, str]
     channel: str | None
     channel_ref: str | None
@@ -301,7 +311,12 @@ class BookedView(TypedDict):
 
 
 class ChannelView(TypedDict):
-    """A channel as it stands."""
+    """A channel as it stands.
+
+    `month_…` is what it has carried this month, `tier` (from 1) the tier of its fee that this has
+    reached; not `priced`: no fee is in force, and it takes nothing. `arrivals` are `[days, ppm]` as
+    its money was seen to arrive, in its cycle's own days; empty: as its cycle promises.
+    """
 
     name: str
     kind: str
@@ -311,6 +326,12 @@ class ChannelView(TypedDict):
     currency: Currency
     float_minor: int
     day_used_minor: int
+    month_payouts: int
+    month_minor: int
+    priced: bool
+    tiers: int
+    tier: int | None
+    arrivals: list[list[int]]
     in_doubt: int
     sending: int
     success_ppm: int
@@ -656,6 +677,12 @@ def payout_view(payout: Payout) -> PayoutView:
         "deadline": stamp(payout.deadline_at),
         "release_after": stamp(payout.release_at),
         "max_fee_minor": payout.max_fee_minor,
+        "channels": {
+            "only": list(payout.constraints.only),
+            "deny": list(payout.constraints.deny),
+            "prefer": list(payout.constraints.prefer),
+            "max_attempts": payout.constraints.max_attempts,
+        },
         "metadata": dict(payout.metadata),
         "channel": live.channel if live else None,
         "channel_ref": live.channel_ref if live else None,

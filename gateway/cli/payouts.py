@@ -36,6 +36,10 @@ def payout_command() -> None:
 @click.option("--speed", type=click.Choice(["standard", "fast", "instant"]))
 @click.option("--deadline", metavar="RFC3339", help="When the money must have arrived.")
 @click.option("--release-after", metavar="RFC3339", help="Not before; can be cancelled until then.")
+@click.option("--only", multiple=True, metavar="CHANNEL", help="No other channel; repeatable.")
+@click.option("--deny", multiple=True, metavar="CHANNEL", help="Not this channel; repeatable.")
+@click.option("--prefer", multiple=True, metavar="CHANNEL", help="Best first; repeatable.")
+@click.option("--max-attempts", type=click.IntRange(1, 100), help="Tries at most.")
 @click.option("--idempotency-key", help="Of an earlier try, to repeat it safely; else a new one.")
 @click.option(
     "--file",
@@ -93,8 +97,17 @@ def _from_flags(context: click.Context, flags: Mapping[str, Any]) -> Mapping[str
         "speed": flags["speed"],
         "deadline": flags["deadline"],
         "release_after": flags["release_after"],
+        "channels": _channels(flags),
     }
     return {"json": {name: value for name, value in body.items() if value is not None}}
+
+
+def _channels(flags: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the flags say about channels; None when nothing."""
+    said = {part: list(flags[part]) for part in ("only", "deny", "prefer") if flags[part]}
+    if flags["max_attempts"] is not None:
+        said["max_attempts"] = flags["max_attempts"]
+    return said or None
 
 
 def _from_file(context: click.Context, file: BinaryIO) -> Mapping[str, Any]:
@@ -314,6 +327,10 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
                 ("channel", one["channel"]),
                 ("channel ref", one["channel_ref"]),
                 ("attempts", one["attempts"]),
+                ("only", ", ".join(one["channels"]["only"])),
+                ("deny", ", ".join(one["channels"]["deny"])),
+                ("prefer", ", ".join(one["channels"]["prefer"])),
+                ("tries at most", one["channels"]["max_attempts"]),
                 ("payee must", action.get("kind")),
                 ("accepted", moment(one["accepted_at"])),
                 ("release after", moment(one["release_after"])),

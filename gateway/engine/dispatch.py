@@ -47,9 +47,9 @@ from gateway.domain.payout import (
     Source,
 )
 from gateway.domain.silence import Asked
-from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.incidents import held_back_by
+from gateway.engine.instruct import instruction_of
 from gateway.engine.record import is_news, move
 from gateway.engine.route import Route, route, segment_of
 from gateway.ports import Fence, FloatShortError, StaleError

@@ -8,9 +8,9 @@ from channels.contract import Absent, Inquiry, Outcome, Paid, Pending, Unknown, 
 from gateway.domain.pace import may_resend, next_inquiry
 from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source
 from gateway.domain.silence import Asked, may_prove
-from gateway.engine.accept import instruction_of
 from gateway.engine.dispatch import learn, resend, settle
 from gateway.engine.gateway import Gateway
+from gateway.engine.instruct import instruction_of
 from gateway.engine.record import move
 
 CANARY_DAYS = 14

@@ -5,8 +5,7 @@ The decision itself is `policies.decide`, pure; here the gateway's values become
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from time import perf_counter
 
 import orjson
@@ -17,26 +16,25 @@ from channels.contract import (
     Channel,
     Instrument,
     Reason,
-    Terms,
-    Window,
 )
-from gateway.domain.payout import Attempt, Payout
-from gateway.engine.accept import instruction_of
+from gateway.domain.payout import UNCONSTRAINED, Attempt, Payout
+from gateway.domain.pricing import priced
 from gateway.engine.gateway import Gateway
+from gateway.engine.instruct import instruction_of
 from gateway.engine.shadow import also_decide
 from policies.decide import decide
 from policies.explain import to_json
 from policies.facts import (
+    FREE,
     ChannelFacts,
-    Cycle,
+    Constraints,
     Decision,
     HealthView,
-    Hours,
     InstrumentFacts,
     PayoutFacts,
     Tried,
 )
-from policies.fees import Fee
+from policies.fees import quote_minor
 from policies.health import keep_one_per_rail
 
 AGAIN_S: Mapping[Reason, int] = {
@@ -79,8 +77,31 @@ def segment_of(instrument: Instrument) -> str:
 def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
     """Decide for the payout's next attempt. Pure but for the random draw and the time it takes."""
     started = perf_counter()
-    health = _health(gateway, payout, now)
-    facts = PayoutFacts(
+    facts, channels = payout_facts(payout), channels_facts(gateway, payout, now)
+    policy, draw_ppm = gateway.policy_for(payout), gateway.entropy.ppm()
+    decision = decide(facts, channels, policy, now, draw_ppm, gateway.almanac)
+    gateway.observer.decided(perf_counter() - started)
+    told = to_json(decision)
+    if gateway.shadow is not None:
+        told |= also_decide(gateway, gateway.shadow, facts, channels, decision)
+    chosen = decision.chosen
+    quoted = 0
+    if chosen is not None:
+        # Not what the decision weighed, which may be a planned tier: the float must cover what the
+        # channel books now.
+        given = next(one for one in channels if one.name == chosen.channel)
+        if given.fee is not None:
+            quoted = quote_minor(given.fee, payout.amount.minor, given.month)
+    return Route(decision, orjson.dumps(told), quoted)
+
+
+def payout_facts(payout: Payout) -> PayoutFacts:
+    """What was asked, and what has been tried, as the policy sees it.
+
+    Rules that hold a payout for review speak when it is taken in, so here it counts as released.
+    """
+    asked = payout.constraints
+    return PayoutFacts(
         payout_id=payout.id,
         merchant_id=payout.merchant_id,
         amount_minor=payout.amount.minor,
@@ -93,22 +114,24 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         deadline_at=payout.deadline_at,
         max_fee_minor=payout.max_fee_minor,
         tried=tuple(_tried(attempt) for attempt in payout.attempts),
+        accepted_at=max(payout.accepted_at, payout.release_at or payout.accepted_at),
+        merchant_ref=payout.merchant_ref,
+        constraints=FREE
+        if asked == UNCONSTRAINED
+        else Constraints(
+            *(frozenset(asked.only), frozenset(asked.deny), asked.prefer, asked.max_attempts)
+        ),
+        released=True,
     )
-    channels = [
+
+
+def channels_facts(gateway: Gateway, payout: Payout, now: datetime) -> list[ChannelFacts]:
+    """Every channel as it stands now, for this payout."""
+    health = _health(gateway, payout, now)
+    return [
         _channel_facts(gateway, payout, channel, health, now)
         for channel in gateway.channels.values()
     ]
-    decision = decide(facts, channels, gateway.policy_for(payout), now, gateway.entropy.ppm())
-    gateway.observer.decided(perf_counter() - started)
-    told = to_json(decision)
-    if gateway.shadow is not None:
-        told |= also_decide(gateway, gateway.shadow, facts, channels, decision)
-    chosen = decision.chosen
-    quoted = 0
-    if chosen is not None:
-        # Micro units round up: the float must cover what the channel may charge at most.
-        quoted = -(-(chosen.cost.fee + chosen.cost.surcharge) // 1_000_000)
-    return Route(decision, orjson.dumps(told), quoted)
 
 
 def _health(
@@ -127,6 +150,7 @@ def _health(
         and gateway.load.status.get(name, "active") == "active"
         and channel.traits.terms.amount_min <= payout.amount.minor
         and payout.amount.minor <= channel.traits.terms.amount_max
+        and priced(channel.traits.terms).fee_at(now) is not None
     }
     return tuple(
         keep_one_per_rail(
@@ -144,7 +168,7 @@ def _channel_facts(
     now: datetime,
 ) -> ChannelFacts:
     name, terms, load = channel.name, channel.traits.terms, gateway.load
-    fee, cycle, hours = _priced(terms)
+    price = priced(terms)
     problems: dict[int, tuple[str, ...]] = {}
     for index, instrument in enumerate(payout.instruments):
         if instrument.rail in channel.traits.rails:
@@ -163,8 +187,10 @@ def _channel_facts(
         name=name,
         rails=channel.traits.rails,
         currency=terms.currency,
-        fee=fee,
-        cycle=cycle,
+        fee=price.fee_at(now),
+        cycle=price.cycle,
+        month=load.month(name, now),
+        arrivals=load.arrivals.get(name, ()),
         min_minor=terms.amount_min,
         max_minor=terms.amount_max,
         day_cap_minor=terms.day_cap_minor,
@@ -175,32 +201,11 @@ def _channel_facts(
         in_doubt=load.in_doubt[name],
         in_doubt_max=terms.in_doubt_max,
         status=load.status.get(name, "active"),
-        hours=hours,
+        hours=price.hours,
         health=health[0][name],
         health_of={index: views[name] for index, views in enumerate(health)},
         problems=problems,
     )
-
-
-@lru_cache(maxsize=256)
-def _priced(terms: Terms) -> tuple[Fee, Cycle, Hours]:
-    """A channel's contract terms as the policy prices them."""
-    fee, cycle = terms.fee, terms.cycle
-    return (
-        Fee(fee.flat_minor, fee.rate_ppm, fee.min_minor, fee.max_minor, fee.surcharge_ppm),
-        Cycle(
-            cycle.days,
-            cycle.calendar,
-            cycle.cutoff,
-            cycle.timezone,
-            instant=cycle.days == 0 and cycle.calendar == "natural",
-        ),
-        Hours(tuple(_pair(window) for window in terms.hours), cycle.timezone),
-    )
-
-
-def _pair(window: Window) -> tuple[time, time]:
-    return window.opens, window.closes
 
 
 def _tried(attempt: Attempt) -> Tried:

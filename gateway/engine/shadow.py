@@ -20,7 +20,8 @@ def also_decide(
 ) -> dict[str, Json]:
     """What to store beside the decision; nothing when the shadow fails, which costs no payout."""
     try:
-        other = decide(facts, channels, shadow.policy, decision.decided_at, decision.draw_ppm)
+        at, draw_ppm = decision.decided_at, decision.draw_ppm
+        other = decide(facts, channels, shadow.policy, at, draw_ppm, gateway.almanac)
     except Exception as error:  # noqa: BLE001 - a draft's defect must not touch real payouts
         gateway.observer.defect("policy.shadow_defect", error, change_id=shadow.change.id)
         return {}

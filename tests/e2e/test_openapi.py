@@ -61,7 +61,7 @@ ABOUT = {
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
     *("no_such_change", "no_such_policy", "no_shadow", "policy_invalid", "time_invalid"),
     *("reason_missing", "policy_moved"),
-    *("person_unknown", "no_backup"),
+    *("person_unknown", "no_backup", "channel_unknown", "not_quarantined"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
 }
@@ -70,6 +70,8 @@ ABOUT = {
 BEYOND_JSON_SCHEMA = (
     ("amount", "has more than"),
     ("fee.max_minor", "is below"),
+    ("channels.deny", "is denied and wanted"),
+    ("channels.prefer", "is preferred but not among"),
     ("", "contains the invisible character"),
     ("", "must not begin or end with a space"),
 )

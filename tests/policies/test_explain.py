@@ -152,8 +152,8 @@ def test_json_is_plain_and_compact() -> None:
 
 def test_unknown_layout_is_refused() -> None:
     """A decision of another version is not guessed at."""
-    content = to_json(decided(QUICK)) | {"v": 2}
-    with pytest.raises(ValueError, match="layout 2"):
+    content = to_json(decided(QUICK)) | {"v": 3}
+    with pytest.raises(ValueError, match="layout 3"):
         from_json(content)
 
 

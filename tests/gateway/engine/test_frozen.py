@@ -301,6 +301,21 @@ async def test_complete_statements_prove_what_no_inquiry_may(url: str) -> None:
         assert await rig.states(payout) == [(A.name, "dead"), (B.name, "confirmed")]
 
 
+async def test_files_prove_nothing_while_the_channel_cannot_be_asked(url: str) -> None:
+    """An outage may keep both from us: only its "not found" lets files count."""
+    async with running(url, (STICKY, DEAR)) as rig:
+        files = replace(QUICK, absence_proves=False)
+        rig.replace_channel(With(rig.gateway.channels[A.name], files))
+        await rig.statements()
+        await rig.pay()
+        payout = await doubtful(rig)
+        rig.fault("reset_before", A, "inquire", times=None)
+        for _ in range(3):
+            await rig.next_morning()
+            assert (await rig.statements()).dead == 0
+        assert await rig.states(payout) == [(A.name, "in_doubt")]
+
+
 async def test_an_unexplained_line_of_that_amount_voids_the_files(url: str) -> None:
     """It might be this one under a mangled number: it stays in doubt."""
     async with running(url, (STICKY, DEAR)) as rig:
