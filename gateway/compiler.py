@@ -3,9 +3,12 @@
 Also what differs between two texts, in words. Everything else handles text, hash and `Policy`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
+from channels.contract import Channel
 from gateway.domain.policy_mistake import Mistake, PolicyInvalidError
+from gateway.engine.idle import idle_facts
+from gateway.ports import Clock
 from policies import document
 from policies.diff import Sentence, diff
 from policies.document import PolicyDocument, PolicyError
@@ -15,14 +18,26 @@ from policies.policy import Policy
 class PolicyCompiler:
     """Knows which channels there are; `engine.policies.Compiler` is its port."""
 
-    def __init__(self, channels: Iterable[str]) -> None:
-        """The names of the configured channels."""
-        self._channels = frozenset(channels)
+    def __init__(self, channels: Mapping[str, Channel], clock: Clock) -> None:
+        """The configured channels, by name."""
+        self._channels = channels
+        self._clock = clock
 
     def check(self, text: str, source: str, merchants: frozenset[str]) -> Policy:
-        """For a text that somebody wants to use. Raises `PolicyInvalidError` with every mistake."""
-        del merchants
-        return compile_policy(text, source)
+        """For a text that somebody wants to use: examples run, names must exist, time counts.
+
+        Raises `PolicyInvalidError` with every mistake.
+        """
+        now = self._clock.now()
+        try:
+            return document.load(
+                *(text, source),
+                channels=idle_facts(self._channels, now),
+                merchants=merchants,
+                now=now,
+            )
+        except PolicyError as error:
+            raise _invalid(error) from None
 
     def load(self, text: str, source: str) -> Policy:
         """For a text that was checked once."""
@@ -56,5 +71,10 @@ def _parsed(text: str, source: str) -> PolicyDocument:
 
 def _invalid(error: PolicyError) -> PolicyInvalidError:
     return PolicyInvalidError(
-        error.source, [Mistake(line, message) for line, message in error.problems]
+        error.source,
+        [
+            Mistake(one.line, one.message, one.column or None)
+            for one in error.findings
+            if one.severity == "error"
+        ],
     )

@@ -261,7 +261,7 @@ async def assemble(loaded: Loaded) -> Assembly:
 def board_of(loaded: Loaded, gateway: Gateway) -> Board:
     """Which policies are in use, and who may change that."""
     file = loaded.settings.policy.file
-    compiler = PolicyCompiler(gateway.channels)
+    compiler = PolicyCompiler(gateway.channels, gateway.clock)
     return Board(gateway, compiler, built_in(), None if file is None else PolicyFile(file))
 
 
@@ -448,11 +448,15 @@ async def seed_policy(loaded: Loaded, text: str, source: str) -> Standing:
     `ConflictError` once people have changed the policy, `StoreError`.
     """
     clock = SystemClock()
-    policy = PolicyCompiler(one.name for one in loaded.settings.channels).check(
-        text, source, frozenset()
-    )
-    store = await open_configured_store(loaded, clock, migrate=True)
+    channels = channels_of(loaded, clock)
     try:
+        store = await open_configured_store(loaded, clock, migrate=True)
+    except StoreError:
+        await _close(channels)
+        raise
+    try:
+        merchants = frozenset(str(one.id) for one in await store.merchants())
+        policy = PolicyCompiler(channels, clock).check(text, source, merchants)
         standing = fold(await store.policy_acts(1))
         who, now = Who("bootstrap", None), clock.now()
         acts = policy_rules.seeded(standing, policy.hash, who, now)
@@ -462,3 +466,9 @@ async def seed_policy(loaded: Loaded, text: str, source: str) -> Standing:
         return fold(acts, standing)
     finally:
         await store.aclose()
+        await _close(channels)
+
+
+async def _close(channels: Mapping[str, Channel]) -> None:
+    for channel in channels.values():
+        await channel.aclose()

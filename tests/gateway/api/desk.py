@@ -263,7 +263,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
 
     signer = Signer("hangdao", bytes(range(32)))
     auditor = Auditor(store, clock, observe, signer, LastSigned(folder), ())
-    board = Board(gateway, PolicyCompiler(gateway.channels), built_in())
+    board = Board(gateway, PolicyCompiler(gateway.channels, clock), built_in())
     await board.begin()
     api = Api(
         gateway=gateway,

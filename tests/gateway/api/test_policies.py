@@ -12,7 +12,16 @@ from tests.gateway.api.desk import OPERATOR_SCOPES, Answer, Desk
 
 POLICY = "/v1/admin/policy"
 NIGHT = "version: 1\nname: night\nparameters: {capital_rate_ppm: 200000}\n"
-DENY = "version: 1\nname: deny\nmerchants: {'*': {deny: [till]}}\n"
+DENY = """\
+version: 2
+name: deny
+rules:
+  - {name: untried, when: channel.observations < 1000, then: {deny: this}}
+examples:
+  - name: a big one
+    payout: {amount_minor: 12345, rail: bank_card}
+    expect: {rules: [untried]}
+"""
 
 
 @pytest.fixture

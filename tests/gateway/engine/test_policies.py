@@ -73,7 +73,7 @@ class Office:
         )
         board = Board(
             gateway,
-            compiler or PolicyCompiler(()),
+            compiler or PolicyCompiler({}, self.clock),
             built_in(),
             None if file is None else PolicyFile(file),
         )
@@ -206,7 +206,7 @@ async def test_a_scheduled_policy_that_cannot_be_used_fails(desk: Office) -> Non
     first = await desk.process()
     change = await agreed(first, plan=Plan(activates_at=desk.clock.now() + timedelta(hours=2)))
     await first.store.aclose()
-    compiler = Forgetful(())
+    compiler = Forgetful({}, desk.clock)
     compiler.broken = True
     one = await desk.process(compiler=compiler)
     desk.clock.advance(hours=2)
@@ -221,7 +221,7 @@ async def test_a_start_falls_back_to_the_last_policy_that_can_be_used(desk: Offi
     first = await desk.process()
     await agreed(first, plan=Plan(activates_at=desk.clock.now()))
     await first.store.aclose()
-    compiler = Forgetful(())
+    compiler = Forgetful({}, desk.clock)
     compiler.broken = True
     one = await desk.process(compiler=compiler)
     await one.board.look()
@@ -235,7 +235,7 @@ async def test_a_start_falls_back_to_the_last_policy_that_can_be_used(desk: Offi
 
 async def test_a_rollback_to_what_cannot_be_used_is_refused(desk: Office) -> None:
     """What decides goes on deciding."""
-    compiler = Forgetful(())
+    compiler = Forgetful({}, desk.clock)
     one = await desk.process(compiler=compiler)
     await agreed(one, plan=Plan(activates_at=desk.clock.now()))
     change = await agreed(one, DAY, Plan(activates_at=desk.clock.now()))

@@ -10,6 +10,7 @@ from gateway.domain.policy_change import Change, ChangeState, Plan
 from gateway.engine import shadow as subject
 from gateway.engine.gateway import Gateway, Trial
 from gateway.engine.shadow import also_decide, saving_micro
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.decide import decide
 from policies.facts import ChannelFacts, Cycle, Decision
 from policies.policy import ChannelLists, Policy
@@ -70,6 +71,7 @@ class Parts:
     """As much of a gateway as a shadow touches."""
 
     observer: Witness = field(default_factory=Witness)
+    almanac: Almanac = PUBLISHED
 
 
 def trial(by: Policy) -> Trial:
