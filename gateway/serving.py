@@ -45,6 +45,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
             await assembly.standby.require()
         await assembly.watch.begin()
         await assembly.board.begin()
+        await assembly.sticky.look()
         await assembly.worker.join()
     except BaseException:
         await assembly.aclose()
@@ -135,6 +136,7 @@ async def _watch(assembly: Assembly) -> None:
             looked = monotonic()
             with suppress(StoreError):
                 await assembly.watch.look()
+                await assembly.sticky.look()
         await _pause(assembly, WATCH_S)
 
 

@@ -186,7 +186,9 @@ def _lift(reason: Exclusion, currency: str) -> Sentence:
     return Sentence(f"{lever.zh}（最早 {at}）", f"{lever.en} (at {at} at the earliest)")
 
 
-_BY_PEOPLE: Final = frozenset({Code.PAUSED, Code.DRAINING, Code.FLOAT_SHORT, Code.NO_FEE})
+_BY_PEOPLE: Final = frozenset(
+    {Code.KILLED, Code.PAUSED, Code.DRAINING, Code.FLOAT_SHORT, Code.NO_FEE}
+)
 """Their time is only when to look again; a person or a top-up is what it takes."""
 
 _Make: TypeAlias = Callable[[_Values], Sentence]
@@ -239,6 +241,7 @@ def _below(zh: str, en: str) -> _Make:
 
 
 _LIFTS: Final[Mapping[Code, _Make]] = {
+    Code.KILLED: _fixed("由具名人员解除紧急停用", "a person who gives a name revives it"),
     Code.PAUSED: _fixed("操作员恢复该渠道", "an operator resumes it"),
     Code.DRAINING: _fixed("操作员恢复该渠道", "an operator resumes it"),
     Code.CURRENCY: lambda of: Sentence(
@@ -253,6 +256,10 @@ _LIFTS: Final[Mapping[Code, _Make]] = {
     Code.IN_FLIGHT_FULL: _below("在途笔数", "its payouts in flight"),
     Code.IN_DOUBT_FULL: _below("结果未知笔数", "its payouts in doubt"),
     Code.CLOSED: _fixed("渠道开门", "it opens"),
+    Code.MAINTENANCE: _fixed("计划维护结束", "its planned maintenance ends"),
+    Code.BANK_DOWN: lambda of: Sentence(
+        f"收款银行 {of.values[0]} 探测成功", f"probes of the bank {of.values[0]} succeed"
+    ),
     Code.QUARANTINED: _fixed("探测成功、解除熔断", "its probes succeed"),
     Code.POLICY_DENIES: _fixed("策略不再禁止", "the policy no longer denies it"),
     Code.POLICY_ONLY: _fixed("策略允许该渠道", "the policy lists it for the merchant"),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import price
-from policies.eligibility import attempts_reasons, quarantine_reason, retry_at, tried_reason
+from policies.eligibility import attempts_reasons, illness_reasons, retry_at, tried_reason
 from policies.exclusions import Exclusion
 from policies.facts import MICRO, Candidate, ChannelFacts, Decision, Excluded, PayoutFacts, Tried
 from policies.policy import ChannelLists, Parameters, Policy
@@ -20,6 +20,7 @@ from policies.ranking import Ranked, pick
 from policies.rules import INDIFFERENT, UNRANKED, Hearing, RuleSet, Standing, exclusions
 from policies.screen import NO_POOL, Screened, own_reasons, pool_of, screen
 from policies.situation import Asked, AtHand, Merchant, clock_at
+from policies.waiting import goes_at, only_ill
 
 _LISTED = UNRANKED - 1
 """The rank of a merchant's preferred channels: behind what rules and the request prefer."""
@@ -83,12 +84,9 @@ def decide(
     for one in screened:
         _examine(case, one, into)
     healthy, probes, excluded = into
-    if healthy:
-        # A quarantined channel may be risked on small payouts only, as long as others can pay.
-        limit = parameters.probe_max_minor
-        if payout.amount_minor > limit and probes:
-            excluded += _withheld(probes, channels, now)
-            probes = []
+    forced = bool(probes) and not healthy and now >= goes_at(payout, parameters, now)
+    if probes and not forced:
+        probes = _due(case, channels, into)
     healthy.sort(key=itemgetter(0))
     probes.sort(key=itemgetter(0))
     excluded.sort(key=lambda one: (one.channel, one.instrument))
@@ -104,11 +102,11 @@ def decide(
         now,
         policy.hash,
         draw_ppm,
-        outcome,
+        "forced" if forced else outcome,
         order,
         propensities,
         tuple(excluded),
-        None if order else retry_at([one.reasons for one in excluded]),
+        None if order else _asked_again(case, excluded),
         hearing.rules if hearing else (),
         hearing.faults if hearing else (),
         attempts,
@@ -210,6 +208,8 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             if standing.against:
                 reasons += exclusions(standing, now)
         reasons += case.exhausted
+        if reasons and health.ill and not health.probing:
+            reasons += illness_reasons(health, now)
         if charged is None or not fits:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
@@ -235,7 +235,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             health.success_ppm,
             health.unknown_ppm,
             rank < UNRANKED,
-            health.quarantined,
+            health.ill,
         )
         waiting = health.latency_ms * (channel.inflight + 1)
         key = (
@@ -245,7 +245,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             channel.name,
             index,
         )
-        (into.probes if health.quarantined else into.healthy).append(Ranked(key, candidate))
+        (into.probes if health.ill else into.healthy).append(Ranked(key, candidate))
 
 
 def _rank(case: _Case, name: str, standing: Standing) -> int:
@@ -258,15 +258,29 @@ def _rank(case: _Case, name: str, standing: Standing) -> int:
     return standing.rank
 
 
-def _withheld(
-    probes: list[Ranked], channels: Sequence[ChannelFacts], now: datetime
-) -> list[Excluded]:
-    """Probing candidates turned into exclusions, because the payout is too large for a probe."""
+def _due(case: _Case, channels: Sequence[ChannelFacts], into: _Sorted) -> list[Ranked]:
+    """The ill candidates that this payout may probe; the others are excluded.
+
+    Only small payouts are risked, one whenever a probe is due.
+    """
     by_name = {channel.name: channel for channel in channels}
-    withheld: list[Excluded] = []
-    for _, one in probes:
+    small = case.payout.amount_minor <= case.parameters.probe_max_minor
+    due: list[Ranked] = []
+    for ranked in into.probes:
+        one = ranked.candidate
         channel = by_name[one.channel]
         health = channel.health_of.get(one.instrument, channel.health)
-        reason = quarantine_reason(health, now)
-        withheld.append(Excluded(one.channel, one.instrument, (reason,), one.cost))
-    return withheld
+        if small and health.probing:
+            due.append(ranked)
+        else:
+            reasons = illness_reasons(health, case.now)
+            into.excluded.append(Excluded(one.channel, one.instrument, reasons, one.cost))
+    return due
+
+
+def _asked_again(case: _Case, excluded: list[Excluded]) -> datetime | None:
+    """When asking again may help; what waits for somebody's recovery does not wait for ever."""
+    at = retry_at([one.reasons for one in excluded])
+    if at is None or not any(map(only_ill, excluded)):
+        return at
+    return min(at, goes_at(case.payout, case.parameters, case.now))

@@ -30,6 +30,8 @@ def standing_reasons(
 ) -> tuple[Exclusion, ...]:
     """What is against the channel now, whatever the payout: its status, hours, queues, policy."""
     reasons: tuple[Exclusion, ...] = ()
+    if channel.killed:
+        reasons += (Exclusion(Code.KILLED, (), now + _OPERATOR_RECHECK),)
     if channel.status != "active":
         code = Code.PAUSED if channel.status == "paused" else Code.DRAINING
         reasons += (Exclusion(code, (), now + _OPERATOR_RECHECK),)
@@ -46,6 +48,9 @@ def standing_reasons(
         reasons += (Exclusion(Code.IN_DOUBT_FULL, values, now + _IN_DOUBT_RECHECK),)
     if channel.hours.windows and not is_open(channel.hours, now):
         reasons += (Exclusion(Code.CLOSED, (), next_open(channel.hours, now)),)
+    until = channel.maintenance_until
+    if until is not None and until > now:
+        reasons += (Exclusion(Code.MAINTENANCE, (), until),)
     return reasons
 
 
@@ -156,12 +161,17 @@ def _longer(one: Exclusion, other: Exclusion) -> bool:
     return one.lifts_at is None or one.lifts_at > other.lifts_at
 
 
-def quarantine_reason(health: HealthView, now: datetime) -> Exclusion:
-    """The reason for leaving a quarantined channel alone, and when its next probe is due."""
+def illness_reasons(health: HealthView, now: datetime) -> tuple[Exclusion, ...]:
+    """Why only probes may go to a quarantined channel, or to a bank that is down, and when the next
+    one is due."""
     due = health.probe_at
-    return Exclusion(
-        Code.QUARANTINED, (), due if due is not None and due > now else now + _PROBE_RECHECK
-    )
+    at = due if due is not None and due > now else now + _PROBE_RECHECK
+    reasons: tuple[Exclusion, ...] = ()
+    if health.quarantined:
+        reasons += (Exclusion(Code.QUARANTINED, (), at),)
+    if health.bank_down is not None:
+        reasons += (Exclusion(Code.BANK_DOWN, (health.bank_down,), at),)
+    return reasons
 
 
 def retry_at(reasons_of_each: list[tuple[Exclusion, ...]]) -> datetime | None:

@@ -65,6 +65,10 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = {
         "本单用于探测熔断渠道是否恢复",
         "this payout probes whether the channel has recovered",
     ),
+    "forced": (
+        "等待恢复已到时限，仍按最优渠道发出",
+        "it had waited for a recovery as long as the policy lets it",
+    ),
 }
 
 

@@ -84,7 +84,15 @@ class HealthView:
     probing: bool = False
     latency_ms: int = 1000
     probe_at: datetime | None = None
-    """When a quarantined channel's next probe is due at the latest."""
+    """When the next probe is due at the latest, of a quarantined channel or a bank that is down."""
+    bank_down: str | None = None
+    """The beneficiary's bank, while it is down whichever channel is asked; then `probing` says that
+    it may be given one payout."""
+
+    @property
+    def ill(self) -> bool:
+        """Whether only a probe may go there now."""
+        return self.quarantined or self.bank_down is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,10 @@ class ChannelFacts:
     in_doubt: int = 0
     in_doubt_max: int = 200
     status: Literal["active", "paused", "draining"] = "active"
+    killed: bool = False
+    """A person has stopped it, and only a person lets it go on."""
+    maintenance_until: datetime | None = None
+    """The end of the planned maintenance that is under way."""
     hours: Hours = Hours()
     health: HealthView = HealthView()
     health_of: Mapping[int, HealthView] = field(default_factory=dict)
@@ -183,6 +195,8 @@ class PayoutFacts:
     merchant_ref: str | None = None
     constraints: Constraints = FREE
     released: bool = False
+    waiting_since: datetime | None = None
+    """When it was first found that only illness keeps it from being sent; None: not until now."""
 
 
 # --- What a decision says ----------------------------------------------------------------------
@@ -263,7 +277,8 @@ class Decision:
     `order` begins with the chosen candidate and goes on as failover would.
     `propensities_ppm`, in the same order, tell how likely each was to be chosen given
     these facts; they add up to a million. Without a candidate, `retry_at` says when asking again
-    may help; None means that no waiting will.
+    may help; None means that no waiting will. `forced` says that it was sent to somebody ill, since
+    it had waited as long as the policy lets it.
     """
 
     payout_id: str
@@ -273,7 +288,7 @@ class Decision:
     decided_at: datetime
     policy_hash: str
     draw_ppm: int
-    outcome: Literal["cheapest", "preferred", "split", "explored", "probe", "none"]
+    outcome: Literal["cheapest", "preferred", "split", "explored", "probe", "forced", "none"]
     order: tuple[Candidate, ...]
     propensities_ppm: tuple[int, ...]
     excluded: tuple[Excluded, ...]

@@ -30,7 +30,9 @@ class Parameters:
     explore_cost_max_minor: int = 100
     """Exploration never takes a candidate dearer than the best by more than this."""
     probe_max_minor: int = 100_000
-    """The largest payout risked on a quarantined channel while another one can carry it."""
+    """The largest payout risked on a quarantined channel, or at a bank that is down."""
+    queue_max_s: int = 900
+    """How long a payout waits for somebody to recover before it is sent to the best of the ill."""
     in_doubt_max: int = 200
     """At this many payouts in doubt no channel takes more, whatever its own cap says."""
 

@@ -12,7 +12,6 @@ from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import Spread
 from policies.eligibility import (
     fit_reasons,
-    quarantine_reason,
     request_reasons,
     standing_reasons,
     tried_reason,
@@ -72,9 +71,6 @@ def own_reasons(
         failed = tried_reason(payout.tried, channel.name, index, now)
         if failed is not None:
             reasons += (failed,)
-    health = channel.health_of.get(index, channel.health)
-    if health.quarantined and not health.probing:
-        reasons += (quarantine_reason(health, now),)
     return reasons
 
 
@@ -91,7 +87,8 @@ def pool_of(payout: PayoutFacts, screened: list[Screened], now: datetime) -> Poo
         eligible=sum(
             not one.reasons
             and any(
-                not own_reasons(payout, one.facts, instrument.index, instrument.rail, now)
+                not one.facts.health_of.get(instrument.index, one.facts.health).ill
+                and not own_reasons(payout, one.facts, instrument.index, instrument.rail, now)
                 for instrument in payout.instruments
             )
             for one in screened

@@ -21,6 +21,7 @@ from gateway.api.views import (
     balance_view,
     break_view,
     key_view,
+    kill_view,
     merchant_view,
     payout_view,
     quarantine_view,
@@ -35,8 +36,10 @@ from gateway.domain.errors import (
 from gateway.domain.payout import MerchantId
 from gateway.domain.pricing import priced
 from gateway.engine import operate, quarantine, reconcile
+from gateway.engine.floats import seconds_left
 from gateway.engine.gateway import Gateway
-from gateway.ports import Merchant, Scope, StoreError
+from gateway.engine.switches import remember
+from gateway.ports import EVERY_CHANNEL, Merchant, Scope, StoreError
 from policies.fees import tier_reached
 from policies.health import WHOLE
 
@@ -145,11 +148,13 @@ async def _channels(gateway: Gateway) -> list[ChannelView]:
     views = gateway.health.views(gateway.channels, WHOLE, now)
     statuses = await gateway.store.channel_statuses()
     frozen = await gateway.store.frozen()
+    await remember(gateway)
     data: list[ChannelView] = []
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
         health = views[name]
         month, fee = load.month(name, now), priced(channel.traits.terms).fee_at(now)
+        killed = load.kills.get(EVERY_CHANNEL) or load.kills.get(name)
         data.append(
             {
                 "name": name,
@@ -175,6 +180,9 @@ async def _channels(gateway: Gateway) -> list[ChannelView]:
                 "stopped": gateway.stopped(),
                 "latency_ms": health.latency_ms,
                 "frozen_by": frozen.get(name),
+                "killed": None if killed is None else kill_view(killed),
+                "maintenance_until": stamp(gateway.maintenance_until(name, now)),
+                "runway_s": seconds_left(gateway, name),
             }
         )
     return data

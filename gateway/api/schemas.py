@@ -460,6 +460,20 @@ class SwitchIn(Model):
     reason: Text128
 
 
+class ReasonIn(Model):
+    """Why a person does it."""
+
+    reason: Text128
+
+
+class MaintenanceIn(Model):
+    """When a channel is planned to be away."""
+
+    from_at: Moment
+    until_at: Moment
+    reason: Text128
+
+
 class QuarantineIn(Model):
     """A restore that was not noticed."""
 

@@ -32,6 +32,8 @@ from gateway.ports import (
     DeliveryState,
     Endpoint,
     Funding,
+    Kill,
+    Maintenance,
     Merchant,
     StoredEvent,
 )
@@ -341,6 +343,36 @@ class ChannelView(TypedDict):
     stopped: str | None
     latency_ms: int
     frozen_by: str | None
+    killed: "KillView | None"
+    maintenance_until: str | None
+    runway_s: int | None
+
+
+class KillView(TypedDict):
+    """Who stopped a channel, when and why; only a person lets it go on."""
+
+    channel: str
+    reason: str
+    killed_at: str | None
+    killed_by: str
+
+
+class MaintenanceView(TypedDict):
+    """When a channel is planned to be away."""
+
+    id: str
+    channel: str
+    from_at: str | None
+    until_at: str | None
+    reason: str
+    added_at: str | None
+    added_by: str
+
+
+class MaintenanceList(TypedDict):
+    """Planned maintenance, by its beginning."""
+
+    data: list[MaintenanceView]
 
 
 class PositionView(TypedDict):
@@ -448,13 +480,14 @@ class ProposalList(TypedDict):
 
 
 class IncidentView(TypedDict):
-    """Evidence against what was proven, for a person to look at."""
+    """What a person must look at, above all evidence against what was proven."""
 
     id: str
     kind: IncidentKind
     state: str
     freezes: bool
     channel: str
+    bank: str | None
     payout_id: str | None
     attempt: int | None
     evidence: str
@@ -860,6 +893,29 @@ def proposal_view(proposal: Proposal) -> ProposalView:
     }
 
 
+def kill_view(kill: Kill) -> KillView:
+    """One kill that is in force."""
+    return {
+        "channel": kill.channel,
+        "reason": kill.reason,
+        "killed_at": stamp(kill.killed_at),
+        "killed_by": kill.killed_by,
+    }
+
+
+def maintenance_view(planned: Maintenance) -> MaintenanceView:
+    """One planned maintenance."""
+    return {
+        "id": planned.id,
+        "channel": planned.channel,
+        "from_at": stamp(planned.from_at),
+        "until_at": stamp(planned.until_at),
+        "reason": planned.reason,
+        "added_at": stamp(planned.added_at),
+        "added_by": planned.added_by,
+    }
+
+
 def incident_view(incident: Incident) -> IncidentView:
     """One incident."""
     return {
@@ -868,6 +924,7 @@ def incident_view(incident: Incident) -> IncidentView:
         "state": "open" if incident.is_open else "released",
         "freezes": incident.is_open and incident.kind.freezes,
         "channel": incident.channel,
+        "bank": incident.bank,
         "payout_id": incident.payout_id,
         "attempt": incident.attempt,
         "evidence": incident.evidence,

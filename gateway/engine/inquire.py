@@ -65,7 +65,8 @@ async def inquire(
     attempt = payout.attempts[attempt.number - 1]
     now = gateway.clock.now()
     unseen = isinstance(outcome, Absent) and attempt.state is AttemptState.IN_DOUBT
-    if unseen and gateway.stopped() is None and may_resend(attempt, channel.traits, now):
+    may_send = gateway.stopped() is None and not gateway.load.is_killed(attempt.channel)
+    if unseen and may_send and may_resend(attempt, channel.traits, now):
         return await resend(gateway, payout, attempt)
     if payout.version == version and payout.due_at is not None:
         due_at = next_inquiry(payout, attempt, channel.traits, now)

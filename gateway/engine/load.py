@@ -5,7 +5,7 @@ guards (float, one live attempt) decide when a change commits.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,13 +14,15 @@ from zoneinfo import ZoneInfo
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Adopted, Armed, Attempt, AttemptState, Died
 from gateway.domain.pricing import month_start
+from gateway.ports import EVERY_CHANNEL
 from policies.arrivals_seen import Distribution
 from policies.fees import UNUSED, MonthUse
+from policies.runway import Runway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.ports import Change, ChannelStatus, ChannelUse
+    from gateway.ports import Change, ChannelStatus, ChannelUse, Kill, Maintenance
 
 
 BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
@@ -40,6 +42,11 @@ class Load:
         """How each channel's money really arrives (`engine.arrivals` learns it)."""
         self.frozen: Mapping[str, str] = {}
         """Channels whose failover is frozen, by incident; for people only, never decided on."""
+        self.kills: Mapping[str, Kill] = {}
+        """What a person has stopped, by channel or for all."""
+        self.maintenance: Sequence[Maintenance] = ()
+        """Planned by people, beyond what is configured."""
+        self._runways: dict[str, Runway] = {}
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None
@@ -86,6 +93,14 @@ class Load:
         """
         self._turn(now)
         return self.day_used[channel]
+
+    def is_killed(self, channel: str) -> bool:
+        """Whether a person has stopped it."""
+        return channel in self.kills or EVERY_CHANNEL in self.kills
+
+    def runway(self, channel: str) -> Runway:
+        """How long its float lasts."""
+        return self._runways.setdefault(channel, Runway())
 
     @contextmanager
     def sends(self, channel: str) -> "Iterator[None]":

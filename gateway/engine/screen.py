@@ -20,4 +20,4 @@ def screen(gateway: Gateway, payout: Payout, now: datetime) -> Screening:
     if not policy.rules.screens:
         return UNSCREENED
     channels = channels_facts(gateway, payout, now) if policy.rules.uses_pool else []
-    return take_in(payout_facts(payout), channels, policy, now, gateway.almanac)
+    return take_in(payout_facts(gateway, payout), channels, policy, now, gateway.almanac)

@@ -27,12 +27,18 @@ VALUES (:merchant_id, :payee_index, :payout_id, :instrument)
 
 -- name: update_payout
 -- No row when the payout has moved on, or to another worker, since it was read. :armer is who wants
--- to send: that must be its worker; evidence may come from any.
+-- to send: that must be its worker; evidence may come from any. :sender is the channel it is sent
+-- through: nothing is sent through one that a person has killed.
 UPDATE payouts
 SET state = :state, version = :version, updated_at = :updated_at, due_at = :due_at,
     reason = :reason, owner = :owner
 WHERE merchant_id = :merchant_id AND id = :id AND version = :before_version AND epoch = :epoch
   AND (CAST(:armer AS BIGINT) IS NULL OR worker = :armer)
+  AND NOT EXISTS (
+      SELECT 1 FROM kills
+      WHERE kills.channel IN (CAST(:sender AS TEXT), '*') AND kills.revived_at IS NULL
+        AND CAST(:sender AS TEXT) IS NOT NULL
+  )
 RETURNING version
 
 -- name: postpone_payout

@@ -21,6 +21,7 @@ from gateway.store.restore import Restore
 from gateway.store.schema import newest
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
+from gateway.store.switches import Switches
 from gateway.store.vault import Vault
 from gateway.store.workers import Workers
 
@@ -34,9 +35,10 @@ class SqlStore(
     Statements,
     Restore,
     Incidents,
+    Calendar,
+    Switches,
     Policies,
     Workers,
-    Calendar,
 ):
     """Everything durable, in one database."""
 

@@ -32,6 +32,7 @@ healths = st.builds(
     success_ppm=PPM,
     unknown_ppm=PPM,
     quarantined=st.booleans(),
+    bank_down=st.sampled_from((None, None, "ICBC")),
     probing=st.booleans(),
     latency_ms=st.integers(1, 5000),
 )
@@ -92,6 +93,7 @@ payouts = st.builds(
     deadline_at=st.sampled_from((None, FRIDAY_NOON + timedelta(days=1))),
     max_fee_minor=st.sampled_from((None, None, 200)),
     tried=st.lists(tries, max_size=2).map(tuple),
+    waiting_since=st.sampled_from((None, None, FRIDAY_NOON - timedelta(minutes=20))),
 )
 policies = st.builds(
     lambda explore, bound, lists: Policy(
@@ -184,13 +186,16 @@ def test_the_best_is_no_dearer_than_its_equals(
 def test_quarantine_is_respected(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
 ) -> None:
-    """A quarantined channel is in the order only as a due probe."""
+    """Who is ill is in the order only as a due probe, or where everybody is and it waited long."""
     decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
     by_name = {one.name: one for one in channels}
     for one in decision.order:
         health = by_name[one.channel].health_of.get(one.instrument, by_name[one.channel].health)
-        assert one.probing == health.quarantined
-        assert not health.quarantined or health.probing
+        assert one.probing == health.ill
+        assert not health.ill or health.probing or decision.outcome == "forced"
+    if decision.outcome == "forced":
+        assert all(one.probing for one in decision.order)
+        assert payout.waiting_since is not None or payout.deadline_at is not None
 
 
 @LAW

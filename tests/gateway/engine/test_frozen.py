@@ -141,7 +141,8 @@ async def test_what_died_before_the_freeze_may_not_leave_after_it(url: str) -> N
         rig.fault("reject", A, **LIE)
         await rig.pay()
         await switch_channel(rig.gateway, B.name, "paused", "maintenance", "ops")
-        rig.fault("reject", A, code="INST_PAY_UNABLE", times=None)
+        # Tried again there after ten minutes only: it waits while A is found out.
+        rig.fault("reject", A, code="PAYER_BALANCE_NOT_ENOUGH", times=None)
         await rig.pass_time(minutes=57)
         waiting = await rig.pay(20_000)
         await rig.pass_time(minutes=2)
