@@ -226,12 +226,8 @@ async def assemble(loaded: Loaded) -> Assembly:
     replica = _replica(loaded, gateway)
     gateway.health, gateway.throttle = replica.health, replica.turns
     gateway.announce = replica.announce
-    worker = Worker(
-        gateway,
-        concurrency=settings.worker.concurrency,
-        poll_s=settings.worker.poll_s,
-        exclusive=embedded,
-    )
+    pace = settings.worker
+    worker = Worker(gateway, concurrency=pace.concurrency, poll_s=pace.poll_s, exclusive=embedded)
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
     courier = _courier(loaded, store, sender, clock)
@@ -359,31 +355,6 @@ def _api(
         own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
         return [note for note in (*own, *unpriced(gateway)) if note is not None]
 
-    def metrics() -> bytes:
-        currencies = {
-            name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
-        }
-        views = gateway.health.views(gateway.channels, WHOLE, clock.now())
-        observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
-        observe.metrics.carry(gateway.load.uses, currencies)
-        observe.metrics.calendar.set(calendar.years_ahead(gateway))
-        observe.metrics.freeze(gateway.channels, gateway.load.frozen)
-        observe.metrics.follow(board.in_use())
-        observe.metrics.ail(
-            gateway.health.banks_down(clock.now()),
-            {name: gateway.load.is_killed(name) for name in gateway.channels},
-            {name: seconds_left(gateway, name) for name in gateway.channels},
-            waiting=len(gateway.waiting),
-        )
-        observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
-        shared = observe.metrics
-        shared.share(up=replica.up, replicas=replica.replicas)
-        shared.count(shared.tokens, replica.turns.tokens.items())
-        shared.count(shared.postponed, _by_one(replica.turns.postponed))
-        shared.count(shared.news, _by_one(replica.heard))
-        shared.count(shared.redis_dropped, _by_one(replica.dropped))
-        return observe.metrics.render()
-
     return Api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
@@ -396,12 +367,39 @@ def _api(
         new_webhook_secret=new_secret,
         ready=ready,
         notes=notes,
-        metrics=metrics,
+        metrics=partial(_scraped, gateway, board, replica, observe),
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
     )
+
+
+def _scraped(gateway: Gateway, board: Board, replica: Replica, observe: Observe) -> bytes:
+    """All metrics, with what is only looked at when somebody asks."""
+    currencies = {
+        name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
+    }
+    views = gateway.health.views(gateway.channels, WHOLE, gateway.clock.now())
+    observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
+    observe.metrics.carry(gateway.load.uses, currencies)
+    observe.metrics.calendar.set(calendar.years_ahead(gateway))
+    observe.metrics.freeze(gateway.channels, gateway.load.frozen)
+    observe.metrics.follow(board.in_use())
+    observe.metrics.ail(
+        gateway.health.banks_down(gateway.clock.now()),
+        {name: gateway.load.is_killed(name) for name in gateway.channels},
+        {name: seconds_left(gateway, name) for name in gateway.channels},
+        waiting=len(gateway.waiting),
+    )
+    observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
+    shared = observe.metrics
+    shared.share(up=replica.up, replicas=replica.replicas)
+    shared.count(shared.tokens, replica.turns.tokens.items())
+    shared.count(shared.postponed, _by_one(replica.turns.postponed))
+    shared.count(shared.news, _by_one(replica.heard))
+    shared.count(shared.redis_dropped, _by_one(replica.dropped))
+    return observe.metrics.render()
 
 
 def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:

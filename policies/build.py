@@ -23,7 +23,7 @@ from policies.schema import (
     ThenDocument,
 )
 from policies.situation import ZONE
-from policies.source import Path, Remark, spelled
+from policies.source import Path, Remark, spelled, told
 from policies.syntax import ConditionError
 from policies.table import TableError, read_csv, row_name, rows_of
 from policies.vocabulary import Value
@@ -130,8 +130,8 @@ def _written(one: RuleDocument, path: Path, mistakes: list[Remark]) -> Iterator[
                 )
             except ValidationError as error:
                 for found in error.errors(include_url=False):
-                    column = spelled(tuple(found["loc"]))
-                    message = f"row {row.number}, column {column!r}: {found['msg']}"
+                    column = f", column {spelled(found['loc'])!r}" if found["loc"] else ""
+                    message = f"row {row.number}{column}: {told(found['msg'])}"
                     mistakes.append(Remark(place, message, offset=offset))
     except TableError as error:
         for mistake in error.mistakes:
@@ -162,7 +162,7 @@ def _rule(written: _Written, language: Language, mistakes: list[Remark]) -> Rule
             message = f"{one.name}: {error.message} in `{one.when}`"
             mistakes.append(Remark(written.path, message, offset=written.offset))
         else:
-            message = f"{spelled((*written.path, 'when'))}: {error.message}"
+            message = f"{one.name}: {error.message}"
             mistakes.append(Remark((*written.path, "when"), message, offset=error.at))
         return None
     return Rule(

@@ -17,7 +17,7 @@ from policies.build import Built, LocatedRule, build
 from policies.facts import ChannelFacts
 from policies.policy import Policy
 from policies.schema import ParametersDocument, PolicyDocument
-from policies.source import Finding, Path, Remark, Source, SourceError, spelled
+from policies.source import Finding, Path, Remark, Source, SourceError, spelled, told
 
 __all__ = [
     "Finding",
@@ -38,8 +38,7 @@ class PolicyError(ValueError):
         """Keep the findings for callers that show them one by one."""
         self.source = source
         self.findings = findings
-        told = (f"{source}:{line}: {text}" for line, text in self.problems)
-        super().__init__("; ".join(told))
+        super().__init__("; ".join(f"{source}:{line}: {text}" for line, text in self.problems))
 
     @property
     def problems(self) -> list[tuple[int, str]]:
@@ -107,7 +106,7 @@ def _read(text: str, source: str) -> tuple[PolicyDocument, Source]:
         return PolicyDocument.model_validate(place.content), place
     except ValidationError as error:
         findings = {
-            place.finding(Remark(path, f"{spelled(path)}: {one['msg']}"))
+            place.finding(Remark(path, f"{spelled(path)}: {told(one['msg'])}"))
             for one in error.errors(include_url=False)
             for path in [place.nearest(tuple(one["loc"]))]
         }

@@ -1,7 +1,8 @@
 """One condition of a rule: its text checked and made ready to be asked.
 
 Checked in this order: the grammar (`syntax`), the names, with a guess at what was meant, then the
-types by CEL. Divisors that can only be zero are refused; a few corner values show other faults.
+types by CEL. Divisors that can only be zero are refused; a few corner values show other faults,
+and patterns that are none.
 """
 
 import ast
@@ -13,7 +14,17 @@ from typing import Final
 
 from policies.cel import CelError, Engine, GoogleCel, Program
 from policies.fast import translate
-from policies.syntax import Binary, ConditionError, Literal, Name, Node, Quantifier, parse, walk
+from policies.syntax import (
+    Binary,
+    Call,
+    ConditionError,
+    Literal,
+    Name,
+    Node,
+    Quantifier,
+    parse,
+    walk,
+)
 from policies.vocabulary import FACTS, ROOTS, Kind, Value
 
 _ARITHMETIC: Final = frozenset("+-*/%")
@@ -25,12 +36,17 @@ class Condition:
     """A checked condition; equal texts over equal constants are equal conditions."""
 
     text: str
+    constants: Mapping[str, Value] = field(repr=False)
     tree: Node = field(compare=False, repr=False)
     facts: tuple[str, ...] = field(compare=False, repr=False)
     """The facts it names, sorted."""
     code: ast.expr | None = field(compare=False, repr=False)
     """The same as Python code; None when only the engine can tell."""
     program: Program = field(compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travels to another process as its text, as compiled programs cannot."""
+        return _recompiled, (self.text, dict(self.constants))
 
     def names(self, root: str) -> bool:
         """Whether it speaks of anything under a root."""
@@ -62,13 +78,22 @@ class Language:
             line, column, message = error.problems[0]
             raise ConditionError(_offset(text, line, column), message) from error
         condition = Condition(
-            text, tree, facts, translate(tree, self.kinds, self.constants), program
+            text,
+            self.constants,
+            tree,
+            facts,
+            translate(tree, self.kinds, self.constants),
+            program,
         )
         self._refuse_faults(condition)
         return condition
 
     def _facts(self, tree: Node) -> tuple[str, ...]:
-        variables = {one.variable for one in walk(tree) if isinstance(one, Quantifier)}
+        macros = [one for one in walk(tree) if isinstance(one, Quantifier)]
+        variables = {one.variable for one in macros}
+        for macro in macros:
+            if macro.variable in (*ROOTS, "lists", "values"):
+                raise ConditionError(macro.at, f"{macro.variable!r} is taken: name it otherwise")
         found: set[str] = set()
         for one in walk(tree):
             if not isinstance(one, Name) or one.name in variables:
@@ -92,21 +117,17 @@ class Language:
 
     def _refuse_faults(self, condition: Condition) -> None:
         """Try the facts at their corners: arithmetic that can fail there must be guarded."""
-        risky = [
-            one for one in walk(condition.tree) if isinstance(one, Binary) and one.op in _ARITHMETIC
-        ]
+        risky = [one for one in walk(condition.tree) if _may_fail(one)]
         for one in risky:
-            if one.op in "/%" and self._is_zero(one.right):
+            if isinstance(one, Binary) and one.op in "/%" and self._is_zero(one.right):
                 raise ConditionError(one.at, "divides by zero")
         if not risky:
             return
         for values in _corners(condition.facts):
             answer = condition.program.evaluate(values)
             if isinstance(answer, str):
-                told = ", ".join(f"{name} is {value}" for name, value in values.items())
-                hint = "guard it, as in `x != 0 && y / x > 1`" if "zero" in answer else "bound it"
-                where = risky[0].at
-                raise ConditionError(where, f"{answer} when {told or 'computed'}: {hint}")
+                told = " and ".join(f"{name} is {value!r}" for name, value in values.items())
+                raise ConditionError(risky[0].at, f"{answer} when {told}{_remedy(answer)}")
 
     def _is_zero(self, node: Node) -> bool:
         if isinstance(node, Name):
@@ -115,10 +136,29 @@ class Language:
         return isinstance(node, Literal) and node.value == 0
 
 
+def _recompiled(text: str, constants: Mapping[str, Value]) -> Condition:
+    return Language(constants).compile(text)
+
+
 def _corners(facts: tuple[str, ...]) -> Iterator[dict[str, Value]]:
     corners = [FACTS[name].corners for name in facts]
     for values in itertools.islice(itertools.product(*corners), _PROBES_MAX):
         yield dict(zip(facts, values, strict=True))
+
+
+def _may_fail(node: Node) -> bool:
+    match node:
+        case Binary(op=op):
+            return op in _ARITHMETIC
+        case Call(function=function):
+            return function == "matches"
+    return False
+
+
+def _remedy(fault: str) -> str:
+    if "zero" in fault:
+        return ": guard it, as in `x != 0 && y / x > 1`"
+    return ": compare without multiplying" if "overflow" in fault else ""
 
 
 def _kind(value: Value) -> Kind:

@@ -9,7 +9,7 @@ a rate in parts per million is then exact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
@@ -217,8 +217,7 @@ class Arrival:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CostParts:
+class CostParts(NamedTuple):
     """The expected cost of one candidate, every part in micro units; `fee` alone is the sticker."""
 
     fee: int
@@ -244,8 +243,7 @@ class CostParts:
         return self.fee + self.surcharge + self.capital + self.lateness + self.fail + self.unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A channel and an instrument that may carry the payout now."""
 
     channel: str

@@ -36,22 +36,22 @@ class Judge:
         if shared:
             names = ast.Tuple([ast.Name(local(one), ast.Store()) for one in shared], ast.Store())
             unpack = [ast.Assign([names], ast.Name("shared", ast.Load()))]
-        self._each = self._function(
-            ["shared", "channel"],
-            [*unpack, *map(_read, own), *self._asked(each)],
-            ast.Name("bits", ast.Load()),
-            own,
+        self.each = cast(
+            "Callable[[tuple[object, ...], AtHand], int]",
+            self._function(
+                ["shared", "channel"],
+                [*unpack, *map(_read, own), *self._asked(each)],
+                ast.Name("bits", ast.Load()),
+                own,
+            ),
         )
+        """The bits of the conditions on a channel, given the facts that `whole` shared."""
 
     def whole(
         self, asked: Asked, merchant: Merchant, clock: Clock, pool: Pool
     ) -> tuple[int, tuple[object, ...]]:
         """The bits of the conditions on the payout, and the facts that `each` needs again."""
         return cast("tuple[int, tuple[object, ...]]", self._whole(asked, merchant, clock, pool))
-
-    def each(self, shared: tuple[object, ...], at_hand: AtHand) -> int:
-        """The bits of the conditions on a channel."""
-        return cast("int", self._each(shared, at_hand))
 
     def _facts(self, indices: list[int]) -> list[str]:
         return sorted({name for at in indices for name in self._conditions[at].facts})
@@ -99,8 +99,8 @@ class Judge:
         names |= NAMES
         names |= {f"read_{local(one)}": FACTS[one].read for one in read}
         names |= {f"ask_{at}": self._ask(at) for at in range(len(self._conditions))}
-        # The tree was built from allowed nodes by `fast` and by this class; no text becomes code.
-        exec(compile(module, "<rules>", "exec"), names)  # noqa: S102
+        code = compile(module, "<rules>", "exec")
+        exec(code, names)  # noqa: S102  # made of allowed nodes only; no text becomes code
         return cast("Callable[..., object]", names["judged"])
 
 

@@ -57,7 +57,7 @@ def _dead(rules: list[_Analysed]) -> Iterator[Remark]:
     for at, one in enumerate(rules):
         if one.boxes == ():
             told = "the condition can never be true: mend it or delete the rule"
-            yield _about(one, told)
+            yield _about(one, told, key="when")
             continue
         for earlier in rules[:at]:
             if _hides(earlier.rule, one.rule) and _covers(earlier, one):

@@ -103,6 +103,7 @@ class RuleSet:
     def __init__(self, rules: Sequence[Rule]) -> None:
         """Keep the order: it decides preference, `final` and `group`."""
         self.rules = tuple(rules)
+        self._count = len(self.rules)
         self._ranks = _ranks(self.rules)
         self.splits: Mapping[int, Mapping[str, int]] = {
             rank: rule.effects.split
@@ -111,6 +112,7 @@ class RuleSet:
         }
         """Shares in ppm by the rank of the channels that are split."""
         self._judge = Judge([rule.condition for rule in rules], self._levels())
+        self._each = self._judge.each
         self.uses_pool = any(rule.condition.names("pool") for rule in rules)
         self.screens = any(
             rule.effects.review or rule.effects.passes or rule.effects.deadline for rule in rules
@@ -118,7 +120,12 @@ class RuleSet:
         """Whether any rule has a say before routing: a review, the fast lane, a deadline."""
         self._dated = [(1 << at, rule.until_at) for at, rule in enumerate(rules) if rule.until_at]
         self._verdicts: dict[int, Verdict] = {}
+        self._names: dict[int, tuple[str, ...]] = {0: ()}
         self._standings: dict[tuple[int, int, str], Standing] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travels to another process as its rules, as generated code cannot."""
+        return RuleSet, (self.rules,)
 
     def __bool__(self) -> bool:
         """Whether there is anything to ask."""
@@ -130,7 +137,7 @@ class RuleSet:
 
     def begin(self, asked: Asked, merchant: Merchant, clock: Clock, pool: Pool) -> "Hearing":
         """Ask the rules that speak of the whole payout."""
-        live = (1 << len(self.rules)) - 1
+        live = (1 << self._count) - 1
         for bit, until_at in self._dated:
             if asked.now >= until_at:
                 live &= ~bit
@@ -141,12 +148,12 @@ class RuleSet:
             verdict = self._verdict(hits)
             if len(self._verdicts) < _MEMO_MAX:
                 self._verdicts[hits] = verdict
-        return Hearing(self, verdict, live & verdict.open, found >> len(self.rules) & live, shared)
+        return Hearing(self, verdict, live & verdict.open, found >> self._count & live, shared)
 
     def hear(self, hearing: "Hearing", at_hand: AtHand) -> Standing:
         """Ask the rules about the channel at hand."""
-        found = self._judge.each(hearing.shared, at_hand)
-        hearing.faulty |= found >> len(self.rules) & hearing.live
+        found = self._each(hearing.shared, at_hand)
+        hearing.faulty |= found >> self._count & hearing.live
         key = (hearing.verdict.applied, found & hearing.live, at_hand.facts.name)
         standing = self._standings.get(key)
         if standing is None:
@@ -158,7 +165,12 @@ class RuleSet:
 
     def names(self, bits: int) -> tuple[str, ...]:
         """The names of the rules whose bits are set, in order."""
-        return tuple(rule.name for at, rule in enumerate(self.rules) if bits >> at & 1)
+        found = self._names.get(bits)
+        if found is None:
+            found = tuple(rule.name for at, rule in enumerate(self.rules) if bits >> at & 1)
+            if len(self._names) < _MEMO_MAX:
+                self._names[bits] = found
+        return found
 
     def _levels(self) -> list[bool]:
         """A group is asked for each channel as soon as one of its rules names it."""
@@ -195,7 +207,7 @@ class RuleSet:
                 seen.add(rule.group)
             if rule.final:
                 return applied, (1 << at + 1) - 1
-        return applied, (1 << len(self.rules)) - 1
+        return applied, (1 << self._count) - 1
 
     def _standing(self, whole: int, hits: int, name: str) -> Standing:
         applied, _ = self._applied(whole | hits)

@@ -142,6 +142,16 @@ class TableDocument(Strict):
         return self
 
 
+def _inline(value: object) -> object:
+    """The name of a file is refused: a policy must be whole for its hash to mean anything."""
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004  # pydantic reports ValueErrors
+            "a policy is one file: put the table's text under `table: {csv: |`, or the rules that "
+            "`hangdao policy compile-table` makes of it"
+        )
+    return value
+
+
 class RuleDocument(Strict):
     """A rule, or a table of rules of which the first matching row applies."""
 
@@ -151,17 +161,12 @@ class RuleDocument(Strict):
     until: datetime | date | None = None
     final: bool = False
     group: Label | None = None
-    table: TableDocument | str | None = None
+    table: Annotated[TableDocument | None, BeforeValidator(_inline)] = None
 
     @model_validator(mode="after")
     def _one_form(self) -> "RuleDocument":
         if (self.then is None) == (self.table is None):
             raise ValueError("a rule has either then or table")
-        if isinstance(self.table, str):
-            raise ValueError(  # noqa: TRY004  # pydantic reports ValueErrors
-                "a policy is one file: put the table's text under `table: {csv: |`; "
-                "`hangdao policy compile-table` shows the rules it stands for"
-            )
         if self.table is not None and (self.when is not None or self.final or self.group):
             raise ValueError("a table has no when, final or group of its own")
         return self

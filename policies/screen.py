@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from policies.arrivals_seen import arrivals_of
-from policies.calendars.arrivals import is_open
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import Spread
 from policies.eligibility import (
@@ -21,6 +20,8 @@ from policies.facts import FREE, Arrival, ChannelFacts, PayoutFacts
 from policies.fees import fee_minor, surcharge_minor
 from policies.policy import ChannelLists, Parameters
 from policies.situation import Pool
+
+_SHUT: Final = frozenset({Code.KILLED, Code.PAUSED, Code.DRAINING, Code.CLOSED, Code.MAINTENANCE})
 
 
 class Screened(NamedTuple):
@@ -74,27 +75,26 @@ def own_reasons(
     return reasons
 
 
-NO_POOL: Final = Pool()
-"""For policies whose rules do not speak of the pool."""
-
-
 def pool_of(payout: PayoutFacts, screened: list[Screened], now: datetime) -> Pool:
     """The channels together, before any rule has spoken."""
-    every = [one.facts for one in screened]
-    return Pool(
-        channels=len(every),
-        open=sum(one.status == "active" and is_open(one.hours, now) for one in every),
-        eligible=sum(
-            not one.reasons
-            and any(
-                not one.facts.health_of.get(instrument.index, one.facts.health).ill
-                and not own_reasons(payout, one.facts, instrument.index, instrument.rail, now)
-                for instrument in payout.instruments
-            )
-            for one in screened
-        ),
-        quarantined=sum(one.health.quarantined for one in every),
-        in_doubt=sum(one.in_doubt for one in every),
-        inflight=sum(one.inflight for one in every),
-        float_minor=sum(one.float_minor or 0 for one in every),
-    )
+    opened = eligible = quarantined = in_doubt = inflight = held = 0
+    for one in screened:
+        channel = one.facts
+        quarantined += channel.health.quarantined
+        in_doubt += channel.in_doubt
+        inflight += channel.inflight
+        held += channel.float_minor or 0
+        if one.reasons:
+            opened += not any(reason.code in _SHUT for reason in one.reasons)
+            continue
+        opened += 1
+        eligible += any(
+            not channel.health_of.get(instrument.index, channel.health).ill
+            and not own_reasons(payout, channel, instrument.index, instrument.rail, now)
+            for instrument in payout.instruments
+        )
+    return Pool(len(screened), opened, eligible, quarantined, in_doubt, inflight, held)
+
+
+NO_POOL: Final = Pool()
+"""For policies whose rules do not speak of the pool."""

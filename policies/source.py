@@ -119,6 +119,11 @@ def spelled(path: Path) -> str:
     return ".".join(str(part) for part in path) or "file"
 
 
+def told(message: str) -> str:
+    """A validator's message as people would write it."""
+    return message.removeprefix("Value error, ")
+
+
 def _distance(raw: str, node: yaml.ScalarNode, offset: int) -> int:
     """How far into the raw text the value's character at `offset` stands.
 

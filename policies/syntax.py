@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 LENGTH_MAX: Final = 2_000
 DEPTH_MAX: Final = 24
+OPERATORS_MAX: Final = 100
 ITEMS_MAX: Final = 500
 INT_MAX: Final = 2**63 - 1
 INT_MIN: Final = -(2**63)
@@ -140,6 +141,11 @@ def parse(text: str) -> Node:
     parser = _Parser(list(_tokens(text)))
     tree = parser.choice()
     parser.take("end")
+    # A chain of operators is as deep a tree as it is long; everybody who walks it recurses.
+    operators = [one for one in walk(tree) if isinstance(one, Binary)]
+    if len(operators) > OPERATORS_MAX:
+        at = max(one.at for one in operators)
+        raise ConditionError(at, f"a condition has at most {OPERATORS_MAX} operators")
     return tree
 
 
@@ -165,6 +171,7 @@ _REFUSED: Final = {
     "odd": "write integers in plain decimal digits",
     "prefixed": "strings have no prefix",
 }
+_HINTS: Final = {"and": " (write &&)", "or": " (write ||)", "not": " (write !)"}
 _ESCAPES: Final = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t"}
 _WORDS: Final = {"true": True, "false": False}
 
@@ -203,7 +210,8 @@ class _Parser:
         if token.kind != kind or (text is not None and token.text != text):
             wanted = text or {"end": "an operator", "word": "a name"}.get(kind, kind)
             found = repr(token.text) if token.text else "the end"
-            raise ConditionError(token.at, f"{wanted} is expected here, not {found}")
+            hint = _HINTS.get(token.text, "")
+            raise ConditionError(token.at, f"{wanted} is expected here, not {found}{hint}")
         self._next += 1
         return token
 
@@ -341,7 +349,7 @@ class _Parser:
 def _unescaped(token: _Token) -> str:
     def one(found: re.Match[str]) -> str:
         if found[1] not in _ESCAPES:
-            raise ConditionError(token.at + found.start(), f"unknown escape \\{found[1]}")
+            raise ConditionError(token.at + 1 + found.start(), f"unknown escape \\{found[1]}")
         return _ESCAPES[found[1]]
 
     return re.sub(r"\\(.)", one, token.text[1:-1])

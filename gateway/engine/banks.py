@@ -17,7 +17,8 @@ class Banks:
     def __init__(self, gateway: Gateway) -> None:
         """Nothing has been looked at."""
         self._gateway = gateway
-        self._known: dict[str, str] | None = None
+        self._begun = False
+        self._known: dict[str, str] = {}
         """Incidents seen open while the bank was held to be down here, by bank."""
 
     async def look(self) -> None:
@@ -26,9 +27,9 @@ class Banks:
         stored = await gateway.store.incidents(open_only=True)
         opened = {one.bank: one for one in stored if one.bank is not None}
         now = gateway.clock.now()
-        if self._known is None:
+        if not self._begun:
             # What an earlier process found out is gone on with, by a probe at once.
-            self._known = {}
+            self._begun = True
             for bank in opened:
                 gateway.health.adopt_bank(bank, now)
         down = gateway.health.banks_down(now)
@@ -42,6 +43,10 @@ class Banks:
                 gateway.observer.alarm("bank.forgiven", bank=bank)
             else:
                 await self._open(bank, view.channels)
+        # One that another process closed is over; the next outage of that bank is a new one.
+        self._known = {
+            bank: known for bank, known in self._known.items() if bank in down or bank in opened
+        }
         for bank, incident in opened.items():
             if bank not in down:
                 await self._close(bank, incident)
@@ -51,12 +56,12 @@ class Banks:
         incident = of_bank(bank, channels, gateway.clock.now(), incident_id(gateway))
         # Another process may be a moment faster; then its incident is found at the next look.
         if await gateway.store.open_bank_incident(incident):
+            self._known[bank] = incident.id
             tell(gateway, incident)
             gateway.observer.alarm("bank.down", bank=bank, incident_id=incident.id)
 
     async def _close(self, bank: str, incident: Incident) -> None:
         gateway = self._gateway
-        assert self._known is not None  # noqa: S101 - look() has begun
         since = gateway.health.bank_well_since(bank)
         ours = bank in self._known
         if not ours and (since is None or since < incident.opened_at):

@@ -33,26 +33,66 @@ lists:
 values:
   large: 5000000
 rules:
-  - {name: r01, when: payout.amount_minor >= values.large, then: {prefer: [channel-3]}}
-  - {name: r02, when: payout.amount_minor < 1000 && payout.speed == 'fast', then: {deny: [channel-1]}}
-  - {name: r03, when: payout.bank in lists.banks, then: {weight: {channel-2: 900000}}}
-  - {name: r04, when: "merchant.tier == 'vip'", then: {max_attempts: 3}}
-  - {name: r05, when: "'payroll' in merchant.tags && clock.hour < 18", then: {deadline: 2d}}
-  - {name: r06, when: clock.is_holiday_eve, then: {avoid: [channel-5]}}
-  - {name: r07, when: "payout.rail == 'bank_card' && payout.instruments > 1", then: {prefer: [channel-6]}}
-  - {name: r08, when: pool.eligible < 3, then: {review: few channels are left}}
-  - {name: r09, when: payout.attempt > 1 && payout.amount_minor > 100000, then: {max_attempts: 2}}
-  - {name: r10, when: clock.weekday >= 6 || clock.hour >= 22, then: {avoid: [channel-7]}}
-  - {name: r11, when: "merchant.id in ['m_1', 'm_2', 'm_3']", then: {weight: {channel-4: 1100000}}}
-  - {name: r12, when: "payout.merchant_ref.startsWith('TEST')", then: {review: a test reference}}
-  - {name: r13, when: payout.has_deadline && payout.deadline_minutes < 60, then: {prefer: [channel-0]}}
-  - {name: r14, when: channel.success_ppm < 900000 && channel.observations > 50, then: {avoid: this}}
-  - {name: r15, when: channel.unknown_ppm > 20000, then: {deny: this}}
-  - {name: r16, when: channel.cycle_days > 0 && payout.amount_minor > 10000000, then: {weight: {this: 1200000}}}
-  - {name: r17, when: channel.fee_minor * 100 > payout.amount_minor, then: {deny: this}}
-  - {name: r18, when: channel.latency_ms > 5000 || channel.inflight > 40, then: {avoid: this}}
-  - {name: r19, when: channel.in_doubt > 100 && !channel.instant, then: {deny: this}}
-  - {name: r20, when: "channel.arrival_days > 3 && payout.speed == 'standard'", then: {weight: {this: 1050000}}}
+  - name: r01
+    when: payout.amount_minor >= values.large
+    then: {prefer: [channel-3]}
+  - name: r02
+    when: payout.amount_minor < 1000 && payout.speed == 'fast'
+    then: {deny: [channel-1]}
+  - name: r03
+    when: payout.bank in lists.banks
+    then: {weight: {channel-2: 900000}}
+  - name: r04
+    when: "merchant.tier == 'vip'"
+    then: {max_attempts: 3}
+  - name: r05
+    when: "'payroll' in merchant.tags && clock.hour < 18"
+    then: {deadline: 2d}
+  - name: r06
+    when: clock.is_holiday_eve
+    then: {avoid: [channel-5]}
+  - name: r07
+    when: "payout.rail == 'bank_card' && payout.instruments > 1"
+    then: {prefer: [channel-6]}
+  - name: r08
+    when: pool.eligible < 3
+    then: {review: few channels are left}
+  - name: r09
+    when: payout.attempt > 1 && payout.amount_minor > 100000
+    then: {max_attempts: 2}
+  - name: r10
+    when: clock.weekday >= 6 || clock.hour >= 22
+    then: {avoid: [channel-7]}
+  - name: r11
+    when: "merchant.id in ['m_1', 'm_2', 'm_3']"
+    then: {weight: {channel-4: 1100000}}
+  - name: r12
+    when: "payout.merchant_ref.startsWith('TEST')"
+    then: {review: a test reference}
+  - name: r13
+    when: payout.has_deadline && payout.deadline_minutes < 60
+    then: {prefer: [channel-0]}
+  - name: r14
+    when: channel.success_ppm < 900000 && channel.observations > 50
+    then: {avoid: this}
+  - name: r15
+    when: channel.unknown_ppm > 20000
+    then: {deny: this}
+  - name: r16
+    when: channel.cycle_days > 0 && payout.amount_minor > 10000000
+    then: {weight: {this: 1200000}}
+  - name: r17
+    when: channel.fee_minor * 100 > payout.amount_minor
+    then: {deny: this}
+  - name: r18
+    when: channel.latency_ms > 5000 || channel.inflight > 40
+    then: {avoid: this}
+  - name: r19
+    when: channel.in_doubt > 100 && !channel.instant
+    then: {deny: this}
+  - name: r20
+    when: "channel.arrival_days > 3 && payout.speed == 'standard'"
+    then: {weight: {this: 1050000}}
 """
 """Rules as operators would write them; most do not match, as in life."""
 
