@@ -38,6 +38,9 @@ def _document(before: Mapping[str, Json], after: Mapping[str, Json]) -> Iterator
         old, new = before.get(key, _NOTHING), after.get(key, _NOTHING)
         if _same(old, new):
             continue
+        # A version that knows more parts differs, in an empty one, by the version alone.
+        if _empty(old) and _empty(new) and before.get("version") != after.get("version"):
+            continue
         if key == "name":
             yield Sentence(
                 key, f"策略名称由 {old} 改为 {new}", f"the policy is called {new} (was {old})"
@@ -220,7 +223,9 @@ def _list(path: str, name: str, whose: tuple[str, str], old: Json, new: Json) ->
     zh, en = whose
     before, after = _names(old), _names(new)
     if before is None or after is None or name not in (*_LISTS, "only"):
-        yield from _values(path, old, new)
+        for where, in_zh, in_en in _values(name, old, new):
+            rest = where.removeprefix(name)
+            yield Sentence(f"{path}{rest}", f"{zh}：{in_zh}", f"{en}: {in_en}")
         return
     if name == "only":
         listed, was = ", ".join(after), ", ".join(before)
@@ -270,6 +275,10 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_FIRST = dict.fromkeys(("when", "then", "until"))
+"""What is told first of something new."""
+
+
 def _named(
     key: str, old: Mapping[str, Mapping[str, Json]], new: Mapping[str, Mapping[str, Json]]
 ) -> Iterator[Sentence]:
@@ -280,7 +289,9 @@ def _named(
     places = {name: place for place, name in enumerate(new, 1)}
     for name, one in new.items():
         if name not in old:
-            said = "；".join(f"{part} {_shown(one[part])}" for part in one if part != "name")
+            parts = [part for part in _keys(_FIRST, one) if part != "name"]
+            told = [(part, one[part]) for part in parts if _says_something(one.get(part))]
+            said = "；".join(f"{part} {_shown(value)}" for part, value in told)
             yield Sentence(
                 f"{key}.{name}",
                 f"新增{zh}“{name}”（第 {places[name]} 条）：{said}",
@@ -375,8 +386,24 @@ def _empty(value: Json) -> bool:
     return value is _NOTHING or value in (None, [], {}, "")
 
 
+def _says_something(value: Json) -> bool:
+    """Whether a value is more than what stands for none; 0 is a number."""
+    return value is not None and value is not False and value not in ([], {}, "")
+
+
+def _bare(value: Json) -> Json:
+    """Without the keys that say nothing."""
+    if not isinstance(value, dict):
+        return value
+    bare = {key: _bare(inner) for key, inner in value.items()}
+    return {key: inner for key, inner in bare.items() if _says_something(inner)}
+
+
 def _shown(value: Json) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if value is None or value == "":
+        return "none"
+    bare = _bare(value)
+    text = bare if isinstance(bare, str) else json.dumps(bare, ensure_ascii=False)
     return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
 
 

@@ -81,6 +81,7 @@ async def test_what_is_proposed_is_told_in_words(people: Desk) -> None:
         "merchants.*",
         "name",
         "parameters.capital_rate_ppm",
+        "version",
     ]
     change = made.json["change"]
     assert (change["state"], change["proposed_person"]) == ("open", "Wang")
