@@ -25,6 +25,21 @@ _PROBLEM = {
         "param": {"type": "string"},
         "retryable": {"type": "boolean"},
         "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "Every mistake of a text, where it has more than one place",
+            "items": {
+                "type": "object",
+                "required": ["line", "column", "code", "detail", "detail_zh"],
+                "properties": {
+                    "line": {"type": "integer"},
+                    "column": {"type": ["integer", "null"]},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "detail_zh": {"type": "string"},
+                },
+            },
+        },
     },
 }
 

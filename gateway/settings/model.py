@@ -276,9 +276,27 @@ class Worker(Section):
 
 
 class PolicySettings(Section):
-    """The routing policy to start with; none means the built-in one."""
+    """Who writes the routing policy. `file` mode: `file` alone, which is watched. `database` mode:
+    two people, by API and commands. Default: `file` when one is named."""
 
+    mode: Literal["file", "database"] | None = None
     file: Path | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the file is the only writer."""
+        return self.file is not None
+
+    @model_validator(mode="after")
+    def _one_writer(self) -> Self:
+        if self.mode == "file" and self.file is None:
+            raise ValueError("mode is file, and no file is named")
+        if self.mode == "database" and self.file is not None:
+            raise ValueError(
+                "mode is database, where no file is read: remove file, and take it over with "
+                "`hangdao policy import FILE`"
+            )
+        return self
 
 
 class Alerts(Section):

@@ -59,6 +59,8 @@ ABOUT = {
     *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
     *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
+    *("no_such_change", "no_such_policy", "no_shadow", "policy_invalid", "time_invalid"),
+    *("reason_missing", "policy_moved"),
     *("person_unknown", "no_backup", "channel_unknown", "not_quarantined"),
     *("not_killed", "window_invalid", "window_past", "no_such_maintenance"),
     *("calendar_incomplete", "channel_no_fee"),
