@@ -31,6 +31,7 @@ from policies.facts import (
     Tried,
 )
 from policies.fees import fee_minor, surcharge_minor
+from policies.plan.follow import PlanView
 from policies.policy import ChannelLists, Parameters, Policy
 
 Key: TypeAlias = tuple[bool, int, int, str, int]
@@ -49,6 +50,7 @@ class _Case(NamedTuple):
     lists: ChannelLists
     parameters: Parameters
     now: datetime
+    plan: PlanView | None
 
 
 class _Sorted(NamedTuple):
@@ -65,9 +67,12 @@ def decide(
     policy: Policy,
     now: datetime,
     draw_ppm: int,
+    *,
+    plan: PlanView | None = None,
 ) -> Decision:
     """Choose for one attempt; `draw_ppm` is a uniform draw from 0 up to, not including, a million.
 
+    With a `plan`, tiers are priced as it plans them and its shares are kept to.
     The result does not depend on the order of `channels`. Raises ValueError for a draw out of
     range or two channels of one name: both are the caller's defects.
     """
@@ -76,7 +81,7 @@ def decide(
     if len({channel.name for channel in channels}) != len(channels):
         raise ValueError("two channels have the same name")
     into = _Sorted([], [], [])
-    case = _Case(payout, policy.lists_for(payout.merchant_id), policy.parameters, now)
+    case = _Case(payout, policy.lists_for(payout.merchant_id), policy.parameters, now, plan)
     for channel in channels:
         _examine(case, channel, into)
     healthy, probes, excluded = into
@@ -95,6 +100,7 @@ def decide(
         [one.candidate for one in probes],
         policy.parameters,
         draw_ppm,
+        plan,
     )
     return Decision(
         payout.payout_id,
@@ -127,10 +133,11 @@ def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Can
 
 def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
-    payout, lists, parameters, now = case
+    payout, lists, parameters, now, plan = case
     amount = payout.amount_minor
     fee = channel.fee
-    charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
+    tier = plan.tiers.get(channel.name) if plan is not None and fee.tiers else None
+    charged = (fee_minor(fee, amount, channel.month, tier), surcharge_minor(fee, amount))
     arrives = arrival(channel.cycle, now)
     common = standing_reasons(channel, lists, parameters, now)
     common += fit_reasons(payout, channel, charged, arrives, now)

@@ -48,6 +48,10 @@ class ParametersDocument(_Strict):
     explore_ppm: Annotated[int, Field(ge=0, le=500_000)] = _DEFAULT.explore_ppm
     explore_cost_max_minor: _Minor = _DEFAULT.explore_cost_max_minor
     probe_max_minor: _Minor = _DEFAULT.probe_max_minor
+    plan_cost_max_minor: Annotated[int, Field(ge=0, le=1_000_000_000)] = (
+        _DEFAULT.plan_cost_max_minor
+    )
+    plan_cost_max_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = _DEFAULT.plan_cost_max_ppm
     in_doubt_max: Annotated[int, Field(ge=1, le=1_000_000)] = _DEFAULT.in_doubt_max
 
 

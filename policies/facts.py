@@ -236,7 +236,7 @@ class Decision:
     decided_at: datetime
     policy_hash: str
     draw_ppm: int
-    outcome: Literal["cheapest", "preferred", "explored", "probe", "none"]
+    outcome: Literal["cheapest", "preferred", "planned", "explored", "probe", "none"]
     order: tuple[Candidate, ...]
     propensities_ppm: tuple[int, ...]
     excluded: tuple[Excluded, ...]

@@ -29,6 +29,10 @@ class Parameters:
     """Exploration never takes a candidate dearer than the best by more than this."""
     probe_max_minor: int = 100_000
     """The largest payout risked on a quarantined channel while another one can carry it."""
+    plan_cost_max_minor: int = 200
+    """The month's plan never takes a candidate dearer than the best by more than this, and"""
+    plan_cost_max_ppm: int = 500
+    """by this share of the amount."""
     in_doubt_max: int = 200
     """At this many payouts in doubt no channel takes more, whatever its own cap says."""
 
