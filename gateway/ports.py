@@ -325,6 +325,35 @@ ChannelStatus = Literal["active", "paused", "draining"]
 
 
 @dataclass(frozen=True, slots=True)
+class PlanVolume:
+    """What a channel was given of one class on one business day."""
+
+    on: date
+    channel: str
+    kind: PayoutClass
+    payouts: int
+    minor: int
+
+
+PlanReason = Literal["first", "timer", "month", "drift", "changed", "asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan as JSON (`policies.plan.written`), who had it made and why."""
+
+    id: str
+    month: date
+    currency: str
+    made_at: datetime
+    actor: str
+    reason: PlanReason
+    basis: str
+    """Hash of the fees, channels and parameters it was made for."""
+    plan: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StoredNotice:
     """A channel's message as it came, kept before anything was decided about it."""
 
@@ -841,6 +870,30 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
+class PlanStore(Protocol):
+    """Plans of a month's shares, and the volumes they are made from."""
+
+    async def keep_plan(self, plan: StoredPlan) -> None:
+        """Store a plan for all replicas to follow; leaves an audit row."""
+
+    async def newest_plan_id(self, currency: str) -> str | None:
+        """Which plan is to be followed; cheap."""
+
+    async def newest_plan(self, currency: str) -> StoredPlan | None:
+        """The plan to be followed."""
+
+    async def plans(self, limit: int) -> list[StoredPlan]:
+        """Newest first."""
+
+    async def plan_volumes(
+        self, currency: str, since: datetime, until: datetime
+    ) -> list[PlanVolume]:
+        """What channels were given from `since` until before `until`, what died not counted."""
+
+    async def plan_hours(self, currency: str, since: datetime, until: datetime) -> tuple[int, ...]:
+        """How many payouts went out in each of the 24 local hours, over all days."""
+
+
 class WorkerStore(Protocol):
     """Who works on what, where several processes share the database; trivial where one owns it."""
 
@@ -890,6 +943,7 @@ class Store(
     RestoreStore,
     IncidentStore,
     WorkerStore,
+    PlanStore,
     Protocol,
 ):
     """Everything durable, in one database."""

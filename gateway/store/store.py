@@ -12,6 +12,7 @@ from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
 from gateway.store.member import LEASE_S, Member
 from gateway.store.outbox import Outbox
+from gateway.store.plans import Plans
 from gateway.store.payloads import PayloadOf, webhook_payload
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
@@ -23,7 +24,9 @@ from gateway.store.vault import Vault
 from gateway.store.workers import Workers
 
 
-class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers):
+class SqlStore(
+    Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers, Plans
+):
     """Everything durable, in one database."""
 
     @property

@@ -105,10 +105,10 @@ def lagging(
     if not lacks:
         return None
     marginals = view.marginals
-    prices = [
-        total + marginals.get(channel, NO_MARGINAL).micro(amount_minor)
-        for channel, total in totals
-    ]
+    prices = []
+    for channel, total in totals:
+        payout_micro, amount_ppm = marginals.get(channel, NO_MARGINAL)
+        prices.append(total + payout_micro + amount_minor * amount_ppm)
     bound = (
         min(prices)
         + parameters.plan_cost_max_minor * MICRO
