@@ -38,6 +38,9 @@ Key: TypeAlias = tuple[bool, int, int, str, int]
 """Ranking: preferred first, then cost, then peak latency x (in flight + 1), then the names."""
 
 
+_UNPRICED = frozenset({Code.CURRENCY, Code.RAIL})
+
+
 class _Ranked(NamedTuple):
     key: Key
     candidate: Candidate
@@ -156,7 +159,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
                 reasons += (failed,)
         if health.quarantined and not health.probing:
             reasons += (quarantine_reason(health, now),)
-        if reasons:
+        if reasons and _has_no_price(reasons):
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -167,6 +170,9 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             health=health,
             parameters=parameters,
         )
+        if reasons:
+            into.excluded.append(Excluded(channel.name, index, reasons, cost))
+            continue
         candidate = Candidate(
             channel.name,
             index,
@@ -183,6 +189,11 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
         (into.probes if health.quarantined else into.healthy).append(_Ranked(key, candidate))
 
 
+def _has_no_price(reasons: tuple[Exclusion, ...]) -> bool:
+    """Whether the channel does not do such payouts at all, so that a price would mean nothing."""
+    return any(reason.code in _UNPRICED for reason in reasons)
+
+
 def _withheld(
     probes: list[_Ranked], channels: Sequence[ChannelFacts], now: datetime
 ) -> list[Excluded]:
@@ -193,5 +204,5 @@ def _withheld(
         channel = by_name[one.channel]
         health = channel.health_of.get(one.instrument, channel.health)
         reason = quarantine_reason(health, now)
-        withheld.append(Excluded(one.channel, one.instrument, (reason,)))
+        withheld.append(Excluded(one.channel, one.instrument, (reason,), one.cost))
     return withheld

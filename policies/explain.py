@@ -7,26 +7,18 @@ exact inverses; the key `v` changes when the layout does.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from policies.exclusions import Code, Exclusion
-from policies.facts import MICRO, Arrival, Candidate, CostParts, Decision, Excluded
+from policies.facts import Arrival, Candidate, CostParts, Decision, Excluded
+from policies.wording import Sentence, money
 
 Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 
 LAYOUT: Final = 1
-_NO_DECIMALS: Final = frozenset({"JPY", "KRW", "VND"})
-_SYMBOLS: Final = {"CNY": "¥"}
 
 
-class Explanation(NamedTuple):
-    """The same statement in both languages."""
-
-    zh: str
-    en: str
-
-
-def explain(decision: Decision) -> Explanation:
+def explain(decision: Decision) -> Sentence:
     """Why this channel, or why none, in one sentence each."""
     chosen = decision.chosen
     if chosen is None:
@@ -60,7 +52,7 @@ def explain(decision: Decision) -> Explanation:
     )
     zh.append(f"预计 {arrives.on.isoformat()} 到账{sure_zh}")
     en.append(f"money arrives by {arrives.on.isoformat()}{sure_en}")
-    return Explanation("，".join(zh) + "。", "; ".join(en) + ".")
+    return Sentence("，".join(zh) + "。", "; ".join(en) + ".")
 
 
 _WHY: Final[Mapping[str, tuple[str, str]]] = {
@@ -74,7 +66,7 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def _none(decision: Decision) -> Explanation:
+def _none(decision: Decision) -> Sentence:
     counts: dict[Code, tuple[Exclusion, int]] = {}
     for one in decision.excluded:
         for reason in one.reasons:
@@ -84,9 +76,9 @@ def _none(decision: Decision) -> Explanation:
     zh = "；".join(f"{reason.zh}（{count}）" for reason, count in ranked) or "没有配置渠道"
     en = "; ".join(f"{reason.en} ({count})" for reason, count in ranked) or "none is configured"
     if decision.retry_at is None:
-        return Explanation(f"没有可用渠道，等待无效：{zh}。", f"No channel can pay, ever: {en}.")
+        return Sentence(f"没有可用渠道，等待无效：{zh}。", f"No channel can pay, ever: {en}.")
     at = decision.retry_at.astimezone(UTC).isoformat(timespec="seconds")
-    return Explanation(
+    return Sentence(
         f"暂无可用渠道，{at} 起重试：{zh}。",
         f"No channel can pay now, asked again from {at}: {en}.",
     )
@@ -100,18 +92,6 @@ def _gap(micro: int, currency: str) -> tuple[str, str]:
 
 def _days(count: int) -> str:
     return "1 calendar day" if count == 1 else f"{count} calendar days"
-
-
-def money(micro: int, currency: str) -> str:
-    """Micro units as an amount with two digits below the minor unit, rounded half up."""
-    sign = "-" if micro < 0 else ""
-    hundredths = (abs(micro) + MICRO // 200) // (MICRO // 100)
-    if currency in _NO_DECIMALS:
-        text = f"{hundredths // 100:,}.{hundredths % 100:02d}"
-    else:
-        text = f"{hundredths // 10_000:,}.{hundredths % 10_000:04d}"
-    symbol = _SYMBOLS.get(currency)
-    return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency}"
 
 
 # --- Storage -----------------------------------------------------------------------------------
@@ -143,14 +123,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
                 "channel": one.channel,
                 "instrument": one.instrument,
                 "rail": one.rail,
-                "cost": [
-                    one.cost.fee,
-                    one.cost.surcharge,
-                    one.cost.capital,
-                    one.cost.lateness,
-                    one.cost.fail,
-                    one.cost.unknown,
-                ],
+                "cost": list(one.cost.parts),
                 "arrival": arrivals.index(one.arrival),
                 "success_ppm": one.success_ppm,
                 "unknown_ppm": one.unknown_ppm,
@@ -164,6 +137,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
             {
                 "channel": one.channel,
                 "instrument": one.instrument,
+                "cost": None if one.cost is None else list(one.cost.parts),
                 "reasons": [
                     [reason.code.value, list(reason.values), _stamp(reason.lifts_at)]
                     for reason in one.reasons
@@ -221,6 +195,8 @@ def _candidate(row: dict[str, Json], arrivals: list[Arrival]) -> Candidate:
 
 
 def _excluded(row: dict[str, Json]) -> Excluded:
+    # Decisions stored before excluded candidates were priced have no such key.
+    cost = row.get("cost")
     return Excluded(
         channel=cast("str", row["channel"]),
         instrument=cast("int", row["instrument"]),
@@ -230,6 +206,7 @@ def _excluded(row: dict[str, Json]) -> Excluded:
                 "list[tuple[str, list[int | str], Json]]", row["reasons"]
             )
         ),
+        cost=None if cost is None else CostParts(*cast("list[int]", cost)),
     )
 
 

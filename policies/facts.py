@@ -185,6 +185,11 @@ class CostParts:
     unknown: int
 
     @property
+    def parts(self) -> tuple[int, int, int, int, int, int]:
+        """All of them, in the order of the fields."""
+        return self.fee, self.surcharge, self.capital, self.lateness, self.fail, self.unknown
+
+    @property
     def certain(self) -> int:
         """What is paid even if the attempt goes well."""
         return self.fee + self.surcharge + self.capital + self.lateness
@@ -217,6 +222,8 @@ class Excluded:
     channel: str
     instrument: int
     reasons: tuple[Exclusion, ...]
+    cost: CostParts | None = None
+    """What it would have cost; None where it has no price for this payout at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from gateway.ports import (
     Merchant,
     StoredEvent,
 )
+from policies.alternatives import Alternative
 
 
 class InstrumentView(TypedDict, total=False):
@@ -496,7 +497,34 @@ class ReasonView(TypedDict):
 
     zh: str
     en: str
+    alternatives: list["AlternativeView"]
     decision: dict[str, object]
+
+
+class AlternativeView(TypedDict):
+    """A candidate that was not chosen, and what would have to change for it to win.
+
+    `gap_micro`: how much dearer it is than the chosen one, in millionths of a minor unit; null
+    where it has no price for such a payout.
+    """
+
+    channel: str
+    instrument: int
+    gap_micro: int | None
+    zh: str
+    en: str
+
+
+def alternative_view(one: Alternative) -> AlternativeView:
+    """For people and programs."""
+    told = one.sentence
+    return {
+        "channel": one.channel,
+        "instrument": one.instrument,
+        "gap_micro": one.gap_micro,
+        "zh": told.zh,
+        "en": told.en,
+    }
 
 
 class WhyView(TypedDict):

@@ -12,6 +12,7 @@ from gateway.cli.connection import CONNECTION_FLAGS, Api, Connect, connecting, p
 from gateway.cli.instruments import InstrumentCommand, instruments
 from gateway.cli.output import Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY
+from policies.wording import money, percent
 
 _UNSURE = frozenset({"no_answer", "commit_unknown", "store_unavailable", "defect"})
 """Refusals after which the same payout should be asked for again, under the same key."""
@@ -236,23 +237,39 @@ def explain(api: Api, payout: str) -> None:
             console.print(told["zh"])
             console.print(told["en"])
             console.print(grid(_CANDIDATE, _candidates(decision)))
-            for one in decision["excluded"]:
-                reasons = ", ".join(str(reason[0]) for reason in one["reasons"])
-                console.print(f"  - {one['channel']}[{one['instrument']}]: {reasons}")
+            for one in told["alternatives"]:
+                console.print(f"  {one['zh']}\n  {one['en']}", style="dim")
         if not found["data"]:
             console.print("no decision yet")
 
     tell(found, draw)
 
 
-_CANDIDATE = ("", "channel", "rail", "cost (micro)", "success", "arrives")
+_CANDIDATE = (
+    *("", "channel", "total", "fee", "surcharge", "capital", "lateness", "fail", "unknown"),
+    *("success", "arrives", "out because"),
+)
 
 
 def _candidates(decision: Mapping[str, Any]) -> Iterator[Sequence[object]]:
+    """A row for each candidate, every part of its cost in money; those that were out come last."""
+
+    def priced(parts: Sequence[int]) -> Iterator[str]:
+        return (money(part, decision["currency"]) for part in (sum(parts), *parts))
+
     for place, one in enumerate(decision["order"], start=1):
         arrives = decision["arrivals"][one["arrival"]][0]
-        success = f"{one['success_ppm'] / 10_000:.2f} %"
-        yield place, one["channel"], one["rail"], sum(one["cost"]), success, arrives
+        name, success = _candidate(one), percent(one["success_ppm"])
+        yield place, name, *priced(one["cost"]), success, arrives, None
+    for one in decision["excluded"]:
+        costs = [None] * 7 if one.get("cost") is None else list(priced(one["cost"]))
+        reasons = ", ".join(str(reason[0]) for reason in one["reasons"])
+        yield "-", _candidate(one), *costs, None, None, reasons
+
+
+def _candidate(one: Mapping[str, Any]) -> str:
+    """The channel, and which of the payee's instruments if it is not the first."""
+    return f"{one['channel']}[{one['instrument']}]" if one["instrument"] else str(one["channel"])
 
 
 @payout_command.command("deliveries")

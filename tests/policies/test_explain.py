@@ -8,9 +8,10 @@ import pytest
 
 from policies.decide import decide
 from policies.exclusions import Code, Exclusion
-from policies.explain import explain, from_json, money, to_json
+from policies.explain import explain, from_json, to_json
 from policies.facts import Cycle, Decision, Hours
 from policies.policy import ChannelLists
+from policies.wording import money
 from tests.policies.builders import FRIDAY_NOON, beijing, channel, payout, policy
 from tests.policies.test_decide import PROBING, TWO
 

@@ -177,6 +177,11 @@ async def test_why_tells_in_two_languages_and_shows_the_facts(desk: Desk) -> Non
         "alipay-main",
         "wechat-main",
     }
+    others = {each["channel"]: each for each in one["alternatives"]}
+    assert set(others) == {"alipay-main", "wechat-main"}
+    for each in others.values():
+        assert each["channel"] in each["zh"]
+        assert "would need all of" in each["en"]
 
 
 @pytest.mark.parametrize("view", ["", "/attempts", "/timeline", "/why", "/deliveries"])
