@@ -22,6 +22,7 @@ from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
 from policies.health import Observed
+from policies.plan.classes import PayoutClass
 
 
 class Clock(Protocol):

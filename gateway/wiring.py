@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.plan import Planner
 from gateway.engine.standby import Note, StandbyWatch
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
@@ -60,6 +62,7 @@ class Assembly:
     standby: StandbyWatch
     observe: Observe
     replica: Replica
+    planner: Planner
     stopping: asyncio.Event
 
     async def aclose(self) -> None:
@@ -205,8 +208,15 @@ async def assemble(loaded: Loaded) -> Assembly:
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     standby = StandbyWatch(store, observe)
     stopping = asyncio.Event()
+    planner = Planner(
+        gateway,
+        mode=settings.plan.enabled,
+        every=timedelta(hours=settings.plan.every_h),
+        weeks=settings.plan.weeks,
+    )
     api = _api(
-        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica)
+        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica),
+        planner,
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
@@ -222,6 +232,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         standby=standby,
         observe=observe,
         replica=replica,
+        planner=planner,
         stopping=stopping,
     )
 
@@ -288,6 +299,7 @@ def _api(
     stopping: asyncio.Event,
     entropy: Entropy,
     replica: Replica,
+    planner: Planner,
 ) -> Api:
     settings = loaded.settings
     pepper = settings.secrets.key_pepper_bytes
@@ -308,7 +320,8 @@ def _api(
         return problems
 
     def notes() -> list[Note]:
-        return [note for note in (standby.note, replica.note()) if note is not None]
+        found = [note for note in (standby.note, replica.note()) if note is not None]
+        return [*found, *planner.notes]
 
     def metrics() -> bytes:
         currencies = {
@@ -319,6 +332,7 @@ def _api(
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
+        observe.metrics.plan(*planner.measure(clock.now()))
         shared = observe.metrics
         shared.share(up=replica.up, replicas=replica.replicas)
         shared.count(shared.tokens, replica.turns.tokens.items())
@@ -339,6 +353,7 @@ def _api(
         ready=ready,
         notes=notes,
         metrics=metrics,
+        planner=planner,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)

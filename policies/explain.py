@@ -58,6 +58,7 @@ def explain(decision: Decision) -> Sentence:
 _WHY: Final[Mapping[str, tuple[str, str]]] = {
     "cheapest": ("", ""),
     "preferred": ("按策略优先使用", "the policy prefers it"),
+    "planned": ("按月度计划的份额", "the month's plan gives it this share"),
     "explored": ("本单用于探索", "this payout was drawn for exploration"),
     "probe": (
         "本单用于探测熔断渠道是否恢复",

@@ -16,6 +16,7 @@ from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
+from gateway.engine.plan import Planner
 from gateway.engine.standby import Note
 from gateway.ports import Backup, Entropy, Scope
 
@@ -41,6 +42,8 @@ class Api:
     metrics: Callable[[], bytes]
     notes: Callable[[], list[Note]] = list
     """What operators should know that does not keep it from taking payouts."""
+    planner: Planner | None = None
+    """Makes the month's plan; None where none is wanted."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
     """Writes a backup beside the database."""
     advance_clock: Callable[[int], None] | None = None

@@ -1,6 +1,6 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, audit, incidents, payouts, views
+from gateway.api import admin, audit, incidents, payouts, plans, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
@@ -15,6 +15,8 @@ from gateway.api.schemas import (
     NoteIn,
     OpenQuery,
     PayoutIn,
+    PlanIn,
+    PlanQuery,
     QuarantineIn,
     ReleaseIn,
     SwitchIn,
@@ -273,6 +275,28 @@ ROUTES: tuple[Route, ...] = (
         views.ProposalList,
         query=OpenQuery,
     ),
+    Route(
+        "GET",
+        "/v1/admin/plan",
+        "Show the month's plan and how far it has come",
+        plans.show_plan,
+        ADMIN,
+        views.PlanView,
+        query=PlanQuery,
+        errors=(404, 409),
+    ),
+    Route(
+        "POST",
+        "/v1/admin/plan",
+        "Make the month's plan anew",
+        plans.make_plan,
+        ADMIN,
+        views.PlanView,
+        status=201,
+        body=PlanIn,
+        errors=(409,),
+    ),
+    Route("GET", "/v1/admin/plans", "List plans", plans.list_plans, ADMIN, views.PlanList),
     Route(
         "GET",
         "/v1/admin/incidents",

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
+from gateway.engine.following import Following
 from gateway.engine.load import Load
 from gateway.ports import (
     Clock,
@@ -89,6 +90,8 @@ class Gateway:
     limits: Limits = field(default_factory=Limits)
     installation: str = ""
     """Of the database; payout ids, and so references, derive from it."""
+    following: Following = field(default_factory=Following)
+    """The month's plans that are followed."""
     quarantine: Quarantine | None = None
     """The newest one, as last read."""
     halted: Halt | None = None

@@ -97,7 +97,14 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         _channel_facts(gateway, payout, channel, health, now)
         for channel in gateway.channels.values()
     ]
-    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
+    decision = decide(
+        facts,
+        channels,
+        gateway.policy,
+        now,
+        gateway.entropy.ppm(),
+        plan=gateway.following.view(payout.amount.currency, now),
+    )
     gateway.observer.decided(perf_counter() - started)
     chosen = decision.chosen
     quoted = 0
@@ -140,7 +147,7 @@ def _channel_facts(
     now: datetime,
 ) -> ChannelFacts:
     name, terms, load = channel.name, channel.traits.terms, gateway.load
-    fee, cycle, hours = _priced(terms)
+    fee, cycle, hours = priced(terms)
     problems: dict[int, tuple[str, ...]] = {}
     for index, instrument in enumerate(payout.instruments):
         if instrument.rail in channel.traits.rails:
@@ -179,7 +186,7 @@ def _channel_facts(
 
 
 @lru_cache(maxsize=256)
-def _priced(terms: Terms) -> tuple[Fee, Cycle, Hours]:
+def priced(terms: Terms) -> tuple[Fee, Cycle, Hours]:
     """A channel's contract terms as the policy prices them."""
     fee, cycle = terms.fee, terms.cycle
     return (

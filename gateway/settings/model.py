@@ -265,6 +265,16 @@ class PolicySettings(Section):
     file: Path | None = None
 
 
+class PlanSettings(Section):
+    """The month's plan of shares; `auto`: where there is a fee tier, a commitment or a day cap."""
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+    every_h: Annotated[int, Field(strict=True, ge=1, le=24)] = 6
+    """Hours after which a plan is made anew; on drift and changes sooner."""
+    weeks: Annotated[int, Field(strict=True, ge=2, le=26)] = 8
+    """How far back the forecast looks before the month."""
+
+
 class Log(Section):
     """What is logged, and how it looks."""
 
@@ -372,6 +382,7 @@ class Settings(Section):
     webhooks: Webhooks = Webhooks()
     worker: Worker = Worker()
     policy: PolicySettings = PolicySettings()
+    plan: PlanSettings = PlanSettings()
     log: Log = Log()
     limits: Limits = Limits()
     channels: tuple[ChannelSettings, ...] = ()

@@ -12,8 +12,8 @@ from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
 from gateway.store.member import LEASE_S, Member
 from gateway.store.outbox import Outbox
-from gateway.store.plans import Plans
 from gateway.store.payloads import PayloadOf, webhook_payload
+from gateway.store.plans import Plans
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
 from gateway.store.restore import Restore

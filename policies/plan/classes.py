@@ -1,7 +1,7 @@
 """Payout classes: what a plan tells apart. Rail, need of speed and a band of amounts."""
 
 from bisect import bisect_right
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast, get_args
 
 from policies.facts import PayoutFacts, Rail, Speed
 
@@ -42,9 +42,9 @@ def class_from(text: str) -> PayoutClass:
     index = int(band)
     if not 0 <= index < BANDS:
         raise ValueError(f"no such band: {band}")
-    if speed == "standard" or speed == "fast" or speed == "instant":
-        return PayoutClass(rail, speed, index)
-    raise ValueError(f"no such speed: {speed}")
+    if speed not in get_args(Speed):
+        raise ValueError(f"no such speed: {speed}")
+    return PayoutClass(rail, cast("Speed", speed), index)
 
 
 def class_of(payout: PayoutFacts) -> PayoutClass:

@@ -14,8 +14,12 @@ from typing import Final, NamedTuple
 from policies.fees import PPM
 from policies.plan.classes import PayoutClass
 
-LOW_SIGMAS_PPM: Final = 842_000
-"""P20 of a normal distribution lies so many standard deviations below the mean."""
+EARLY_SIGMAS_PPM: Final = 842_000
+"""P20 of a normal distribution lies so many standard deviations below the mean: enough while later
+plans can still correct it."""
+LATE_SIGMAS_PPM: Final = 2_000_000
+"""So many more on the last day, after which nothing can be corrected; in between, in inverse
+proportion to the days left."""
 LEVEL_SPREAD_PPM: Final = 150_000
 """How far a month is off its forecast as a whole, before anything of it is seen."""
 DAY_SPREAD_PPM: Final = 60_000
@@ -68,13 +72,18 @@ class Forecast:
 
     @property
     def low_ppm(self) -> int:
-        """The 20th percentile of the rest's size, relative to what is expected."""
-        return max(PPM // 2, PPM - self.spread_ppm * LOW_SIGMAS_PPM // PPM)
+        """What of the expected size may be relied on for a floor: P20 early, nearly all late."""
+        return max(PPM // 2, PPM - self._doubt_ppm)
 
     @property
     def high_ppm(self) -> int:
-        """The 80th percentile of the rest's size, relative to what is expected."""
-        return PPM + self.spread_ppm * LOW_SIGMAS_PPM // PPM
+        """As `low_ppm` on the other side: hardly more will come."""
+        return PPM + self._doubt_ppm
+
+    @property
+    def _doubt_ppm(self) -> int:
+        sigmas = EARLY_SIGMAS_PPM + LATE_SIGMAS_PPM // max(1, len(self.days))
+        return self.spread_ppm * sigmas // PPM
 
 
 class Level(NamedTuple):
@@ -111,29 +120,35 @@ def level(
 
 
 def from_history(
-    history: Sequence[Day], days: Sequence[tuple[date, int]], level_now: Level
+    history: Sequence[Day],
+    days: Sequence[tuple[date, int]],
+    level_now: Level,
+    *,
+    mix: Sequence[Day] | None = None,
 ) -> Forecast:
     """A forecast for `days` (each with the ppm of the day that is still to come).
 
-    The classes' mix is history's as a whole, a day's size that of its weekday; days that never
-    had a payout count too. `level_now` scales the whole. Raises ValueError without history or days.
+    The classes' mix is that of `mix` (by default history) as a whole, a day's size that of its
+    weekday; days without a payout count too. `level_now` scales the whole. Raises ValueError
+    without history or days.
     """
     if not history or not days:
         raise ValueError("a forecast needs history and days")
     by_day = weekday_payouts(history)
     sizes = [by_day[on.weekday()] * part for on, part in days]
     expected = sum(sizes) * level_now.ratio_ppm // (PPM * PPM)
-    total = sum(volume.payouts for day in history for volume in day.volumes.values())
+    source = history if mix is None else mix
+    total = sum(volume.payouts for day in source for volume in day.volumes.values())
     if not total or not sum(sizes):
         raise ValueError("a forecast needs payouts in its history")
-    mix: dict[PayoutClass, Volume] = {}
-    for day in history:
+    summed: dict[PayoutClass, Volume] = {}
+    for day in source:
         for kind, volume in day.volumes.items():
-            had = mix.get(kind, NOTHING)
-            mix[kind] = Volume(had.payouts + volume.payouts, had.minor + volume.minor)
+            had = summed.get(kind, NOTHING)
+            summed[kind] = Volume(had.payouts + volume.payouts, had.minor + volume.minor)
     volumes = tuple(
         (kind, Volume(-(-had.payouts * expected // total), -(-had.minor * expected // total)))
-        for kind, had in sorted(mix.items())
+        for kind, had in sorted(summed.items())
         if had.payouts
     )
     left = sum(1 for _, part in days if part)

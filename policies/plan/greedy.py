@@ -13,9 +13,12 @@ from itertools import islice, product
 from policies.facts import ChannelFacts
 from policies.fees import PPM, tier_reached
 from policies.plan.layout import (
+    UNSERVED_MICRO,
+    UNSERVED_PPM,
     Layout,
     Offer,
     billed_micro,
+    cliff_micro,
     tier_fee_micro,
     tier_of,
     unit,
@@ -25,15 +28,18 @@ from policies.plan.split import Split
 
 COMBINATIONS_MAX = 256
 _EPSILON = 1e-6
-_UNSERVED_MICRO = 10_000 * PPM
 
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """One combination: the planned tier of each tiered channel, the units each must reach."""
+    """One combination: each tiered channel's planned tier, the units that channels must reach.
+
+    `risk_micro` is what floors that may well be missed are expected to cost.
+    """
 
     tiers: Mapping[int, int]
     floors: Mapping[int, int]
+    risk_micro: int
 
 
 def solve(layout: Layout) -> Split:
@@ -44,7 +50,7 @@ def solve(layout: Layout) -> Split:
         split = _divide(layout, aim)
         if split is None:
             continue
-        cost = cost_micro(layout, split)
+        cost = cost_micro(layout, split) + aim.risk_micro
         if best is None or cost < best_cost:
             best, best_cost = split, cost
     if best is None:
@@ -79,9 +85,8 @@ def cost_micro(layout: Layout, split: Split) -> float:
             missing = max(0.0, promised.least - used_units(channel) - more)
             each = PPM if channel.fee.basis == "payouts" else 1
             total += missing * promised.shortfall * each
-    served = _UNSERVED_MICRO
     return total + sum(
-        missing * (served + layout.lots[lot].amount_minor * 50_000)
+        missing * (UNSERVED_MICRO + layout.lots[lot].amount_minor * UNSERVED_PPM)
         for lot, missing in split.unserved.items()
     )
 
@@ -103,25 +108,30 @@ def _parts(channel: ChannelFacts, more: float) -> Iterator[tuple[int, float]]:
 
 def _aims(layout: Layout) -> Iterator[_Aim]:
     """Every combination; the most ambitious tiers come first."""
-    choices: list[list[tuple[int, int, int]]] = []
+    choices: list[list[tuple[int, int, int, int]]] = []
     for at, channel in enumerate(layout.channels):
         fee, used = channel.fee, used_units(channel)
-        options: list[tuple[int, int, int]] = []
+        options: list[tuple[int, int, int, int]] = []
         reached = tier_reached(fee, channel.month)
         for j in reversed(range(reached, max(1, len(fee.tiers)))):
             floor = fee.tiers[j].floor if fee.tiers else 0
-            sure = used + -(-max(0, floor - used) * PPM // layout.floors_ppm)
-            reach_back = fee.tiers and fee.scheme == "all_units"
-            options.append((at, j, sure if reach_back and floor > used else 0))
+            if fee.tiers and fee.scheme == "all_units" and floor > used:
+                # Surely, else just: what cannot be made sure is still worth trying.
+                sure = used + -(-(floor - used) * PPM // layout.low_ppm)
+                risk = cliff_micro(channel, j, layout.mean_minor) // 2
+                options += [(at, j, sure, 0), (at, j, floor, risk if sure > floor else 0)]
+            else:
+                options.append((at, j, 0, 0))
             promised = fee.commitment
             if promised is not None and promised.least > max(used, floor):
-                options.append((at, j, promised.least))
+                options.append((at, j, promised.least, 0))
         if fee.tiers or fee.commitment is not None:
             choices.append(options)
     for combination in product(*choices):
         yield _Aim(
-            {at: j for at, j, _ in combination if layout.channels[at].fee.tiers},
-            {at: floor for at, _, floor in combination if floor},
+            {at: j for at, j, _, _ in combination if layout.channels[at].fee.tiers},
+            {at: floor for at, _, floor, _ in combination if floor},
+            sum(risk for _, _, _, risk in combination),
         )
 
 
@@ -171,9 +181,7 @@ def _regret(layout: Layout, lot: int, offers: Sequence[int], costs: Sequence[int
     return (costs[offers[1]] - costs[offers[0]]) / layout.lots[lot].amount_minor
 
 
-def _take(
-    layout: Layout, offer: Offer, wanted: float, room: dict[tuple[int, int], float]
-) -> float:
+def _take(layout: Layout, offer: Offer, wanted: float, room: dict[tuple[int, int], float]) -> float:
     """How many of the wanted payouts the day caps let the offer have; they are taken off."""
     lot = layout.lots[offer.lot]
     key = (lot.group, offer.channel)
@@ -196,10 +204,14 @@ def _fill(
 ) -> bool:
     """Move payouts to the channel until it reaches its floor; False when it cannot."""
     facts = layout.channels[channel]
-    missing = floor - used_units(facts) - sum(
-        given[at] * unit(facts.fee, layout.lots[offer.lot].amount_minor)
-        for at, offer in enumerate(layout.offers)
-        if offer.channel == channel
+    missing = (
+        floor
+        - used_units(facts)
+        - sum(
+            given[at] * unit(facts.fee, layout.lots[offer.lot].amount_minor)
+            for at, offer in enumerate(layout.offers)
+            if offer.channel == channel
+        )
     )
     if missing <= 0:
         return True
@@ -216,14 +228,14 @@ def _fill(
             if at != to and given[at] > 0 and layout.offers[at].channel not in floors
         )
     for _, source, to in sorted(moves):
-        lot = layout.lots[layout.offers[to].lot]
-        each = unit(facts.fee, lot.amount_minor)
+        moved = layout.lots[layout.offers[to].lot]
+        each = unit(facts.fee, moved.amount_minor)
         part = _take(layout, layout.offers[to], min(given[source], missing / each), room)
         given[source] -= part
         given[to] += part
-        key = (lot.group, layout.offers[source].channel)
+        key = (moved.group, layout.offers[source].channel)
         if key in room:
-            room[key] += part * lot.amount_minor
+            room[key] += part * moved.amount_minor
         missing -= part * each
         if missing <= _EPSILON:
             return True

@@ -25,6 +25,9 @@ _FAST_DAYS = 1
 _SIZES = 5
 """Steps in which a day's size may differ within a group, as parts of the mean day."""
 
+UNSERVED_MICRO, UNSERVED_PPM = 10_000 * PPM, 50_000
+"""What a solver pays for a payout without capacity: per payout and of its amount."""
+
 
 class DayGroup(NamedTuple):
     """Days that a plan treats alike, and their share of the forecast."""
@@ -53,7 +56,7 @@ class Offer(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything a solver needs. `floors_ppm` is what of the rest a relied-on floor may count on."""
+    """Everything a solver needs. `low_ppm` and `high_ppm` bound what of the rest may come."""
 
     channels: tuple[ChannelFacts, ...]
     groups: tuple[DayGroup, ...]
@@ -61,7 +64,8 @@ class Layout:
     offers: tuple[Offer, ...]
     caps_minor: Mapping[tuple[int, int], int]
     """By (group, channel): what the day caps leave in the whole group."""
-    floors_ppm: int = PPM
+    low_ppm: int = PPM
+    high_ppm: int = PPM
 
     @cached_property
     def kinds(self) -> tuple[PayoutClass, ...]:
@@ -72,6 +76,12 @@ class Layout:
     def amounts(self) -> Mapping[PayoutClass, int]:
         """The mean amount of each class."""
         return {lot.kind: lot.amount_minor for lot in self.lots}
+
+    @cached_property
+    def mean_minor(self) -> int:
+        """The mean amount of all lots' payouts."""
+        count = max(1, sum(lot.payouts for lot in self.lots))
+        return sum(lot.payouts * lot.amount_minor for lot in self.lots) // count
 
 
 def lay_out(
@@ -109,7 +119,9 @@ def lay_out(
         for k, channel in enumerate(ordered)
         if carries(channel, lot.kind, lot.amount_minor, arrivals[lot.group][k])
     ]
-    return Layout(ordered, tuple(groups), lots, tuple(offers), caps, forecast.low_ppm)
+    return Layout(
+        ordered, tuple(groups), lots, tuple(offers), caps, forecast.low_ppm, forecast.high_ppm
+    )
 
 
 def _lots(forecast: Forecast, groups: Sequence[DayGroup]) -> tuple[Lot, ...]:
@@ -126,9 +138,7 @@ def mean_minor(volume: Volume) -> int:
     return max(1, (volume.minor + volume.payouts // 2) // max(1, volume.payouts))
 
 
-def carries(
-    channel: ChannelFacts, kind: PayoutClass, amount_minor: int, arrives: Arrival
-) -> bool:
+def carries(channel: ChannelFacts, kind: PayoutClass, amount_minor: int, arrives: Arrival) -> bool:
     """Whether the channel can carry the class: rail, amount and speed, as a decision judges."""
     if kind.rail not in channel.rails or amount_minor < channel.min_minor:
         return False
@@ -180,6 +190,19 @@ def tier_of(channel: ChannelFacts, units: int) -> int:
         if tier.floor <= units:
             reached = max(reached, index)
     return reached
+
+
+def cliff_micro(channel: ChannelFacts, index: int, mean_amount: int) -> int:
+    """What missing the floor of an all-units tier by one unit would cost over the whole month."""
+    fee = channel.fee
+    tier, below = fee.tiers[index], fee.tiers[index - 1]
+    missing = max(0, tier.floor - used_units(channel))
+    if fee.basis == "payouts":
+        payouts, minor = tier.floor, channel.month.minor + missing * mean_amount
+    else:
+        payouts, minor = channel.month.payouts + missing // max(1, mean_amount), tier.floor
+    dearer = (below.flat_minor - tier.flat_minor) * PPM * payouts
+    return max(0, dearer + (below.rate_ppm - tier.rate_ppm) * minor)
 
 
 def billed_micro(fee: Fee, index: int, payouts: int, minor: int) -> int:

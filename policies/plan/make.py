@@ -154,7 +154,8 @@ def _channels(layout: Layout, split: Split) -> tuple[ChannelPlan, ...]:
                 minor += given * amount
                 units += given * unit(fee, amount)
         planned = used + round(units)
-        tier = tier_of(channel, planned) if fee.tiers else None
+        # A tier that is aimed at although the expected volume falls short of it has no margin.
+        tier = max(split.tiers[at], tier_of(channel, planned)) if fee.tiers else None
         floor = fee.tiers[tier].floor if tier is not None else 0
         above = tier is not None and tier + 1 < len(fee.tiers)
         promised = fee.commitment

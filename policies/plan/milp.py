@@ -17,8 +17,11 @@ from scipy.sparse import csr_matrix, vstack
 from policies.facts import ChannelFacts
 from policies.fees import PPM, tier_reached
 from policies.plan.layout import (
+    UNSERVED_MICRO,
+    UNSERVED_PPM,
     Layout,
     billed_micro,
+    cliff_micro,
     tier_fee_micro,
     unit,
     used_units,
@@ -29,8 +32,6 @@ _MONEY = 1e8
 """Micro units of cost in one unit of the objective: ¥1 keeps the numbers near one."""
 _VOLUME = 1e6
 """Minor units of money in one unit of a row that counts money."""
-_UNSERVED_MICRO = 10_000 * PPM
-_UNSERVED_PPM = 50_000
 TIME_LIMIT_S = 5.0
 GAP = 1e-4
 
@@ -102,7 +103,7 @@ def _carry_every_lot(made: _Programme, layout: Layout, x: Sequence[int]) -> dict
         terms[offer.lot][at] = 1.0
     slack: dict[int, int] = {}
     for index, lot in enumerate(layout.lots):
-        slack[index] = made.variable(_UNSERVED_MICRO + lot.amount_minor * _UNSERVED_PPM)
+        slack[index] = made.variable(UNSERVED_MICRO + lot.amount_minor * UNSERVED_PPM)
         terms[index][slack[index]] = 1.0
         made.row(terms[index], lot.payouts, lot.payouts)
     return slack
@@ -152,10 +153,9 @@ def _tiers(
             # What has been paid for already is billed again at the tier the month ends in.
             past = billed_micro(fee, j, channel.month.payouts, channel.month.minor)
             on[j] = made.variable(past, 1.0, binary=True)
-            missing = max(0.0, (fee.tiers[j].floor - used) / scale * PPM / layout.floors_ppm)
             made.row(volumes[j] | {on[j]: -min(room, most)}, high=0.0)
-            if missing:
-                made.row(volumes[j] | {on[j]: -missing}, low=0.0, name=("floor", at, j))
+            if fee.tiers[j].floor > used:
+                _reach(made, layout, (at, j), volumes[j], on[j])
             continue
         on[j] = made.variable(0.0, 1.0, binary=True)
         made.row(volumes[j] | {on[j]: -min(room, most)}, high=0.0)
@@ -168,6 +168,26 @@ def _tiers(
     else:
         made.row({on[reached]: 1.0}, 1.0, 1.0)
     return on
+
+
+def _reach(
+    made: _Programme, layout: Layout, tier: tuple[int, int], volume: Mapping[int, float], on: int
+) -> None:
+    """Reach an all-units floor even if little comes; what is less sure costs part of the cliff.
+
+    At the low end of what may come the floor counts as safe, at the high end as missed.
+    """
+    at, j = tier
+    channel = layout.channels[at]
+    missing = channel.fee.tiers[j].floor - used_units(channel)
+    scale = 1.0 if channel.fee.basis == "payouts" else _VOLUME
+    safe = missing * PPM / layout.low_ppm / scale
+    doubtful = safe - missing * PPM / layout.high_ppm / scale
+    row = {**volume, on: -safe}
+    if doubtful > 0:
+        cliff = cliff_micro(channel, j, layout.mean_minor)
+        row[made.variable(cliff / doubtful, doubtful)] = 1.0
+    made.row(row, low=0.0, name=("floor", at, j))
 
 
 def _commit(
@@ -190,7 +210,7 @@ def _commit(
     made.row(row, low=missing / scale, name=("commitment", at, 0))
 
 
-def _solve(made: _Programme) -> tuple[Sequence[float], Sequence[float]]:
+def _solve(made: _Programme) -> tuple[np.ndarray, np.ndarray]:
     """The best values, and each row's dual price once the binaries are fixed."""
     entries, rows, columns = [], [], []
     for index, row in enumerate(made.rows):
@@ -218,14 +238,14 @@ def _solve(made: _Programme) -> tuple[Sequence[float], Sequence[float]]:
     return _priced(cost, matrix, low, high, bounds, found.x)
 
 
-def _priced(  # noqa: PLR0913 - one programme's parts
+def _priced(
     cost: np.ndarray,
     matrix: csr_matrix,
     low: np.ndarray,
     high: np.ndarray,
     bounds: np.ndarray,
     values: np.ndarray,
-) -> tuple[Sequence[float], Sequence[float]]:
+) -> tuple[np.ndarray, np.ndarray]:
     equal = low == high
     above, below = ~equal & np.isfinite(high), ~equal & np.isfinite(low)
     lp = linprog(
@@ -247,7 +267,7 @@ def _priced(  # noqa: PLR0913 - one programme's parts
 
 
 def _marginals(
-    made: _Programme, layout: Layout, duals: Sequence[float]
+    made: _Programme, layout: Layout, duals: np.ndarray
 ) -> dict[tuple[int, int], Marginal]:
     """What caps, floors and commitments add to a payout's price, by group and channel.
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from policies.plan.classes import PayoutClass
 from policies.plan.forecast import Forecast
@@ -38,7 +39,7 @@ class ChannelPlan:
     """
 
     name: str
-    basis: str
+    basis: Literal["payouts", "amount"]
     used: int
     planned: int
     payouts: int

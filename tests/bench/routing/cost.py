@@ -63,7 +63,7 @@ class Books:
     micro: int = 0
     """Everything but fees of all-units tiers, which are known at the end."""
     forced: int = 0
-    """Payouts for which no day cap had room; they went to C1 all the same."""
+    """Payouts for which no day cap had room; they go to C1, charged for a day's wait."""
 
     def use(self, at: int) -> MonthUse:
         """The channel's month so far."""
@@ -136,7 +136,9 @@ def play(priced: Priced, choose: Chooser, begin: Callable[[int, int, Books], Non
             if can:
                 at = choose(index, can, books)
             else:
+                # It waits for the next day's caps, and its money with it.
                 at, books.forced = 0, books.forced + 1
+                books.micro += capital_micro(amount, PARAMETERS.capital_rate_ppm, 1)
             books.micro += priced.fixed[at][index]
             fee = CHANNELS[at].fee
             if fee.tiers and fee.scheme == "incremental":
@@ -361,6 +363,7 @@ def one_seed(seed: int, replans: int = 4, *, rivals: bool = True) -> dict[str, A
             if first.plan is not None:
                 for one in RIVALS:
                     rows[one] = rival(one, priced, seed, first.plan)
+        found[f"{name}_gap"] = 100 * (rows["plan"] / best - 1)
         found[name] = {
             way: {"bp": cost / priced.month.minor / 100, "gap": 100 * (cost / best - 1)}
             for way, cost in rows.items()
@@ -407,6 +410,7 @@ def run(options: Mapping[str, Any] | None = None) -> dict[str, Any]:
             "worst": round(max(*ours["on"], *off), 3),
         },
         "detail": detail,
+        "by_seed": {one["seed"]: [round(one[f"{name}_gap"], 3) for name in SIZES] for one in found},
         "forced": sum(one[f"{name}_forced"] for one in found for name in SIZES),
         "plan_s": round(max(one[f"{name}_plan_s"] for one in found for name in SIZES), 3),
         "seeds": len(found),

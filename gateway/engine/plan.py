@@ -1,0 +1,428 @@
+"""Making plans and passing them on: one replica makes them, all follow the newest.
+
+A plan is made from what the store counted in the weeks before: new every few hours, at the first
+of the month, when fees, channels or parameters change, and when volume drifts away. Solving runs in
+a thread. If it fails, the old plan stays, with an alarm; without enough history there is none, and
+payouts go by cost at the current tier.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from gateway.domain.errors import ConflictError
+from gateway.engine.following import BUSINESS
+from gateway.engine.gateway import Gateway
+from gateway.engine.route import priced
+from gateway.engine.standby import Note
+from gateway.ports import PlanReason, PlanVolume, StoredPlan
+from policies.facts import ChannelFacts
+from policies.fees import PPM, MonthUse
+from policies.health import WHOLE
+from policies.plan.classes import PayoutClass
+from policies.plan.drift import drifted
+from policies.plan.follow import owed
+from policies.plan.forecast import (
+    DAY_SPREAD_PPM,
+    NOTHING,
+    Day,
+    Volume,
+    day_spread,
+    days_until,
+    from_history,
+    level,
+    month_bounds,
+    weekday_payouts,
+)
+from policies.plan.make import make_plan
+from policies.plan.model import Plan
+from policies.plan.written import from_json, to_json
+from policies.policy import EVERY_MERCHANT, Parameters
+
+LEAST_DAYS, LEAST_PAYOUTS = 7, 1_000
+"""Less history than this is no ground for a plan."""
+DRIFT_REST = timedelta(minutes=30)
+"""After a plan, drift makes no other one for so long."""
+MIDNIGHT_GRACE = timedelta(minutes=5)
+"""A day's first plan waits until yesterday's last payouts are counted."""
+_DAY = timedelta(days=1)
+_HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What a plan is made for, and a hash that tells when that has changed."""
+
+    channels: tuple[ChannelFacts, ...]
+    parameters: Parameters
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Volumes by day and channel, before the month and in it, and when in a day payouts come."""
+
+    before: tuple[Day, ...]
+    month: tuple[Day, ...]
+    used: dict[str, MonthUse]
+    passed_ppm: int
+    """Which part of a usual day lies before now."""
+
+    @property
+    def ground(self) -> tuple[Day, ...]:
+        """The days that a forecast is made from; those of this month when there are no others."""
+        return self.before if len(self.before) >= LEAST_DAYS else self.before + self.month[:-1]
+
+    @property
+    def suffices(self) -> bool:
+        """Whether there is enough of it."""
+        days = self.ground
+        count = sum(one.payouts for day in days for one in day.volumes.values())
+        return len(days) >= LEAST_DAYS and count >= LEAST_PAYOUTS
+
+
+class Planner:
+    """One per process; `tick` each minute."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        mode: str = "auto",
+        every: timedelta = timedelta(hours=6),
+        weeks: int = 8,
+    ) -> None:
+        """`auto` plans only where a tier, a commitment or a day cap makes it worth it."""
+        self._gateway = gateway
+        self._mode = mode
+        self._every = every
+        self._weeks = weeks
+        self._volumes: dict[str, dict[date, list[PlanVolume]]] = {}
+        """Past days as counted, by currency; they hardly change any more."""
+        self._hours: dict[str, tuple[date, tuple[int, ...]]] = {}
+        self._noise: dict[str, int] = {}
+        self._made: dict[str, StoredPlan] = {}
+        """The plans that are followed, as stored."""
+        self._tried_at: dict[str, datetime] = {}
+        """When a plan was last tried in vain."""
+        self._notes: dict[str, Note] = {}
+
+    @property
+    def notes(self) -> list[Note]:
+        """What operators should know about plans; empty when all is well."""
+        return list(self._notes.values())
+
+    def measure(self, now: datetime) -> tuple[dict[str, float], dict[str, float]]:
+        """Seconds since each currency's plan was made; tier progress by channel."""
+        plans = self._gateway.following.plans
+        ages = {name: (now - plan.made_at).total_seconds() for name, plan in plans.items()}
+        progress: dict[str, float] = {}
+        for plan in plans.values():
+            reached = self.reached(plan)
+            for one in plan.channels:
+                if one.floor:
+                    progress[one.name] = reached[one.name] / one.floor
+        return ages, progress
+
+    def reached(self, plan: Plan) -> dict[str, int]:
+        """What each channel has carried in the month, as its fee counts."""
+        following = self._gateway.following
+        payouts, minor = following.payouts(plan.currency), following.minor[plan.currency]
+        return {
+            one.name: one.used + (payouts if one.basis == "payouts" else minor)[one.name]
+            for one in plan.channels
+        }
+
+    def expected(self, plan: Plan, now: datetime) -> tuple[int, int]:
+        """Payouts expected since the plan was made, and those given out."""
+        hours = self._hours.get(plan.currency)
+        spread = hours[1] if hours is not None else ()
+        today, made = _local(now).date(), _local(plan.made_at).date()
+        shares = 0
+        for on, share in plan.forecast.days:
+            if on < today:
+                shares += share
+            elif on == today:
+                # The plan's share of its first day is what was still to come of it.
+                begun = _passed_ppm(spread, plan.made_at) if on == made else 0
+                passed = max(0, _passed_ppm(spread, now) - begun)
+                shares += share * passed // max(1, PPM - begun)
+        actual = sum(self._gateway.following.payouts(plan.currency).values())
+        return plan.forecast.payouts * shares // PPM, actual
+
+    async def standing(self, currency: str) -> tuple[StoredPlan, Plan] | None:
+        """The plan that is followed, as stored and as it stands; None without one."""
+        await self._adopt(currency)
+        stored = self._made.get(currency)
+        plan = self._gateway.following.plans.get(currency)
+        return None if stored is None or plan is None else (stored, plan)
+
+    async def tick(self) -> None:
+        """Follow the newest plans; make new ones if that is due and ours. Raises `StoreError`."""
+        for currency in self._currencies():
+            await self._adopt(currency)
+            reason = self._due(currency)
+            if reason is None:
+                continue
+            async with self._gateway.store.turn("plan") as mine:
+                if not mine:
+                    continue
+                # Another replica may just have made one.
+                await self._adopt(currency)
+                reason = self._due(currency)
+                if reason is not None:
+                    await self._try(currency, reason)
+
+    async def make(self, currency: str, reason: PlanReason, actor: str) -> Plan:
+        """Make, store and follow a plan now.
+
+        Raises `ConflictError` when there is nothing to plan with, or no division was found.
+        """
+        basis = self._basis(currency)
+        if not basis.channels:
+            raise ConflictError(
+                "plan_without_channels",
+                f"no channel pays {currency} now",
+                zh=f"当前没有可用的 {currency} 渠道",
+            )
+        now = self._gateway.clock.now()
+        history = await self._read(currency, now)
+        if not history.suffices:
+            raise ConflictError(
+                "plan_without_history",
+                f"a plan needs {LEAST_DAYS} days and {LEAST_PAYOUTS} payouts of history; until "
+                "then payouts go by cost at the current tier",
+                zh=f"历史数据不足（至少需 {LEAST_DAYS} 天、{LEAST_PAYOUTS} 笔），"
+                "暂按当前档位成本选择渠道",
+            )
+        self._noise[currency] = day_spread(history.ground)
+        view = self._gateway.following.view(currency, now)
+        carried = owed(view) if view is not None else {}
+        try:
+            plan = await asyncio.to_thread(_solved, basis, history, carried, now)
+        except (RuntimeError, ValueError) as error:
+            raise ConflictError(
+                "plan_impossible", f"no plan was found: {error}", zh="无法生成计划"
+            ) from error
+        kept = StoredPlan(
+            plan.id, plan.month, currency, now, actor, reason, basis.mark, to_json(plan)
+        )
+        await self._gateway.store.keep_plan(kept)
+        await self._follow(kept, plan)
+        return plan
+
+    async def _try(self, currency: str, reason: PlanReason) -> None:
+        try:
+            await self.make(currency, reason, "planner")
+        except ConflictError as error:
+            if error.code == "plan_impossible":
+                self._gateway.observer.alarm("plan.failed", problem=error.message)
+            self._tried_at[currency] = self._gateway.clock.now()
+            self._notes[currency] = Note(error.code, error.message, error.zh)
+
+    async def _adopt(self, currency: str) -> None:
+        """Follow what is stored, and count again where others give out as well."""
+        store, now = self._gateway.store, self._gateway.clock.now()
+        known = self._made.get(currency)
+        newest = await store.newest_plan_id(currency)
+        if newest is None:
+            return
+        if known is None or known.id != newest:
+            stored = await store.newest_plan(currency)
+            if stored is None or stored.month != _local(now).date().replace(day=1):
+                return
+            await self._follow(stored, from_json(stored.plan))
+        elif store.worker != 0:
+            volumes = await store.plan_volumes(currency, known.made_at, now)
+            plan = self._gateway.following.plans.get(currency)
+            if plan is not None:
+                self._gateway.following.follow(plan, volumes)
+
+    async def _follow(self, stored: StoredPlan, plan: Plan) -> None:
+        now = self._gateway.clock.now()
+        volumes = await self._gateway.store.plan_volumes(stored.currency, stored.made_at, now)
+        self._gateway.following.follow(plan, volumes)
+        self._made[stored.currency] = stored
+        self._notes.pop(stored.currency, None)
+
+    def _currencies(self) -> list[str]:
+        """Those worth planning for."""
+        if self._mode == "off":
+            return []
+        terms = [one.traits.terms for one in self._gateway.channels.values()]
+        every = sorted({one.currency.value for one in terms})
+        if self._mode == "on":
+            return every
+        now = self._gateway.clock.now()
+        return [
+            currency
+            for currency in every
+            if any(
+                one.fee.tiers or one.fee.commitment is not None or one.day_cap_minor is not None
+                for one in self._basis(currency, now).channels
+            )
+        ]
+
+    def _due(self, currency: str) -> PlanReason | None:
+        """Why a plan is to be made now; None while the one there is will do."""
+        now = self._gateway.clock.now()
+        tried = self._tried_at.get(currency)
+        if tried is not None and timedelta(0) <= now - tried < DRIFT_REST:
+            return None
+        stored = self._made.get(currency)
+        plan = self._gateway.following.plans.get(currency)
+        if stored is None or plan is None:
+            return "first"
+        here = _local(now)
+        since_midnight = here - here.replace(hour=0, minute=0, second=0, microsecond=0)
+        if since_midnight < MIDNIGHT_GRACE:
+            return None
+        if stored.month != here.date().replace(day=1):
+            return "month"
+        basis = self._basis(currency, now)
+        if stored.basis != basis.mark and basis.channels:
+            return "changed"
+        made = _local(stored.made_at)
+        if now - stored.made_at >= self._every or made.date() != here.date():
+            return "timer"
+        if now - stored.made_at >= DRIFT_REST and self._drifts(currency, plan, now):
+            return "drift"
+        return None
+
+    def _drifts(self, currency: str, plan: Plan, now: datetime) -> bool:
+        if currency not in self._hours:
+            return False
+        return drifted(*self.expected(plan, now), 2 * self._noise.get(currency, DAY_SPREAD_PPM))
+
+    def _basis(self, currency: str, now: datetime | None = None) -> _Basis:
+        gateway = self._gateway
+        at = now or gateway.clock.now()
+        policy = gateway.policy
+        denied = policy.lists_for(EVERY_MERCHANT)
+        views = gateway.health.views(gateway.channels, WHOLE, at)
+        channels: list[ChannelFacts] = []
+        told: list[object] = [currency, policy.parameters]
+        for name, channel in sorted(gateway.channels.items()):
+            terms = channel.traits.terms
+            if (
+                terms.currency.value != currency
+                or gateway.load.status.get(name, "active") != "active"
+                or name in denied.deny
+                or (denied.only and name not in denied.only)
+            ):
+                continue
+            fee, cycle, hours = priced(terms)
+            limits = (terms.amount_min, terms.amount_max, terms.day_cap_minor)
+            told.append((name, sorted(channel.traits.rails), fee, cycle, hours, limits))
+            channels.append(
+                ChannelFacts(
+                    name=name,
+                    rails=channel.traits.rails,
+                    currency=currency,
+                    fee=fee,
+                    cycle=cycle,
+                    min_minor=terms.amount_min,
+                    max_minor=terms.amount_max,
+                    day_cap_minor=terms.day_cap_minor,
+                    day_used_minor=gateway.load.used(name, at),
+                    hours=hours,
+                    # What quarantine does to one hour says nothing about a month.
+                    health=replace(views[name], quarantined=False, probing=False),
+                )
+            )
+        mark = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+        return _Basis(tuple(channels), policy.parameters, mark)
+
+    async def _read(self, currency: str, now: datetime) -> _History:
+        """Count what is not yet known: today, and the days since the last look."""
+        store, today = self._gateway.store, _local(now).date()
+        month = today.replace(day=1)
+        known = self._volumes.setdefault(currency, {})
+        begin = max(known, default=month - self._weeks * 7 * _DAY)
+        fresh: dict[date, list[PlanVolume]] = {}
+        for volume in await store.plan_volumes(currency, _midnight(begin), now):
+            fresh.setdefault(volume.on, []).append(volume)
+        known.update(fresh)
+        for day in [day for day in known if day < month - self._weeks * 7 * _DAY]:
+            del known[day]
+        hours = self._hours.get(currency)
+        if hours is None or hours[0] != today:
+            counted = await store.plan_hours(currency, now - self._weeks * 7 * _DAY, now)
+            hours = self._hours[currency] = (today, counted)
+        first = min(known, default=today)
+        used: dict[str, MonthUse] = {}
+        for day, volumes in known.items():
+            for one in volumes:
+                if day >= month:
+                    had = used.get(one.channel, MonthUse())
+                    used[one.channel] = MonthUse(had.payouts + one.payouts, had.minor + one.minor)
+        return _History(
+            _days(known, days_until(first, month)),
+            _days(known, days_until(max(first, month), today + _DAY)),
+            used,
+            _passed_ppm(hours[1], now),
+        )
+
+
+def _solved(
+    basis: _Basis,
+    history: _History,
+    carried: dict[PayoutClass, dict[str, int]],
+    now: datetime,
+) -> Plan:
+    """Forecast and divide; runs in a thread and touches nothing shared."""
+    today = _local(now).date()
+    _, end = month_bounds(today)
+    ground = history.ground
+    pairs: list[tuple[int, int]] = []
+    if ground is history.before:
+        usual = weekday_payouts(ground)
+        for day in history.month:
+            whole = usual[day.on.weekday()]
+            expected = whole * history.passed_ppm // PPM if day.on == today else whole
+            pairs.append((expected, sum(one.payouts for one in day.volumes.values())))
+    days = [(on, PPM) for on in days_until(today, end)]
+    # Something may always come still: a day without any share would have no plan.
+    days[0] = (today, max(1, PPM - history.passed_ppm))
+    forecast = from_history(
+        ground,
+        days,
+        level(pairs, day_ppm=day_spread(ground)),
+        mix=history.before + history.month,
+    )
+    channels = [
+        replace(one, month=history.used.get(one.name, MonthUse())) for one in basis.channels
+    ]
+    return make_plan(forecast, channels, basis.parameters, now, carried=carried)
+
+
+def _days(known: Mapping[date, Sequence[PlanVolume]], days: Sequence[date]) -> tuple[Day, ...]:
+    found = []
+    for on in days:
+        volumes: dict[PayoutClass, Volume] = {}
+        for one in known.get(on, ()):
+            had = volumes.get(one.kind, NOTHING)
+            volumes[one.kind] = Volume(had.payouts + one.payouts, had.minor + one.minor)
+        found.append(Day(on, volumes))
+    return tuple(found)
+
+
+def _passed_ppm(hours: Sequence[int], at: datetime) -> int:
+    """Which part of a day's payouts has usually come by this time of day."""
+    total = sum(hours)
+    here = _local(at)
+    seconds = here.minute * 60 + here.second
+    if not total:
+        return (here.hour * _HOUR_S + seconds) * PPM // (24 * _HOUR_S)
+    come = sum(hours[: here.hour]) * _HOUR_S + hours[here.hour] * seconds
+    return come * PPM // (total * _HOUR_S)
+
+
+def _local(at: datetime) -> datetime:
+    return at.astimezone(BUSINESS)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(0), BUSINESS).astimezone(UTC)
