@@ -208,16 +208,9 @@ async def assemble(loaded: Loaded) -> Assembly:
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     standby = StandbyWatch(store, observe)
     stopping = asyncio.Event()
-    planner = Planner(
-        gateway,
-        mode=settings.plan.enabled,
-        every=timedelta(hours=settings.plan.every_h),
-        weeks=settings.plan.weeks,
-    )
-    api = _api(
-        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica),
-        planner,
-    )
+    planner = _planner(loaded, gateway)
+    parts = (loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy)
+    api = _api(*parts, replica, planner)
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
         gateway=gateway,
@@ -265,6 +258,12 @@ def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
     )
 
 
+def _planner(loaded: Loaded, gateway: Gateway) -> Planner:
+    plan = loaded.settings.plan
+    every = timedelta(hours=plan.every_h)
+    return Planner(gateway, mode=plan.enabled, every=every, weeks=plan.weeks)
+
+
 def _courier(loaded: Loaded, store: Store, sender: WebhookSender, clock: SystemClock) -> Courier:
     """Where others deliver, too, no more is claimed than is soon sent."""
     concurrency, embedded = (
@@ -301,9 +300,8 @@ def _api(
     replica: Replica,
     planner: Planner,
 ) -> Api:
-    settings = loaded.settings
+    settings, clock = loaded.settings, gateway.clock
     pepper = settings.secrets.key_pepper_bytes
-    clock = gateway.clock
 
     async def ready() -> list[str]:
         problems = []
@@ -320,8 +318,8 @@ def _api(
         return problems
 
     def notes() -> list[Note]:
-        found = [note for note in (standby.note, replica.note()) if note is not None]
-        return [*found, *planner.notes]
+        found = (standby.note, replica.note(), *planner.notes)
+        return [note for note in found if note is not None]
 
     def metrics() -> bytes:
         currencies = {

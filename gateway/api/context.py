@@ -34,6 +34,7 @@ class Api:
     entropy: Entropy
     pepper: bytes = field(repr=False)
     version: str
+    planner: Planner
     check_webhook_url: Callable[[str], str | None]
     """A sentence on what is wrong with a webhook URL, or None."""
     new_webhook_secret: Callable[[bytes], str]
@@ -42,8 +43,6 @@ class Api:
     metrics: Callable[[], bytes]
     notes: Callable[[], list[Note]] = list
     """What operators should know that does not keep it from taking payouts."""
-    planner: Planner | None = None
-    """Makes the month's plan; None where none is wanted."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
     """Writes a backup beside the database."""
     advance_clock: Callable[[int], None] | None = None

@@ -14,7 +14,7 @@ LISTED = 100
 async def show_plan(call: Call) -> Answer:
     """GET /v1/admin/plan."""
     query: PlanQuery = call.query
-    planner = _planner(call)
+    planner = call.api.planner
     found = await planner.standing(query.currency.value)
     if found is None:
         notes = [note for note in planner.notes if note.code.startswith("plan_")]
@@ -27,7 +27,7 @@ async def show_plan(call: Call) -> Answer:
 async def make_plan(call: Call) -> Answer:
     """POST /v1/admin/plan."""
     body: PlanIn = call.body
-    planner = _planner(call)
+    planner = call.api.planner
     await planner.make(body.currency.value, "asked", call.caller.actor)
     found = await planner.standing(body.currency.value)
     if found is None:
@@ -38,13 +38,6 @@ async def make_plan(call: Call) -> Answer:
 async def list_plans(call: Call) -> Answer:
     """GET /v1/admin/plans."""
     return 200, {"data": [plan_row(one) for one in await call.gateway.store.plans(LISTED)]}
-
-
-def _planner(call: Call) -> Planner:
-    planner = call.api.planner
-    if planner is None:
-        raise ConflictError("plan_off", "this gateway makes no plans", zh="未启用月度计划")
-    return planner
 
 
 def _view(call: Call, planner: Planner, stored: StoredPlan, plan: Plan) -> object:

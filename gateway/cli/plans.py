@@ -77,10 +77,7 @@ def _draw(console: Console, plan: Mapping[str, Any], lang: str) -> None:
         ("made", f"{moment(plan['made_at'])} by {plan['actor']} ({plan['reason']})"),
         ("method", plan["method"]),
         ("still to come", f"{forecast['payouts']:,} payouts ({span})"),
-        (
-            "since then",
-            f"{forecast['actual_so_far']:,} of {forecast['expected_so_far']:,} expected",
-        ),
+        ("since then", f"{come:,} payouts, {due:,} expected"),
         ("expected cost", amount(plan["cost_minor"], currency)),
         ("without a plan", amount(plan["unplanned_minor"], currency)),
     ]

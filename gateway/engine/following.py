@@ -82,7 +82,7 @@ class Following:
     def _count(self, payout: Payout, attempt: Attempt, by: int, plan: Plan) -> None:
         if attempt.armed_at < plan.made_at:
             return
-        rail = payout.instruments[attempt.instrument].rail
+        rail = payout.instruments[attempt.instrument].rail.value
         kind = PayoutClass(rail, payout.speed, band_of(payout.amount.minor))
         counts = self.given[plan.currency].setdefault(kind, Counter())
         counts[attempt.channel] = max(0, counts[attempt.channel] + by)

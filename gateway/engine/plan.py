@@ -235,17 +235,20 @@ class Planner:
                 return
             await self._follow(stored, from_json(stored.plan))
         elif store.worker != 0:
-            volumes = await store.plan_volumes(currency, known.made_at, now)
+            volumes = await self._since(known)
             plan = self._gateway.following.plans.get(currency)
             if plan is not None:
                 self._gateway.following.follow(plan, volumes)
 
     async def _follow(self, stored: StoredPlan, plan: Plan) -> None:
-        now = self._gateway.clock.now()
-        volumes = await self._gateway.store.plan_volumes(stored.currency, stored.made_at, now)
-        self._gateway.following.follow(plan, volumes)
+        self._gateway.following.follow(plan, await self._since(stored))
         self._made[stored.currency] = stored
         self._notes.pop(stored.currency, None)
+
+    async def _since(self, stored: StoredPlan) -> list[PlanVolume]:
+        """What was given since a plan was made; up to what is committed while it is counted."""
+        until = self._gateway.clock.now() + _DAY
+        return await self._gateway.store.plan_volumes(stored.currency, stored.made_at, until)
 
     def _currencies(self) -> list[str]:
         """Those worth planning for."""

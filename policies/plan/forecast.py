@@ -134,8 +134,8 @@ def from_history(
     """
     if not history or not days:
         raise ValueError("a forecast needs history and days")
-    by_day = weekday_payouts(history)
-    sizes = [by_day[on.weekday()] * part for on, part in days]
+    by_day = _weekday_millionths(history)
+    sizes = [by_day[on.weekday()] * part // PPM for on, part in days]
     expected = sum(sizes) * level_now.ratio_ppm // (PPM * PPM)
     source = history if mix is None else mix
     total = sum(volume.payouts for day in source for volume in day.volumes.values())
@@ -162,9 +162,14 @@ def from_history(
 
 def weekday_payouts(history: Sequence[Day]) -> tuple[int, ...]:
     """Mean payouts of each weekday, Monday first; a weekday never seen has the overall mean."""
+    return tuple((mean + PPM // 2) // PPM for mean in _weekday_millionths(history))
+
+
+def _weekday_millionths(history: Sequence[Day]) -> tuple[int, ...]:
+    """The same in millionths of a payout: few payouts a day are not none."""
     sums, counts = [0] * 7, [0] * 7
     for day in history:
-        sums[day.on.weekday()] += sum(volume.payouts for volume in day.volumes.values())
+        sums[day.on.weekday()] += sum(volume.payouts for volume in day.volumes.values()) * PPM
         counts[day.on.weekday()] += 1
     mean = sum(sums) // max(1, len(history))
     return tuple(sums[at] // counts[at] if counts[at] else mean for at in range(7))

@@ -125,12 +125,16 @@ def lay_out(
 
 
 def _lots(forecast: Forecast, groups: Sequence[DayGroup]) -> tuple[Lot, ...]:
-    return tuple(
-        Lot(index, kind, volume.payouts * group.share_ppm // PPM, mean_minor(volume))
-        for index, group in enumerate(groups)
-        for kind, volume in forecast.volumes
-        if volume.payouts
-    )
+    """Every class on every group; the groups' counts add up to the forecast's."""
+    lots, before = [], 0
+    for index, group in enumerate(groups):
+        until = before + group.share_ppm
+        for kind, volume in forecast.volumes:
+            if volume.payouts:
+                count = volume.payouts * until // PPM - volume.payouts * before // PPM
+                lots.append(Lot(index, kind, count, mean_minor(volume)))
+        before = until
+    return tuple(lots)
 
 
 def mean_minor(volume: Volume) -> int:

@@ -15,6 +15,7 @@ payout timeline / payout why / payout deliveries / payout unpark
 attempt certify / attempt approve / attempt reject / attempt proposals
 incident ls / incident show / incident release
 channel ls / channel pause / channel resume / channel drain / channel topup
+plan show / plan make / plan ls
 policy validate / policy explain / ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
