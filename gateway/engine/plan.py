@@ -112,7 +112,18 @@ class Planner:
     @property
     def notes(self) -> list[Note]:
         """What operators should know about plans; empty when all is well."""
-        return list(self._notes.values())
+        now = self._gateway.clock.now()
+        found = dict(self._notes)
+        for currency, plan in self._gateway.following.plans.items():
+            age = now - plan.made_at
+            if currency not in found and age > 2 * self._every:
+                hours = int(age / timedelta(hours=1))
+                found[currency] = Note(
+                    "plan_stale",
+                    f"the plan for {currency} is {hours} hours old and still followed",
+                    f"{currency} 月度计划已 {hours} 小时未更新，仍在沿用",
+                )
+        return list(found.values())
 
     def measure(self, now: datetime) -> tuple[dict[str, float], dict[str, float]]:
         """Seconds since each currency's plan was made; tier progress by channel."""

@@ -62,7 +62,7 @@ async def test_a_plan_is_made_followed_and_shown(old: Desk) -> None:
     payout_id = await old.pay("new")
     await old.work(payout_id)
     why = (await old.get(f"/v1/payouts/{payout_id}/why")).json
-    assert why["decisions"][0]["outcome"] == "planned"
+    assert why["data"][0]["decision"]["outcome"] == "planned"
     later = (await old.get(PLAN, key="operator")).json
     assert later["forecast"]["actual_so_far"] == 1
     assert later["channels"][0]["reached"] == till["reached"] + 1
@@ -119,11 +119,13 @@ async def test_a_failure_keeps_the_old_plan(old: Desk, monkeypatch: pytest.Monke
     await planner.tick()
     before = dict(old.gateway.following.plans)
 
+    tries = []
+
     def fails(*_: object, **__: object) -> None:
+        tries.append(1)
         raise RuntimeError("infeasible")
 
-    tries = []
-    monkeypatch.setattr(planning, "make_plan", lambda *a, **k: (tries.append(1), fails())[1])
+    monkeypatch.setattr(planning, "make_plan", fails)
     old.clock.at += timedelta(hours=7)
     await planner.tick()
     await planner.tick()
@@ -162,6 +164,15 @@ async def test_another_month_has_no_plan_until_it_is_made(old: Desk) -> None:
     stored = (await old.store.plans(9))[0]
     following = (plan.month + timedelta(days=32)).replace(day=1)
     assert (stored.reason, stored.month) == ("month", following)
+
+
+async def test_an_old_plan_is_told(old: Desk) -> None:
+    """Twice its time is too old: something keeps new ones from being made."""
+    await old.api.planner.tick()
+    old.clock.at += timedelta(hours=12)
+    assert old.api.planner.notes == []
+    old.clock.at += timedelta(hours=1)
+    assert [note.code for note in old.api.planner.notes] == ["plan_stale"]
 
 
 async def test_off_is_off_and_auto_looks_at_the_terms(old: Desk) -> None:

@@ -18,7 +18,7 @@ from policies.plan.model import Plan
 from policies.plan.split import Marginal, Method
 from policies.plan.told import channel_told, shares_by_class, told
 from policies.plan.written import from_json, to_json
-from policies.policy import Policy
+from policies.policy import ChannelLists, Policy
 from tests.policies.builders import payout
 from tests.policies.plan.worlds import (
     HASTY,
@@ -182,6 +182,29 @@ def test_decisions_follow_the_plan_and_price_its_tier() -> None:
     assert planned.order[0].cost.fee == 80 * PPM
     alone = decide(asked, [FLAT, TIERED], policy, START, 0)
     assert (alone.outcome, alone.order[0].channel) == ("cheapest", "flat")
+
+
+def test_exploration_goes_on_beside_the_plan() -> None:
+    """The planned channel keeps the rest of the whole; a draw beyond it explores."""
+    plan = make_plan(MONTH, [TIERED, FLAT], PARAMETERS, START)
+    policy = Policy("test", "0", replace(PARAMETERS, explore_ppm=10_000))
+    asked = payout(25_000, instruments=(replace(payout().instruments[0], rail="bank_card"),))
+    view = view_on(plan, JUNE[0], {})
+    planned = decide(asked, [FLAT, TIERED], policy, START, 0, plan=view)
+    assert planned.propensities_ppm == (995_000, 5_000)
+    explored = decide(asked, [FLAT, TIERED], policy, START, 999_999, plan=view)
+    assert (explored.outcome, explored.order[0].channel) == ("explored", "flat")
+    assert explored.propensities_ppm == (5_000, 995_000)
+
+
+def test_preference_comes_before_the_plan() -> None:
+    """Among preferred channels only, the plan's shares hold."""
+    plan = make_plan(MONTH, [TIERED, FLAT], PARAMETERS, START)
+    lists = {"*": ChannelLists(prefer=frozenset({"flat"}))}
+    asked = payout(25_000, instruments=(replace(payout().instruments[0], rail="bank_card"),))
+    policy = Policy("test", "0", PARAMETERS, lists)
+    found = decide(asked, [FLAT, TIERED], policy, START, 0, plan=view_on(plan, JUNE[0], {}))
+    assert (found.outcome, found.order[0].channel) == ("preferred", "flat")
 
 
 def test_a_channel_that_became_too_dear_is_passed_over() -> None:
