@@ -244,7 +244,12 @@ class Planner:
             stored = await store.newest_plan(currency)
             if stored is None or stored.month != _local(now).date().replace(day=1):
                 return
-            await self._follow(stored, from_json(stored.plan))
+            try:
+                plan = from_json(stored.plan)
+            except (ValueError, KeyError, TypeError):
+                # Another program's layout: what we cannot read we make anew.
+                return
+            await self._follow(stored, plan)
         elif store.worker != 0:
             volumes = await self._since(known)
             plan = self._gateway.following.plans.get(currency)

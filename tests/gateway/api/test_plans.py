@@ -1,5 +1,6 @@
 """Making, following and showing plans, on payouts that were really made."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -164,6 +165,20 @@ async def test_another_month_has_no_plan_until_it_is_made(old: Desk) -> None:
     stored = (await old.store.plans(9))[0]
     following = (plan.month + timedelta(days=32)).replace(day=1)
     assert (stored.reason, stored.month) == ("month", following)
+
+
+async def test_a_plan_of_another_layout_is_made_anew(old: Desk) -> None:
+    """As another version of the program may have left it."""
+    await old.api.planner.tick()
+    stored = (await old.store.plans(1))[0]
+    old.clock.at += timedelta(minutes=1)
+    foreign = replace(stored, id="foreign", made_at=old.clock.now(), plan=b'{"layout":99}')
+    await old.store.keep_plan(foreign)
+    old.gateway.following = Following()
+    old.clock.at += timedelta(minutes=1)
+    await Planner(old.gateway, mode="on").tick()
+    assert [one.reason for one in (await old.store.plans(1))] == ["first"]
+    assert "CNY" in old.gateway.following.plans
 
 
 async def test_an_old_plan_is_told(old: Desk) -> None:
