@@ -1,11 +1,15 @@
 """A plan in words and shares, as people read it: Chinese and English."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from policies.fees import PPM
 from policies.plan.classes import PayoutClass
 from policies.plan.model import ChannelPlan, Plan
 from policies.wording import Sentence, money, percent
+
+_HUNDREDTHS: Final = re.compile(r"(\.\d\d)00\b")
 
 
 def shares_by_class(plan: Plan) -> list[tuple[PayoutClass, dict[str, int]]]:
@@ -40,6 +44,12 @@ def _whole(minor: int, currency: str) -> str:
     return money(minor * PPM, currency).split(".", maxsplit=1)[0]
 
 
+def _amount(micro: int, currency: str) -> str:
+    """An amount rounded to minor units; a plan is not known to a hundredth of one."""
+    rounded = (micro + PPM // 2) // PPM * PPM
+    return _HUNDREDTHS.sub(r"\1", money(rounded, currency))
+
+
 def channel_told(one: ChannelPlan, reached: int, plan: Plan) -> Sentence:
     """What a channel is planned for, and what the plan relies on; `reached` in the fee's basis."""
     share = percent(round(one.payouts * 100 / max(1, plan.forecast.payouts)) * PPM // 100)
@@ -49,7 +59,7 @@ def channel_told(one: ChannelPlan, reached: int, plan: Plan) -> Sentence:
     def count(units: int) -> tuple[str, str]:
         if one.basis == "payouts":
             return f"{units:,} 笔", f"{units:,} payouts"
-        text = money(units * PPM, plan.currency)
+        text = _amount(units * PPM, plan.currency)
         return text, text
 
     if one.floor:
@@ -64,7 +74,7 @@ def channel_told(one: ChannelPlan, reached: int, plan: Plan) -> Sentence:
         en.append(f"the next tier at {next_en} is not planned for")
     if one.margin is not None:
         zh_margin, en_margin = count(abs(one.margin))
-        ppm = percent(abs(one.margin_ppm or 0) // 1_000 * 1_000)
+        ppm = percent((abs(one.margin_ppm or 0) + 500) // 1_000 * 1_000)
         if one.margin < 0:
             zh.append(f"预计仍差 {zh_margin}（{ppm}），档位有风险")
             en.append(f"expected to miss it by {en_margin} ({ppm}): the tier is at risk")
@@ -75,7 +85,7 @@ def channel_told(one: ChannelPlan, reached: int, plan: Plan) -> Sentence:
         least_zh, least_en = count(one.committed)
         if one.shortfall:
             short_zh, short_en = count(one.shortfall)
-            cost = money(one.shortfall_cost_minor * PPM, plan.currency)
+            cost = _amount(one.shortfall_cost_minor * PPM, plan.currency)
             zh.append(f"承诺量 {least_zh}，预计少 {short_zh}，赔付 {cost}")
             en.append(f"commitment of {least_en} falls short by {short_en}, which costs {cost}")
         else:
@@ -90,8 +100,8 @@ def told(plan: Plan, reached: Mapping[str, int]) -> list[Sentence]:
     method_en = (
         "mixed-integer programme" if plan.method == "milp" else "heuristic (no planner extra)"
     )
-    cost = money(plan.cost_micro, plan.currency)
-    saved = money(plan.unplanned_micro - plan.cost_micro, plan.currency)
+    cost = _amount(plan.cost_micro, plan.currency)
+    saved = _amount(plan.unplanned_micro - plan.cost_micro, plan.currency)
     found = [
         Sentence(
             f"计划由{method_zh}生成，预计余下总成本 {cost}，比不做计划节省 {saved}。",

@@ -244,7 +244,7 @@ def test_sentences_name_tier_margin_and_commitment() -> None:
     said = channel_told(one, 2_500, plan)
     assert "2,500 payouts reached of the planned tier's 5,000 payouts (50 %)" in said.en
     assert "cliff margin 4,000 payouts (80 %)" in said.en
-    assert "falls short by 3,000 payouts, which costs ¥300.0000" in said.en
+    assert "falls short by 3,000 payouts, which costs ¥300.00" in said.en
     assert "悬崖余量 4,000 笔" in said.zh
     risky = channel_told(replace(one, margin=-10), 2_500, plan)
     assert "at risk" in risky.en
