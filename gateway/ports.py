@@ -21,6 +21,7 @@ from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, 
 from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
+from policies.fees import UNUSED, MonthUse
 from policies.health import Observed
 from policies.plan.classes import PayoutClass
 
@@ -320,6 +321,29 @@ class ChannelUse:
     day_used_minor: int
     """Armed today (business day of the asked-for start), less what died."""
     float_minor: int
+    month: MonthUse = UNUSED
+    """Armed since the start of the month that was asked for, less what died."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """What somebody said of a day."""
+
+    on: date
+    works: bool
+    note: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarYear:
+    """A year of which somebody said that every day is given."""
+
+    year: int
+    note: str
+    actor: str
+    at: datetime
 
 
 ChannelStatus = Literal["active", "paused", "draining"]
@@ -563,8 +587,13 @@ class PayoutStore(Protocol):
     async def evidence(self, payout_id: PayoutId) -> list[tuple[int, Evidence]]:
         """What channels said, by event number."""
 
-    async def use(self, day_start: datetime) -> dict[str, ChannelUse]:
-        """What every channel carries, by name."""
+    async def use(
+        self, day_start: datetime, months: Mapping[str, datetime] | None = None
+    ) -> dict[str, ChannelUse]:
+        """What every channel carries, by name; `months` says since when each one's month counts."""
+
+    async def arrivals(self, channel: str, limit: int) -> list[tuple[datetime, datetime]]:
+        """When money of the channel's latest paid attempts was sent and arrived, newest first."""
 
     async def counts(self) -> dict[PayoutState, int]:
         """How many payouts stand in each state."""
@@ -895,6 +924,30 @@ class PlanStore(Protocol):
         """How many payouts went out in each of the 24 local hours, over all days."""
 
 
+class CalendarStore(Protocol):
+    """What people say of days, over the published calendar; never changed, the newest holds."""
+
+    async def calendar_mark(self) -> tuple[int, int]:
+        """Moves whenever somebody has said something; cheap enough for every second."""
+
+    async def calendar_days(self) -> list[CalendarDay]:
+        """What was said last of each day, by day."""
+
+    async def calendar_years(self) -> list[CalendarYear]:
+        """Years declared complete."""
+
+    async def set_calendar(
+        self,
+        days: Sequence[tuple[date, bool]],
+        note: str,
+        actor: str,
+        at: datetime,
+        complete: int | None = None,
+    ) -> None:
+        """Say of days that they are worked or not, all at once; `complete` names a year of which
+        every day is now given. Leaves an audit row."""
+
+
 class WorkerStore(Protocol):
     """Who works on what, where several processes share the database; trivial where one owns it."""
 
@@ -943,6 +996,7 @@ class Store(
     AuditStore,
     RestoreStore,
     IncidentStore,
+    CalendarStore,
     WorkerStore,
     PlanStore,
     Protocol,

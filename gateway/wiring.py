@@ -20,10 +20,12 @@ from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.domain.checkpoint import Signer
+from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.notes import unpriced
 from gateway.engine.plan import Planner
 from gateway.engine.standby import Note, StandbyWatch
 from gateway.engine.watch import Watch
@@ -40,7 +42,6 @@ from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from gateway.webhooks.signing import new_secret
 from policies import document
-from policies.calendars.workdays import known_years
 from policies.document import PolicyError
 from policies.health import WHOLE, Health
 from policies.policy import Policy
@@ -313,13 +314,9 @@ def _api(
             problems.append("the store does not take writes")
         if not gateway.channels:
             problems.append("no channel is configured")
-        if clock.now().year not in known_years():
+        if calendar.years_ahead(gateway) < 0:
             problems.append("the business calendar does not know this year")
         return problems
-
-    def notes() -> list[Note]:
-        found = (standby.note, replica.note(), *planner.notes)
-        return [note for note in found if note is not None]
 
     def metrics() -> bytes:
         currencies = {
@@ -328,6 +325,7 @@ def _api(
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
         observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
         observe.metrics.carry(gateway.load.uses, currencies)
+        observe.metrics.calendar.set(calendar.years_ahead(gateway))
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         observe.metrics.plan(*planner.measure(clock.now()))
@@ -349,7 +347,7 @@ def _api(
         check_webhook_url=egress.check_url,
         new_webhook_secret=new_secret,
         ready=ready,
-        notes=notes,
+        notes=partial(_notes, gateway, standby, replica, planner),
         metrics=metrics,
         planner=planner,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
@@ -357,6 +355,14 @@ def _api(
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
     )
+
+
+def _notes(
+    gateway: Gateway, standby: StandbyWatch, replica: Replica, planner: Planner
+) -> list[Note]:
+    """What operators should know that keeps nothing from going on."""
+    own = (standby.note, replica.note(), calendar.note(gateway))
+    return [note for note in (*own, *unpriced(gateway), *planner.notes) if note is not None]
 
 
 def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:

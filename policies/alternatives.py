@@ -186,7 +186,7 @@ def _lift(reason: Exclusion, currency: str) -> Sentence:
     return Sentence(f"{lever.zh}（最早 {at}）", f"{lever.en} (at {at} at the earliest)")
 
 
-_BY_PEOPLE: Final = frozenset({Code.PAUSED, Code.DRAINING, Code.FLOAT_SHORT})
+_BY_PEOPLE: Final = frozenset({Code.PAUSED, Code.DRAINING, Code.FLOAT_SHORT, Code.NO_FEE})
 """Their time is only when to look again; a person or a top-up is what it takes."""
 
 _Make: TypeAlias = Callable[[_Values], Sentence]
@@ -245,6 +245,7 @@ _LIFTS: Final[Mapping[Code, _Make]] = {
         f"支持 {of.values[1]}", f"it pays {of.values[1]}, not only {of.values[0]}"
     ),
     Code.RAIL: lambda of: Sentence(f"支持收款方式 {of.values[0]}", f"it reaches {of.values[0]}"),
+    Code.NO_FEE: _fixed("在其合同条款中填写手续费", "its terms name a fee"),
     Code.AMOUNT_BELOW_MINIMUM: _minimum,
     Code.AMOUNT_ABOVE_MAXIMUM: _maximum,
     Code.DAY_CAP: _day_cap,

@@ -10,7 +10,8 @@ from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from policies.calendars.arrivals import arrival
+from policies.arrivals_seen import arrivals_of
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.choose import choose
 from policies.cost import price
 from policies.eligibility import (
@@ -53,6 +54,7 @@ class _Case(NamedTuple):
     lists: ChannelLists
     parameters: Parameters
     now: datetime
+    almanac: Almanac
     plan: PlanView | None
 
 
@@ -70,6 +72,7 @@ def decide(
     policy: Policy,
     now: datetime,
     draw_ppm: int,
+    almanac: Almanac = PUBLISHED,
     *,
     plan: PlanView | None = None,
 ) -> Decision:
@@ -84,7 +87,8 @@ def decide(
     if len({channel.name for channel in channels}) != len(channels):
         raise ValueError("two channels have the same name")
     into = _Sorted([], [], [])
-    case = _Case(payout, policy.lists_for(payout.merchant_id), policy.parameters, now, plan)
+    lists = policy.lists_for(payout.merchant_id)
+    case = _Case(payout, lists, policy.parameters, now, almanac, plan)
     for channel in channels:
         _examine(case, channel, into)
     healthy, probes, excluded = into
@@ -136,12 +140,14 @@ def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Can
 
 def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
-    payout, lists, parameters, now, plan = case
+    payout, lists, parameters, now, almanac, plan = case
     amount = payout.amount_minor
     fee = channel.fee
-    tier = plan.tiers.get(channel.name) if plan is not None and fee.tiers else None
-    charged = (fee_minor(fee, amount, channel.month, tier), surcharge_minor(fee, amount))
-    arrives = arrival(channel.cycle, now)
+    charged = None
+    if fee is not None:
+        tier = plan.tiers.get(channel.name) if plan is not None and fee.tiers else None
+        charged = (fee_minor(fee, amount, channel.month, tier), surcharge_minor(fee, amount))
+    arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
     common = standing_reasons(channel, lists, parameters, now)
     common += fit_reasons(payout, channel, charged, arrives, now)
     preferred = channel.name in lists.prefer
@@ -159,7 +165,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
                 reasons += (failed,)
         if health.quarantined and not health.probing:
             reasons += (quarantine_reason(health, now),)
-        if reasons and _has_no_price(reasons):
+        if charged is None or (reasons and _has_no_price(reasons)):
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -169,6 +175,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             deadline_at=payout.deadline_at,
             health=health,
             parameters=parameters,
+            spread=spread,
         )
         if reasons:
             into.excluded.append(Excluded(channel.name, index, reasons, cost))

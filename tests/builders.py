@@ -69,12 +69,15 @@ from gateway.ports import (
     Merchant,
     Scope,
 )
+from policies.calendars.workdays import PUBLISHED
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Shanghai; no holiday near."""
 
 TODAY = NOW.date()
 MERCHANT = MerchantId("m_acme")
+EVERY_YEAR = PUBLISHED.with_days((), range(2004, 2200))
+"""A calendar that lacks no year, whenever the tests run."""
 MERCHANT_FEE = FeeSchedule(flat_minor=30)
 CHANNEL = "alipay-main"
 

@@ -33,8 +33,11 @@ from gateway.domain.errors import (
     UnavailableError,
 )
 from gateway.domain.payout import MerchantId
+from gateway.domain.pricing import priced
 from gateway.engine import operate, quarantine, reconcile
+from gateway.engine.gateway import Gateway
 from gateway.ports import Merchant, Scope, StoreError
+from policies.fees import tier_reached
 from policies.health import WHOLE
 
 
@@ -124,7 +127,19 @@ async def revoke_key(call: Call) -> Answer:
 
 async def list_channels(call: Call) -> Answer:
     """GET /v1/admin/channels."""
-    gateway = call.gateway
+    return 200, {"data": await _channels(call.gateway)}
+
+
+async def show_channel(call: Call) -> Answer:
+    """GET /v1/admin/channels/{channel}."""
+    name = call.path("channel")
+    for one in await _channels(call.gateway):
+        if one["name"] == name:
+            return 200, one
+    raise AbsenceError("no_such_channel", f"there is no channel {name}", zh="渠道不存在")
+
+
+async def _channels(gateway: Gateway) -> list[ChannelView]:
     load = gateway.load
     now = gateway.clock.now()
     views = gateway.health.views(gateway.channels, WHOLE, now)
@@ -134,6 +149,7 @@ async def list_channels(call: Call) -> Answer:
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
         health = views[name]
+        month, fee = load.month(name, now), priced(channel.traits.terms).fee_at(now)
         data.append(
             {
                 "name": name,
@@ -144,6 +160,12 @@ async def list_channels(call: Call) -> Answer:
                 "currency": channel.traits.terms.currency,
                 "float_minor": load.float_minor[name],
                 "day_used_minor": load.day_used[name],
+                "month_payouts": month.payouts,
+                "month_minor": month.minor,
+                "priced": fee is not None,
+                "tiers": 0 if fee is None else len(fee.tiers),
+                "tier": tier_reached(fee, month) + 1 if fee is not None and fee.tiers else None,
+                "arrivals": [list(one) for one in load.arrivals.get(name, ())],
                 "in_doubt": load.in_doubt[name],
                 "sending": load.sending[name],
                 "success_ppm": health.success_ppm,
@@ -155,7 +177,7 @@ async def list_channels(call: Call) -> Answer:
                 "frozen_by": frozen.get(name),
             }
         )
-    return 200, {"data": data}
+    return data
 
 
 async def switch_channel(call: Call) -> Answer:

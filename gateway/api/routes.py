@@ -1,11 +1,14 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, audit, incidents, payouts, plans, views
+from gateway.api import admin, audit, calendar, costs, incidents, payouts, plans, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
+    CalendarIn,
+    CalendarQuery,
     CertificateIn,
     CheckpointQuery,
+    CompareQuery,
     EndpointIn,
     FeedQuery,
     FundIn,
@@ -209,6 +212,35 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET", "/v1/admin/channels", "List channels", admin.list_channels, ADMIN, views.ChannelList
+    ),
+    Route(
+        "GET",
+        "/v1/admin/cost-comparison",
+        "Two channels' costs side by side",
+        costs.show,
+        ADMIN,
+        costs.ComparisonView,
+        query=CompareQuery,
+        errors=(404,),
+    ),
+    Route("GET", _CHANNEL, "Show a channel", admin.show_channel, ADMIN, views.ChannelView),
+    Route(
+        "GET",
+        "/v1/admin/calendar",
+        "Working days as they are counted",
+        calendar.show,
+        ADMIN,
+        calendar.CalendarView,
+        query=CalendarQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/calendar",
+        "Say which days are worked",
+        calendar.say,
+        ADMIN,
+        calendar.CalendarView,
+        body=CalendarIn,
     ),
     Route(
         "POST",

@@ -6,7 +6,8 @@ The OpenAPI document is generated from these models.
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -46,7 +47,23 @@ KINDS = tuple(event.kind for event in get_args(Event))
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+def day(value: object) -> date:
+    """A day as RFC 3339 full-date text."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError("must be a day such as 2027-02-06")
+
+
+def counted(value: date) -> date:
+    """Refuse days that no payout will ever be counted over."""
+    if not 2004 <= value.year <= 2200:
+        raise ValueError("must lie between 2004 and 2200")
+    return value
 
 
 def visible(text: str) -> str:
@@ -137,6 +154,7 @@ Ref = Annotated[
 Minor = Annotated[StrictInt, Field(gt=0, le=INT64_MAX // 4)]
 Digits = Annotated[StrictStr, Field(pattern=r"^[0-9]{8,32}$", min_length=8, max_length=32)]
 Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
+Day = Annotated[date, BeforeValidator(day), AfterValidator(counted)]
 Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
@@ -445,6 +463,42 @@ class AdvanceIn(Model):
     """How far a test clock moves."""
 
     seconds: Annotated[StrictInt, Field(gt=0, le=400 * 86400)]
+
+
+class CalendarDayIn(Model):
+    """A day, and whether it is worked."""
+
+    on: Day
+    works: StrictBool
+
+
+class CalendarIn(Model):
+    """What somebody says of days, over the published calendar."""
+
+    days: Annotated[list[CalendarDayIn], Field(min_length=1, max_length=400)]
+    note: Text128
+    complete: Annotated[StrictInt, Field(ge=2004, le=2200)] | None = Field(
+        default=None, description="The year of which every day is now given"
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len({one.on for one in self.days}) != len(self.days):
+            raise at_fault("days", "a day is given twice")
+        return self
+
+
+class CalendarQuery(Model):
+    """A day to look up as well."""
+
+    day: Day | None = None
+
+
+class CompareQuery(Model):
+    """Two channels."""
+
+    a: SlugId
+    b: SlugId
 
 
 class ListQuery(Model):

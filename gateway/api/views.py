@@ -307,7 +307,12 @@ class BookedView(TypedDict):
 
 
 class ChannelView(TypedDict):
-    """A channel as it stands."""
+    """A channel as it stands.
+
+    `month_…` is what it has carried this month, `tier` (from 1) the tier of its fee that this has
+    reached; not `priced`: no fee is in force, and it takes nothing. `arrivals` are `[days, ppm]` as
+    its money was seen to arrive, in its cycle's own days; empty: as its cycle promises.
+    """
 
     name: str
     kind: str
@@ -317,6 +322,12 @@ class ChannelView(TypedDict):
     currency: Currency
     float_minor: int
     day_used_minor: int
+    month_payouts: int
+    month_minor: int
+    priced: bool
+    tiers: int
+    tier: int | None
+    arrivals: list[list[int]]
     in_doubt: int
     sending: int
     success_ppm: int

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "incident": "incidents",
     "channel": "channels",
     "plan": "plans",
+    "calendar": "calendar",
     "policy": "policies",
     "ledger": "books",
     "statement": "books",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
@@ -19,6 +19,7 @@ from gateway.ports import (
     Throttle,
     Watch,
 )
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.policy import Policy
 
 
@@ -92,6 +93,12 @@ class Gateway:
     """Of the database; payout ids, and so references, derive from it."""
     following: Following = field(default_factory=Following)
     """The month's plans that are followed."""
+    almanac: Almanac = PUBLISHED
+    """Working days, with what people said of single days as last read."""
+    calendar_mark: tuple[int, int] = (0, 0)
+    """Of what `almanac` was made from."""
+    calendar_alarmed_on: date | None = None
+    """The day on which a missing year was last told."""
     quarantine: Quarantine | None = None
     """The newest one, as last read."""
     halted: Halt | None = None

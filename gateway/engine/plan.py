@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.domain.errors import ConflictError
+from gateway.domain.pricing import priced
 from gateway.engine.following import BUSINESS
 from gateway.engine.gateway import Gateway
-from gateway.engine.route import priced
 from gateway.engine.standby import Note
 from gateway.ports import PlanReason, PlanVolume, StoredPlan
+from policies.calendars.workdays import Almanac
 from policies.facts import ChannelFacts
-from policies.fees import PPM, MonthUse
+from policies.fees import PPM
 from policies.health import WHOLE
 from policies.plan.classes import PayoutClass
 from policies.plan.drift import drifted
@@ -57,6 +58,7 @@ class _Basis:
 
     channels: tuple[ChannelFacts, ...]
     parameters: Parameters
+    almanac: Almanac
     mark: str
 
 
@@ -66,7 +68,6 @@ class _History:
 
     before: tuple[Day, ...]
     month: tuple[Day, ...]
-    used: dict[str, MonthUse]
     passed_ppm: int
     """Which part of a usual day lies before now."""
 
@@ -252,9 +253,9 @@ class Planner:
             await self._follow(stored, plan)
         elif store.worker != 0:
             volumes = await self._since(known)
-            plan = self._gateway.following.plans.get(currency)
-            if plan is not None:
-                self._gateway.following.follow(plan, volumes)
+            followed = self._gateway.following.plans.get(currency)
+            if followed is not None:
+                self._gateway.following.follow(followed, volumes)
 
     async def _follow(self, stored: StoredPlan, plan: Plan) -> None:
         self._gateway.following.follow(plan, await self._since(stored))
@@ -279,7 +280,8 @@ class Planner:
             currency
             for currency in every
             if any(
-                one.fee.tiers or one.fee.commitment is not None or one.day_cap_minor is not None
+                one.day_cap_minor is not None
+                or (one.fee is not None and bool(one.fee.tiers or one.fee.commitment))
                 for one in self._basis(currency, now).channels
             )
         ]
@@ -322,7 +324,7 @@ class Planner:
         denied = policy.lists_for(EVERY_MERCHANT)
         views = gateway.health.views(gateway.channels, WHOLE, at)
         channels: list[ChannelFacts] = []
-        told: list[object] = [currency, policy.parameters]
+        told: list[object] = [currency, policy.parameters, gateway.calendar_mark]
         for name, channel in sorted(gateway.channels.items()):
             terms = channel.traits.terms
             if (
@@ -332,27 +334,33 @@ class Planner:
                 or (denied.only and name not in denied.only)
             ):
                 continue
-            fee, cycle, hours = priced(terms)
+            price = priced(terms)
+            fee = price.fee_at(at)
+            if fee is None:
+                continue
             limits = (terms.amount_min, terms.amount_max, terms.day_cap_minor)
-            told.append((name, sorted(channel.traits.rails), fee, cycle, hours, limits))
+            rails = sorted(channel.traits.rails)
+            told.append((name, rails, fee, price.cycle, price.hours, limits))
             channels.append(
                 ChannelFacts(
                     name=name,
                     rails=channel.traits.rails,
                     currency=currency,
                     fee=fee,
-                    cycle=cycle,
+                    cycle=price.cycle,
+                    month=gateway.load.month(name, at),
+                    arrivals=gateway.load.arrivals.get(name, ()),
                     min_minor=terms.amount_min,
                     max_minor=terms.amount_max,
                     day_cap_minor=terms.day_cap_minor,
                     day_used_minor=gateway.load.used(name, at),
-                    hours=hours,
+                    hours=price.hours,
                     # What quarantine does to one hour says nothing about a month.
                     health=replace(views[name], quarantined=False, probing=False),
                 )
             )
         mark = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
-        return _Basis(tuple(channels), policy.parameters, mark)
+        return _Basis(tuple(channels), policy.parameters, gateway.almanac, mark)
 
     async def _read(self, currency: str, now: datetime) -> _History:
         """Count what is not yet known: today, and the days since the last look."""
@@ -371,16 +379,9 @@ class Planner:
             counted = await store.plan_hours(currency, now - self._weeks * 7 * _DAY, now)
             hours = self._hours[currency] = (today, counted)
         first = min(known, default=today)
-        used: dict[str, MonthUse] = {}
-        for day, volumes in known.items():
-            for one in volumes:
-                if day >= month:
-                    had = used.get(one.channel, MonthUse())
-                    used[one.channel] = MonthUse(had.payouts + one.payouts, had.minor + one.minor)
         return _History(
             _days(known, days_until(first, month)),
             _days(known, days_until(max(first, month), today + _DAY)),
-            used,
             _passed_ppm(hours[1], now),
         )
 
@@ -411,10 +412,9 @@ def _solved(
         level(pairs, day_ppm=day_spread(ground)),
         mix=history.before + history.month,
     )
-    channels = [
-        replace(one, month=history.used.get(one.name, MonthUse())) for one in basis.channels
-    ]
-    return make_plan(forecast, channels, basis.parameters, now, carried=carried)
+    return make_plan(
+        forecast, basis.channels, basis.parameters, now, carried=carried, almanac=basis.almanac
+    )
 
 
 def _days(known: Mapping[date, Sequence[PlanVolume]], days: Sequence[date]) -> tuple[Day, ...]:

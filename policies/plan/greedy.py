@@ -19,6 +19,7 @@ from policies.plan.layout import (
     Offer,
     billed_micro,
     cliff_micro,
+    fee_of,
     tier_fee_micro,
     tier_of,
     unit,
@@ -65,25 +66,25 @@ def cost_micro(layout: Layout, split: Split) -> float:
     for offer, given in zip(layout.offers, split.given, strict=True):
         lot = layout.lots[offer.lot]
         total += offer.cost_micro * given
-        fee = layout.channels[offer.channel].fee
+        fee = fee_of(layout.channels[offer.channel])
         units[offer.channel] = units.get(offer.channel, 0.0) + given * unit(fee, lot.amount_minor)
     for at, channel in enumerate(layout.channels):
         more = units.get(at, 0.0)
-        if channel.fee.tiers:
+        if fee_of(channel).tiers:
             for j, part in _parts(channel, more):
                 total += part * sum(
-                    given * tier_fee_micro(channel.fee, j, layout.lots[offer.lot].amount_minor)
+                    given * tier_fee_micro(fee_of(channel), j, layout.lots[offer.lot].amount_minor)
                     for offer, given in zip(layout.offers, split.given, strict=True)
                     if offer.channel == at
                 )
-            if channel.fee.scheme == "all_units":
+            if fee_of(channel).scheme == "all_units":
                 end = tier_of(channel, int(used_units(channel) + more + 0.5))
                 month = channel.month
-                total += billed_micro(channel.fee, end, month.payouts, month.minor)
-        promised = channel.fee.commitment
+                total += billed_micro(fee_of(channel), end, month.payouts, month.minor)
+        promised = fee_of(channel).commitment
         if promised is not None:
             missing = max(0.0, promised.least - used_units(channel) - more)
-            each = PPM if channel.fee.basis == "payouts" else 1
+            each = PPM if fee_of(channel).basis == "payouts" else 1
             total += missing * promised.shortfall * each
     return total + sum(
         missing * (UNSERVED_MICRO + layout.lots[lot].amount_minor * UNSERVED_PPM)
@@ -93,7 +94,7 @@ def cost_micro(layout: Layout, split: Split) -> float:
 
 def _parts(channel: ChannelFacts, more: float) -> Iterator[tuple[int, float]]:
     """Which share of `more` units is priced at which tier."""
-    fee, used = channel.fee, used_units(channel)
+    fee, used = fee_of(channel), used_units(channel)
     if fee.scheme == "all_units":
         yield tier_of(channel, int(used + more + 0.5)), 1.0
         return
@@ -110,7 +111,7 @@ def _aims(layout: Layout) -> Iterator[_Aim]:
     """Every combination; the most ambitious tiers come first."""
     choices: list[list[tuple[int, int, int, int]]] = []
     for at, channel in enumerate(layout.channels):
-        fee, used = channel.fee, used_units(channel)
+        fee, used = fee_of(channel), used_units(channel)
         options: list[tuple[int, int, int, int]] = []
         reached = tier_reached(fee, channel.month)
         for j in reversed(range(reached, max(1, len(fee.tiers)))):
@@ -129,7 +130,7 @@ def _aims(layout: Layout) -> Iterator[_Aim]:
             choices.append(options)
     for combination in product(*choices):
         yield _Aim(
-            {at: j for at, j, _, _ in combination if layout.channels[at].fee.tiers},
+            {at: j for at, j, _, _ in combination if fee_of(layout.channels[at]).tiers},
             {at: floor for at, _, floor, _ in combination if floor},
             sum(risk for _, _, _, risk in combination),
         )
@@ -167,7 +168,7 @@ def _divide(layout: Layout, aim: _Aim) -> Split | None:
 
 
 def _cost(layout: Layout, offer: Offer, tiers: Mapping[int, int]) -> int:
-    fee = layout.channels[offer.channel].fee
+    fee = fee_of(layout.channels[offer.channel])
     if not fee.tiers:
         return offer.cost_micro
     amount = layout.lots[offer.lot].amount_minor
@@ -208,7 +209,7 @@ def _fill(
         floor
         - used_units(facts)
         - sum(
-            given[at] * unit(facts.fee, layout.lots[offer.lot].amount_minor)
+            given[at] * unit(fee_of(facts), layout.lots[offer.lot].amount_minor)
             for at, offer in enumerate(layout.offers)
             if offer.channel == channel
         )
@@ -220,7 +221,7 @@ def _fill(
         to = next((at for at in offers if layout.offers[at].channel == channel), None)
         if to is None:
             continue
-        each = unit(facts.fee, layout.lots[lot].amount_minor)
+        each = unit(fee_of(facts), layout.lots[lot].amount_minor)
         moves.extend(
             ((costs[to] - costs[at]) / each, at, to)
             for at in offers
@@ -229,7 +230,7 @@ def _fill(
         )
     for _, source, to in sorted(moves):
         moved = layout.lots[layout.offers[to].lot]
-        each = unit(facts.fee, moved.amount_minor)
+        each = unit(fee_of(facts), moved.amount_minor)
         part = _take(layout, layout.offers[to], min(given[source], missing / each), room)
         given[source] -= part
         given[to] += part

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from policies.calendars.arrivals import arrival
-from policies.cost import price
+from policies.arrivals_seen import arrivals_of
+from policies.calendars.workdays import PUBLISHED, Almanac
+from policies.cost import Spread, price
 from policies.facts import Arrival, ChannelFacts
 from policies.fees import PPM, Fee, Tier, fee_minor, surcharge_minor, tier_reached
 from policies.plan.classes import PayoutClass
@@ -90,24 +91,35 @@ def lay_out(
     parameters: Parameters,
     now: datetime,
     timezone: str = "Asia/Shanghai",
+    almanac: Almanac = PUBLISHED,
 ) -> Layout:
-    """Group the days, cut the forecast into lots and price every lot at every fitting channel."""
-    ordered = tuple(sorted(channels, key=lambda one: one.name))
+    """Group the days, cut the forecast into lots and price every lot at every fitting channel.
+
+    A channel without a price takes no part: decisions exclude it, and say so.
+    """
+    priced = (one for one in channels if one.fee is not None)
+    ordered = tuple(sorted(priced, key=lambda one: one.name))
     zone = ZoneInfo(timezone)
     today = now.astimezone(zone).date()
     mean = PPM // max(1, len(forecast.days))
+
+    def arriving(on: date) -> list[tuple[Arrival, Spread]]:
+        sent = now if on == today else datetime.combine(on, _NOON, zone)
+        return [arrivals_of(one.cycle, one.arrivals, sent, almanac) for one in ordered]
+
     found: dict[object, list[tuple[date, int]]] = {}
     for on, share in forecast.days:
-        sent = now if on == today else datetime.combine(on, _NOON, zone)
-        takes = tuple(arrival(one.cycle, sent).days_calendar for one in ordered)
+        takes = tuple(
+            (one.days_calendar, *((each.days_calendar, ppm) for each, ppm in spread))
+            for one, spread in arriving(on)
+        )
         key = (on == today, takes, share * _SIZES // max(1, mean))
         found.setdefault(key, []).append((on, share))
     groups, arrivals, caps = [], [], {}
     for index, days in enumerate(sorted(found.values())):
         groups.append(DayGroup(tuple(on for on, _ in days), sum(share for _, share in days)))
         first = days[0][0]
-        sent = now if first == today else datetime.combine(first, _NOON, zone)
-        arrivals.append([arrival(one.cycle, sent) for one in ordered])
+        arrivals.append(arriving(first))
         for at, one in enumerate(ordered):
             if one.day_cap_minor is not None:
                 used = one.day_used_minor if first == today else 0
@@ -117,10 +129,16 @@ def lay_out(
         Offer(at, k, _cost(channel, lot, arrivals[lot.group][k], parameters))
         for at, lot in enumerate(lots)
         for k, channel in enumerate(ordered)
-        if carries(channel, lot.kind, lot.amount_minor, arrivals[lot.group][k])
+        if carries(channel, lot.kind, lot.amount_minor, arrivals[lot.group][k][0])
     ]
     return Layout(
-        ordered, tuple(groups), lots, tuple(offers), caps, forecast.low_ppm, forecast.high_ppm
+        ordered,
+        tuple(groups),
+        lots,
+        tuple(offers),
+        caps,
+        forecast.low_ppm,
+        forecast.high_ppm,
     )
 
 
@@ -153,17 +171,27 @@ def carries(channel: ChannelFacts, kind: PayoutClass, amount_minor: int, arrives
     return kind.speed == "fast" and arrives.days_calendar <= _FAST_DAYS
 
 
-def _cost(channel: ChannelFacts, lot: Lot, arrives: Arrival, parameters: Parameters) -> int:
-    amount, fee = lot.amount_minor, channel.fee
+def _cost(
+    channel: ChannelFacts, lot: Lot, arriving: tuple[Arrival, Spread], parameters: Parameters
+) -> int:
+    amount, fee = lot.amount_minor, fee_of(channel)
     listed = 0 if fee.tiers else fee_minor(fee, amount)
     return price(
         amount,
         (listed, surcharge_minor(fee, amount)),
-        arrives,
+        arriving[0],
         deadline_at=None,
         health=channel.health,
         parameters=parameters,
+        spread=arriving[1],
     ).total
+
+
+def fee_of(channel: ChannelFacts) -> Fee:
+    """The fee of a channel that takes part in a plan; ValueError for one without a price."""
+    if channel.fee is None:
+        raise ValueError(f"{channel.name} has no price")
+    return channel.fee
 
 
 def tier_fee_micro(fee: Fee, index: int, amount_minor: int) -> int:
@@ -184,13 +212,13 @@ def unit(fee: Fee, amount_minor: int) -> int:
 def used_units(channel: ChannelFacts) -> int:
     """What the channel has carried this month, as its fee counts."""
     month = channel.month
-    return month.payouts if channel.fee.basis == "payouts" else month.minor
+    return month.payouts if fee_of(channel).basis == "payouts" else month.minor
 
 
 def tier_of(channel: ChannelFacts, units: int) -> int:
     """The tier in force once `units` are reached."""
-    reached = tier_reached(channel.fee, channel.month)
-    for index, tier in enumerate(channel.fee.tiers):
+    reached = tier_reached(fee_of(channel), channel.month)
+    for index, tier in enumerate(fee_of(channel).tiers):
         if tier.floor <= units:
             reached = max(reached, index)
     return reached
@@ -198,7 +226,7 @@ def tier_of(channel: ChannelFacts, units: int) -> int:
 
 def cliff_micro(channel: ChannelFacts, index: int, mean_amount: int) -> int:
     """What missing the floor of an all-units tier by one unit would cost over the whole month."""
-    fee = channel.fee
+    fee = fee_of(channel)
     tier, below = fee.tiers[index], fee.tiers[index - 1]
     missing = max(0, tier.floor - used_units(channel))
     if fee.basis == "payouts":

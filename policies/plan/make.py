@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from zoneinfo import ZoneInfo
 
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.facts import ChannelFacts
 from policies.fees import PPM, MonthUse, fee_minor, tier_reached
 from policies.plan import greedy
@@ -19,6 +20,7 @@ from policies.plan.classes import PayoutClass
 from policies.plan.forecast import Forecast, shares_of
 from policies.plan.layout import (
     Layout,
+    fee_of,
     lay_out,
     tier_of,
     unit,
@@ -51,6 +53,7 @@ def make_plan(
     method: Method | None = None,
     carried: Mapping[PayoutClass, Mapping[str, int]] | None = None,
     whole: bool = True,
+    almanac: Almanac = PUBLISHED,
 ) -> Plan:
     """The plan for the rest of the local month of `now`.
 
@@ -61,7 +64,7 @@ def make_plan(
     currencies = {channel.currency for channel in channels}
     if len(currencies) != 1:
         raise ValueError("a plan needs channels of exactly one currency")
-    layout = lay_out(forecast, channels, parameters, now, timezone)
+    layout = lay_out(forecast, channels, parameters, now, timezone, almanac)
     split = solver(method)(layout)
     marginals = _marginals(layout, split)
     made = Plan(
@@ -90,7 +93,7 @@ def _marginals(layout: Layout, split: Split) -> dict[tuple[int, int], Marginal]:
     """The split's, and the terms of the incremental tier that the month will end in."""
     found = dict(split.marginals)
     for at, channel in enumerate(layout.channels):
-        fee = channel.fee
+        fee = fee_of(channel)
         if not fee.tiers or fee.scheme != "incremental":
             continue
         here, end = fee.tiers[tier_reached(fee, channel.month)], fee.tiers[split.tiers[at]]
@@ -133,11 +136,10 @@ def _price(
 ) -> tuple[int, int]:
     offer = layout.offers[at]
     lot, channel = layout.lots[offer.lot], layout.channels[offer.channel]
-    listed = (
-        fee_minor(channel.fee, lot.amount_minor, channel.month, split.tiers[offer.channel]) * PPM
-        if channel.fee.tiers
-        else 0
-    )
+    fee, listed = fee_of(channel), 0
+    if fee.tiers:
+        tier = split.tiers[offer.channel]
+        listed = fee_minor(fee, lot.amount_minor, channel.month, tier) * PPM
     bonus = marginals.get((lot.group, offer.channel), NO_MARGINAL)
     return offer.cost_micro + listed + bonus.micro(lot.amount_minor), offer.channel
 
@@ -145,7 +147,7 @@ def _price(
 def _channels(layout: Layout, split: Split) -> tuple[ChannelPlan, ...]:
     found = []
     for at, channel in enumerate(layout.channels):
-        fee, used = channel.fee, used_units(channel)
+        fee, used = fee_of(channel), used_units(channel)
         payouts = minor = units = 0.0
         for offer, given in zip(layout.offers, split.given, strict=True):
             if offer.channel == at:
@@ -238,6 +240,6 @@ def unplanned_micro(layout: Layout) -> int:
 def _now(channels: Sequence[ChannelFacts], layout: Layout, at: int) -> int:
     offer = layout.offers[at]
     channel = channels[offer.channel]
-    if not channel.fee.tiers:
+    if not fee_of(channel).tiers:
         return 0
-    return fee_minor(channel.fee, layout.lots[offer.lot].amount_minor, channel.month) * PPM
+    return fee_minor(fee_of(channel), layout.lots[offer.lot].amount_minor, channel.month) * PPM

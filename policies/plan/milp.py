@@ -22,6 +22,7 @@ from policies.plan.layout import (
     Layout,
     billed_micro,
     cliff_micro,
+    fee_of,
     tier_fee_micro,
     unit,
     used_units,
@@ -79,14 +80,14 @@ def solve(layout: Layout) -> Split:
     switches = {
         at: _tiers(made, layout, x, at, channel)
         for at, channel in enumerate(layout.channels)
-        if channel.fee.tiers
+        if fee_of(channel).tiers
     }
     for at, channel in enumerate(layout.channels):
         _commit(made, layout, x, at, channel)
     values, marginals = _solve(made)
     tiers = {at: max(on, key=lambda j: values[on[j]]) for at, on in switches.items()}
     for at, on in switches.items():
-        if layout.channels[at].fee.scheme == "incremental":
+        if fee_of(layout.channels[at]).scheme == "incremental":
             tiers[at] = max(j for j in on if values[on[j]] > 0.5)
     return Split(
         "milp",
@@ -126,7 +127,7 @@ def _tiers(
     made: _Programme, layout: Layout, x: Sequence[int], at: int, channel: ChannelFacts
 ) -> dict[int, int]:
     """The binary of each tier; classes' payouts are tied to the tiers' volumes."""
-    fee, used = channel.fee, used_units(channel)
+    fee, used = fee_of(channel), used_units(channel)
     reached = tier_reached(fee, channel.month)
     open_tiers = range(reached, len(fee.tiers))
     scale = 1.0 if fee.basis == "payouts" else _VOLUME
@@ -179,8 +180,8 @@ def _reach(
     """
     at, j = tier
     channel = layout.channels[at]
-    missing = channel.fee.tiers[j].floor - used_units(channel)
-    scale = 1.0 if channel.fee.basis == "payouts" else _VOLUME
+    missing = fee_of(channel).tiers[j].floor - used_units(channel)
+    scale = 1.0 if fee_of(channel).basis == "payouts" else _VOLUME
     safe = missing * PPM / layout.low_ppm / scale
     doubtful = safe - missing * PPM / layout.high_ppm / scale
     row = {**volume, on: -safe}
@@ -193,7 +194,7 @@ def _reach(
 def _commit(
     made: _Programme, layout: Layout, x: Sequence[int], at: int, channel: ChannelFacts
 ) -> None:
-    fee, promised = channel.fee, channel.fee.commitment
+    fee, promised = fee_of(channel), fee_of(channel).commitment
     if promised is None:
         return
     missing = promised.least - used_units(channel)
@@ -276,7 +277,7 @@ def _marginals(
     """
     found: dict[tuple[int, int], Marginal] = {}
     for at, channel in enumerate(layout.channels):
-        counted = channel.fee.basis == "payouts"
+        counted = fee_of(channel).basis == "payouts"
         floors = sum(
             float(duals[row])
             for (name, of, _), row in made.row_of.items()

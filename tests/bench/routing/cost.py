@@ -38,7 +38,7 @@ from policies.plan.forecast import (
     weekday_payouts,
 )
 from policies.plan.greedy import cost_micro
-from policies.plan.layout import DayGroup, Layout, Lot, Offer
+from policies.plan.layout import DayGroup, Layout, Lot, Offer, fee_of
 from policies.plan.make import make_plan
 from policies.plan.model import Plan
 from policies.plan.split import Method
@@ -47,7 +47,7 @@ from tests.bench.routing.month import BEFORE, PARAMETERS, RAIL, START, Month, ch
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CHANNELS = channels()
 NAMES = tuple(one.name for one in CHANNELS)
-TIERED = tuple(at for at, one in enumerate(CHANNELS) if one.fee.tiers)
+TIERED = tuple(at for at, one in enumerate(CHANNELS) if fee_of(one).tiers)
 COARSE = tuple(int(100 * one) for one in (100, 300, 700, 1_500, 3_000, 7_000, 20_000, 60_000))
 FINE = tuple(int(10 ** (3 + 0.1 * step)) for step in range(43))
 FINER = tuple(int(10 ** (3 + 0.05 * step)) for step in range(85))
@@ -73,7 +73,7 @@ class Books:
         """The whole month's cost, with the tiers it ended in and what commitments lack."""
         total = self.micro
         for at, channel in enumerate(CHANNELS):
-            fee = channel.fee
+            fee = fee_of(channel)
             if fee.scheme == "all_units" and fee.tiers:
                 total += self.payouts[at] * fee_minor(fee, 1, self.use(at)) * MICRO
             if fee.commitment is not None:
@@ -93,7 +93,7 @@ class Priced:
         self.capitals: list[list[int]] = []
         noon = [datetime(on.year, on.month, on.day, 12, tzinfo=SHANGHAI) for on in month.days]
         for channel in CHANNELS:
-            fee = channel.fee
+            fee = fee_of(channel)
             self.stickers.append(
                 [0 if fee.tiers else fee_minor(fee, one) * MICRO for one in month.amounts]
             )
@@ -140,7 +140,7 @@ def play(priced: Priced, choose: Chooser, begin: Callable[[int, int, Books], Non
                 at, books.forced = 0, books.forced + 1
                 books.micro += capital_micro(amount, PARAMETERS.capital_rate_ppm, 1)
             books.micro += priced.fixed[at][index]
-            fee = CHANNELS[at].fee
+            fee = fee_of(CHANNELS[at])
             if fee.tiers and fee.scheme == "incremental":
                 books.micro += fee_minor(fee, amount, books.use(at)) * MICRO
             books.payouts[at] += 1
@@ -166,7 +166,7 @@ def _by(prices: Sequence[Sequence[int]], priced: Priced, tiers: Mapping[int, int
         for at in can:
             cost = prices[at][index]
             if at in TIERED:
-                fee = CHANNELS[at].fee
+                fee = fee_of(CHANNELS[at])
                 cost += fee_minor(fee, amounts[index], books.use(at), tiers.get(at)) * MICRO
             if lowest is None or cost < lowest:
                 best, lowest = at, cost
@@ -261,7 +261,7 @@ class Planned:
         totals = []
         for at in can:
             cost = fixed[at][index]
-            fee = CHANNELS[at].fee
+            fee = fee_of(CHANNELS[at])
             if fee.tiers:
                 tier = view.tiers[NAMES[at]]
                 cost += fee_minor(fee, amount, books.use(at), tier) * MICRO
@@ -317,7 +317,7 @@ def optimum(month: Month, bounds: Sequence[int], *, by_day: bool) -> int:
 
 
 def _at_mean(channel: ChannelFacts, amount: int, days: float) -> int:
-    fee = channel.fee
+    fee = fee_of(channel)
     listed = 0 if fee.tiers else fee.flat_minor * MICRO + fee.rate_ppm * amount
     capital = amount * PARAMETERS.capital_rate_ppm * days / 365
     return listed + fee.surcharge_ppm * amount + round(capital)
