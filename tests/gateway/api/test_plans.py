@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from channels.contract import Tariff, TariffTier
 from gateway.engine import plan as planning
 from gateway.engine.following import Following
 from gateway.engine.plan import Planner
+from gateway.engine.worker import refresh
 from gateway.ports import StoreError
 from policies.facts import MICRO
 from tests.gateway.api.desk import Desk
@@ -165,6 +167,25 @@ async def test_another_month_has_no_plan_until_it_is_made(old: Desk) -> None:
     stored = (await old.store.plans(9))[0]
     following = (plan.month + timedelta(days=32)).replace(day=1)
     assert (stored.reason, stored.month) == ("month", following)
+
+
+async def test_a_tiers_progress_is_counted_and_said(old: Desk) -> None:
+    """Where the contract has a cliff within reach, a plan is made by itself and aims at it."""
+    tariff = Tariff(tiers=(TariffTier(0, 200), TariffTier(20, 80)), scheme="all_units")
+    terms = replace(old.till.traits.terms, tariffs=(tariff,))
+    old.till.traits = replace(old.till.traits, terms=terms)
+    await refresh(old.gateway)
+    planner = old.api.planner = Planner(old.gateway, mode="auto")
+    await planner.tick()
+    await old.work(await old.pay("one"))
+    shown = (await old.get(PLAN, key="operator")).json
+    (till,) = shown["channels"]
+    use = old.gateway.load.month("till", old.clock.now())
+    assert till["reached"] == use.payouts > 1
+    assert till["tier"]["floor"] == 20
+    assert till["tier"]["progress_ppm"] == use.payouts * MICRO // 20
+    assert till["tier"]["margin"] == till["planned"] - 20
+    assert planner.measure(old.clock.now())[1] == {"till": use.payouts / 20}
 
 
 async def test_a_plan_of_another_layout_is_made_anew(old: Desk) -> None:
