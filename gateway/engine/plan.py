@@ -8,80 +8,44 @@ payouts go by cost at the current tier.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from gateway.domain.errors import ConflictError
 from gateway.domain.pricing import priced
-from gateway.engine.following import BUSINESS
 from gateway.engine.gateway import Gateway
+from gateway.engine.outlook import (
+    LEAST_DAYS,
+    LEAST_PAYOUTS,
+    Basis,
+    History,
+    daily,
+    local,
+    midnight,
+    passed_ppm,
+    solved,
+)
 from gateway.engine.standby import Note
 from gateway.ports import PlanReason, PlanVolume, StoredPlan
-from policies.calendars.workdays import Almanac
 from policies.facts import ChannelFacts
 from policies.fees import PPM
 from policies.health import WHOLE
-from policies.plan.classes import PayoutClass
 from policies.plan.drift import drifted
 from policies.plan.follow import owed
 from policies.plan.forecast import (
     DAY_SPREAD_PPM,
-    NOTHING,
-    Day,
-    Volume,
     day_spread,
     days_until,
-    from_history,
-    level,
-    month_bounds,
-    weekday_payouts,
 )
-from policies.plan.make import make_plan
 from policies.plan.model import Plan
 from policies.plan.written import from_json, to_json
-from policies.policy import EVERY_MERCHANT, Parameters
+from policies.policy import EVERY_MERCHANT
 
-LEAST_DAYS, LEAST_PAYOUTS = 7, 1_000
-"""Less history than this is no ground for a plan."""
 DRIFT_REST = timedelta(minutes=30)
 """After a plan, drift makes no other one for so long."""
 MIDNIGHT_GRACE = timedelta(minutes=5)
 """A day's first plan waits until yesterday's last payouts are counted."""
 _DAY = timedelta(days=1)
-_HOUR_S = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """What a plan is made for, and a hash that tells when that has changed."""
-
-    channels: tuple[ChannelFacts, ...]
-    parameters: Parameters
-    almanac: Almanac
-    mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class _History:
-    """Volumes by day and channel, before the month and in it, and when in a day payouts come."""
-
-    before: tuple[Day, ...]
-    month: tuple[Day, ...]
-    passed_ppm: int
-    """Which part of a usual day lies before now."""
-
-    @property
-    def ground(self) -> tuple[Day, ...]:
-        """The days that a forecast is made from; those of this month when there are no others."""
-        return self.before if len(self.before) >= LEAST_DAYS else self.before + self.month[:-1]
-
-    @property
-    def suffices(self) -> bool:
-        """Whether there is enough of it."""
-        days = self.ground
-        count = sum(one.payouts for day in days for one in day.volumes.values())
-        return len(days) >= LEAST_DAYS and count >= LEAST_PAYOUTS
 
 
 class Planner:
@@ -151,15 +115,15 @@ class Planner:
         """Payouts expected since the plan was made, and those given out."""
         hours = self._hours.get(plan.currency)
         spread = hours[1] if hours is not None else ()
-        today, made = _local(now).date(), _local(plan.made_at).date()
+        today, made = local(now).date(), local(plan.made_at).date()
         shares = 0
         for on, share in plan.forecast.days:
             if on < today:
                 shares += share
             elif on == today:
                 # The plan's share of its first day is what was still to come of it.
-                begun = _passed_ppm(spread, plan.made_at) if on == made else 0
-                passed = max(0, _passed_ppm(spread, now) - begun)
+                begun = passed_ppm(spread, plan.made_at) if on == made else 0
+                passed = max(0, passed_ppm(spread, now) - begun)
                 shares += share * passed // max(1, PPM - begun)
         actual = sum(self._gateway.following.payouts(plan.currency).values())
         return plan.forecast.payouts * shares // PPM, actual
@@ -213,7 +177,7 @@ class Planner:
         view = self._gateway.following.view(currency, now)
         carried = owed(view) if view is not None else {}
         try:
-            plan = await asyncio.to_thread(_solved, basis, history, carried, now)
+            plan = await asyncio.to_thread(solved, basis, history, carried, now)
         except (RuntimeError, ValueError) as error:
             raise ConflictError(
                 "plan_impossible", f"no plan was found: {error}", zh="无法生成计划"
@@ -243,7 +207,7 @@ class Planner:
             return
         if known is None or known.id != newest:
             stored = await store.newest_plan(currency)
-            if stored is None or stored.month != _local(now).date().replace(day=1):
+            if stored is None or stored.month != local(now).date().replace(day=1):
                 return
             try:
                 plan = from_json(stored.plan)
@@ -296,7 +260,7 @@ class Planner:
         plan = self._gateway.following.plans.get(currency)
         if stored is None or plan is None:
             return "first"
-        here = _local(now)
+        here = local(now)
         since_midnight = here - here.replace(hour=0, minute=0, second=0, microsecond=0)
         if since_midnight < MIDNIGHT_GRACE:
             return None
@@ -305,7 +269,7 @@ class Planner:
         basis = self._basis(currency, now)
         if stored.basis != basis.mark and basis.channels:
             return "changed"
-        made = _local(stored.made_at)
+        made = local(stored.made_at)
         if now - stored.made_at >= self._every or made.date() != here.date():
             return "timer"
         if now - stored.made_at >= DRIFT_REST and self._drifts(currency, plan, now):
@@ -317,7 +281,7 @@ class Planner:
             return False
         return drifted(*self.expected(plan, now), 2 * self._noise.get(currency, DAY_SPREAD_PPM))
 
-    def _basis(self, currency: str, now: datetime | None = None) -> _Basis:
+    def _basis(self, currency: str, now: datetime | None = None) -> Basis:
         gateway = self._gateway
         at = now or gateway.clock.now()
         policy = gateway.policy
@@ -360,16 +324,16 @@ class Planner:
                 )
             )
         mark = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
-        return _Basis(tuple(channels), policy.parameters, gateway.almanac, mark)
+        return Basis(tuple(channels), policy.parameters, gateway.almanac, mark)
 
-    async def _read(self, currency: str, now: datetime) -> _History:
+    async def _read(self, currency: str, now: datetime) -> History:
         """Count what is not yet known: today, and the days since the last look."""
-        store, today = self._gateway.store, _local(now).date()
+        store, today = self._gateway.store, local(now).date()
         month = today.replace(day=1)
         known = self._volumes.setdefault(currency, {})
         begin = max(known, default=month - self._weeks * 7 * _DAY)
         fresh: dict[date, list[PlanVolume]] = {}
-        for volume in await store.plan_volumes(currency, _midnight(begin), now):
+        for volume in await store.plan_volumes(currency, midnight(begin), now):
             fresh.setdefault(volume.on, []).append(volume)
         known.update(fresh)
         for day in [day for day in known if day < month - self._weeks * 7 * _DAY]:
@@ -379,69 +343,8 @@ class Planner:
             counted = await store.plan_hours(currency, now - self._weeks * 7 * _DAY, now)
             hours = self._hours[currency] = (today, counted)
         first = min(known, default=today)
-        return _History(
-            _days(known, days_until(first, month)),
-            _days(known, days_until(max(first, month), today + _DAY)),
-            _passed_ppm(hours[1], now),
+        return History(
+            daily(known, days_until(first, month)),
+            daily(known, days_until(max(first, month), today + _DAY)),
+            passed_ppm(hours[1], now),
         )
-
-
-def _solved(
-    basis: _Basis,
-    history: _History,
-    carried: dict[PayoutClass, dict[str, int]],
-    now: datetime,
-) -> Plan:
-    """Forecast and divide; runs in a thread and touches nothing shared."""
-    today = _local(now).date()
-    _, end = month_bounds(today)
-    ground = history.ground
-    pairs: list[tuple[int, int]] = []
-    if ground is history.before:
-        usual = weekday_payouts(ground)
-        for day in history.month:
-            whole = usual[day.on.weekday()]
-            expected = whole * history.passed_ppm // PPM if day.on == today else whole
-            pairs.append((expected, sum(one.payouts for one in day.volumes.values())))
-    days = [(on, PPM) for on in days_until(today, end)]
-    # Something may always come still: a day without any share would have no plan.
-    days[0] = (today, max(1, PPM - history.passed_ppm))
-    forecast = from_history(
-        ground,
-        days,
-        level(pairs, day_ppm=day_spread(ground)),
-        mix=history.before + history.month,
-    )
-    return make_plan(
-        forecast, basis.channels, basis.parameters, now, carried=carried, almanac=basis.almanac
-    )
-
-
-def _days(known: Mapping[date, Sequence[PlanVolume]], days: Sequence[date]) -> tuple[Day, ...]:
-    found = []
-    for on in days:
-        volumes: dict[PayoutClass, Volume] = {}
-        for one in known.get(on, ()):
-            had = volumes.get(one.kind, NOTHING)
-            volumes[one.kind] = Volume(had.payouts + one.payouts, had.minor + one.minor)
-        found.append(Day(on, volumes))
-    return tuple(found)
-
-
-def _passed_ppm(hours: Sequence[int], at: datetime) -> int:
-    """Which part of a day's payouts has usually come by this time of day."""
-    total = sum(hours)
-    here = _local(at)
-    seconds = here.minute * 60 + here.second
-    if not total:
-        return (here.hour * _HOUR_S + seconds) * PPM // (24 * _HOUR_S)
-    come = sum(hours[: here.hour]) * _HOUR_S + hours[here.hour] * seconds
-    return come * PPM // (total * _HOUR_S)
-
-
-def _local(at: datetime) -> datetime:
-    return at.astimezone(BUSINESS)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(0), BUSINESS).astimezone(UTC)

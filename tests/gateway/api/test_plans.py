@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from channels.contract import Tariff, TariffTier
-from gateway.engine import plan as planning
+from gateway.engine import outlook
 from gateway.engine.following import Following
 from gateway.engine.plan import Planner
 from gateway.engine.worker import refresh
@@ -20,7 +20,7 @@ PLAN, PLANS = "/v1/admin/plan", "/v1/admin/plans"
 @pytest.fixture(autouse=True)
 def _little_history(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few payouts a day are enough to plan on."""
-    monkeypatch.setattr(planning, "LEAST_PAYOUTS", 16)
+    monkeypatch.setattr(outlook, "LEAST_PAYOUTS", 16)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ async def test_a_failure_keeps_the_old_plan(old: Desk, monkeypatch: pytest.Monke
         tries.append(1)
         raise RuntimeError("infeasible")
 
-    monkeypatch.setattr(planning, "make_plan", fails)
+    monkeypatch.setattr(outlook, "make_plan", fails)
     old.clock.at += timedelta(hours=7)
     await planner.tick()
     await planner.tick()
@@ -156,7 +156,7 @@ async def test_another_month_has_no_plan_until_it_is_made(old: Desk) -> None:
     """At midnight the old shares end; minutes later there is the new month's plan."""
     await old.api.planner.tick()
     plan = old.gateway.following.plans["CNY"]
-    first = planning._midnight((plan.month + timedelta(days=32)).replace(day=1))
+    first = outlook.midnight((plan.month + timedelta(days=32)).replace(day=1))
     assert old.gateway.following.view("CNY", first - timedelta(seconds=1)) is not None
     assert old.gateway.following.view("CNY", first) is None
     old.clock.at = first + timedelta(minutes=1)
