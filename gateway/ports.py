@@ -24,6 +24,7 @@ from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
 from policies.fees import UNUSED, MonthUse
 from policies.health import BankView, Observed
+from policies.plan.classes import PayoutClass
 
 
 class Clock(Protocol):
@@ -395,6 +396,35 @@ class Maintenance:
     reason: str
     added_at: datetime
     added_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVolume:
+    """What a channel was given of one class on one business day."""
+
+    on: date
+    channel: str
+    kind: PayoutClass
+    payouts: int
+    minor: int
+
+
+PlanReason = Literal["first", "timer", "month", "drift", "changed", "asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan as JSON (`policies.plan.written`), who had it made and why."""
+
+    id: str
+    month: date
+    currency: str
+    made_at: datetime
+    actor: str
+    reason: PlanReason
+    basis: str
+    """Hash of the fees, channels and parameters it was made for."""
+    plan: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -973,6 +1003,30 @@ class PolicyStore(Protocol):
         """What a shadow would have chosen instead, by pair of channels."""
 
 
+class PlanStore(Protocol):
+    """Plans of a month's shares, and the volumes they are made from."""
+
+    async def keep_plan(self, plan: StoredPlan) -> None:
+        """Store a plan for all replicas to follow; leaves an audit row."""
+
+    async def newest_plan_id(self, currency: str) -> str | None:
+        """Which plan is to be followed; cheap."""
+
+    async def newest_plan(self, currency: str) -> StoredPlan | None:
+        """The plan to be followed."""
+
+    async def plans(self, limit: int) -> list[StoredPlan]:
+        """Newest first."""
+
+    async def plan_volumes(
+        self, currency: str, since: datetime, until: datetime
+    ) -> list[PlanVolume]:
+        """What channels were given from `since` until before `until`, what died not counted."""
+
+    async def plan_hours(self, currency: str, since: datetime, until: datetime) -> tuple[int, ...]:
+        """How many payouts went out in each of the 24 local hours, over all days."""
+
+
 class CalendarStore(Protocol):
     """What people say of days, over the published calendar; never changed, the newest holds."""
 
@@ -1049,6 +1103,7 @@ class Store(
     CalendarStore,
     SwitchStore,
     WorkerStore,
+    PlanStore,
     Protocol,
 ):
     """Everything durable, in one database."""

@@ -27,6 +27,7 @@ WATCH_S = 0.2
 LOG_ROUND_S = 1
 CHECKPOINT_ROUND_S = 60
 STANDBY_ROUND_S = 60
+PLAN_ROUND_S = 60
 LOOK_S = 1
 FOLLOW_S = 1
 REBUILD_ROUND_S = 5
@@ -77,6 +78,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
                 asyncio.create_task(_deliver(assembly)),
                 asyncio.create_task(_read_statements(assembly)),
                 asyncio.create_task(_rebuild(assembly)),
+                asyncio.create_task(_plan(assembly)),
             ]
         sharing = asyncio.create_task(assembly.replica.run())
         host, port = runner.addresses[0][:2]
@@ -245,6 +247,20 @@ async def _follow_policies(assembly: Assembly) -> None:
         except Exception as error:  # noqa: BLE001 - payouts go on with the policy they have
             assembly.observe.defect("policy.defect", error)
         await _pause(assembly, FOLLOW_S)
+
+
+async def _plan(assembly: Assembly) -> None:
+    """Keep to the month's plan, and make a new one when that is due, each minute."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        try:
+            await assembly.planner.tick()
+        except StoreBrokenError:
+            return
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - the old plan stays, payouts go on
+            assembly.observe.defect("plan.defect", error)
+        await _pause(assembly, PLAN_ROUND_S)
 
 
 async def _sign_off(assembly: Assembly) -> None:

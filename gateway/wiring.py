@@ -33,6 +33,7 @@ from gateway.engine.floats import seconds_left
 from gateway.engine.gateway import Gateway, Limits
 from gateway.engine.load import Load
 from gateway.engine.notes import unpriced
+from gateway.engine.plan import Planner
 from gateway.engine.policies import Board
 from gateway.engine.policy_file import PolicyFile
 from gateway.engine.standby import Note, StandbyWatch
@@ -74,6 +75,7 @@ class Assembly:
     board: Board
     observe: Observe
     replica: Replica
+    planner: Planner
     stopping: asyncio.Event
 
     async def aclose(self) -> None:
@@ -238,8 +240,9 @@ async def assemble(loaded: Loaded) -> Assembly:
     standby = StandbyWatch(store, observe)
     board = board_of(loaded, gateway)
     stopping = asyncio.Event()
+    planner = _planner(loaded, gateway)
     api = _api(
-        *(loaded, gateway, worker, auditor, standby, board),
+        *(loaded, gateway, worker, auditor, standby, board, planner),
         *(egress, observe, stopping, entropy, replica),
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
@@ -258,6 +261,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         board=board,
         observe=observe,
         replica=replica,
+        planner=planner,
         stopping=stopping,
     )
 
@@ -297,6 +301,12 @@ def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
     )
 
 
+def _planner(loaded: Loaded, gateway: Gateway) -> Planner:
+    plan = loaded.settings.plan
+    every = timedelta(hours=plan.every_h)
+    return Planner(gateway, mode=plan.enabled, every=every, weeks=plan.weeks)
+
+
 def _courier(loaded: Loaded, store: Store, sender: WebhookSender, clock: SystemClock) -> Courier:
     """Where others deliver, too, no more is claimed than is soon sent."""
     concurrency, embedded = (
@@ -327,15 +337,15 @@ def _api(
     auditor: Auditor,
     standby: StandbyWatch,
     board: Board,
+    planner: Planner,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
     entropy: Entropy,
     replica: Replica,
 ) -> Api:
-    settings = loaded.settings
+    settings, clock = loaded.settings, gateway.clock
     pepper = settings.secrets.key_pepper_bytes
-    clock = gateway.clock
 
     async def ready() -> list[str]:
         problems = []
@@ -351,10 +361,6 @@ def _api(
             problems.append("the business calendar does not know this year")
         return problems
 
-    def notes() -> list[Note]:
-        own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
-        return [note for note in (*own, *unpriced(gateway)) if note is not None]
-
     return Api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
@@ -366,8 +372,9 @@ def _api(
         check_webhook_url=egress.check_url,
         new_webhook_secret=new_secret,
         ready=ready,
-        notes=notes,
-        metrics=partial(_scraped, gateway, board, replica, observe.metrics),
+        notes=partial(_notes, gateway, standby, replica, board, planner),
+        metrics=partial(_scraped, gateway, board, planner, replica, observe.metrics),
+        planner=planner,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
@@ -375,7 +382,17 @@ def _api(
     )
 
 
-def _scraped(gateway: Gateway, board: Board, replica: Replica, metrics: Metrics) -> bytes:
+def _notes(
+    gateway: Gateway, standby: StandbyWatch, replica: Replica, board: Board, planner: Planner
+) -> list[Note]:
+    """What operators should know that keeps nothing from going on."""
+    own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
+    return [note for note in (*own, *unpriced(gateway), *planner.notes) if note is not None]
+
+
+def _scraped(
+    gateway: Gateway, board: Board, planner: Planner, replica: Replica, metrics: Metrics
+) -> bytes:
     """Take over what is kept elsewhere, and give everything out."""
     names, now = tuple(gateway.channels), gateway.clock.now()
     currencies = {
@@ -387,6 +404,7 @@ def _scraped(gateway: Gateway, board: Board, replica: Replica, metrics: Metrics)
     metrics.calendar.set(calendar.years_ahead(gateway))
     metrics.freeze(names, gateway.load.frozen)
     metrics.follow(board.in_use())
+    metrics.plan(*planner.measure(now))
     metrics.ail(
         gateway.health.banks_down(now),
         {name: gateway.load.is_killed(name) for name in names},

@@ -1,4 +1,4 @@
-"""Which of the eligible candidates goes first: a due probe, the best, or one drawn for exploration.
+"""Which of the eligible goes first: a due probe, the plan's, the best, or one drawn to explore.
 
 Pure: the draw is an argument, and the propensities it was drawn by are part of the answer.
 """
@@ -6,9 +6,10 @@ Pure: the draw is an argument, and the propensities it was drawn by are part of 
 from typing import Literal, TypeAlias
 
 from policies.facts import MICRO, Candidate, PayoutFacts
+from policies.plan.follow import PlanView, planned
 from policies.policy import Parameters
 
-Outcome: TypeAlias = Literal["cheapest", "preferred", "split", "explored", "probe"]
+Outcome: TypeAlias = Literal["cheapest", "preferred", "planned", "split", "explored", "probe"]
 
 
 def choose(
@@ -17,11 +18,13 @@ def choose(
     probes: list[Candidate],
     parameters: Parameters,
     draw_ppm: int,
+    plan: PlanView | None = None,
 ) -> tuple[Outcome | Literal["none"], tuple[Candidate, ...], tuple[int, ...]]:
     """The order to try and each candidate's propensity; both lists come best first.
 
     Only first attempts explore and probe: a payout that has failed once must not be spent on
-    learning, and failovers are another population for the estimators anyway.
+    learning, and failovers are another population for the estimators anyway. With a `plan`, the
+    best is the candidate that lags its share most, among those the plan finds cheap enough.
     """
     tail = probes
     first = not payout.tried
@@ -32,8 +35,13 @@ def choose(
             if not ranked or _worth_probing(one, ranked[0], parameters):
                 order = (one, *ranked, *tail[:at], *tail[at + 1 :])
                 return "probe", order, (MICRO,) + (0,) * (len(order) - 1)
+    wanted = None if plan is None else planned(payout, ranked, plan, parameters)
+    if wanted is not None:
+        ranked.insert(0, ranked.pop(wanted))
     best = ranked[0]
     outcome: Outcome = "preferred" if _costs_more(best, ranked) else "cheapest"
+    if wanted is not None and outcome == "cheapest":
+        outcome = "planned"
     pool = 1
     if first and parameters.explore_ppm:
         bound = best.cost.total + parameters.explore_cost_max_minor * MICRO

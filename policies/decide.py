@@ -15,6 +15,7 @@ from policies.cost import price
 from policies.eligibility import attempts_reasons, illness_reasons, retry_at, tried_reason
 from policies.exclusions import Exclusion
 from policies.facts import MICRO, Candidate, ChannelFacts, Decision, Excluded, PayoutFacts, Tried
+from policies.plan.follow import PlanView
 from policies.policy import ChannelLists, Parameters, Policy
 from policies.ranking import Ranked, pick
 from policies.rules import INDIFFERENT, UNRANKED, Hearing, RuleSet, Standing, exclusions
@@ -54,6 +55,8 @@ def decide(
     now: datetime,
     draw_ppm: int,
     almanac: Almanac = PUBLISHED,
+    *,
+    plan: PlanView | None = None,
 ) -> Decision:
     """Choose for one attempt; `draw_ppm` is a uniform draw from 0 up to, not including, a million.
 
@@ -66,7 +69,9 @@ def decide(
         raise ValueError("two channels have the same name")
     into = _Sorted([], [], [])
     lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
-    screened = [screen(payout, channel, lists, parameters, now, almanac) for channel in channels]
+    screened = [
+        screen(payout, channel, lists, parameters, now, almanac, plan) for channel in channels
+    ]
     hearing = _hear(payout, policy, screened, now, almanac) if policy.rules else None
     attempts = _fewest(
         payout.constraints.max_attempts, hearing.verdict.max_attempts if hearing else None
@@ -91,7 +96,7 @@ def decide(
     probes.sort(key=itemgetter(0))
     excluded.sort(key=lambda one: (one.channel, one.instrument))
     outcome, order, propensities = pick(
-        payout, healthy, probes, policy.rules.splits, parameters, draw_ppm
+        payout, healthy, probes, policy.rules.splits, parameters, draw_ppm, plan
     )
     held = hearing is not None and not payout.released
     return Decision(

@@ -60,6 +60,7 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = {
     "cheapest": ("", ""),
     "preferred": ("按策略优先使用", "the policy prefers it"),
     "split": ("按策略的流量比例分配", "the policy splits the volume"),
+    "planned": ("按月度计划的份额", "the month's plan gives it this share"),
     "explored": ("本单用于探索", "this payout was drawn for exploration"),
     "probe": (
         "本单用于探测熔断渠道是否恢复",

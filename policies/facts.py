@@ -286,7 +286,9 @@ class Decision:
     decided_at: datetime
     policy_hash: str
     draw_ppm: int
-    outcome: Literal["cheapest", "preferred", "split", "explored", "probe", "forced", "none"]
+    outcome: Literal[
+        "cheapest", "preferred", "planned", "split", "explored", "probe", "forced", "none"
+    ]
     order: tuple[Candidate, ...]
     propensities_ppm: tuple[int, ...]
     excluded: tuple[Excluded, ...]

@@ -33,6 +33,10 @@ class Parameters:
     """The largest payout risked on a quarantined channel, or at a bank that is down."""
     queue_max_s: int = 900
     """How long a payout waits for somebody to recover before it is sent to the best of the ill."""
+    plan_cost_max_minor: int = 200
+    """The month's plan never takes a candidate dearer than the best by more than this, and"""
+    plan_cost_max_ppm: int = 500
+    """by this share of the amount."""
     in_doubt_max: int = 200
     """At this many payouts in doubt no channel takes more, whatever its own cap says."""
 

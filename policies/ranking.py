@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from policies.choose import Outcome, choose
 from policies.facts import MICRO, Candidate, PayoutFacts
+from policies.plan.follow import PlanView
 from policies.policy import Parameters
 
 Level: TypeAlias = tuple[bool, int]
@@ -32,10 +33,11 @@ def pick(
     splits: Mapping[int, Mapping[str, int]],
     parameters: Parameters,
     draw_ppm: int,
+    plan: PlanView | None = None,
 ) -> Picked:
     """The outcome, the order to try and each candidate's propensity; both come sorted by key.
 
-    `splits` holds shares by rank.
+    `splits` holds shares by rank; a split level leaves the month's plan aside.
     """
     waiting = [one.candidate for one in probes]
     if not healthy:
@@ -45,8 +47,9 @@ def pick(
     count = sum(one.key[0] == level for one in healthy)
     peers, rest = every[:count], every[count:]
     near = [one.candidate for one in probes if one.key[0] == level]
-    outcome, order, propensities = choose(payout, list(peers), near, parameters, draw_ppm)
     shares = splits.get(level[1])
+    follow = plan if shares is None else None
+    outcome, order, propensities = choose(payout, list(peers), near, parameters, draw_ppm, follow)
     if outcome == "probe":
         first, head, chances = order[0], order[: count + 1], propensities[: count + 1]
         waiting = [one for one in waiting if one is not first]

@@ -49,6 +49,10 @@ class ParametersDocument(BaseModel):
     explore_ppm: Annotated[int, Field(ge=0, le=500_000)] = _DEFAULT.explore_ppm
     explore_cost_max_minor: Minor = _DEFAULT.explore_cost_max_minor
     probe_max_minor: Minor = _DEFAULT.probe_max_minor
+    plan_cost_max_minor: Annotated[int, Field(ge=0, le=1_000_000_000)] = (
+        _DEFAULT.plan_cost_max_minor
+    )
+    plan_cost_max_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = _DEFAULT.plan_cost_max_ppm
     # Above a day, payouts without a deadline would fail before they are sent.
     queue_max_s: Annotated[int, Field(ge=0, le=86_400)] = _DEFAULT.queue_max_s
     in_doubt_max: Annotated[int, Field(ge=1, le=1_000_000)] = _DEFAULT.in_doubt_max

@@ -19,6 +19,7 @@ from policies.eligibility import (
 from policies.exclusions import Code, Exclusion
 from policies.facts import FREE, Arrival, ChannelFacts, PayoutFacts
 from policies.fees import fee_minor, surcharge_minor
+from policies.plan.follow import PlanView
 from policies.policy import ChannelLists, Parameters
 from policies.situation import Pool
 
@@ -46,12 +47,14 @@ def screen(
     parameters: Parameters,
     now: datetime,
     almanac: Almanac = PUBLISHED,
+    plan: PlanView | None = None,
 ) -> Screened:
     """Price and date the channel, and collect what is against it whatever the instrument."""
     amount, fee = payout.amount_minor, channel.fee
     charged = None
     if fee is not None:
-        charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
+        tier = plan.tiers.get(channel.name) if plan is not None and fee.tiers else None
+        charged = (fee_minor(fee, amount, channel.month, tier), surcharge_minor(fee, amount))
     spread: Spread = ()
     if channel.arrivals:
         arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)

@@ -16,6 +16,7 @@ from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
+from gateway.engine.plan import Planner
 from gateway.engine.policies import Board
 from gateway.engine.standby import Note
 from gateway.ports import Backup, Entropy, Scope
@@ -35,6 +36,7 @@ class Api:
     entropy: Entropy
     pepper: bytes = field(repr=False)
     version: str
+    planner: Planner
     check_webhook_url: Callable[[str], str | None]
     """A sentence on what is wrong with a webhook URL, or None."""
     new_webhook_secret: Callable[[bytes], str]

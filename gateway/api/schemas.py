@@ -647,6 +647,18 @@ class OpenQuery(Model):
     state: Literal["open", "all"] = "open"
 
 
+class PlanQuery(Model):
+    """Whose plan is wanted."""
+
+    currency: Currency = Currency.CNY
+
+
+class PlanIn(Model):
+    """Whose plan is to be made anew."""
+
+    currency: Currency = Currency.CNY
+
+
 class FeedQuery(Model):
     """Where to go on reading events."""
 

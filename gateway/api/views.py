@@ -1,8 +1,8 @@
 """What callers read: payouts, attempts and events as JSON-ready values, payee details masked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Required
+from typing import Literal, Required
 
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
 
@@ -35,9 +35,15 @@ from gateway.ports import (
     Kill,
     Maintenance,
     Merchant,
+    PlanReason,
     StoredEvent,
+    StoredPlan,
 )
 from policies.alternatives import Alternative
+from policies.facts import MICRO
+from policies.plan.model import ChannelPlan, Plan
+from policies.plan.told import class_name, shares_by_class, told
+from policies.plan.written import from_json
 
 
 class InstrumentView(TypedDict, total=False):
@@ -953,3 +959,201 @@ def stamp(value: datetime | date | None) -> str | None:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.isoformat()
+
+
+class TierView(TypedDict):
+    """A channel's fee tier as planned; counted in the fee's basis (payouts or minor units)."""
+
+    index: int
+    floor: int
+    next_floor: int | None
+    progress_ppm: int
+    margin: int | None
+    margin_ppm: int | None
+
+
+class CommitmentView(TypedDict):
+    """What a channel was promised for the month; `shortfall` is what is expected to be missing."""
+
+    least: int
+    shortfall: int
+    cost_minor: int
+
+
+class ChannelPlanView(TypedDict):
+    """One channel in the month's plan."""
+
+    channel: str
+    share_ppm: int
+    amount_share_ppm: int
+    payouts: int
+    minor: int
+    basis: Literal["payouts", "amount"]
+    reached: int
+    planned: int
+    tier: TierView | None
+    commitment: CommitmentView | None
+
+
+class ClassShareView(TypedDict):
+    """One class of payouts, and each channel's share of it until the month's end."""
+
+    rail: str
+    speed: str
+    floor_minor: int
+    end_minor: int | None
+    name: str
+    shares_ppm: dict[str, int]
+
+
+class PlanRow(TypedDict):
+    """A plan in a list."""
+
+    id: str
+    month: str
+    currency: Currency
+    made_at: str
+    actor: str
+    reason: PlanReason
+    method: Literal["milp", "greedy"]
+    cost_minor: int
+    saved_minor: int
+
+
+class PlanList(TypedDict):
+    """Plans, newest first."""
+
+    data: list[PlanRow]
+
+
+class ForecastView(TypedDict):
+    """What is expected from the plan's making until the month's end, and how it has gone so far."""
+
+    payouts: int
+    minor: int
+    low_payouts: int
+    high_payouts: int
+    expected_so_far: int
+    actual_so_far: int
+
+
+class SentenceView(TypedDict):
+    """The same statement in both languages."""
+
+    zh: str
+    en: str
+
+
+class PlanView(TypedDict):
+    """The plan that is followed, and how far it has come."""
+
+    id: str
+    month: str
+    currency: Currency
+    made_at: str
+    age_s: int
+    actor: str
+    reason: PlanReason
+    method: Literal["milp", "greedy"]
+    cost_minor: int
+    unplanned_minor: int
+    saved_minor: int
+    forecast: ForecastView
+    channels: list[ChannelPlanView]
+    classes: list[ClassShareView]
+    said: list[SentenceView]
+
+
+def plan_row(stored: StoredPlan) -> PlanRow:
+    """A stored plan in a list."""
+    plan = from_json(stored.plan)
+    return {
+        "id": stored.id,
+        "month": stored.month.isoformat()[:7],
+        "currency": Currency(stored.currency),
+        "made_at": stamp(stored.made_at) or "",
+        "actor": stored.actor,
+        "reason": stored.reason,
+        "method": plan.method,
+        "cost_minor": plan.cost_micro // MICRO,
+        "saved_minor": (plan.unplanned_micro - plan.cost_micro) // MICRO,
+    }
+
+
+def plan_view(
+    stored: StoredPlan,
+    plan: Plan,
+    reached: Mapping[str, int],
+    so_far: tuple[int, int],
+    now: datetime,
+) -> PlanView:
+    """A plan with what channels have `reached`; `so_far` is what was expected, and what came."""
+    forecast = plan.forecast
+    return {
+        "id": plan.id,
+        "month": plan.month.isoformat()[:7],
+        "currency": Currency(plan.currency),
+        "made_at": stamp(plan.made_at) or "",
+        "age_s": max(0, int((now - plan.made_at).total_seconds())),
+        "actor": stored.actor,
+        "reason": stored.reason,
+        "method": plan.method,
+        "cost_minor": plan.cost_micro // MICRO,
+        "unplanned_minor": plan.unplanned_micro // MICRO,
+        "saved_minor": (plan.unplanned_micro - plan.cost_micro) // MICRO,
+        "forecast": {
+            "payouts": forecast.payouts,
+            "minor": forecast.minor,
+            "low_payouts": forecast.payouts * forecast.low_ppm // MICRO,
+            "high_payouts": forecast.payouts * forecast.high_ppm // MICRO,
+            "expected_so_far": so_far[0],
+            "actual_so_far": so_far[1],
+        },
+        "channels": [
+            _channel_plan(one, plan, reached.get(one.name, one.used)) for one in plan.channels
+        ],
+        "classes": [
+            {
+                "rail": kind.rail,
+                "speed": kind.speed,
+                "floor_minor": kind.floor_minor,
+                "end_minor": kind.end_minor,
+                "name": class_name(kind, plan.currency),
+                "shares_ppm": shares,
+            }
+            for kind, shares in shares_by_class(plan)
+        ],
+        "said": [{"zh": one.zh, "en": one.en} for one in told(plan, reached)],
+    }
+
+
+def _channel_plan(one: ChannelPlan, plan: Plan, reached: int) -> ChannelPlanView:
+    tier: TierView | None = None
+    if one.tier is not None:
+        tier = {
+            "index": one.tier,
+            "floor": one.floor,
+            "next_floor": one.next_floor,
+            "progress_ppm": min(MICRO, reached * MICRO // one.floor) if one.floor else MICRO,
+            "margin": one.margin,
+            "margin_ppm": one.margin_ppm,
+        }
+    commitment: CommitmentView | None = None
+    if one.committed is not None:
+        commitment = {
+            "least": one.committed,
+            "shortfall": one.shortfall,
+            "cost_minor": one.shortfall_cost_minor,
+        }
+    return {
+        "channel": one.name,
+        "share_ppm": one.payouts * MICRO // max(1, plan.forecast.payouts),
+        "amount_share_ppm": one.minor * MICRO // max(1, plan.forecast.minor),
+        "payouts": one.payouts,
+        "minor": one.minor,
+        "basis": one.basis,
+        "reached": reached,
+        "planned": one.planned,
+        "tier": tier,
+        "commitment": commitment,
+    }

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "attempt": "attempts",
     "incident": "incidents",
     "channel": "channels",
+    "plan": "plans",
     "calendar": "calendar",
     "policy": "policies",
     "ledger": "books",

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from channels.contract import Channel
 from gateway.domain.payout import Payout, PayoutId
 from gateway.domain.policy_change import Change
+from gateway.engine.following import Following
 from gateway.engine.load import Load
 from gateway.engine.waiting import Waiting
 from gateway.ports import (
@@ -103,6 +104,8 @@ class Gateway:
     limits: Limits = field(default_factory=Limits)
     installation: str = ""
     """Of the database; payout ids, and so references, derive from it."""
+    following: Following = field(default_factory=Following)
+    """The month's plans that are followed."""
     almanac: Almanac = PUBLISHED
     """Working days, with what people said of single days as last read."""
     calendar_mark: tuple[int, int] = (0, 0)

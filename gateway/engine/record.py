@@ -61,6 +61,7 @@ async def move(
     )
     await gateway.store.record(change)
     gateway.load.moved(change)
+    gateway.following.moved(change)
     gateway.observer.moved(change)
     for incident in change.incidents:
         tell(gateway, incident)

@@ -73,7 +73,8 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
     started = perf_counter()
     facts, channels = payout_facts(gateway, payout), channels_facts(gateway, payout, now)
     policy, draw_ppm = gateway.policy_for(payout), gateway.entropy.ppm()
-    decision = decide(facts, channels, policy, now, draw_ppm, gateway.almanac)
+    plan = gateway.following.view(payout.amount.currency, now)
+    decision = decide(facts, channels, policy, now, draw_ppm, gateway.almanac, plan=plan)
     gateway.observer.decided(perf_counter() - started)
     told = to_json(decision)
     if gateway.shadow is not None:

@@ -21,7 +21,8 @@ def also_decide(
     """What to store beside the decision; nothing when the shadow fails, which costs no payout."""
     try:
         at, draw_ppm = decision.decided_at, decision.draw_ppm
-        other = decide(facts, channels, shadow.policy, at, draw_ppm, gateway.almanac)
+        plan = gateway.following.view(decision.currency, at)
+        other = decide(facts, channels, shadow.policy, at, draw_ppm, gateway.almanac, plan=plan)
     except Exception as error:  # noqa: BLE001 - a draft's defect must not touch real payouts
         gateway.observer.defect("policy.shadow_defect", error, change_id=shadow.change.id)
         return {}

@@ -62,6 +62,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "policy.shadow_defect": "A shadow policy failed to decide; the real decision is untouched.",
     "payout.held_back": "It would have left a frozen channel on its word; it waits for a release.",
     "payout.defect": "An invariant broke while a payout was worked on; it was left alone.",
+    "plan.defect": "Planning the month met a bug of ours; the old plan stays, it is tried again.",
+    "plan.failed": "No plan was found for the month; the old one stays.",
     "quarantine.begun": "The database may have forgotten what was sent; nothing is sent.",
     "quarantine.conflict": "Channels know attempts that cannot be of one payout; look at it.",
     "quarantine.defect": "Rebuilding after a restore met a bug of ours; it is tried again.",

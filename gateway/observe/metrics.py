@@ -96,6 +96,13 @@ class Metrics:
             "float_minor", "Free money there, in minor units.", "channel", "currency"
         )
 
+        self.plan_age = self._gauge(
+            "plan_age_seconds", "Since the month's plan that is followed was made.", "currency"
+        )
+        self.tier_progress = self._gauge(
+            "tier_progress_ratio", "What of the planned fee tier's floor is reached.", "channel"
+        )
+
     def _watch_process(self, version: str) -> None:
         self.requests = self._histogram(
             "http_request_seconds", "One request.", _CALL, "route", "method", "status"
@@ -186,6 +193,15 @@ class Metrics:
         """Take over channels' success ratios, in parts per million; called before a scrape."""
         for name, ppm in ratios_ppm.items():
             self.success_ratio.labels(name).set(ppm / 1_000_000)
+
+    def plan(self, ages_s: Mapping[str, float], progress: Mapping[str, float]) -> None:
+        """Take over the plans' ages by currency, tier progress by channel; before a scrape."""
+        self.plan_age.clear()
+        for currency, age in ages_s.items():
+            self.plan_age.labels(currency).set(age)
+        self.tier_progress.clear()
+        for channel, ratio in progress.items():
+            self.tier_progress.labels(channel).set(ratio)
 
     def share(self, *, up: bool, replicas: int) -> None:
         """Take over how this process stands with Redis; called before a scrape."""

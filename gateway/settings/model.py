@@ -306,6 +306,16 @@ class Alerts(Section):
     """A channel's float that lasts less long at its present pace; 0 never tells."""
 
 
+class PlanSettings(Section):
+    """The month's plan of shares; `auto`: where there is a fee tier, a commitment or a day cap."""
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+    every_h: Annotated[int, Field(strict=True, ge=1, le=24)] = 6
+    """Hours after which a plan is made anew; on drift and changes sooner."""
+    weeks: Annotated[int, Field(strict=True, ge=2, le=26)] = 8
+    """How far back the forecast looks before the month."""
+
+
 class Log(Section):
     """What is logged, and how it looks."""
 
@@ -488,6 +498,7 @@ class Settings(Section):
     worker: Worker = Worker()
     policy: PolicySettings = PolicySettings()
     alerts: Alerts = Alerts()
+    plan: PlanSettings = PlanSettings()
     log: Log = Log()
     limits: Limits = Limits()
     channels: tuple[ChannelSettings, ...] = ()

@@ -65,12 +65,13 @@ INSERT INTO attempts (
     merchant_id, payout_id, number, channel, reference, instrument, state, digest, armed_at,
     signed_at, not_after, quoted_fee_minor, arrival_at, sends, inquiries, absences, channel_ref,
     stage, action, refusal, certificate, certificate_note, doubted_at, paid_at, fee_minor,
-    returned_at, settled_on, contradictions, absent_at
+    returned_at, settled_on, contradictions, absent_at, rail
 ) VALUES (
     :merchant_id, :payout_id, :number, :channel, :reference, :instrument, :state, :digest,
     :armed_at, :signed_at, :not_after, :quoted_fee_minor, :arrival_at, :sends, :inquiries,
     :absences, :channel_ref, :stage, :action, :refusal, :certificate, :certificate_note,
-    :doubted_at, :paid_at, :fee_minor, :returned_at, :settled_on, :contradictions, :absent_at
+    :doubted_at, :paid_at, :fee_minor, :returned_at, :settled_on, :contradictions, :absent_at,
+    :rail
 )
 
 -- name: insert_event

@@ -14,6 +14,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.member import LEASE_S, Member
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
+from gateway.store.plans import Plans
 from gateway.store.policies import Policies
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
@@ -38,6 +39,7 @@ class SqlStore(
     Calendar,
     Switches,
     Policies,
+    Plans,
     Workers,
 ):
     """Everything durable, in one database."""

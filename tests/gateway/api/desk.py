@@ -33,6 +33,7 @@ from gateway.engine import operate
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.load import Load
+from gateway.engine.plan import Planner
 from gateway.engine.policies import Board
 from gateway.engine.worker import advance, refresh
 from gateway.observe import Metrics, Observe, make_log
@@ -277,6 +278,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
         new_webhook_secret=new_secret,
         ready=ready,
         notes=list,
+        planner=Planner(gateway, mode="on"),
         metrics=observe.metrics.render,
         advance_clock=move_clock,
     )

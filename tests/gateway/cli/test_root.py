@@ -24,6 +24,8 @@ channel ls / channel show / channel compare
 channel pause / channel resume / channel drain / channel topup
 calendar check / calendar ls / calendar set / calendar import
 ledger check / statement read / break ls / event ls
+plan show / plan make / plan ls
+policy validate / policy explain / ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
 backup / restore / quarantine status / quarantine begin / quarantine release
