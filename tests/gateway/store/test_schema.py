@@ -218,6 +218,34 @@ async def test_a_database_with_a_compatible_next_step_is_opened(
     connection.close()
 
 
+async def test_incidents_of_before_outlive_the_step_that_adds_banks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite makes the table anew: the rows are there, and still nobody may delete them."""
+    real = steps_of.migrations
+    url = f"sqlite://{tmp_path}/x.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            steps_of,
+            "migrations",
+            lambda dialect: tuple(step for step in real(dialect) if step.version < 7),
+        )
+        await migrate(url)
+    connection = sqlite3.connect(tmp_path / "x.db")
+    row = ("in_1", "regress", 0, "a", None, None, "event 4", 7, "operations", None, None, None)
+    connection.execute(f"INSERT INTO incidents VALUES ({','.join('?' * len(row))})", row)  # noqa: S608 - question marks
+    connection.commit()
+    connection.close()
+
+    await migrate(url)
+
+    connection = sqlite3.connect(tmp_path / "x.db")
+    assert connection.execute("SELECT * FROM incidents").fetchall() == [(*row, None)]
+    with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
+        connection.execute("DELETE FROM incidents")
+    connection.close()
+
+
 def test_an_older_schema_needs_migrate() -> None:
     """Without being asked to migrate, an older or empty database is refused."""
     newest = migrations("postgres")[-1].version
