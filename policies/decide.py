@@ -153,6 +153,8 @@ def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Can
     health and limits move.
     """
     failed = tuple(tried)
+    if decision.max_attempts is not None and len(failed) >= decision.max_attempts:
+        return None
     for one in decision.order:
         if tried_reason(failed, one.channel, one.instrument, now) is None:
             return one

@@ -65,7 +65,7 @@ def test_what_was_tampered_with_is_named_and_exits_with_one(tmp_path: Path) -> N
     as_json = hangdao(*verify, "--json", env=made.env)
 
     assert (found.exit_code, as_json.exit_code) == (1, 1)
-    assert "edited: leaf 1, acme:" in found.stderr
+    assert "edited: leaf 2, acme:" in found.stderr
     document = orjson.loads(as_json.stdout)["error"]
     assert document["code"] == "audit_broken"
     assert [(one["flaw"], one["subject"]) for one in document["findings"]] == [("edited", "acme")]

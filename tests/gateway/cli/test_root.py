@@ -25,7 +25,8 @@ channel pause / channel resume / channel drain / channel topup
 calendar check / calendar ls / calendar set / calendar import
 ledger check / statement read / break ls / event ls
 plan show / plan make / plan ls
-policy validate / policy explain / ledger check / statement read / break ls / event ls
+channel kill / channel revive
+channel maintenance add / channel maintenance ls / channel maintenance rm
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
 backup / restore / quarantine status / quarantine begin / quarantine release
