@@ -1,0 +1,135 @@
+"""The file format of history: JSON lines, read strictly.
+
+The first line is a `Header`, every further one a `Record`; policies/README.md describes both. A
+line that is not exactly that is refused with its number, and with it the file: half a history
+would give an answer that looks whole. Merchants may be pseudonyms: keyed hashes whose salt stands
+in the header, so that a policy which names merchants still finds them (`unmask`).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Final, Literal, TypeVar
+
+import orjson
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+
+from policies.backtest.record import Record
+from policies.backtest.terms import Terms
+
+_T = TypeVar("_T")
+KIND: Final = "hangdao.history"
+LAYOUT: Final = 1
+LINE_MAX: Final = 1_000_000
+"""Bytes in a line; far more than any decision takes."""
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class HistoryError(ValueError):
+    """A history that must not be used; `line` counts from 1, 0 stands for the whole."""
+
+    def __init__(self, line: int, text: str) -> None:
+        """Say where and what."""
+        super().__init__(f"line {line}: {text}" if line else text)
+        self.line = line
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a history is, and the channels' terms when it was made."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    kind: Literal["hangdao.history"]
+    v: Literal[1]
+    since: AwareDatetime | None
+    until: AwareDatetime | None
+    salt: Annotated[str, Field(min_length=8, max_length=64)] | None
+    """What merchants' pseudonyms were made with; None: the ids are as they are."""
+    channels: tuple[Terms, ...]
+
+
+_HEADER: Final[TypeAdapter[Header]] = TypeAdapter(Header)
+_RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Record)
+
+
+def header_line(header: Header) -> bytes:
+    """The first line, with its end."""
+    return _HEADER.dump_json(header) + b"\n"
+
+
+def record_line(record: Record) -> bytes:
+    """A record's line, with its end."""
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+
+
+def record_of(line: bytes) -> Record:
+    """One record from its JSON. Raises `HistoryError`."""
+    return _checked(_RECORD, line, 0)
+
+
+def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
+    """The header, and the records as they are asked for. Raises `HistoryError`, also while read."""
+    numbered = enumerate(lines, 1)
+    _, first = next(numbered, (0, b""))
+    if not first.strip():
+        raise HistoryError(1, "the file is empty; a history begins with its header")
+    header = _checked(_HEADER, first, 1)
+    names = [one.name for one in header.channels]
+    if len(set(names)) != len(names):
+        raise HistoryError(1, "two channels have the same name")
+    return header, _records(numbered)
+
+
+def _records(numbered: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
+    for number, line in numbered:
+        record = _checked(_RECORD, line, number)
+        for choice in record.choices:
+            # `decide` picks by propensities over the whole; anything else is no distribution.
+            logged = [one.propensity_ppm for one in choice.order]
+            given = [one for one in logged if one is not None]
+            if given and (len(given) != len(logged) or sum(given) != 1_000_000):
+                raise HistoryError(number, "propensities do not add up to 1,000,000")
+        yield record
+
+
+def _checked(adapter: TypeAdapter[_T], line: bytes, number: int) -> _T:
+    if len(line) > LINE_MAX:
+        raise HistoryError(number, f"longer than {LINE_MAX:,} bytes")
+    try:
+        return adapter.validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "line"
+        raise HistoryError(number, f"{where}: {first['msg']}") from None
+
+
+# --- Pseudonyms --------------------------------------------------------------------------------
+
+
+def pseudonym(merchant: str, salt: str) -> str:
+    """A merchant's name in an export: the same within one file, another in the next.
+
+    Whoever guesses a merchant id can check the guess: it keeps names out of sight, not secret.
+    """
+    digest = hashlib.blake2b(merchant.encode(), key=salt.encode(), digest_size=8).hexdigest()
+    return f"x_{digest}"
+
+
+def masked(record: Record, salt: str) -> Record:
+    """The record under its merchant's pseudonym."""
+    return replace(record, merchant=pseudonym(record.merchant, salt))
+
+
+def names_behind(policy_text: str, salt: str) -> Mapping[str, str]:
+    """Pseudonym → merchant, for every word of a policy: those it names are found, wherever."""
+    return {pseudonym(word, salt): word for word in set(_WORD.findall(policy_text))}
+
+
+def unmasked(records: Iterable[Record], names: Mapping[str, str]) -> Iterator[Record]:
+    """Records with those merchants under their own ids that a policy names."""
+    for record in records:
+        known = names.get(record.merchant)
+        yield record if known is None else replace(record, merchant=known)
