@@ -10,10 +10,11 @@ from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from operator import add
 from typing import NamedTuple, TypeAlias
 
 from policies.backtest.terms import Terms
-from policies.facts import MICRO, CostParts
+from policies.facts import MICRO
 from policies.fees import UNUSED, Fee, MonthUse, fee_minor, tier_reached
 
 Month: TypeAlias = tuple[int, int]
@@ -42,56 +43,43 @@ class Sum(NamedTuple):
         return Sum(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-@dataclass(slots=True)
-class Cell:
-    """A running sum in micro-ppm, with the fee by the tier it would be billed at."""
-
-    fees: list[int]
-    payouts: int = 0
-    amount: int = 0
-    surcharge: int = 0
-    capital: int = 0
-    lateness: int = 0
-    risk: int = 0
-    days: int = 0
-
-    def add(self, priced: "Priced", share_ppm: int, tried_ppm: int, weighed: int) -> None:
-        """Count a share of a payout in; `weighed` is its amount times the share."""
-        fees = self.fees
-        for at, fee in enumerate(priced.fees):
-            fees[at] += fee * MICRO * share_ppm
-        parts = priced.parts
-        self.payouts += share_ppm
-        self.amount += weighed
-        self.surcharge += parts.surcharge * share_ppm
-        self.capital += parts.capital * share_ppm
-        self.lateness += parts.lateness * share_ppm
-        self.risk += (parts.fail + parts.unknown) * tried_ppm
-        self.days += priced.days * share_ppm
-
-    def closed(self, tier: int) -> Sum:
-        """In micro units, once it is known which tier the month ended in."""
-        fee = self.fees[min(tier, len(self.fees) - 1)]
-        return Sum(
-            self.payouts,
-            self.amount,
-            _micro(fee),
-            _micro(self.surcharge),
-            _micro(self.capital),
-            _micro(self.lateness),
-            _micro(self.risk),
-            self.days,
-        )
-
-
 class Priced(NamedTuple):
-    """One payout at one channel: the fee by tier in minor units, and the other parts."""
+    """One payout at one channel: the fee by tier in minor units, and the other parts in micro."""
 
     channel: str
     period: int
     fees: tuple[int, ...]
-    parts: CostParts
+    reached: int
+    """The tier that the month had reached; an index of `fees`."""
+    surcharge: int
+    capital: int
+    lateness: int
+    risk: int
     days: int
+
+    @property
+    def certain(self) -> int:
+        """What is paid if the attempt goes well, at the tier reached so far; micro units."""
+        return self.fees[self.reached] * MICRO + self.surcharge + self.capital + self.lateness
+
+
+_PAYOUTS, _AMOUNT, _SURCHARGE, _CAPITAL, _LATENESS, _RISK, _DAYS, _FEES = range(8)
+Cell: TypeAlias = list[int]
+"""A running sum in micro-ppm, at the places above; from the last one on, the fee by tier."""
+
+
+def _closed(cell: Cell, tier: int) -> Sum:
+    """In micro units, once it is known which tier the month ended in."""
+    return Sum(
+        cell[_PAYOUTS],
+        cell[_AMOUNT],
+        _micro(cell[min(_FEES + tier, len(cell) - 1)]),
+        _micro(cell[_SURCHARGE]),
+        _micro(cell[_CAPITAL]),
+        _micro(cell[_LATENESS]),
+        _micro(cell[_RISK]),
+        cell[_DAYS],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +177,22 @@ class Side:
         self._day_used[at_day] = self._day_used.get(at_day, 0) + weighed
         if not counted:
             return
+        added = (
+            share_ppm,
+            weighed,
+            priced.surcharge * share_ppm,
+            priced.capital * share_ppm,
+            priced.lateness * share_ppm,
+            priced.risk * tried_ppm,
+            priced.days * share_ppm,
+            *[fee * MICRO * share_ppm for fee in priced.fees],
+        )
         on_day = (day, channel, priced.period)
         cell = self._days.get(on_day)
-        if cell is None:
-            cell = self._days[on_day] = Cell([0] * len(priced.fees))
-        cell.add(priced, share_ppm, tried_ppm, weighed)
+        self._days[on_day] = [*added] if cell is None else [*map(add, cell, added)]
         for_whom = (month, merchant, channel, priced.period)
         cell = self._merchants.get(for_whom)
-        if cell is None:
-            cell = self._merchants[for_whom] = Cell([0] * len(priced.fees))
-        cell.add(priced, share_ppm, tried_ppm, weighed)
+        self._merchants[for_whom] = [*added] if cell is None else [*map(add, cell, added)]
         self._arrivals[priced.days] = self._arrivals.get(priced.days, 0) + share_ppm
 
     def close(self, covered: tuple[date, date]) -> Closed:
@@ -212,10 +206,10 @@ class Side:
                 tiers[channel, month] = line.tier
         self._idle_commitments(made, covered)
         for (day, channel, _), cell in self._days.items():
-            part = cell.closed(tiers.get((channel, (day.year, day.month)), 0))
+            part = _closed(cell, tiers.get((channel, (day.year, day.month)), 0))
             made.by_day[day, channel] = made.by_day.get((day, channel), Sum()).plus(part)
         for (month, merchant, channel, _), cell in self._merchants.items():
-            part = cell.closed(tiers.get((channel, month), 0))
+            part = _closed(cell, tiers.get((channel, month), 0))
             found = made.by_merchant.get((merchant, channel), Sum())
             made.by_merchant[merchant, channel] = found.plus(part)
         self._progress(made)

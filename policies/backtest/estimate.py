@@ -52,7 +52,7 @@ class _Sums:
 class Advice:
     """How to get an effective sample of 1,000."""
 
-    days_more: int | None
+    days: int | None
     """Days in all, exploring as so far; None when no time is enough."""
     explore_ppm: int | None
     """What exploration gives it in as many days as were read; None when none is enough."""
@@ -172,9 +172,10 @@ class Evidence:
         verdict: Verdict = "no_difference"
         if doubts:
             verdict = "none"
-        elif low > 0:
+        # What the draft does and history never tried could hide as much as its whole share.
+        elif low > 0 and new - old > 1 - support:
             verdict = "better"
-        elif high < 0:
+        elif high < 0 and old - new > 1 - support:
             verdict = "worse"
         return Judged(
             every.n,

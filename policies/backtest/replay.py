@@ -15,14 +15,21 @@ from typing import Final, NamedTuple
 
 from policies.backtest.bill import Closed, Priced, Side, fees_by_tier
 from policies.backtest.estimate import Evidence, Judged
-from policies.backtest.record import Choice, Record, Way
+from policies.backtest.record import Choice, Option, Record, Way
 from policies.backtest.standing import Standing, lasting
 from policies.backtest.terms import Terms, local_day
 from policies.calendars.arrivals import arrival
 from policies.cost import price
 from policies.decide import decide
-from policies.facts import MICRO, CostParts, Decision, HealthView, InstrumentFacts, PayoutFacts
-from policies.fees import surcharge_minor, tier_reached
+from policies.facts import (
+    MICRO,
+    Candidate,
+    Decision,
+    HealthView,
+    InstrumentFacts,
+    PayoutFacts,
+)
+from policies.fees import fee_minor, surcharge_minor, tier_reached
 from policies.policy import Parameters, Policy
 
 MOVERS: Final = 20
@@ -115,6 +122,7 @@ class Replay:
         ]
         self._draft = draft
         self._yardstick = yardstick or draft.parameters
+        self._same_prices = self._yardstick == draft.parameters
         self._counted_from = counted_from
         self._standing = Standing(self._terms, floats or {})
         self._old, self._new = Side(self._terms), Side(self._terms)
@@ -149,7 +157,7 @@ class Replay:
             self._without(record, decision, choice, passing=passing)
             return
         counts.compared += 1
-        old = self._priced_as_chosen(record, choice, days)
+        old = self._priced_as_chosen(record, choice, days, self._old, decision)
         new = self._priced_as_decided(record, decision, choice.at, days)
         _carry(self._old, record, old, days, self._day_of)
         _carry(self._new, record, new, days, self._day_of)
@@ -225,68 +233,100 @@ class Replay:
         record: Record,
         choice: Choice,
         days: Mapping[str, date],
-        side: Side | None = None,
+        side: Side,
+        decision: Decision | None = None,
     ) -> list["Leg"]:
-        chosen = [(one.channel, one.instrument, one.success_ppm) for one in choice.order]
         legs = []
-        for at, share, tried in _shares(chosen):
+        decided = decision.order if decision is not None and self._same_prices else ()
+        for at, share, tried in _shares(choice.order):
             option = choice.order[at]
-            view = HealthView(option.success_ppm, option.unknown_ppm)
             terms = self._terms.get(option.channel)
             if terms is None or terms.period(self._day_of(option.channel, days)) < 0:
                 self._counts.gone[option.channel] += at == 0
-                parts = CostParts(
-                    option.fee,
+                priced = Priced(
+                    option.channel,
+                    -1,
+                    ((option.fee + MICRO // 2) // MICRO,),
+                    0,
                     option.surcharge,
                     option.capital,
                     option.lateness,
-                    option.fail,
-                    option.unknown,
+                    option.fail + option.unknown,
+                    option.days,
                 )
-                fee = (option.fee + MICRO // 2) // MICRO
-                priced = Priced(option.channel, -1, (fee,), parts, option.days)
             else:
-                priced = self._price(record, terms, view, choice.at, side or self._old, days)
+                known = next(
+                    (
+                        one
+                        for one in decided
+                        if one.channel == option.channel and one.instrument == option.instrument
+                    ),
+                    None,
+                )
+                priced = self._price(record, terms, option, choice.at, side, days, known)
             legs.append(Leg(priced, share, tried))
         return legs
 
     def _priced_as_decided(
         self, record: Record, decision: Decision, at: datetime, days: Mapping[str, date]
     ) -> list["Leg"]:
-        chosen = [(one.channel, one.instrument, one.success_ppm) for one in decision.order]
-        legs = []
-        for index, share, tried in _shares(chosen):
-            one = decision.order[index]
-            view = HealthView(one.success_ppm, one.unknown_ppm)
-            terms = self._terms[one.channel]
-            legs.append(Leg(self._price(record, terms, view, at, self._new, days), share, tried))
-        return legs
+        return [
+            Leg(
+                self._price(
+                    record, self._terms[one.channel], one, at, self._new, days, known=one
+                ),
+                share,
+                tried,
+            )
+            for one, share, tried in (
+                (decision.order[at], share, tried)
+                for at, share, tried in _shares(decision.order)
+            )
+        ]
 
     def _price(
         self,
         record: Record,
         terms: Terms,
-        view: HealthView,
+        believed: Option | Candidate,
         at: datetime,
         side: Side,
         days: Mapping[str, date],
+        known: Candidate | None = None,
     ) -> Priced:
+        """By today's terms and the yardstick; `known` is what `decide` has made of the same."""
         day = days[terms.cycle.timezone]
         period = terms.period(day)
         fee = terms.fees[period][1]
-        use = side.use(terms.name, day)
-        fees = fees_by_tier(fee, record.amount_minor, use)
-        surcharge = surcharge_minor(fee, record.amount_minor)
-        arrives = arrival(terms.cycle, at)
-        parts = price(
-            record.amount_minor,
-            (fees[tier_reached(fee, use)] if len(fees) > 1 else fees[0], surcharge),
-            arrives,
-            deadline_at=record.deadline_at,
-            health=view,
-            parameters=self._yardstick,
+        if fee.tiers:
+            use = side.use(terms.name, day)
+            fees = fees_by_tier(fee, record.amount_minor, use)
+            reached = tier_reached(fee, use) if len(fees) > 1 else 0
+        else:
+            fees, reached = (fee_minor(fee, record.amount_minor),), 0
+        if known is not None and self._same_prices:
+            parts, arrives = known.cost, known.arrival
+        else:
+            arrives = arrival(terms.cycle, at)
+            parts = price(
+                record.amount_minor,
+                (0, surcharge_minor(fee, record.amount_minor)),
+                arrives,
+                deadline_at=record.deadline_at,
+                health=HealthView(believed.success_ppm, believed.unknown_ppm),
+                parameters=self._yardstick,
+            )
+        return Priced(
+            terms.name,
+            period,
+            fees,
+            reached,
+            parts.surcharge,
+            parts.capital,
+            parts.lateness,
+            parts.fail + parts.unknown,
+            arrives.days_calendar,
         )
-        return Priced(terms.name, period, fees, parts, arrives.days_calendar)
 
     def _compare(self, record: Record, old: list["Leg"], new: list["Leg"]) -> None:
         before, after = old[0].priced.channel, new[0].priced.channel
@@ -384,18 +424,18 @@ def _instrument(way: Way) -> InstrumentFacts:
     return InstrumentFacts(way.index, way.rail, way.bank_code)
 
 
-def _shares(order: Sequence[tuple[str, int, int]]) -> list[tuple[int, int, int]]:
+def _shares(order: Sequence[Option] | Sequence[Candidate]) -> list[tuple[int, int, int]]:
     """Who carries a payout with which probability: the first, else the next other channel.
 
     Places in the order with the share carried and the share tried. Without another channel the
     first one carries it all: it is asked again. A third one would carry less than a thousandth.
     """
-    first, _, success = order[0]
-    failing = MICRO - success
+    first = order[0]
+    failing = MICRO - first.success_ppm
     if failing:
         for at in range(1, len(order)):
-            if order[at][0] != first:
-                return [(0, success, MICRO), (at, failing, failing)]
+            if order[at].channel != first.channel:
+                return [(0, first.success_ppm, MICRO), (at, failing, failing)]
     return [(0, MICRO, MICRO)]
 
 
@@ -423,7 +463,6 @@ def _carry(
 def _expected(legs: list[Leg]) -> int:
     """Expected cost in micro units, at the tiers reached so far."""
     return sum(
-        (leg.priced.parts.certain * leg.share_ppm) // MICRO
-        + (leg.priced.parts.fail + leg.priced.parts.unknown) * leg.tried_ppm // MICRO
+        (leg.priced.certain * leg.share_ppm + leg.priced.risk * leg.tried_ppm) // MICRO
         for leg in legs
     )

@@ -44,8 +44,17 @@ class Standing:
 
     def __init__(self, terms: Mapping[str, Terms], floats: Mapping[str, int]) -> None:
         """`floats`: what a channel's account holds each morning, where that shall be a limit."""
-        self._terms = terms
         self._floats = floats
+        self._rows = [
+            (
+                name,
+                one,
+                one.day_cap_minor is not None
+                or name in floats
+                or any(fee.tiers or fee.commitment for _, fee in one.fees),
+            )
+            for name, one in terms.items()
+        ]
         self._judged_anew = _JUDGED_ANEW | ({Code.FLOAT_SHORT} if floats else set())
         self._views: dict[tuple[int, int, bool], HealthView] = {}
         self._at_bank: dict[tuple[str, str, str | None], HealthView] = {}
@@ -78,35 +87,39 @@ class Standing:
                 trouble.setdefault(out.channel, {})[out.instrument] = codes
         return trouble
 
-    def view(self, channel: str, way: Way) -> HealthView:
-        """The rates last logged for a channel, nearest to this way."""
-        found = self._at_bank.get((channel, way.rail, way.bank_code))
-        return found if found is not None else self._at_all.get(channel, _UNKNOWN)
-
     def facts(
         self, record: Record, trouble: Trouble, side: Side, days: Mapping[str, date]
     ) -> list[ChannelFacts]:
         """Every channel that has a price on its local day, as `decide` takes it."""
         ways = record.ways
         found: list[ChannelFacts] = []
-        for name, terms in self._terms.items():
+        made, at_bank, at_all = self._made, self._at_bank, self._at_all
+        for name, terms, limited in self._rows:
             day = days[terms.cycle.timezone]
             period = terms.period(day)
             if period < 0:
                 continue
-            fee = terms.fees[period][1]
-            views = tuple(self.view(name, way) for way in ways)
-            month = side.use(name, day) if fee.tiers or fee.commitment else UNUSED
-            cap, held = terms.day_cap_minor, self._floats.get(name)
-            used = side.day_used(name, day) if cap is not None or held is not None else 0
-            met = trouble.get(name)
-            key = (views, month, used, period, met and tuple(met.items()))
-            known = self._made.get(name)
-            if known is not None and known[0] == key and len(ways) == 1:
+            views = tuple(
+                at_bank.get((name, way.rail, way.bank_code)) or at_all.get(name, _UNKNOWN)
+                for way in ways
+            )
+            month, used, held = UNUSED, 0, None
+            if limited:
+                fee = terms.fees[period][1]
+                held = self._floats.get(name)
+                if fee.tiers or fee.commitment:
+                    month = side.use(name, day)
+                if terms.day_cap_minor is not None or held is not None:
+                    used = side.day_used(name, day)
+            met = trouble.get(name) if trouble else None
+            key = (views, month, used, period)
+            known = made.get(name)
+            if known is not None and known[0] == key and not met and len(ways) == 1:
                 found.append(known[1])
                 continue
             facts = self._channel(terms, period, ways, views, month, used, met or {}, held)
-            self._made[name] = (key, facts)
+            if not met:
+                made[name] = (key, facts)
             found.append(facts)
         return found
 

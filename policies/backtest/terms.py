@@ -31,8 +31,16 @@ class Terms:
     max_minor: int | None = None
     day_cap_minor: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse terms without a price, or with unordered ones."""
+        days = [on for on, _ in self.fees]
+        if not days or days != sorted(set(days)):
+            raise ValueError("fees need rising dates, and at least one")
+
     def period(self, day: date) -> int:
         """Which of `fees` holds on a local day; -1 before the first."""
+        if day >= self.fees[-1][0]:
+            return len(self.fees) - 1
         found = -1
         for at, (on, _) in enumerate(self.fees):
             if on > day:

@@ -23,7 +23,6 @@ from policies.decide import decide
 from policies.facts import (
     MICRO,
     ChannelFacts,
-    CostParts,
     Cycle,
     Decision,
     HealthView,
@@ -275,7 +274,7 @@ class _Month:
 
     def _carry(self, asked: PayoutFacts, channel: str, now: datetime) -> None:
         day = local_day(self._terms[channel].cycle.timezone, now)
-        nothing = Priced(channel, 0, (0,), CostParts(0, 0, 0, 0, 0, 0), 0)
+        nothing = Priced(channel, 0, (0,), 0, 0, 0, 0, 0, 0)
         self._side.carry(
             nothing, MICRO, MICRO, asked.merchant_id, asked.amount_minor, day, counted=False
         )
