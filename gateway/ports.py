@@ -301,6 +301,14 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A payout as it stands, with every stored routing decision about it, in order."""
+
+    payout: Payout
+    decisions: tuple[tuple[datetime, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountBalance:
     """A balance on its account's normal side."""
 
@@ -841,6 +849,19 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
+class HistoryStore(Protocol):
+    """What was decided, and what became of it."""
+
+    async def history(
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        after: PayoutId | None,
+        limit: int,
+    ) -> list[Past]:
+        """A page of payouts accepted from `since` on and before `until`, oldest first."""
+
+
 class WorkerStore(Protocol):
     """Who works on what, where several processes share the database; trivial where one owns it."""
 
@@ -889,6 +910,7 @@ class Store(
     AuditStore,
     RestoreStore,
     IncidentStore,
+    HistoryStore,
     WorkerStore,
     Protocol,
 ):

@@ -7,6 +7,7 @@ from gateway.ports import Clock, Store, StoreError
 from gateway.store.audit import Audit
 from gateway.store.database import Database
 from gateway.store.directory import Directory
+from gateway.store.history import History
 from gateway.store.inbox import Inbox
 from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
@@ -23,7 +24,9 @@ from gateway.store.vault import Vault
 from gateway.store.workers import Workers
 
 
-class SqlStore(Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, Workers):
+class SqlStore(
+    Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, History, Workers
+):
     """Everything durable, in one database."""
 
     @property

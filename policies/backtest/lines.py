@@ -15,8 +15,9 @@ from typing import Annotated, ClassVar, Final, Literal, TypeVar
 import orjson
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 
-from policies.backtest.record import Record
+from policies.backtest.record import Choice, Record
 from policies.backtest.terms import Terms
+from policies.facts import MICRO
 
 _T = TypeVar("_T")
 KIND: Final = "hangdao.history"
@@ -67,7 +68,11 @@ def record_line(record: Record) -> bytes:
 
 def record_of(line: bytes) -> Record:
     """One record from its JSON. Raises `HistoryError`."""
-    return _checked(_RECORD, line, 0)
+    record = _checked(_RECORD, line, 0)
+    wrong = _nonsense(record)
+    if wrong:
+        raise HistoryError(0, wrong)
+    return record
 
 
 def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
@@ -86,13 +91,55 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
 def _records(numbered: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
     for number, line in numbered:
         record = _checked(_RECORD, line, number)
-        for choice in record.choices:
-            # `decide` picks by propensities over the whole; anything else is no distribution.
-            logged = [one.propensity_ppm for one in choice.order]
-            given = [one for one in logged if one is not None]
-            if given and (len(given) != len(logged) or sum(given) != 1_000_000):
-                raise HistoryError(number, "propensities do not add up to 1,000,000")
+        wrong = _nonsense(record)
+        if wrong:
+            raise HistoryError(number, wrong)
         yield record
+
+
+def _nonsense(record: Record) -> str:
+    """What is wrong with values that have the right types; empty for nothing."""
+    if record.amount_minor <= 0 or not record.ways or not record.merchant:
+        return "amount_minor, ways, merchant: a payout has all three"
+    if record.max_fee_minor is not None and record.max_fee_minor < 0:
+        return "max_fee_minor: negative"
+    for at in (record.accepted_at, record.deadline_at):
+        if at is not None and at.utcoffset() is None:
+            return "a time has no time zone"
+    indices = {way.index for way in record.ways}
+    for choice in record.choices:
+        wrong = _nonsense_in(choice, indices)
+        if wrong:
+            return wrong
+    return ""
+
+
+def _nonsense_in(choice: Choice, indices: set[int]) -> str:
+    if not 0 <= choice.draw_ppm < MICRO:
+        return "draw_ppm: outside 0 to 999,999"
+    if choice.at.utcoffset() is None:
+        return "a time has no time zone"
+    total, unlogged = 0, 0
+    for one in choice.order:
+        if one.instrument not in indices:
+            return f"instrument {one.instrument}: the payout has no such one"
+        if not (0 <= one.success_ppm <= MICRO and 0 <= one.unknown_ppm <= MICRO):
+            return "success_ppm, unknown_ppm: outside 0 to 1,000,000"
+        if min(one.fee, one.surcharge, one.capital, one.lateness, one.fail, one.unknown) < 0:
+            return "a cost is negative"
+        if one.propensity_ppm is None:
+            unlogged += 1
+        elif one.propensity_ppm < 0:
+            return "propensity_ppm: negative"
+        else:
+            total += one.propensity_ppm
+    # `decide` draws among all of them and gives each a share; anything else is no distribution.
+    if choice.order and unlogged != len(choice.order):
+        if unlogged or total != MICRO:
+            return "propensity_ppm: they do not add up to 1,000,000"
+        if not choice.order[0].propensity_ppm:
+            return "propensity_ppm: the chosen one has none"
+    return ""
 
 
 def _checked(adapter: TypeAdapter[_T], line: bytes, number: int) -> _T:

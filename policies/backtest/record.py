@@ -7,19 +7,21 @@ by the decision that met it.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
-
-from pydantic import AwareDatetime, ConfigDict, Field
+from typing import ClassVar, Final, TypedDict
 
 from policies.facts import Speed
 
-_Name = Annotated[str, Field(min_length=1, max_length=128)]
-_Count = Annotated[int, Field(ge=0)]
-_Index = Annotated[int, Field(ge=0, le=100)]
-_Ppm = Annotated[int, Field(ge=0, le=1_000_000)]
-_Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-_STRICT: Final = ConfigDict(extra="forbid", strict=True)
+
+class Strictness(TypedDict):
+    """How `lines` reads these classes: no other fields, no other types."""
+
+    extra: str
+    strict: bool
+
+
+_STRICT: Final[Strictness] = {"extra": "forbid", "strict": True}
 
 
 class Ending(StrEnum):
@@ -45,32 +47,32 @@ SETTLES_SUCCESS: Final = frozenset({Ending.PAID, Ending.RETURNED, Ending.CHANNEL
 class Way:
     """One way to reach the beneficiary: its place in the payout, its rail, the bank if known."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Strictness] = _STRICT
 
-    index: _Index
-    rail: _Name
-    bank_code: Annotated[str, Field(max_length=32)] | None = None
+    index: int
+    rail: str
+    bank_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """A candidate as it was logged: cost parts in micro units, believed rates and propensity."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Strictness] = _STRICT
 
-    channel: _Name
-    instrument: _Index
-    fee: _Count
-    surcharge: _Count
-    capital: _Count
-    lateness: _Count
-    fail: _Count
-    unknown: _Count
-    days: Annotated[int, Field(ge=0, le=1000)]
+    channel: str
+    instrument: int
+    fee: int
+    surcharge: int
+    capital: int
+    lateness: int
+    fail: int
+    unknown: int
+    days: int
     """Calendar days to arrival, as expected then."""
-    success_ppm: _Ppm
-    unknown_ppm: _Ppm
-    propensity_ppm: _Ppm | None
+    success_ppm: int
+    unknown_ppm: int
+    propensity_ppm: int | None
     """How likely it was to be chosen; None where nobody logged that."""
     probing: bool = False
 
@@ -79,26 +81,26 @@ class Option:
 class Ruled:
     """A channel and instrument that were out, with the codes of all reasons."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Strictness] = _STRICT
 
-    channel: _Name
-    instrument: _Index
-    codes: tuple[_Name, ...]
+    channel: str
+    instrument: int
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What became of the attempt that a decision led to."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Strictness] = _STRICT
 
-    number: Annotated[int, Field(ge=1)]
+    number: int
     ending: Ending
-    armed_at: AwareDatetime
-    promised_at: AwareDatetime | None
-    ended_at: AwareDatetime | None
+    armed_at: datetime
+    promised_at: datetime | None
+    ended_at: datetime | None
     """When it was proven paid or dead; None while it was neither."""
-    fee_minor: _Count | None
+    fee_minor: int | None
     """What the channel said it charged."""
     doubted: bool
     """Whether nobody knew for a while."""
@@ -110,13 +112,13 @@ class Result:
 class Choice:
     """One decision. `order` begins with the chosen candidate; empty when there was none."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Strictness] = _STRICT
 
-    at: AwareDatetime
+    at: datetime
     policy: str
     plan: str | None
-    draw_ppm: Annotated[int, Field(ge=0, lt=1_000_000)]
-    outcome: _Name
+    draw_ppm: int
+    outcome: str
     order: tuple[Option, ...]
     excluded: tuple[Ruled, ...]
     result: Result | None
@@ -126,17 +128,17 @@ class Choice:
 class Record:
     """One payout with every decision about it, in order."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[Strictness] = _STRICT
 
-    payout: _Name
-    merchant: _Name
-    accepted_at: AwareDatetime
-    amount_minor: Annotated[int, Field(ge=1)]
-    currency: _Currency
-    ways: Annotated[tuple[Way, ...], Field(min_length=1)]
+    payout: str
+    merchant: str
+    accepted_at: datetime
+    amount_minor: int
+    currency: str
+    ways: tuple[Way, ...]
     speed: Speed
-    deadline_at: AwareDatetime | None
-    max_fee_minor: _Count | None
+    deadline_at: datetime | None
+    max_fee_minor: int | None
     choices: tuple[Choice, ...]
 
     @property

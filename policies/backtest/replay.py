@@ -272,15 +272,12 @@ class Replay:
     ) -> list["Leg"]:
         return [
             Leg(
-                self._price(
-                    record, self._terms[one.channel], one, at, self._new, days, known=one
-                ),
+                self._price(record, self._terms[one.channel], one, at, self._new, days, known=one),
                 share,
                 tried,
             )
             for one, share, tried in (
-                (decision.order[at], share, tried)
-                for at, share, tried in _shares(decision.order)
+                (decision.order[at], share, tried) for at, share, tried in _shares(decision.order)
             )
         ]
 
@@ -358,9 +355,7 @@ class Replay:
         if logged.propensity_ppm is None:
             self._counts.no_propensity += 1
             return
-        support = {
-            (one.channel, one.instrument) for one in choice.order if one.propensity_ppm
-        }
+        support = {(one.channel, one.instrument) for one in choice.order if one.propensity_ppm}
         would, model, supported = 0, 0, 0
         for one, propensity in zip(decision.order, decision.propensities_ppm, strict=True):
             if propensity:

@@ -162,7 +162,5 @@ class Standing:
 def lasting(trouble: Trouble) -> bool:
     """Whether no trouble of that moment would have passed by itself."""
     return all(
-        _LASTING & set(codes)
-        for instruments in trouble.values()
-        for codes in instruments.values()
+        _LASTING & set(codes) for instruments in trouble.values() for codes in instruments.values()
     )

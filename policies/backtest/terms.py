@@ -4,7 +4,7 @@ They come from the installation as it is now; an export carries them in its firs
 changes by the minute (health, load, status) is not here but in each record.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Final
@@ -25,8 +25,8 @@ class Terms:
     rails: frozenset[str]
     currency: str
     fees: tuple[tuple[date, Fee], ...]
-    cycle: Cycle = Cycle()
-    hours: Hours = Hours()
+    cycle: Cycle
+    hours: Hours = field(default_factory=Hours)
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None

@@ -153,7 +153,7 @@ class World:
 
 
 class _Month:
-    """A month under way: what channels carry, what is believed of them, what has yet to be heard."""
+    """A month under way: what channels carry, are believed to be, and have yet to say."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -238,7 +238,13 @@ class _Month:
         )
 
     def _tried(
-        self, asked: PayoutFacts, decision: Decision, now: datetime, number: int, *, payee_errs: bool
+        self,
+        asked: PayoutFacts,
+        decision: Decision,
+        now: datetime,
+        number: int,
+        *,
+        payee_errs: bool,
     ) -> Result | None:
         """What becomes of the attempt; what the channel says is heard when it has happened."""
         chosen = decision.chosen
