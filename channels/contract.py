@@ -125,13 +125,52 @@ class ReferenceRule:
 
 @dataclass(frozen=True, slots=True)
 class FeeSchedule:
-    """What the institution charges per payout: clamp(flat + rate, min, max) + surcharge."""
+    """What is charged per payout: clamp(flat + rate, min, max) + surcharge."""
 
     flat_minor: int = 0
     rate_ppm: int = 0
     min_minor: int = 0
     max_minor: int | None = None
     surcharge_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TariffTier:
+    """Terms from a month's use of `floor` on: payouts or minor units, by the tariff's `basis`."""
+
+    floor: int
+    flat_minor: int = 0
+    rate_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TariffCommitment:
+    """A promised month: minor units for each missing payout, or ppm of the missing money."""
+
+    least: int
+    shortfall: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What the institution charges for a payout sent on the local day `start_on` or later.
+
+    With `tiers`, flat and rate come from the tier that the month has reached; `policies.fees` says
+    what each field means and computes with them.
+    """
+
+    flat_minor: int = 0
+    rate_ppm: int = 0
+    min_minor: int = 0
+    max_minor: int | None = None
+    surcharge_ppm: int = 0
+    mode: Literal["on_top", "deducted"] = "on_top"
+    """Whether the fee leaves our float beside the amount, or is kept back from the amount."""
+    tiers: tuple[TariffTier, ...] = ()
+    basis: Literal["payouts", "amount"] = "payouts"
+    scheme: Literal["all_units", "incremental"] = "incremental"
+    commitment: TariffCommitment | None = None
+    start_on: date = date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +198,9 @@ class Terms:
     currency: Currency
     amount_min: int
     amount_max: int
-    fee: FeeSchedule = FeeSchedule()
+    tariffs: tuple[Tariff, ...] = ()
+    """By rising dates; before the first one, and with none, the channel has no price and takes no
+    payouts. A free channel says so with an empty `Tariff()`."""
     cycle: Cycle = Cycle()
     hours: tuple[Window, ...] = ()
     """Empty means always open."""

@@ -21,6 +21,7 @@ from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, 
 from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
+from policies.fees import UNUSED, MonthUse
 from policies.health import Observed
 
 
@@ -327,6 +328,29 @@ class ChannelUse:
     day_used_minor: int
     """Armed today (business day of the asked-for start), less what died."""
     float_minor: int
+    month: MonthUse = UNUSED
+    """Armed since the start of the month that was asked for, less what died."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """What somebody said of a day."""
+
+    on: date
+    works: bool
+    note: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarYear:
+    """A year of which somebody said that every day is given."""
+
+    year: int
+    note: str
+    actor: str
+    at: datetime
 
 
 ChannelStatus = Literal["active", "paused", "draining"]
@@ -541,11 +565,29 @@ class PayoutStore(Protocol):
     async def evidence(self, payout_id: PayoutId) -> list[tuple[int, Evidence]]:
         """What channels said, by event number."""
 
-    async def use(self, day_start: datetime) -> dict[str, ChannelUse]:
-        """What every channel carries, by name."""
+    async def use(
+        self, day_start: datetime, months: Mapping[str, datetime] | None = None
+    ) -> dict[str, ChannelUse]:
+        """What every channel carries, by name; `months` says since when each one's month counts."""
+
+    async def arrivals(self, channel: str, limit: int) -> list[tuple[datetime, datetime]]:
+        """When money of the channel's latest paid attempts was sent and arrived, newest first."""
 
     async def counts(self) -> dict[PayoutState, int]:
         """How many payouts stand in each state."""
+
+
+class HistoryStore(Protocol):
+    """What was decided, and what became of it."""
+
+    async def history(
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        after: PayoutId | None,
+        limit: int,
+    ) -> list[Past]:
+        """A page of payouts accepted from `since` on and before `until`, oldest first."""
 
 
 class LedgerStore(Protocol):
@@ -849,17 +891,28 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
-class HistoryStore(Protocol):
-    """What was decided, and what became of it."""
+class CalendarStore(Protocol):
+    """What people say of days, over the published calendar; never changed, the newest holds."""
 
-    async def history(
+    async def calendar_mark(self) -> tuple[int, int]:
+        """Moves whenever somebody has said something; cheap enough for every second."""
+
+    async def calendar_days(self) -> list[CalendarDay]:
+        """What was said last of each day, by day."""
+
+    async def calendar_years(self) -> list[CalendarYear]:
+        """Years declared complete."""
+
+    async def set_calendar(
         self,
-        since: datetime | None,
-        until: datetime | None,
-        after: PayoutId | None,
-        limit: int,
-    ) -> list[Past]:
-        """A page of payouts accepted from `since` on and before `until`, oldest first."""
+        days: Sequence[tuple[date, bool]],
+        note: str,
+        actor: str,
+        at: datetime,
+        complete: int | None = None,
+    ) -> None:
+        """Say of days that they are worked or not, all at once; `complete` names a year of which
+        every day is now given. Leaves an audit row."""
 
 
 class WorkerStore(Protocol):
@@ -902,6 +955,7 @@ class WorkerStore(Protocol):
 
 class Store(
     PayoutStore,
+    HistoryStore,
     LedgerStore,
     DirectoryStore,
     OutboxStore,
@@ -910,7 +964,7 @@ class Store(
     AuditStore,
     RestoreStore,
     IncidentStore,
-    HistoryStore,
+    CalendarStore,
     WorkerStore,
     Protocol,
 ):

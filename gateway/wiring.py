@@ -19,10 +19,13 @@ from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.domain.checkpoint import Signer
+from gateway.domain.pricing import priced
+from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
+from gateway.engine.notes import unpriced
 from gateway.engine.standby import Note, StandbyWatch
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
@@ -38,7 +41,6 @@ from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from gateway.webhooks.signing import new_secret
 from policies import document
-from policies.calendars.workdays import known_years
 from policies.document import PolicyError
 from policies.health import WHOLE, Health
 from policies.policy import Policy
@@ -182,7 +184,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         policy=policy,
         health=Health(),
         observer=observe,
-        load=Load(),
+        load=Load({name: priced(one.traits.terms).zone for name, one in channels.items()}),
         notify_base=settings.server.public_url,
         installation=position.installation,
         quarantine=quarantine,
@@ -303,12 +305,13 @@ def _api(
             problems.append("the store does not take writes")
         if not gateway.channels:
             problems.append("no channel is configured")
-        if clock.now().year not in known_years():
+        if calendar.years_ahead(gateway) < 0:
             problems.append("the business calendar does not know this year")
         return problems
 
     def notes() -> list[Note]:
-        return [note for note in (standby.note, replica.note()) if note is not None]
+        own = (standby.note, replica.note(), calendar.note(gateway))
+        return [note for note in (*own, *unpriced(gateway)) if note is not None]
 
     def metrics() -> bytes:
         currencies = {
@@ -317,6 +320,7 @@ def _api(
         views = gateway.health.views(gateway.channels, WHOLE, clock.now())
         observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
         observe.metrics.carry(gateway.load.uses, currencies)
+        observe.metrics.calendar.set(calendar.years_ahead(gateway))
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         shared = observe.metrics

@@ -2,7 +2,8 @@
 
 Unit: a *micro* is a millionth of a minor unit, so that amount x ppm needs no division at all.
 Two roundings remain, both stated: fee and surcharge are booked by institutions in whole minor
-units and are each rounded half up; the capital cost divides by 365 and is rounded up to a micro.
+units and are each rounded half up; capital and lateness, where they are expectations over the
+days on which money is seen to arrive, divide once and are rounded up to a micro.
 
 Worked example, CNY 1,234.56 (123,456 fen), fee 30 fen + 600 ppm between 10 and 2,500 fen,
 surcharge 1,000 ppm, T+1 over a weekend (3 days), 12 % a year, 98 % success, 0.1 % in doubt,
@@ -12,7 +13,9 @@ fee 30 + 74.0736 = 104.0736 -> 104 fen; surcharge 123.456 -> 123 fen; capital
 total 355.764822 fen = CNY 3.55764822.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from policies.facts import MICRO, Arrival, CostParts, HealthView
 from policies.fees import Fee
@@ -20,6 +23,9 @@ from policies.policy import Parameters
 
 DAYS_A_YEAR = 365
 _DAY = timedelta(days=1)
+
+Spread: TypeAlias = Sequence[tuple[Arrival, int]]
+"""When money arrives, each with its share in ppm; the shares add up to a million."""
 
 
 def float_needed_minor(fee: Fee, amount_minor: int, charged_minor: int) -> int:
@@ -32,6 +38,12 @@ def capital_micro(amount_minor: int, rate_ppm: int, days_calendar: int) -> int:
     return -(-amount_minor * rate_ppm * days_calendar // DAYS_A_YEAR)
 
 
+def expected_capital_micro(amount_minor: int, rate_ppm: int, spread: Spread) -> int:
+    """The same over the days on which money really arrives."""
+    days_ppm = sum(share * one.days_calendar for one, share in spread)
+    return -(-amount_minor * rate_ppm * days_ppm // (DAYS_A_YEAR * MICRO))
+
+
 def lateness_micro(
     amount_minor: int, ppm_per_day: int, arrival: Arrival, deadline_at: datetime | None
 ) -> int:
@@ -39,6 +51,19 @@ def lateness_micro(
     if deadline_at is None or arrival.at <= deadline_at:
         return 0
     return amount_minor * ppm_per_day * -(-(arrival.at - deadline_at) // _DAY)
+
+
+def expected_lateness_micro(
+    amount_minor: int, ppm_per_day: int, spread: Spread, deadline_at: datetime | None
+) -> int:
+    """The same over the days on which money really arrives."""
+    return -(
+        -sum(
+            share * lateness_micro(amount_minor, ppm_per_day, one, deadline_at)
+            for one, share in spread
+        )
+        // MICRO
+    )
 
 
 def price(
@@ -49,13 +74,24 @@ def price(
     deadline_at: datetime | None,
     health: HealthView,
     parameters: Parameters,
+    spread: Spread = (),
 ) -> CostParts:
-    """Every part of the expected cost; `charged_minor` is the fee and the surcharge."""
+    """Every part of the expected cost; `charged_minor` is the fee and the surcharge.
+
+    With a `spread`, time is priced over it; else as if all money came with `arrival`.
+    """
+    rate, late = parameters.capital_rate_ppm, parameters.lateness_ppm_per_day
+    if spread:
+        capital = expected_capital_micro(amount_minor, rate, spread)
+        lateness = expected_lateness_micro(amount_minor, late, spread, deadline_at)
+    else:
+        capital = capital_micro(amount_minor, rate, arrival.days_calendar)
+        lateness = lateness_micro(amount_minor, late, arrival, deadline_at)
     return CostParts(
         charged_minor[0] * MICRO,
         charged_minor[1] * MICRO,
-        capital_micro(amount_minor, parameters.capital_rate_ppm, arrival.days_calendar),
-        lateness_micro(amount_minor, parameters.lateness_ppm_per_day, arrival, deadline_at),
+        capital,
+        lateness,
         (MICRO - health.success_ppm) * parameters.fail_penalty_minor,
         health.unknown_ppm * parameters.unknown_penalty_minor,
     )

@@ -10,7 +10,8 @@ from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from policies.calendars.arrivals import arrival
+from policies.arrivals_seen import arrivals_of
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.choose import choose
 from policies.cost import price
 from policies.eligibility import (
@@ -49,6 +50,7 @@ class _Case(NamedTuple):
     lists: ChannelLists
     parameters: Parameters
     now: datetime
+    almanac: Almanac
 
 
 class _Sorted(NamedTuple):
@@ -65,6 +67,7 @@ def decide(
     policy: Policy,
     now: datetime,
     draw_ppm: int,
+    almanac: Almanac = PUBLISHED,
 ) -> Decision:
     """Choose for one attempt; `draw_ppm` is a uniform draw from 0 up to, not including, a million.
 
@@ -76,7 +79,7 @@ def decide(
     if len({channel.name for channel in channels}) != len(channels):
         raise ValueError("two channels have the same name")
     into = _Sorted([], [], [])
-    case = _Case(payout, policy.lists_for(payout.merchant_id), policy.parameters, now)
+    case = _Case(payout, policy.lists_for(payout.merchant_id), policy.parameters, now, almanac)
     for channel in channels:
         _examine(case, channel, into)
     healthy, probes, excluded = into
@@ -127,11 +130,13 @@ def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Can
 
 def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
-    payout, lists, parameters, now = case
+    payout, lists, parameters, now, almanac = case
     amount = payout.amount_minor
     fee = channel.fee
-    charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
-    arrives = arrival(channel.cycle, now)
+    charged = None
+    if fee is not None:
+        charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
+    arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
     common = standing_reasons(channel, lists, parameters, now)
     common += fit_reasons(payout, channel, charged, arrives, now)
     preferred = channel.name in lists.prefer
@@ -149,7 +154,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
                 reasons += (failed,)
         if health.quarantined and not health.probing:
             reasons += (quarantine_reason(health, now),)
-        if reasons:
+        if reasons or charged is None:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
@@ -159,6 +164,7 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             deadline_at=payout.deadline_at,
             health=health,
             parameters=parameters,
+            spread=spread,
         )
         candidate = Candidate(
             channel.name,

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from policies.calendars.arrivals import is_open, next_midnight, next_open
-from policies.cost import float_needed_minor
 from policies.exclusions import Code, Exclusion
 from policies.facts import Arrival, ChannelFacts, HealthView, PayoutFacts, Tried
+from policies.fees import Fee, quote_minor
 from policies.policy import ChannelLists, Parameters
 
 # How soon it is worth asking again when nobody can know: a slot frees itself within the second, an
@@ -52,27 +52,41 @@ def standing_reasons(
 def fit_reasons(
     payout: PayoutFacts,
     channel: ChannelFacts,
-    charged: tuple[int, int],
+    charged: tuple[int, int] | None,
     arrival: Arrival,
     now: datetime,
 ) -> tuple[Exclusion, ...]:
-    """What is against this payout at the channel; `charged` is the fee and the surcharge."""
+    """What is against this payout at the channel; `charged` is the fee and the surcharge, if any
+    fee is in force.
+    """
     if channel.currency != payout.currency:
         # Limits, fee and float speak of another currency; comparing them would mean nothing.
         return (Exclusion(Code.CURRENCY, (channel.currency, payout.currency)),)
     reasons = _amount_reasons(payout.amount_minor, channel, now)
-    fee = charged[0] + charged[1]
+    if channel.fee is None or charged is None:
+        reasons += (Exclusion(Code.NO_FEE),)
+    else:
+        reasons += _fee_reasons(payout, channel, channel.fee, sum(charged), now)
+    if payout.speed != "standard":
+        # An instant channel that is seen to take days is no instant channel.
+        days = arrival.days_calendar
+        instant = channel.cycle.instant and days == 0
+        if days > _FAST_DAYS or (payout.speed == "instant" and not instant):
+            reasons += (Exclusion(Code.TOO_SLOW, (payout.speed, days)),)
+    return reasons
+
+
+def _fee_reasons(
+    payout: PayoutFacts, channel: ChannelFacts, fee: Fee, charged: int, now: datetime
+) -> tuple[Exclusion, ...]:
+    reasons: tuple[Exclusion, ...] = ()
     if channel.float_minor is not None:
-        needed = float_needed_minor(channel.fee, payout.amount_minor, fee)
+        needed = payout.amount_minor + quote_minor(fee, payout.amount_minor, channel.month)
         if needed > channel.float_minor:
             values = (channel.float_minor, needed)
             reasons += (Exclusion(Code.FLOAT_SHORT, values, now + _OPERATOR_RECHECK),)
-    if payout.max_fee_minor is not None and fee > payout.max_fee_minor:
-        reasons += (Exclusion(Code.FEE_OVER_MAXIMUM, (fee, payout.max_fee_minor)),)
-    if payout.speed != "standard" and not channel.cycle.instant:
-        days = arrival.days_calendar
-        if payout.speed == "instant" or days > _FAST_DAYS:
-            reasons += (Exclusion(Code.TOO_SLOW, (payout.speed, days)),)
+    if payout.max_fee_minor is not None and charged > payout.max_fee_minor:
+        reasons += (Exclusion(Code.FEE_OVER_MAXIMUM, (charged, payout.max_fee_minor)),)
     return reasons
 
 

@@ -18,6 +18,7 @@ class Code(StrEnum):
     CURRENCY = "currency"
     RAIL = "rail"
     PROBLEM = "problem"
+    NO_FEE = "no_fee"
     AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
     AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"
     DAY_CAP = "day_cap"
@@ -43,6 +44,10 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
     Code.CURRENCY: ("渠道币种为 {0}，不支持 {1}", "the channel pays {0}, not {1}"),
     Code.RAIL: ("渠道不支持收款方式 {0}", "the channel does not reach {0}"),
     Code.PROBLEM: ("渠道校验不通过：{0}", "the channel's own check refuses it: {0}"),
+    Code.NO_FEE: (
+        "渠道未配置当日生效的手续费，无法比价",
+        "the channel has no fee in force, so nobody can say what it costs",
+    ),
     Code.AMOUNT_BELOW_MINIMUM: (
         "金额 {0} 低于单笔下限 {1}（最小货币单位）",
         "amount {0} is below the channel's minimum {1} (minor units)",

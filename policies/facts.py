@@ -94,9 +94,13 @@ class ChannelFacts:
     name: str
     rails: frozenset[Rail]
     currency: str
-    fee: Fee
+    fee: Fee | None
+    """None: its contract names no price in force, and without one it cannot win."""
     cycle: Cycle
     month: MonthUse = UNUSED
+    arrivals: tuple[tuple[int, int], ...] = ()
+    """How its money really arrives: `(days, ppm)` in the cycle's own counting, rising, adding up to
+    a million (`arrivals_seen.distribution`); empty: as its cycle promises."""
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None
@@ -161,7 +165,8 @@ class PayoutFacts:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When money will be there; `at` is the end of the local day `on` unless it is instant.
+    """When money will be there (by measured arrivals: when 90 % of it is); `at` is the end of the
+    local day `on` unless it is instant.
 
     `days_calendar` counts from the local day of sending. `known` is False when a year without a
     published holiday table was involved: the date is then a cautious guess.

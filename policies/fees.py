@@ -120,7 +120,7 @@ def fee_minor(
     `planned_tier` (an index) prices an all-units fee at the tier the month is planned to end in;
     without it, at the tier that has been reached.
     """
-    micro = _flat_and_rate(fee, amount_minor, month, planned_tier)
+    micro = flat_and_rate_micro(fee, amount_minor, month, planned_tier)
     charged = max((micro + PPM // 2) // PPM, fee.min_minor)
     return charged if fee.max_minor is None else min(charged, fee.max_minor)
 
@@ -128,6 +128,15 @@ def fee_minor(
 def surcharge_minor(fee: Fee, amount_minor: int) -> int:
     """The surcharge in whole minor units; it is outside the fee's clamp."""
     return (amount_minor * fee.surcharge_ppm + PPM // 2) // PPM
+
+
+def quote_minor(fee: Fee, amount_minor: int, month: MonthUse = UNUSED) -> int:
+    """What may leave our float beside the amount: fee and surcharge as booked *now*, so at the
+    tier that has been reached and not at a planned one; nothing when they are deducted.
+    """
+    if fee.mode == "deducted":
+        return 0
+    return fee_minor(fee, amount_minor, month) + surcharge_minor(fee, amount_minor)
 
 
 def tier_reached(fee: Fee, month: MonthUse) -> int:
@@ -140,8 +149,10 @@ def tier_reached(fee: Fee, month: MonthUse) -> int:
     return reached
 
 
-def _flat_and_rate(fee: Fee, amount_minor: int, month: MonthUse, planned_tier: int | None) -> int:
-    """Flat and rate in micro units, before clamping."""
+def flat_and_rate_micro(
+    fee: Fee, amount_minor: int, month: MonthUse = UNUSED, planned_tier: int | None = None
+) -> int:
+    """Flat and rate in millionths of a minor unit, before clamping and rounding."""
     if not fee.tiers:
         return fee.flat_minor * PPM + amount_minor * fee.rate_ppm
     reached = tier_reached(fee, month)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
@@ -18,6 +18,7 @@ from gateway.ports import (
     Throttle,
     Watch,
 )
+from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.policy import Policy
 
 
@@ -89,6 +90,12 @@ class Gateway:
     limits: Limits = field(default_factory=Limits)
     installation: str = ""
     """Of the database; payout ids, and so references, derive from it."""
+    almanac: Almanac = PUBLISHED
+    """Working days, with what people said of single days as last read."""
+    calendar_mark: tuple[int, int] = (0, 0)
+    """Of what `almanac` was made from."""
+    calendar_alarmed_on: date | None = None
+    """The day on which a missing year was last told."""
     quarantine: Quarantine | None = None
     """The newest one, as last read."""
     halted: Halt | None = None

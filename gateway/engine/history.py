@@ -10,14 +10,13 @@ from typing import Final
 
 import orjson
 
-from channels.contract import Fault, Instrument
+from channels.contract import Channel, Fault, Instrument
 from gateway.domain.payout import Attempt, AttemptState
+from gateway.domain.pricing import priced
 from gateway.engine.gateway import Gateway
-from gateway.engine.route import lasting_facts
 from gateway.ports import Past
-from policies.backtest.record import Choice, Ending, Record, Result, Way
+from policies.backtest.record import Choice, Ending, Record, Result, Way, choice_of
 from policies.backtest.terms import Terms
-from policies.backtest.world import choice_of
 from policies.explain import from_json
 from policies.facts import Decision
 
@@ -55,7 +54,24 @@ def record_of(past: Past) -> Record:
 
 def terms_of(gateway: Gateway) -> list[Terms]:
     """Every channel's lasting facts, by name."""
-    return [lasting_facts(gateway.channels[name]) for name in sorted(gateway.channels)]
+    return [_terms(gateway, gateway.channels[name]) for name in sorted(gateway.channels)]
+
+
+def _terms(gateway: Gateway, channel: Channel) -> Terms:
+    terms = channel.traits.terms
+    price = priced(terms)
+    return Terms(
+        channel.name,
+        channel.traits.rails,
+        terms.currency,
+        () if price.fees is None else price.fees.dated,
+        price.cycle,
+        price.hours,
+        terms.amount_min,
+        terms.amount_max,
+        terms.day_cap_minor,
+        gateway.load.arrivals.get(channel.name, ()),
+    )
 
 
 def _way(index: int, instrument: Instrument) -> Way:

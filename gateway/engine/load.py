@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from gateway.domain.ledger import Book
-from gateway.domain.payout import Adopted, Armed, AttemptState, Died
+from gateway.domain.payout import Adopted, Armed, Attempt, AttemptState, Died
+from gateway.domain.pricing import month_start
+from policies.arrivals_seen import Distribution
+from policies.fees import UNUSED, MonthUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,16 +23,24 @@ if TYPE_CHECKING:
     from gateway.ports import Change, ChannelStatus, ChannelUse
 
 
-class Load:
-    """Sends under way, doubts, use of the day and float, by channel name."""
+BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 
-    def __init__(self) -> None:
-        """Begin knowing nothing; `refresh` before the first decision."""
+
+class Load:
+    """Sends under way, doubts, use of the day and the month, and float, by channel name."""
+
+    def __init__(self, zones: Mapping[str, ZoneInfo] | None = None) -> None:
+        """Begin knowing nothing; `refresh` before the first decision.
+
+        `zones` says where each channel's month begins; in business time by default.
+        """
         self.sending: Counter[str] = Counter()
         self.in_doubt: Counter[str] = Counter()
         self.day_used: Counter[str] = Counter()
         self.float_minor: Counter[str] = Counter()
         self.status: dict[str, ChannelStatus] = {}
+        self.arrivals: Mapping[str, Distribution] = {}
+        """How each channel's money really arrives (`engine.arrivals` learns it)."""
         self.frozen: Mapping[str, str] = {}
         """Channels whose failover is frozen, by incident; for people only, never decided on."""
         self.uses: Mapping[str, ChannelUse] = {}
@@ -36,14 +48,18 @@ class Load:
         self.refreshed_at: datetime | None = None
         self._day: datetime | None = None
         """Start of the business day that `day_used` speaks of."""
+        self._zones = zones or {}
+        self._months: dict[str, tuple[datetime, MonthUse]] = {}
+        """Per channel the start of its month and what was carried since."""
 
     def refresh(
         self,
         uses: "Mapping[str, ChannelUse]",
         statuses: "Mapping[str, tuple[ChannelStatus, str]]",
         at: datetime,
+        months: Mapping[str, datetime] | None = None,
     ) -> None:
-        """Take over what the store counts."""
+        """Take over what the store counts; `months` are those it was asked about."""
         self.uses = uses
         self.in_doubt = Counter({name: use.in_doubt for name, use in uses.items()})
         self.day_used = Counter({name: use.day_used_minor for name, use in uses.items()})
@@ -51,6 +67,24 @@ class Load:
         self.status = {name: status for name, (status, _) in statuses.items()}
         self.refreshed_at = at
         self._day = business_day_start(at)
+        for name, start in (months or {}).items():
+            use = uses.get(name)
+            self._months[name] = (start, UNUSED if use is None else use.month)
+
+    def months(self, now: datetime) -> dict[str, datetime]:
+        """When the month of `now` began for every channel whose zone is known."""
+        return {name: month_start(now, zone) for name, zone in self._zones.items()}
+
+    def month(self, channel: str, now: datetime) -> MonthUse:
+        """What the channel has carried since the first of its local month.
+
+        A month begins with nothing used at once, before any refresh; a clock that goes back keeps
+        what is known.
+        """
+        start, use = self._months.get(channel, (None, UNUSED))
+        if start is None or month_start(now, self._zone(channel)) <= start:
+            return use
+        return UNUSED
 
     def used(self, channel: str, now: datetime) -> int:
         """Minor units given to the channel on the business day of `now`.
@@ -79,16 +113,32 @@ class Load:
                     self.float_minor[entry.account.owner] += entry.change_minor
         for event in change.events:
             if isinstance(event, Armed | Adopted):
-                self.day_used[event.attempt.channel] += change.after.amount.minor
+                self._carried(event.attempt, change.after.amount.minor)
             elif isinstance(event, Died):
-                channel = change.after.attempts[event.number - 1].channel
-                self.day_used[channel] -= change.after.amount.minor
+                self._carried(change.after.attempts[event.number - 1], -change.after.amount.minor)
         was = {} if change.before is None else {a.number: a.state for a in change.before.attempts}
         for attempt in change.after.attempts:
             doubted = (attempt.state is AttemptState.IN_DOUBT) - (
                 was.get(attempt.number) is AttemptState.IN_DOUBT
             )
             self.in_doubt[attempt.channel] += doubted
+
+    def _carried(self, attempt: Attempt, minor: int) -> None:
+        """Count an attempt in, or out again, where the store counts it: when it was armed."""
+        channel, at = attempt.channel, attempt.armed_at
+        if self._day is not None and at >= self._day:
+            self.day_used[channel] += minor
+        armed_in = month_start(at, self._zone(channel))
+        start, use = self._months.get(channel, (armed_in, UNUSED))
+        if armed_in > start:
+            start, use = armed_in, UNUSED
+        if armed_in == start:
+            one = 1 if minor > 0 else -1
+            use = MonthUse(max(use.payouts + one, 0), max(use.minor + minor, 0))
+            self._months[channel] = (start, use)
+
+    def _zone(self, channel: str) -> ZoneInfo:
+        return self._zones.get(channel, BUSINESS_ZONE)
 
     def _turn(self, now: datetime) -> None:
         day = business_day_start(now)

@@ -5,8 +5,7 @@ The decision itself is `policies.decide`, pure; here the gateway's values become
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from time import perf_counter
 
 import orjson
@@ -17,25 +16,22 @@ from channels.contract import (
     Channel,
     Instrument,
     Reason,
-    Terms,
-    Window,
 )
 from gateway.domain.payout import Attempt, Payout
+from gateway.domain.pricing import priced
 from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway
 from policies.decide import decide
 from policies.explain import to_json
 from policies.facts import (
     ChannelFacts,
-    Cycle,
     Decision,
     HealthView,
-    Hours,
     InstrumentFacts,
     PayoutFacts,
     Tried,
 )
-from policies.fees import Fee
+from policies.fees import quote_minor
 from policies.health import keep_one_per_rail
 
 AGAIN_S: Mapping[Reason, int] = {
@@ -97,13 +93,16 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         _channel_facts(gateway, payout, channel, health, now)
         for channel in gateway.channels.values()
     ]
-    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm())
+    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm(), gateway.almanac)
     gateway.observer.decided(perf_counter() - started)
     chosen = decision.chosen
     quoted = 0
     if chosen is not None:
-        # Micro units round up: the float must cover what the channel may charge at most.
-        quoted = -(-(chosen.cost.fee + chosen.cost.surcharge) // 1_000_000)
+        # Not what the decision weighed, which may be a planned tier: the float must cover what the
+        # channel books now.
+        given = next(one for one in channels if one.name == chosen.channel)
+        if given.fee is not None:
+            quoted = quote_minor(given.fee, payout.amount.minor, given.month)
     return Route(decision, orjson.dumps(to_json(decision)), quoted)
 
 
@@ -140,7 +139,7 @@ def _channel_facts(
     now: datetime,
 ) -> ChannelFacts:
     name, terms, load = channel.name, channel.traits.terms, gateway.load
-    fee, cycle, hours = _priced(terms)
+    price = priced(terms)
     problems: dict[int, tuple[str, ...]] = {}
     for index, instrument in enumerate(payout.instruments):
         if instrument.rail in channel.traits.rails:
@@ -159,8 +158,10 @@ def _channel_facts(
         name=name,
         rails=channel.traits.rails,
         currency=terms.currency,
-        fee=fee,
-        cycle=cycle,
+        fee=price.fee_at(now),
+        cycle=price.cycle,
+        month=load.month(name, now),
+        arrivals=load.arrivals.get(name, ()),
         min_minor=terms.amount_min,
         max_minor=terms.amount_max,
         day_cap_minor=terms.day_cap_minor,
@@ -171,32 +172,11 @@ def _channel_facts(
         in_doubt=load.in_doubt[name],
         in_doubt_max=terms.in_doubt_max,
         status=load.status.get(name, "active"),
-        hours=hours,
+        hours=price.hours,
         health=health[0][name],
         health_of={index: views[name] for index, views in enumerate(health)},
         problems=problems,
     )
-
-
-@lru_cache(maxsize=256)
-def _priced(terms: Terms) -> tuple[Fee, Cycle, Hours]:
-    """A channel's contract terms as the policy prices them."""
-    fee, cycle = terms.fee, terms.cycle
-    return (
-        Fee(fee.flat_minor, fee.rate_ppm, fee.min_minor, fee.max_minor, fee.surcharge_ppm),
-        Cycle(
-            cycle.days,
-            cycle.calendar,
-            cycle.cutoff,
-            cycle.timezone,
-            instant=cycle.days == 0 and cycle.calendar == "natural",
-        ),
-        Hours(tuple(_pair(window) for window in terms.hours), cycle.timezone),
-    )
-
-
-def _pair(window: Window) -> tuple[time, time]:
-    return window.opens, window.closes
 
 
 def _tried(attempt: Attempt) -> Tried:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
+from gateway.engine import arrivals, calendar
 from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
 from gateway.engine.load import business_day_start
@@ -36,6 +37,7 @@ STORE_BROKEN = Halt(
 )
 
 REFRESH = timedelta(seconds=1)
+MEASURE_EVERY_S = 60.0
 NOTICES_EVERY_S = 30.0
 NOTICE_LOST = timedelta(minutes=1)
 """A notice that nobody has acted on for so long went to a worker that is gone."""
@@ -74,6 +76,7 @@ class Worker:
             group.create_task(self._from_hints())
             group.create_task(self._from_queue())
             group.create_task(self._refreshing())
+            group.create_task(self._measuring())
             group.create_task(self._watching())
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -86,6 +89,7 @@ class Worker:
     async def _recover(self) -> None:
         gateway = self._gateway
         await refresh(gateway)
+        await arrivals.measure(gateway)
         async with gateway.store.turn("notices") as mine:
             if mine:
                 await requeue(gateway)
@@ -150,6 +154,13 @@ class Worker:
                 await refresh(self._gateway)
             await self._pause(REFRESH.total_seconds())
 
+    async def _measuring(self) -> None:
+        """See how long channels' money takes, each minute."""
+        while not self._stopping.is_set():
+            await self._pause(MEASURE_EVERY_S)
+            with suppress(StoreError):
+                await arrivals.measure(self._gateway)
+
     async def _watching(self) -> None:
         """Ask about the dead, a few at a time."""
         while not self._stopping.is_set():
@@ -213,10 +224,12 @@ class Worker:
 async def refresh(gateway: Gateway) -> None:
     """Bring the in-memory load up to what the store counts."""
     now = gateway.clock.now()
-    uses = await gateway.store.use(business_day_start(now))
+    months = gateway.load.months(now)
+    uses = await gateway.store.use(business_day_start(now), months)
     gateway.quarantine = await gateway.store.quarantine()
-    gateway.load.refresh(uses, await gateway.store.channel_statuses(), now)
+    gateway.load.refresh(uses, await gateway.store.channel_statuses(), now, months)
     gateway.load.frozen = await gateway.store.frozen()
+    await calendar.refresh(gateway)
 
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:

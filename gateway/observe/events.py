@@ -27,6 +27,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "audit.inconsistent": "The audit log no longer begins with what was signed; nothing is signed.",
     "attempt.withheld": "Armed, and not sent: another process may have taken over meanwhile.",
     "attempt.proposed": "Somebody proposes to declare an attempt dead; another person must decide.",
+    "calendar.missing": "A year's working days are due and unknown; arrivals in it are guessed.",
     "channel.defect": "An adapter raised instead of answering; read as cannot-tell.",
     "channel.missing": "An open attempt names a channel that is no longer configured.",
     "channel.switched": "A channel was paused, drained or resumed.",

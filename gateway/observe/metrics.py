@@ -92,6 +92,10 @@ class Metrics:
             "redis_dropped_total", "News lost or not believed, by reason.", "reason"
         )
         self.quarantined = self._gauge("quarantined", "1 while nothing is sent after a restore.")
+        self.calendar = self._gauge(
+            "calendar_years_ahead",
+            "Years after this one whose working days are known; -1: not even this one's.",
+        )
         self.halted = self._gauge("halted", "1 once sending has stopped for good.")
         self.detached = self._gauge("detached", "1 while this process may arm and send nothing.")
         self.worker = self._gauge(

@@ -6,7 +6,7 @@ are `SecretStr`; what a channel's credentials must hold is checked by its adapte
 
 import base64
 import binascii
-from datetime import time
+from datetime import date, time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,8 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from channels.contract import Cycle, FeeSchedule, Terms, Window
+from channels.contract import Cycle, Tariff, TariffCommitment, TariffTier, Terms, Window
 from channels.money import INT64_MAX, Currency
+from gateway.domain.pricing import fee_of, schedule_of
 
 CHANNEL_NAME = r"^[a-z][a-z0-9-]{1,31}$"
 REDIS_PREFIX = r"^[A-Za-z0-9:_.-]{1,64}$"
@@ -46,6 +47,15 @@ def _local_time(value: object) -> object:
     if parsed.tzinfo is not None:
         raise ValueError("must be a local time; the time zone is a key of its own")
     return parsed
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be a day such as 2027-01-01") from None
 
 
 def _time_zone(value: str) -> str:
@@ -285,20 +295,72 @@ class Label(Section):
     en: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
+class FeeTier(Section):
+    """Flat and rate from a month's use of `floor` on; the first tier has floor 0."""
+
+    floor: Minor
+    """Payouts, or minor units of money, by the fee's `basis`."""
+    flat_minor: Minor = 0
+    rate_ppm: Ppm = 0
+
+
+class Commitment(Section):
+    """A promised month; what is missing at its end is charged for."""
+
+    least: Annotated[Minor, Field(ge=1)]
+    """Payouts, or minor units of money, by the fee's `basis`."""
+    shortfall: Minor
+    """Minor units for each missing payout, or ppm of the missing money."""
+
+
 class Fee(Section):
-    """clamp(flat + rate, min, max) + surcharge, as in the contract with the institution."""
+    """clamp(flat + rate, min, max) + surcharge, as in the contract; `{}` says that it is free."""
 
     flat_minor: Minor = 0
     rate_ppm: Ppm = 0
     min_minor: Minor = 0
     max_minor: Minor | None = None
     surcharge_ppm: Ppm = 0
+    mode: Literal["on_top", "deducted"] = "on_top"
+    """Taken from our float beside the amount, or kept back from the amount."""
+    tiers: tuple[FeeTier, ...] = ()
+    """By a calendar month's use; then flat and rate belong into them."""
+    basis: Literal["payouts", "amount"] = "payouts"
+    """What tiers and commitment count."""
+    scheme: Literal["all_units", "incremental"] = "incremental"
+    """The tier that the month ends in for all of it, or each part at its own tier."""
+    commitment: Commitment | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _consistent(self) -> Self:
         if self.max_minor is not None and self.max_minor < self.min_minor:
             raise ValueError("max_minor must not be below min_minor")
+        # What fees must fulfil is said once, where they are computed.
+        fee_of(self.as_tariff())
         return self
+
+    def as_tariff(self, start_on: date = date.min) -> Tariff:
+        """The same as the channels' own value."""
+        promised = self.commitment
+        return Tariff(
+            flat_minor=self.flat_minor,
+            rate_ppm=self.rate_ppm,
+            min_minor=self.min_minor,
+            max_minor=self.max_minor,
+            surcharge_ppm=self.surcharge_ppm,
+            mode=self.mode,
+            tiers=tuple(TariffTier(**tier.model_dump()) for tier in self.tiers),
+            basis=self.basis,
+            scheme=self.scheme,
+            commitment=None if promised is None else TariffCommitment(**promised.model_dump()),
+            start_on=start_on,
+        )
+
+
+class DatedFee(Fee):
+    """A fee that holds from a local day on, until the next one does."""
+
+    start_on: Annotated[date, BeforeValidator(_day)]
 
 
 class CycleSettings(Section):
@@ -316,7 +378,10 @@ class TermsSettings(Section):
     currency: Currency
     amount_min: Annotated[Minor, Field(ge=1)] = 1
     amount_max: Annotated[Minor, Field(ge=1)]
-    fee: Fee = Fee()
+    fee: Fee | None = None
+    """Without it, and without `fees`, the channel has no price and takes no payouts."""
+    fees: tuple[DatedFee, ...] = ()
+    """Instead of `fee`, when the contract changes: by rising dates."""
     cycle: CycleSettings = CycleSettings()
     hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()
     """Local opening hours, `"09:00-17:00"`; none means always open."""
@@ -328,7 +393,15 @@ class TermsSettings(Section):
     def _ordered(self) -> Self:
         if self.amount_max < self.amount_min:
             raise ValueError("amount_max must not be below amount_min")
+        if self.fee is not None and self.fees:
+            raise ValueError("fee and fees exclude each other; give fees the fee with its date")
+        schedule_of(self._tariffs())
         return self
+
+    def _tariffs(self) -> tuple[Tariff, ...]:
+        if self.fee is not None:
+            return (self.fee.as_tariff(),)
+        return tuple(one.as_tariff(one.start_on) for one in self.fees)
 
     def as_terms(self) -> Terms:
         """The same as the channels' own value."""
@@ -337,7 +410,7 @@ class TermsSettings(Section):
             currency=self.currency,
             amount_min=self.amount_min,
             amount_max=self.amount_max,
-            fee=FeeSchedule(**self.fee.model_dump()),
+            tariffs=self._tariffs(),
             cycle=Cycle(**self.cycle.model_dump()),
             hours=tuple(
                 Window(time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip()))

@@ -1,5 +1,6 @@
 """Payouts, their attempts, events and decisions (`ports.PayoutStore`)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,8 @@ from gateway.store import codec, rows
 from gateway.store.codec import micros, micros_or_none, moment
 from gateway.store.database import Row, Rows, Unit
 from gateway.store.part import Part
-from gateway.store.units import QUARTER_US, TakenError
+from gateway.store.units import DAY_US, QUARTER_US, TakenError
+from policies.fees import UNUSED, MonthUse
 
 _ANY: dict[str, Any] = dict.fromkeys(
     (
@@ -153,8 +155,10 @@ class Payouts(Part):
             for row in found
         ]
 
-    async def use(self, day_start: datetime) -> dict[str, ChannelUse]:
-        """What every channel carries, by name."""
+    async def use(
+        self, day_start: datetime, months: Mapping[str, datetime] | None = None
+    ) -> dict[str, ChannelUse]:
+        """What every channel carries, by name; `months` says since when each one's month counts."""
         counted = {
             (kind, channel): total
             for kind, channel, total in await self._read(
@@ -167,8 +171,9 @@ class Payouts(Part):
         ):
             # One account at an institution has one currency; were there two, promise the less.
             floats[channel] = min(minor, floats.get(channel, minor))
+        month = await self._month_use(months or {})
         use = {}
-        for channel in sorted({channel for _, channel in counted} | set(floats)):
+        for channel in sorted({channel for _, channel in counted} | set(floats) | set(month)):
             armed, pending, in_doubt = (
                 counted.get((f"attempt:{state}", channel), 0)
                 for state in ("armed", "pending", "in_doubt")
@@ -179,8 +184,36 @@ class Payouts(Part):
                 in_doubt=in_doubt,
                 day_used_minor=counted.get(("armed", channel), 0),
                 float_minor=floats.get(channel, 0),
+                month=month.get(channel, UNUSED),
             )
         return use
+
+    async def _month_use(self, months: Mapping[str, datetime]) -> dict[str, MonthUse]:
+        """What was armed since each channel's month began, less what died; one read a time zone."""
+        use: dict[str, MonthUse] = {}
+        for start in set(months.values()):
+            since = micros(start)
+            # The days of UTC that lie in the month whole, and the quarters before the first one.
+            first_day = -(-since // DAY_US)
+            found = await self._read(
+                "month_use",
+                {
+                    "quarter": since // QUARTER_US,
+                    "quarter_end": first_day * (DAY_US // QUARTER_US),
+                    "day": first_day,
+                },
+            )
+            use |= {
+                channel: MonthUse(payouts, minor)
+                for channel, payouts, minor in found
+                if months.get(channel) == start
+            }
+        return use
+
+    async def arrivals(self, channel: str, limit: int) -> list[tuple[datetime, datetime]]:
+        """When money of the channel's latest paid attempts was sent and arrived, newest first."""
+        found = await self._read("arrivals", {"channel": channel, "limit": limit})
+        return [(moment(row[0]), moment(row[1])) for row in found]
 
     async def counts(self) -> dict[PayoutState, int]:
         """How many payouts stand in each state."""

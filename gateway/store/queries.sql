@@ -214,9 +214,37 @@ SELECT owner, CAST(SUM(total) AS BIGINT) FROM tallies WHERE kind = 'payout' GROU
 -- name: channel_use
 -- Open attempts per channel and state, and minor units armed from a quarter of an hour on.
 SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
-WHERE kind IN ('attempt:armed', 'attempt:pending', 'attempt:in_doubt')
-   OR (kind = 'armed' AND bucket >= :quarter)
-GROUP BY kind, owner
+WHERE kind IN ('attempt:armed', 'attempt:pending', 'attempt:in_doubt') GROUP BY kind, owner
+UNION ALL
+SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
+WHERE kind = 'armed' AND bucket >= :quarter GROUP BY kind, owner
+
+-- name: month_use
+-- Payouts and minor units armed per channel from a quarter of an hour on: quarters up to the next
+-- whole day, then days.
+SELECT
+    owner,
+    CAST(SUM(CASE WHEN kind IN ('armed_count', 'armed_day_count') THEN total ELSE 0 END) AS BIGINT),
+    CAST(SUM(CASE WHEN kind IN ('armed', 'armed_day') THEN total ELSE 0 END) AS BIGINT)
+FROM (
+    SELECT kind, owner, total FROM tallies
+    WHERE kind = 'armed' AND bucket >= :quarter AND bucket < :quarter_end
+    UNION ALL
+    SELECT kind, owner, total FROM tallies
+    WHERE kind = 'armed_count' AND bucket >= :quarter AND bucket < :quarter_end
+    UNION ALL
+    SELECT kind, owner, total FROM tallies WHERE kind = 'armed_day' AND bucket >= :day
+    UNION ALL
+    SELECT kind, owner, total FROM tallies WHERE kind = 'armed_day_count' AND bucket >= :day
+) AS used
+GROUP BY owner
+
+-- name: arrivals
+-- When the latest paid attempts of a channel were armed and when their money was there.
+SELECT armed_at, paid_at FROM attempts
+WHERE channel = :channel AND state = 'confirmed'
+ORDER BY paid_at DESC
+LIMIT :limit
 
 
 -- name: balances
@@ -256,6 +284,17 @@ SELECT 'armed', a.channel, CAST(SUM(p.amount_minor) AS BIGINT)
 FROM attempts AS a JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id
 WHERE a.state <> 'dead'
 GROUP BY a.channel
+UNION ALL
+SELECT 'armed_day', a.channel, CAST(SUM(p.amount_minor) AS BIGINT)
+FROM attempts AS a JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id
+WHERE a.state <> 'dead'
+GROUP BY a.channel
+UNION ALL
+SELECT 'armed_count', channel, CAST(COUNT(*) AS BIGINT) FROM attempts
+WHERE state <> 'dead' GROUP BY channel
+UNION ALL
+SELECT 'armed_day_count', channel, CAST(COUNT(*) AS BIGINT) FROM attempts
+WHERE state <> 'dead' GROUP BY channel
 
 -- name: all_tallies
 SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies GROUP BY kind, owner

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Clock, Store, StoreError
 from gateway.store.audit import Audit
+from gateway.store.calendar import Calendar
 from gateway.store.database import Database
 from gateway.store.directory import Directory
 from gateway.store.history import History
@@ -25,7 +26,17 @@ from gateway.store.workers import Workers
 
 
 class SqlStore(
-    Audit, Ledger, Directory, Outbox, Inbox, Statements, Restore, Incidents, History, Workers
+    Audit,
+    Ledger,
+    Directory,
+    Outbox,
+    Inbox,
+    History,
+    Statements,
+    Restore,
+    Incidents,
+    Workers,
+    Calendar,
 ):
     """Everything durable, in one database."""
 

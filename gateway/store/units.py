@@ -36,6 +36,8 @@ from gateway.store.vault import Vault
 
 QUARTER_US = 15 * 60 * 1_000_000
 """Amounts armed are tallied per quarter of an hour: every time zone's day starts on one."""
+DAY_US = 96 * QUARTER_US
+"""And per day of UTC, so that a month is summed from days, and from quarters where it begins."""
 
 OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
 
@@ -332,8 +334,12 @@ def _tally_attempt(unit: Unit, payout: Payout, old: Attempt | None, new: Attempt
         old is not None and old.state is not AttemptState.DEAD
     )
     if used:
-        quarter = micros(new.armed_at) // QUARTER_US
-        unit.tallies["armed", new.channel, quarter] += used * payout.amount.minor
+        at, minor = micros(new.armed_at), used * payout.amount.minor
+        quarter, day = at // QUARTER_US, at // DAY_US
+        unit.tallies["armed", new.channel, quarter] += minor
+        unit.tallies["armed_count", new.channel, quarter] += used
+        unit.tallies["armed_day", new.channel, day] += minor
+        unit.tallies["armed_day_count", new.channel, day] += used
 
 
 def _float_guard(attempt: Attempt, currency: Currency) -> Guard:

@@ -55,7 +55,8 @@ class Priced(NamedTuple):
     capital: int
     lateness: int
     risk: int
-    days: int
+    days: tuple[tuple[int, int], ...]
+    """Calendar days to arrival, each with its share in ppm."""
 
     @property
     def certain(self) -> int:
@@ -184,7 +185,7 @@ class Side:
             priced.capital * share_ppm,
             priced.lateness * share_ppm,
             priced.risk * tried_ppm,
-            priced.days * share_ppm,
+            sum(days * ppm for days, ppm in priced.days) * share_ppm // MICRO,
             *[fee * MICRO * share_ppm for fee in priced.fees],
         )
         on_day = (day, channel, priced.period)
@@ -193,7 +194,9 @@ class Side:
         for_whom = (month, merchant, channel, priced.period)
         cell = self._merchants.get(for_whom)
         self._merchants[for_whom] = [*added] if cell is None else [*map(add, cell, added)]
-        self._arrivals[priced.days] = self._arrivals.get(priced.days, 0) + share_ppm
+        arrivals = self._arrivals
+        for days, ppm in priced.days:
+            arrivals[days] = arrivals.get(days, 0) + share_ppm * ppm // MICRO
 
     def close(self, covered: tuple[date, date]) -> Closed:
         """The bill, for a history that covers these days (both included)."""
@@ -251,8 +254,7 @@ class Side:
         terms = self._terms.get(channel)
         if terms is None:
             return None
-        period = terms.period(date(*month, monthrange(*month)[1]))
-        return terms.fees[period][1] if period >= 0 else None
+        return terms.fee_in(terms.period(date(*month, monthrange(*month)[1])))
 
     def _idle_commitments(self, made: Closed, covered: tuple[date, date]) -> None:
         """A promise to a channel that got nothing in a month is missed as a whole."""

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationEr
 
 from policies.backtest.record import Choice, Record
 from policies.backtest.terms import Terms
+from policies.calendars.workdays import Almanac
 from policies.facts import MICRO
 
 _T = TypeVar("_T")
@@ -50,6 +51,8 @@ class Header:
     salt: Annotated[str, Field(min_length=8, max_length=64)] | None
     """What merchants' pseudonyms were made with; None: the ids are as they are."""
     channels: tuple[Terms, ...]
+    almanac: Almanac | None = None
+    """The working days as the installation knows them; None: as published."""
 
 
 _HEADER: Final[TypeAdapter[Header]] = TypeAdapter(Header)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, TypedDict
 
-from policies.facts import Speed
+from policies.facts import Decision, Speed
 
 
 class Strictness(TypedDict):
@@ -148,3 +148,37 @@ class Record:
             if one.order:
                 return one
         return self.choices[-1] if self.choices else None
+
+
+def choice_of(decision: Decision, result: Result | None, plan: str | None = None) -> Choice:
+    """A decision as history keeps it."""
+    return Choice(
+        decision.decided_at,
+        decision.policy_hash,
+        plan,
+        decision.draw_ppm,
+        decision.outcome,
+        tuple(
+            Option(
+                one.channel,
+                one.instrument,
+                one.cost.fee,
+                one.cost.surcharge,
+                one.cost.capital,
+                one.cost.lateness,
+                one.cost.fail,
+                one.cost.unknown,
+                one.arrival.days_calendar,
+                one.success_ppm,
+                one.unknown_ppm,
+                propensity,
+                one.probing,
+            )
+            for one, propensity in zip(decision.order, decision.propensities_ppm, strict=True)
+        ),
+        tuple(
+            Ruled(out.channel, out.instrument, tuple(one.code.value for one in out.reasons))
+            for out in decision.excluded
+        ),
+        result,
+    )

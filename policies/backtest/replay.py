@@ -18,8 +18,9 @@ from policies.backtest.estimate import Evidence, Judged
 from policies.backtest.record import Choice, Option, Record, Way
 from policies.backtest.standing import Standing, lasting
 from policies.backtest.terms import Terms, local_day
-from policies.calendars.arrivals import arrival
-from policies.cost import price
+from policies.arrivals_seen import arrivals_of
+from policies.calendars.workdays import PUBLISHED, Almanac
+from policies.cost import Spread, price
 from policies.decide import decide
 from policies.facts import (
     MICRO,
@@ -110,6 +111,7 @@ class Replay:
         yardstick: Parameters | None = None,
         floats: Mapping[str, int] | None = None,
         counted_from: datetime | None = None,
+        almanac: Almanac = PUBLISHED,
     ) -> None:
         """`yardstick` prices both sides alike (default: the draft's own parameters).
 
@@ -124,6 +126,7 @@ class Replay:
         self._yardstick = yardstick or draft.parameters
         self._same_prices = self._yardstick == draft.parameters
         self._counted_from = counted_from
+        self._almanac = almanac
         self._standing = Standing(self._terms, floats or {})
         self._old, self._new = Side(self._terms), Side(self._terms)
         self._evidence = Evidence()
@@ -151,7 +154,7 @@ class Replay:
         if choice.plan is not None:
             counts.plans[choice.plan] += 1
         facts = self._standing.facts(record, trouble, self._new, days)
-        decision = decide(_asked(record), facts, self._draft, choice.at, choice.draw_ppm)
+        decision = decide(_asked(record), facts, self._draft, choice.at, choice.draw_ppm, self._almanac)
         if not decision.order or not choice.order:
             passing = decision.retry_at is not None or not lasting(trouble)
             self._without(record, decision, choice, passing=passing)
@@ -252,7 +255,7 @@ class Replay:
                     option.capital,
                     option.lateness,
                     option.fail + option.unknown,
-                    option.days,
+                    ((option.days, MICRO),),
                 )
             else:
                 known = next(
@@ -295,16 +298,17 @@ class Replay:
         day = days[terms.cycle.timezone]
         period = terms.period(day)
         fee = terms.fees[period][1]
+        spread: Spread = ()
         if fee.tiers:
             use = side.use(terms.name, day)
             fees = fees_by_tier(fee, record.amount_minor, use)
             reached = tier_reached(fee, use) if len(fees) > 1 else 0
         else:
             fees, reached = (fee_minor(fee, record.amount_minor),), 0
-        if known is not None and self._same_prices:
+        if known is not None and self._same_prices and not terms.arrivals:
             parts, arrives = known.cost, known.arrival
         else:
-            arrives = arrival(terms.cycle, at)
+            arrives, spread = arrivals_of(terms.cycle, terms.arrivals, at, self._almanac)
             parts = price(
                 record.amount_minor,
                 (0, surcharge_minor(fee, record.amount_minor)),
@@ -312,6 +316,7 @@ class Replay:
                 deadline_at=record.deadline_at,
                 health=HealthView(believed.success_ppm, believed.unknown_ppm),
                 parameters=self._yardstick,
+                spread=spread,
             )
         return Priced(
             terms.name,
@@ -322,7 +327,8 @@ class Replay:
             parts.capital,
             parts.lateness,
             parts.fail + parts.unknown,
-            arrives.days_calendar,
+            tuple((one.days_calendar, ppm) for one, ppm in spread)
+            or ((arrives.days_calendar, MICRO),),
         )
 
     def _compare(self, record: Record, old: list["Leg"], new: list["Leg"]) -> None:
@@ -394,9 +400,17 @@ def replay(
     yardstick: Parameters | None = None,
     floats: Mapping[str, int] | None = None,
     counted_from: datetime | None = None,
+    almanac: Almanac = PUBLISHED,
 ) -> Comparison:
     """Take a history through a draft; see `Replay`. One pass, memory does not grow with it."""
-    run = Replay(terms, draft, yardstick=yardstick, floats=floats, counted_from=counted_from)
+    run = Replay(
+        terms,
+        draft,
+        yardstick=yardstick,
+        floats=floats,
+        counted_from=counted_from,
+        almanac=almanac,
+    )
     for record in records:
         run.feed(record)
     return run.finish()

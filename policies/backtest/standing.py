@@ -51,7 +51,7 @@ class Standing:
                 one,
                 one.day_cap_minor is not None
                 or name in floats
-                or any(fee.tiers or fee.commitment for _, fee in one.fees),
+                or any(fee.tiers for _, fee in one.fees),
             )
             for name, one in terms.items()
         ]
@@ -90,24 +90,22 @@ class Standing:
     def facts(
         self, record: Record, trouble: Trouble, side: Side, days: Mapping[str, date]
     ) -> list[ChannelFacts]:
-        """Every channel that has a price on its local day, as `decide` takes it."""
+        """Every channel as `decide` takes it."""
         ways = record.ways
         found: list[ChannelFacts] = []
         made, at_bank, at_all = self._made, self._at_bank, self._at_all
         for name, terms, limited in self._rows:
             day = days[terms.cycle.timezone]
             period = terms.period(day)
-            if period < 0:
-                continue
             views = tuple(
                 at_bank.get((name, way.rail, way.bank_code)) or at_all.get(name, _UNKNOWN)
                 for way in ways
             )
             month, used, held = UNUSED, 0, None
             if limited:
-                fee = terms.fees[period][1]
+                fee = terms.fee_in(period)
                 held = self._floats.get(name)
-                if fee.tiers or fee.commitment:
+                if fee is not None and fee.tiers:
                     month = side.use(name, day)
                 if terms.day_cap_minor is not None or held is not None:
                     used = side.day_used(name, day)
@@ -138,9 +136,10 @@ class Standing:
             name=terms.name,
             rails=terms.rails,
             currency=terms.currency,
-            fee=terms.fees[period][1],
+            fee=terms.fee_in(period),
             cycle=terms.cycle,
             month=month,
+            arrivals=terms.arrivals,
             min_minor=terms.min_minor,
             max_minor=terms.max_minor,
             day_cap_minor=terms.day_cap_minor,

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 from policies.facts import Cycle, Hours
 from policies.fees import Fee
 
-ALWAYS: Final = date(1970, 1, 1)
+ALWAYS: Final = date.min
 """From when a fee without a date holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """One channel. `fees` are by the local date from which each holds, rising."""
+    """One channel. `fees` are by the local date from which each holds, rising; none: no price."""
 
     name: str
     rails: frozenset[str]
@@ -30,16 +30,22 @@ class Terms:
     min_minor: int = 1
     max_minor: int | None = None
     day_cap_minor: int | None = None
+    arrivals: tuple[tuple[int, int], ...] = ()
+    """How its money has been seen to arrive (`ChannelFacts.arrivals`)."""
 
     def __post_init__(self) -> None:
-        """Refuse terms without a price, or with unordered ones."""
+        """Refuse unordered prices."""
         days = [on for on, _ in self.fees]
-        if not days or days != sorted(set(days)):
-            raise ValueError("fees need rising dates, and at least one")
+        if days != sorted(set(days)):
+            raise ValueError("fees need rising dates")
+
+    def fee_in(self, period: int) -> Fee | None:
+        """The fee of a period; None before the first."""
+        return self.fees[period][1] if period >= 0 else None
 
     def period(self, day: date) -> int:
         """Which of `fees` holds on a local day; -1 before the first."""
-        if day >= self.fees[-1][0]:
+        if self.fees and day >= self.fees[-1][0]:
             return len(self.fees) - 1
         found = -1
         for at, (on, _) in enumerate(self.fees):

@@ -17,7 +17,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from policies.backtest.bill import Priced, Side
-from policies.backtest.record import Choice, Ending, Option, Record, Result, Ruled, Way
+from policies.backtest.record import Choice, Ending, Record, Result, Way, choice_of
 from policies.backtest.terms import ALWAYS, Terms, local_day
 from policies.decide import decide
 from policies.facts import (
@@ -280,7 +280,7 @@ class _Month:
 
     def _carry(self, asked: PayoutFacts, channel: str, now: datetime) -> None:
         day = local_day(self._terms[channel].cycle.timezone, now)
-        nothing = Priced(channel, 0, (0,), 0, 0, 0, 0, 0, 0)
+        nothing = Priced(channel, 0, (0,), 0, 0, 0, 0, 0, ())
         self._side.carry(
             nothing, MICRO, MICRO, asked.merchant_id, asked.amount_minor, day, counted=False
         )
@@ -307,40 +307,6 @@ class _Month:
             )
             for name, terms in self._terms.items()
         ]
-
-
-def choice_of(decision: Decision, result: Result | None, plan: str | None = None) -> Choice:
-    """A decision as history keeps it."""
-    return Choice(
-        decision.decided_at,
-        decision.policy_hash,
-        plan,
-        decision.draw_ppm,
-        decision.outcome,
-        tuple(
-            Option(
-                one.channel,
-                one.instrument,
-                one.cost.fee,
-                one.cost.surcharge,
-                one.cost.capital,
-                one.cost.lateness,
-                one.cost.fail,
-                one.cost.unknown,
-                one.arrival.days_calendar,
-                one.success_ppm,
-                one.unknown_ppm,
-                propensity,
-                one.probing,
-            )
-            for one, propensity in zip(decision.order, decision.propensities_ppm, strict=True)
-        ),
-        tuple(
-            Ruled(out.channel, out.instrument, tuple(one.code.value for one in out.reasons))
-            for out in decision.excluded
-        ),
-        result,
-    )
 
 
 def _poisson(dice: Random, mean: float) -> int:

@@ -1,7 +1,9 @@
 """Business days and arrival dates on the Chinese working calendar."""
 
-from policies.calendars.arrivals import arrival, is_open, next_open
+from policies.calendars.arrivals import arrival, days_taken, is_open, next_open
 from policies.calendars.workdays import (
+    PUBLISHED,
+    Almanac,
     Counted,
     Workday,
     add_business_days,
@@ -10,10 +12,13 @@ from policies.calendars.workdays import (
 )
 
 __all__ = [
+    "PUBLISHED",
+    "Almanac",
     "Counted",
     "Workday",
     "add_business_days",
     "arrival",
+    "days_taken",
     "is_open",
     "is_workday",
     "known_years",

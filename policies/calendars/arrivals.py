@@ -9,11 +9,14 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from policies.calendars.workdays import LONGEST_REST_DAYS, add_business_days
+from policies.calendars.workdays import PUBLISHED, Almanac, add_business_days
 from policies.facts import Arrival, CalendarClass, Cycle, Hours
 
 _DAY: Final = timedelta(days=1)
 _END_OF_DAY: Final = time(23, 59, 59)
+DAYS_MAX: Final = 30
+"""Money that takes longer than this beyond the promise is priced as taking so long: by then it is a
+break for a person."""
 
 
 @lru_cache(maxsize=256)
@@ -21,27 +24,57 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def arrival(cycle: Cycle, sent_at: datetime) -> Arrival:
-    """When money sent at `sent_at` is with the beneficiary.
+def arrival(
+    cycle: Cycle, sent_at: datetime, almanac: Almanac = PUBLISHED, days: int | None = None
+) -> Arrival:
+    """When money sent at `sent_at` is with the beneficiary, after so many `days` of the cycle's own
+    counting (for an instant cycle whole days of 24 hours); by default as the cycle promises.
 
     In a year without a published calendar the longest holiday on record is added.
     """
     here = sent_at.astimezone(_zone(cycle.timezone))
     sent_on = here.date()
+    count = cycle.days if days is None else days
     if cycle.instant:
-        return Arrival(sent_on, sent_at, 0, known=True)
+        at = sent_at + _DAY * count
+        on = at.astimezone(here.tzinfo).date() if count else sent_on
+        return Arrival(on, at, count, known=True)
     late = here.time() >= cycle.cutoff
-    return _counted(cycle.days, cycle.calendar, cycle.timezone, sent_on, late)
+    return _counted(count, cycle.calendar, cycle.timezone, sent_on, late, almanac)
+
+
+def days_taken(
+    cycle: Cycle, sent_at: datetime, arrived_at: datetime, almanac: Almanac = PUBLISHED
+) -> int:
+    """How long money took in the cycle's own counting (`arrival(…, days)` is then the day on which
+    it arrived), at least what the cycle promises and at most `DAYS_MAX` more.
+    """
+    most = cycle.days + DAYS_MAX
+    if cycle.instant:
+        return min(max((arrived_at - sent_at) // _DAY, 0), most)
+    zone = _zone(cycle.timezone)
+    here, arrived_on = sent_at.astimezone(zone), arrived_at.astimezone(zone).date()
+    start = here.date() + _DAY if here.time() >= cycle.cutoff else here.date()
+    for days in range(cycle.days, most):
+        if add_business_days(start, days, cycle.calendar, almanac).on >= arrived_on:
+            return days
+    return most
 
 
 @lru_cache(maxsize=4096)
 def _counted(
-    days: int, calendar: CalendarClass, timezone: str, sent_on: date, late: bool
+    days: int,
+    calendar: CalendarClass,
+    timezone: str,
+    sent_on: date,
+    late: bool,
+    almanac: Almanac,
 ) -> Arrival:
     start = sent_on + _DAY if late else sent_on
-    on, known = add_business_days(start, days, calendar)
+    on, known = add_business_days(start, days, calendar, almanac)
     if not known:
-        on = add_business_days(on + _DAY * LONGEST_REST_DAYS, 0, calendar).on
+        later = on + _DAY * almanac.longest_rest_days
+        on = add_business_days(later, 0, calendar, almanac).on
     at = datetime.combine(on, _END_OF_DAY, _zone(timezone)).astimezone(UTC)
     return Arrival(on, at, (on - sent_on).days, known)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from channels.contract import Cycle, FeeSchedule, Terms, Window
+from channels.contract import Cycle, Tariff, Terms, Window
 from channels.money import Currency
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials, load, show
 
@@ -103,7 +103,7 @@ def test_terms_become_the_channels_own_value(loading: Load) -> None:
         currency=Currency.CNY,
         amount_min=10,
         amount_max=5_000_000,
-        fee=FeeSchedule(flat_minor=10, rate_ppm=600, max_minor=2500),
+        tariffs=(Tariff(flat_minor=10, rate_ppm=600, max_minor=2500),),
         cycle=Cycle(days=1, calendar="cn_statutory", cutoff=time(17, 30)),
         hours=(Window(time(9), time(17)), Window(time(22), time(2))),
         day_cap_minor=900_000_000,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from channels.contract import Inquiry, Instruction, Terms, WechatWallet
+from channels.contract import Inquiry, Instruction, Tariff, Terms, WechatWallet
 from channels.money import Currency, Money
 from channels.transport import Reply
 from channels.wechat_pay.settings import WechatPaySettings
@@ -92,7 +92,7 @@ def certificate_settings(*files: str) -> WechatPaySettings:
 def terms(**changes: int) -> Terms:
     """A contract from 0.10 to 20,000.00 yuan."""
     bounds = {"amount_min": 10, "amount_max": 2_000_000, **changes}
-    return Terms(Currency.CNY, bounds["amount_min"], bounds["amount_max"])
+    return Terms(Currency.CNY, bounds["amount_min"], bounds["amount_max"], (Tariff(),))
 
 
 def instruction(

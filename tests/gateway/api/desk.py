@@ -17,7 +17,7 @@ from yarl import URL
 
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
-from channels.contract import Channel, Terms
+from channels.contract import Channel, Tariff, Terms
 from channels.money import Currency
 from channels.wechat_pay.channel import build as build_wechat
 from channels.wechat_pay.settings import WechatPaySettings
@@ -226,7 +226,7 @@ def _credentials() -> tuple[AlipaySettings, WechatPaySettings]:
 def real_channels(now: Callable[[], datetime]) -> dict[str, Channel]:
     """Two configured institutions where nothing listens; they check and sign, and reach none."""
     for_alipay, for_wechat = _credentials()
-    limits = Terms(Currency.CNY, amount_min=10, amount_max=5_000_000)
+    limits = Terms(Currency.CNY, amount_min=10, amount_max=5_000_000, tariffs=(Tariff(),))
     return {
         "alipay-main": build_alipay("alipay-main", for_alipay, limits, now),
         "wechat-main": build_wechat("wechat-main", for_wechat, wechat.terms(), now),

@@ -22,12 +22,13 @@ from channels.contract import (
     ReferenceRule,
     StatementLine,
     StatementNotReadyError,
+    Tariff,
     Terms,
     Traits,
 )
 from channels.money import Currency
 
-TERMS = Terms(Currency.CNY, amount_min=1, amount_max=100_000_000)
+TERMS = Terms(Currency.CNY, amount_min=1, amount_max=100_000_000, tariffs=(Tariff(),))
 
 
 class Till:

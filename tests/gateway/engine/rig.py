@@ -24,9 +24,9 @@ from channels.contract import (
     AlipayIdentity,
     BankCard,
     Channel,
-    FeeSchedule,
     Instrument,
     Rail,
+    Tariff,
     Terms,
     WechatWallet,
 )
@@ -490,7 +490,7 @@ def adapter(seat: Seat, world: World) -> Channel:
 def adapter_at(seat: Seat, url: str, world: World) -> Channel:
     """Our side of a seat, asking at this address."""
     given = {"amount_min": 10, "amount_max": 2_000_000, **seat.terms}
-    terms = Terms(Currency.CNY, fee=FeeSchedule(flat_minor=seat.flat_fen), **given)
+    terms = Terms(Currency.CNY, tariffs=(Tariff(flat_minor=seat.flat_fen),), **given)
     settings = _settings(seat)
     if isinstance(settings, AlipaySettings):
         there = settings.model_copy(update={"gateway_url": f"{url}/gateway.do"})

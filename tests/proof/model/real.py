@@ -15,7 +15,6 @@ from typing import NamedTuple
 from channels.contract import (
     STICKY,
     Absent,
-    FeeSchedule,
     NotSent,
     NotSentCause,
     Outcome,
@@ -27,6 +26,7 @@ from channels.contract import (
     Rejected,
     Resend,
     Returned,
+    Tariff,
     Terms,
     Traits,
     Unknown,
@@ -156,7 +156,7 @@ def traits_of(profile: Profile) -> Traits:
     return Traits(
         kind="model",
         rails=frozenset({Rail.ALIPAY}),
-        terms=Terms(Currency.CNY, 1, 10**9, FeeSchedule()),
+        terms=Terms(Currency.CNY, 1, 10**9, (Tariff(),)),
         reference=ReferenceRule("0123456789abcdef", 32, 32),
         resend=Resend(30 * 86_400) if profile.resend else None,
         inquire_first_s=10,

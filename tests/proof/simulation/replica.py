@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
 from channels.alipay.signing import Keys
-from channels.contract import Channel, FeeSchedule, Rail, Terms
+from channels.contract import Channel, Rail, Tariff, Terms
 from channels.money import Currency
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
@@ -225,7 +225,7 @@ class Replica:
         channels: dict[str, Channel] = {}
         wires = []
         for seat in self.plan.seats:
-            terms = Terms(Currency.CNY, 10, 2_000_000, fee=FeeSchedule(flat_minor=seat.flat_fen))
+            terms = Terms(Currency.CNY, 10, 2_000_000, tariffs=(Tariff(flat_minor=seat.flat_fen),))
             channel: Any
             if seat.kind == "alipay":
                 channel = build_alipay(seat.name, _alipay(seat), terms, self.clock.now)
