@@ -1,6 +1,6 @@
 """The route table: every path of the native API with its scope, models and answers."""
 
-from gateway.api import admin, audit, incidents, payouts, views
+from gateway.api import admin, audit, history, incidents, payouts, views
 from gateway.api.context import Route
 from gateway.api.schemas import (
     AdvanceIn,
@@ -9,6 +9,7 @@ from gateway.api.schemas import (
     EndpointIn,
     FeedQuery,
     FundIn,
+    HistoryQuery,
     KeyIn,
     ListQuery,
     MerchantIn,
@@ -21,6 +22,7 @@ from gateway.api.schemas import (
     VouchIn,
 )
 from gateway.ports import Scope
+from policies.backtest.lines import Header
 
 READ, WRITE, HOOKS, ADMIN = (
     Scope.PAYOUTS_READ,
@@ -291,6 +293,23 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         views.IncidentView,
         body=ReleaseIn,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/history",
+        "Past payouts with their decisions, for backtests",
+        history.list_history,
+        ADMIN,
+        history.HistoryPage,
+        query=HistoryQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/history/terms",
+        "What channels charge and promise, for backtests",
+        history.show_terms,
+        ADMIN,
+        Header,
     ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),
     Route(

@@ -9,6 +9,7 @@ from gateway.cli.configuration import Misconfigured
 from gateway.cli.connection import Api, reaching
 from gateway.cli.output import Group, facts, tell
 from gateway.cli.payouts import explain as explain_payout
+from gateway.cli.previews import preview
 from gateway.settings import Problem
 from policies.document import PolicyError, load
 
@@ -55,3 +56,6 @@ def validate(file: Path) -> None:
 def explain(api: Api, payout: str) -> None:
     """Explain why PAYOUT went to its channel (as `payout why`)."""
     explain_payout(api, payout)
+
+
+policy_command.add_command(preview)

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "incident": "incidents",
     "channel": "channels",
     "policy": "policies",
+    "history": "previews",
     "ledger": "books",
     "statement": "books",
     "break": "books",

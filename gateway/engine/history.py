@@ -91,10 +91,10 @@ def _choices(
                 taken = at
                 break
     for at, decision in enumerate(made):
-        attempt = led_to.get(at)
+        armed = led_to.get(at)
         # A choice that armed nothing was overtaken (a cancellation, a full float): no choice.
-        if attempt is not None or not decision.order:
-            yield choice_of(decision, None if attempt is None else _result(attempt))
+        if armed is not None or not decision.order:
+            yield choice_of(decision, None if armed is None else _result(armed))
 
 
 def _led_to(decision: Decision, attempt: Attempt) -> bool:
@@ -108,6 +108,7 @@ def _led_to(decision: Decision, attempt: Attempt) -> bool:
 
 def _result(attempt: Attempt) -> Result:
     certificate = attempt.certificate
+    ended_at: datetime | None
     if certificate is not None:
         ending, ended_at = _FAILED[certificate.reason.fault], certificate.at
     else:

@@ -69,6 +69,41 @@ def record_line(record: Record) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
 
 
+def header_json(header: Header) -> dict[str, object]:
+    """The header as plain JSON values."""
+    made: dict[str, object] = _HEADER.dump_python(header, mode="json")
+    return made
+
+
+def header_of(text: bytes) -> Header:
+    """A header from its JSON. Raises `HistoryError`."""
+    return _checked(_HEADER, text, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, and the payout after which the next page begins; None: there is none."""
+
+    data: tuple[Record, ...]
+    next: str | None
+
+
+_PAGE: Final[TypeAdapter[Page]] = TypeAdapter(Page)
+
+
+def page_of(text: bytes) -> Page:
+    """A page of the API. Raises `HistoryError`."""
+    try:
+        page = _PAGE.validate_json(text)
+    except ValidationError as error:
+        raise HistoryError(0, _first(error)) from None
+    for record in page.data:
+        wrong = _nonsense(record)
+        if wrong:
+            raise HistoryError(0, f"{record.payout}: {wrong}")
+    return page
+
+
 def record_of(line: bytes) -> Record:
     """One record from its JSON. Raises `HistoryError`."""
     record = _checked(_RECORD, line, 0)
@@ -151,9 +186,13 @@ def _checked(adapter: TypeAdapter[_T], line: bytes, number: int) -> _T:
     try:
         return adapter.validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "line"
-        raise HistoryError(number, f"{where}: {first['msg']}") from None
+        raise HistoryError(number, _first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "line"
+    return f"{where}: {first['msg']}"
 
 
 # --- Pseudonyms --------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from datetime import date, datetime, timedelta
 from heapq import heappush, heapreplace
 from typing import Final, NamedTuple
 
+from policies.arrivals_seen import arrivals_of
 from policies.backtest.bill import Closed, Priced, Side, fees_by_tier
 from policies.backtest.estimate import Evidence, Judged
 from policies.backtest.record import Choice, Option, Record, Way
 from policies.backtest.standing import Standing, lasting
 from policies.backtest.terms import Terms, local_day
-from policies.arrivals_seen import arrivals_of
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import Spread, price
 from policies.decide import decide
@@ -95,9 +95,9 @@ class Comparison:
     """Payouts by old and new channel."""
     movers: list[Mover]
     covered: tuple[date, date] | None
-
-
-Decide = Callable[..., Decision]
+    """First and last local day of the history, the uncounted part included."""
+    currencies: Mapping[str, str]
+    """The currency of every channel that carried something."""
 
 
 class Replay:
@@ -132,6 +132,7 @@ class Replay:
         self._evidence = Evidence()
         self._counts = Counts()
         self._moves: Counter[tuple[str, str]] = Counter()
+        self._gone: dict[str, str] = {}
         self._movers: list[tuple[int, int, Mover]] = []
         self._first_day: date | None = None
         self._last_day: date | None = None
@@ -154,7 +155,14 @@ class Replay:
         if choice.plan is not None:
             counts.plans[choice.plan] += 1
         facts = self._standing.facts(record, trouble, self._new, days)
-        decision = decide(_asked(record), facts, self._draft, choice.at, choice.draw_ppm, self._almanac)
+        decision = decide(
+            _asked(record),
+            facts,
+            self._draft,
+            choice.at,
+            choice.draw_ppm,
+            almanac=self._almanac,
+        )
         if not decision.order or not choice.order:
             passing = decision.retry_at is not None or not lasting(trouble)
             self._without(record, decision, choice, passing=passing)
@@ -185,6 +193,7 @@ class Replay:
             dict(self._moves),
             [mover for _, _, mover in sorted(self._movers, reverse=True)],
             covered,
+            {**self._gone, **{name: one.currency for name, one in self._terms.items()}},
         )
 
     # --- one payout ------------------------------------------------------------------------
@@ -246,6 +255,7 @@ class Replay:
             terms = self._terms.get(option.channel)
             if terms is None or terms.period(self._day_of(option.channel, days)) < 0:
                 self._counts.gone[option.channel] += at == 0
+                self._gone[option.channel] = record.currency
                 priced = Priced(
                     option.channel,
                     -1,

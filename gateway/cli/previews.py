@@ -1,0 +1,397 @@
+"""`hangdao history` and `hangdao policy preview`: read the past, judge a draft by it.
+
+Everything is computed here, not in the gateway: it only hands out pages of history. Without a
+gateway, an export or a generated month will do.
+"""
+
+import gzip
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import IO, Any
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+
+from gateway.cli.configuration import Misconfigured
+from gateway.cli.connection import Api, Connect, connecting, reaching
+from gateway.cli.output import Group, Refusal, facts, grid, tell
+from gateway.settings import Problem
+from policies.backtest import report, summary
+from policies.backtest.lines import (
+    Header,
+    HistoryError,
+    header_line,
+    header_of,
+    masked,
+    names_behind,
+    page_of,
+    read,
+    record_line,
+    unmasked,
+)
+from policies.backtest.record import Record
+from policies.backtest.replay import Comparison, replay
+from policies.backtest.terms import Terms
+from policies.backtest.world import FULL, World
+from policies.calendars.workdays import PUBLISHED, Almanac
+from policies.document import PolicyError, load
+from policies.facts import MICRO
+from policies.policy import Policy
+
+_ZONE = ZoneInfo("Asia/Shanghai")
+_PAGE = 500
+_SALT_BYTES = 16
+
+
+class Moment(click.ParamType):
+    """A day (its beginning in Asia/Shanghai) or a moment with its time zone."""
+
+    name = "day|moment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Aware UTC."""
+        text = str(value)
+        try:
+            if "T" not in text:
+                begins = datetime.combine(date.fromisoformat(text), time(0), _ZONE)
+                return begins.astimezone(UTC)
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is neither 2026-03-01 nor 2026-03-01T08:00:00+08:00", param, ctx)
+        if at.utcoffset() is None:
+            self.fail(f"{text!r} has no time zone", param, ctx)
+        return at.astimezone(UTC)
+
+
+SINCE = click.option("--since", type=Moment(), help="From this day or moment on.")
+UNTIL = click.option("--until", type=Moment(), help="Before this day or moment.")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A history that is ready to be read, once or again."""
+
+    terms: tuple[Terms, ...]
+    almanac: Almanac
+    records: Callable[[], Iterable[Record]]
+    counted_from: datetime | None
+    """What was accepted before only moves tiers and caps."""
+
+
+# --- history -----------------------------------------------------------------------------------
+
+
+@click.group("history", cls=Group)
+def history_command() -> None:
+    """Past payouts with their routing decisions, without payee data."""
+
+
+@history_command.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@SINCE
+@UNTIL
+@click.option("--plain-merchants", is_flag=True, help="Merchants' ids as they are, no pseudonyms.")
+@reaching("operator")
+def export(
+    api: Api,
+    file: Path,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    plain_merchants: bool,
+) -> None:
+    """Write history to FILE as JSON lines; gzip when its name ends in .gz.
+
+    FILE appears once it is complete.
+    """
+    salt = None if plain_merchants else secrets.token_hex(_SALT_BYTES)
+    header = replace(_terms(api), since=since, until=until, salt=salt)
+    count = 0
+    partial = file.with_name(f"{file.name}.part")
+    try:
+        with _writing(partial, zipped=file.suffix == ".gz") as out:
+            out.write(header_line(header))
+            for record in _fetched(api, since, until):
+                out.write(record_line(masked(record, salt) if salt else record))
+                count += 1
+        partial.replace(file)
+    except OSError as error:
+        raise Refusal("unwritable", f"{file} cannot be written: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    found = {"file": str(file), "payouts": count, "channels": len(header.channels)}
+    tell(found, lambda console: console.print(facts(found.items())))
+
+
+@contextmanager
+def _writing(file: Path, *, zipped: bool) -> Iterator[IO[bytes]]:
+    with file.open("wb") as raw:
+        if zipped:
+            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=5, mtime=0) as out:
+                yield out  # type: ignore[misc]  # typeshed: GzipFile is an IO[bytes] in all but name
+        else:
+            yield raw
+
+
+# --- preview -----------------------------------------------------------------------------------
+
+
+def sourced(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which history it reads."""
+    for option in (
+        click.option(
+            "--generated",
+            metavar="SEED[:COUNT]",
+            help=f"A generated month instead ({FULL:,} payouts unless COUNT says).",
+        ),
+        click.option(
+            "--history",
+            "file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="An export instead of a gateway.",
+        ),
+        UNTIL,
+        SINCE,
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("preview")
+@click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
+@sourced
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write report.html and report.csv into this folder.",
+)
+@click.option(
+    "--prices",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A policy whose capital rate and penalties price both sides; else the draft's do.",
+)
+@click.option(
+    "--float",
+    "floats",
+    multiple=True,
+    metavar="CHANNEL=MINOR",
+    help="What a channel's account holds each morning; else without limit.",
+)
+@connecting("operator")
+def preview(
+    connect: Connect,
+    policy: Path,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    file: Path | None,
+    generated: str | None,
+    out: Path | None,
+    prices: Path | None,
+    floats: tuple[str, ...],
+) -> None:
+    """What the draft POLICY would have cost, on real history.
+
+    Nothing is changed and nothing is sent. Fees, capital and tiers are computed exactly; success
+    is judged from logged exploration, or not at all while that is too little.
+    """
+    text = _text(policy)
+    draft = _policy(text, policy)
+    yardstick = None if prices is None else _policy(_text(prices), prices).parameters
+    with _source(connect, text, since, until, file, generated) as source:
+        try:
+            compared = replay(
+                source.records(),
+                source.terms,
+                draft,
+                yardstick=yardstick,
+                floats=dict(map(_float, floats)),
+                counted_from=source.counted_from,
+                almanac=source.almanac,
+            )
+        except HistoryError as error:
+            raise Refusal("history_invalid", f"{file or 'history'}: {error}") from None
+    written = [] if out is None else _write(out, compared)
+    found = {**summary.figures(compared), "written": [str(one) for one in written]}
+    tell(found, lambda console: _draw(console, compared, written))
+
+
+@contextmanager
+def _source(
+    connect: Connect,
+    policy_text: str,
+    since: datetime | None,
+    until: datetime | None,
+    file: Path | None,
+    generated: str | None,
+) -> Iterator[Source]:
+    if file is not None and generated is not None:
+        raise click.UsageError("--history and --generated exclude each other")
+    if generated is not None:
+        world = _world(generated)
+        yield Source(world.terms, PUBLISHED, lambda: _between(world.records(), since, until), since)
+        return
+    if file is not None:
+        try:
+            header, _ = read(_lines(file))
+        except HistoryError as error:
+            raise Refusal("history_invalid", f"{file}: {error}") from None
+        names = names_behind(policy_text, header.salt) if header.salt else {}
+
+        def from_file() -> Iterable[Record]:
+            _, records = read(_lines(file))
+            return _between(unmasked(records, names), since, until)
+
+        yield Source(header.channels, header.almanac or PUBLISHED, from_file, since)
+        return
+    with connect() as api:
+        header = _terms(api)
+        begins = None if since is None else _month_start(since)
+        yield Source(
+            header.channels,
+            header.almanac or PUBLISHED,
+            lambda: _fetched(api, begins, until),
+            since,
+        )
+
+
+def _between(
+    records: Iterable[Record], since: datetime | None, until: datetime | None
+) -> Iterator[Record]:
+    """From the beginning of `since`'s month: tiers and caps depend on what came before."""
+    begins = None if since is None else _month_start(since)
+    for record in records:
+        if until is not None and record.accepted_at >= until:
+            continue
+        if begins is None or record.accepted_at >= begins:
+            yield record
+
+
+def _month_start(at: datetime) -> datetime:
+    first = at.astimezone(_ZONE).date().replace(day=1)
+    return datetime.combine(first, time(0), _ZONE).astimezone(UTC)
+
+
+def _fetched(api: Api, since: datetime | None, until: datetime | None) -> Iterator[Record]:
+    query: dict[str, Any] = {"limit": _PAGE}
+    for name, at in (("since", since), ("until", until)):
+        if at is not None:
+            query[name] = at.isoformat()
+    while True:
+        answer = api.call("GET", "/v1/admin/history", params=query)
+        try:
+            page = page_of(answer.content)
+        except HistoryError as error:
+            raise Refusal("history_invalid", f"the gateway's history: {error}") from None
+        yield from page.data
+        if page.next is None:
+            return
+        query["after"] = page.next
+
+
+def _terms(api: Api) -> Header:
+    return header_of(api.call("GET", "/v1/admin/history/terms").content)
+
+
+def _world(text: str) -> World:
+    seed, _, count = text.partition(":")
+    try:
+        world = World(int(seed), int(count) if count else FULL)
+    except ValueError:
+        raise click.BadParameter("is not SEED or SEED:COUNT", param_hint="--generated") from None
+    if not 1 <= world.count <= 10 * FULL:
+        raise click.BadParameter(f"COUNT is 1 to {10 * FULL:,}", param_hint="--generated")
+    return world
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if zipped:
+                with gzip.GzipFile(fileobj=raw) as unzipped:
+                    yield from unzipped
+            else:
+                yield from raw
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise HistoryError(0, f"the file is cut off or not gzip ({error})") from None
+    except OSError as error:
+        raise Refusal("unreadable", f"{file} cannot be read: {error.strerror}") from None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        problem = Problem(str(file), f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        problem = Problem(str(file), "is not UTF-8 text")
+    raise Misconfigured("policy_invalid", [problem])
+
+
+def _policy(text: str, file: Path) -> Policy:
+    try:
+        return load(text, str(file))
+    except PolicyError as error:
+        problems = [Problem(f"{file}:{line}", said) for line, said in error.problems]
+        raise Misconfigured("policy_invalid", problems) from None
+
+
+def _float(text: str) -> tuple[str, int]:
+    channel, _, minor = text.partition("=")
+    if not channel or not minor.isdecimal():
+        raise click.BadParameter(f"{text!r} is not CHANNEL=MINOR", param_hint="--float")
+    return channel, int(minor)
+
+
+def _write(folder: Path, compared: Comparison) -> list[Path]:
+    made = {"report.html": report.page(compared), "report.csv": report.table(compared)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in made.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refusal("unwritable", f"{folder} cannot be written: {error.strerror}") from None
+    return [folder / name for name in made]
+
+
+def _draw(console: Console, compared: Comparison, written: list[Path]) -> None:
+    for one in summary.headline(compared):
+        console.print(one.zh, markup=False)
+        console.print(one.en, markup=False)
+    for money in summary.by_currency(compared):
+        rows: list[tuple[object, ...]] = [
+            (
+                f"{zh} {en}",
+                summary.amount(money.old[key], money.currency),
+                summary.amount(money.new[key], money.currency),
+                summary.amount(money.new[key] - money.old[key], money.currency),
+            )
+            for key, zh, en in summary.PARTS
+            if money.old[key] or money.new[key]
+        ]
+        total = (money.before, money.after, money.change)
+        rows.append(("合计 total", *(summary.amount(one, money.currency) for one in total)))
+        console.print(grid(("成本 cost", "历史 history", "草案 draft", "变化 change"), rows))
+    shares = [
+        (
+            line.name,
+            line.old.payouts // MICRO,
+            line.new.payouts // MICRO,
+            summary.amount(line.change, line.currency),
+            f"{line.days_change:+.2f}",
+        )
+        for line in summary.by_channel(compared)
+    ]
+    headings = ("渠道 channel", "历史笔数 before", "草案笔数 after", "成本变化 cost", "天 days")
+    console.print(grid(headings, shares))
+    for file in written:
+        console.print(str(file), markup=False)
