@@ -6,6 +6,7 @@ from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only 
 
 from gateway.api.context import Answer, Call
 from gateway.api.schemas import HistoryQuery
+from gateway.domain.payout import PayoutId
 from gateway.engine import history
 from policies.backtest.lines import KIND, LAYOUT, Header, header_json
 from policies.backtest.record import Record
@@ -22,7 +23,8 @@ class HistoryPage(TypedDict):
 async def list_history(call: Call) -> Answer:
     """GET /v1/admin/history."""
     query: HistoryQuery = call.query
-    past = await call.gateway.store.history(query.since, query.until, query.after, query.limit)
+    after = None if query.after is None else PayoutId(query.after)
+    past = await call.gateway.store.history(query.since, query.until, after, query.limit)
     # Taking hundreds of decisions apart would hold up payouts that are being sent meanwhile.
     records = await asyncio.to_thread(lambda: [history.record_of(one) for one in past])
     following = records[-1].payout if len(records) == query.limit else None

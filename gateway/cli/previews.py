@@ -48,7 +48,7 @@ _PAGE = 500
 _SALT_BYTES = 16
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A day (its beginning in Asia/Shanghai) or a moment with its time zone."""
 
     name = "day|moment"
@@ -365,8 +365,8 @@ def _write(folder: Path, compared: Comparison) -> list[Path]:
 
 def _draw(console: Console, compared: Comparison, written: list[Path]) -> None:
     for one in summary.headline(compared):
-        console.print(one.zh, markup=False)
-        console.print(one.en, markup=False)
+        console.print(one.zh, markup=False, soft_wrap=True)
+        console.print(one.en, markup=False, soft_wrap=True)
     for money in summary.by_currency(compared):
         rows: list[tuple[object, ...]] = [
             (

@@ -4,6 +4,7 @@ Labels are English and numbers: a machine without Chinese fonts would draw boxes
 them says the same in Chinese. Grey is history, blue the draft, everywhere.
 """
 
+from datetime import date
 from importlib.util import find_spec
 from io import StringIO
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -97,7 +98,7 @@ def _figure(height: float, width: float = 9.0) -> "tuple[Figure, Axes]":
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)  # type: ignore[call-overload]  # stubs know one name only
+    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
     return figure, axes
 
@@ -118,24 +119,29 @@ def _major(micro: int, currency: str) -> float:
 
 
 def _cost_by_day(comparison: Comparison, money: Money) -> str:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num  # noqa: PLC0415
     from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415
 
     figure, axes = _figure(3.4)
     rows = summary.by_day(comparison, money.currency)
-    days = [date2num(day) for day, _, _ in rows]  # type: ignore[no-untyped-call]  # untyped there
+    days = [day.toordinal() for day, _, _ in rows]
     old = [_major(before.total, money.currency) for _, before, _ in rows]
     new = [_major(after.total, money.currency) for _, _, after in rows]
     axes.bar([day - 0.2 for day in days], old, 0.4, color=OLD, label="history")
     axes.bar([day + 0.2 for day in days], new, 0.4, color=NEW, label="draft")
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    _day_axis(axes, min(days), max(days))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_ylabel(f"{money.currency} per day", fontsize=9)
     axes.set_ylim(0, max([*old, *new, 1]) * 1.18)
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="upper right")
     return _svg(figure)
+
+
+def _day_axis(axes: "Axes", first: int, last: int) -> None:
+    """Days as `03-01`, at most sixteen of them; `first` and `last` are ordinals."""
+    step = max(1, -(-(last - first + 1) // 16))
+    shown = range(first, last + 1, step)
+    axes.set_xticks(list(shown), [f"{date.fromordinal(at):%m-%d}" for at in shown])
+    axes.set_xlim(first - 0.7, last + 0.7)
 
 
 def _cost_by_part(money: Money) -> str:
@@ -202,17 +208,20 @@ def _arrivals(comparison: Comparison) -> str:
 
 def _tiers(comparison: Comparison) -> str:
     """A panel for every channel with tiers or a commitment, of the month with most of its use."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import EngFormatter  # noqa: PLC0415
 
     names = sorted({name for side in (comparison.old, comparison.new) for name, _ in side.progress})
     if not names:
         return ""
+    days = [
+        day.toordinal() for side in (comparison.old, comparison.new) for _, day in side.progress
+    ]
+    first, last = min(days), max(days)
     figure = Figure(figsize=(9, 2.9 * len(names)), layout="constrained")
     for row, name in enumerate(names, 1):
         axes = figure.add_subplot(len(names), 1, row)
-        axes.spines[["top", "right"]].set_visible(False)  # type: ignore[call-overload]  # stubs know one name only
+        axes.spines[["top", "right"]].set_visible(False)
         fee = comparison.terms[name].fees[-1][1]
         unit = 1 if fee.basis == "payouts" else 100
         top = 0.0
@@ -223,7 +232,7 @@ def _tiers(comparison: Comparison) -> str:
             points = sorted((day, use) for (at, day), use in closed.progress.items() if at == name)
             if points:
                 axes.step(
-                    [date2num(day) for day, _ in points],  # type: ignore[no-untyped-call]  # untyped there
+                    [day.toordinal() for day, _ in points],
                     [use / unit for _, use in points],
                     where="post",
                     color=colour,
@@ -244,13 +253,11 @@ def _tiers(comparison: Comparison) -> str:
                 xycoords=("axes fraction", "data"),
                 xytext=(-2, 2),
                 textcoords="offset points",
-                ha="right" if label == "tier" else "right",
+                ha="right",
                 fontsize=8,
                 color=colour,
             )
-        locator = AutoDateLocator()
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        _day_axis(axes, first, last)
         axes.yaxis.set_major_formatter(EngFormatter())
         axes.tick_params(labelsize=9)
         axes.set_ylim(0, max([top, *(at for at, _, _ in marks), 1]) * 1.15)

@@ -228,7 +228,7 @@ def _cost(money: Money, comparison: Comparison) -> Explanation:
 
 def _span(comparison: Comparison) -> tuple[str, str]:
     days = sorted(day for side in (comparison.old, comparison.new) for day, _ in side.by_day)
-    return f"{days[0]} 至 {days[-1]}", f"from {days[0]} to {days[-1]}"
+    return f"{days[0]} 至 {days[-1]} ", f"from {days[0]} to {days[-1]}"
 
 
 def _time(comparison: Comparison) -> Explanation:
@@ -391,6 +391,7 @@ Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 def figures(comparison: Comparison) -> dict[str, Json]:
     """The comparison as one JSON document; money in micro units, rates from 0 to 1."""
     counts, judged = comparison.counts, comparison.success
+    advice = judged.advice
     return {
         "draft": {"name": comparison.draft.name, "hash": comparison.draft.hash},
         "payouts": counts.payouts,
@@ -432,8 +433,8 @@ def figures(comparison: Comparison) -> dict[str, Json]:
             "doubly_robust": judged.doubly_robust,
             "effective_sample": judged.ess,
             "support": judged.support,
-            "explore_ppm_for_a_verdict": judged.advice and judged.advice.explore_ppm,
-            "days_for_a_verdict": judged.advice and judged.advice.days,
+            "explore_ppm_for_a_verdict": advice.explore_ppm if advice else None,
+            "days_for_a_verdict": advice.days if advice else None,
         },
         "channels": [
             {
