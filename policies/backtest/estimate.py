@@ -5,8 +5,9 @@ the logged one. SNIPS, sum(w r) / sum(w), is the answer; DR, which corrects a mo
 believed at the time) by the weighed surprises, is its check. Both trust logged propensities only.
 Floats are fine here: these are probabilities.
 
-The interval is the delta method's at 95 %, over payouts or over days, whichever is wider: an outage
-makes the payouts of a day alike. Under an effective sample size of 1,000 there is no verdict.
+The interval is the delta method's at 95 %, for what would have happened in this history: the draws
+of one payout and the next are independent, whatever outages the days had. How another month would
+differ is another question. Under an effective sample size of 1,000 there is no verdict.
 """
 
 from collections.abc import Iterable
@@ -22,8 +23,6 @@ ESS_MIN: Final = 1_000
 SUPPORT_MIN: Final = 0.99
 """What share of the draft's choices must have had a chance in the log."""
 EXPLORE_MAX_PPM: Final = 500_000
-_DAYS_MIN: Final = 10
-"""From so many days on, days are compared with each other as well."""
 _Z: Final = 1.959963985
 
 Verdict: TypeAlias = Literal["better", "worse", "no_difference", "none"]
@@ -40,8 +39,10 @@ class _Sums:
     wr: float = 0.0
     ww: float = 0.0
     wwr: float = 0.0
-    ww_far: float = 0.0
-    """The part of `ww` from payouts that the draft would rather have sent there."""
+    expected: float = 0.0
+    """What `ww` would be on average over the log's draws."""
+    expected_far: float = 0.0
+    """The part of it from choices that the draft makes far more often than the log did."""
     model: float = 0.0
     wq: float = 0.0
     supported: float = 0.0
@@ -109,11 +110,14 @@ class Evidence:
         model: int,
         supported_ppm: int,
         explored_ppm: int,
+        expected: tuple[float, float],
     ) -> None:
         """One first attempt; `ending` is None while it is open.
 
         `model` is what the draft believes of its own choice: the sum of propensity x success, in
-        ppm squared. Raises ValueError for a choice whose logged propensity is 0: it cannot be.
+        ppm squared; `expected` the mean square of the weight over the log's draws, and the part of
+        it from far choices (`expected_square`). Raises ValueError for a choice whose logged
+        propensity is 0: it cannot be.
         """
         if logged_ppm <= 0:
             raise ValueError("a chosen candidate has a positive propensity")
@@ -132,8 +136,8 @@ class Evidence:
         sums.n += 1
         sums.w += weight
         sums.ww += square
-        if would_ppm > 2 * logged_ppm:
-            sums.ww_far += square
+        sums.expected += expected[0]
+        sums.expected_far += expected[1]
         if good:
             sums.r += 1
             sums.wr += weight
@@ -157,8 +161,9 @@ class Evidence:
                 doubts=("support",) if every.n else ("no_data",),
             )
         old, new = every.r / every.n, every.wr / every.w
-        ess = every.w * every.w / every.ww
         support = every.supported / every.n
+        # Rare choices that happen not to be in the log would make the observed one look large.
+        ess = min(every.w * every.w / every.ww, every.supported**2 / every.expected)
         robust = every.model / every.n + (every.wr - every.wq) / every.w
         spread_new, spread_change = self._spread(every, old, new)
         doubts: list[Doubt] = []
@@ -204,30 +209,28 @@ class Evidence:
         own = (1 - 2 * new) * every.wwr + new * new * every.ww
         cross = (1 - old - new) * every.wr + new * old * every.w
         change = own / (mean * mean) - 2 * cross / mean + every.n * old * (1 - old)
-        of_new = _Z * sqrt(max(own, 0.0)) / every.w
-        of_change = _Z * sqrt(max(change, 0.0)) / every.n
-        days = len(self._days)
-        if days < _DAYS_MIN:
-            return of_new, of_change
-        by_new, by_change = 0.0, 0.0
-        for day in self._days.values():
-            surprise = (day.wr - new * day.w) / mean
-            by_new += surprise**2
-            by_change += (surprise - (day.r - old * day.n)) ** 2
-        scale = _student(days - 1) * sqrt(days / (days - 1)) / every.n
-        return max(of_new, scale * sqrt(by_new)), max(of_change, scale * sqrt(by_change))
+        return _Z * sqrt(max(own, 0.0)) / every.w, _Z * sqrt(max(change, 0.0)) / every.n
 
     def _advice(self, every: _Sums, ess: float) -> Advice:
         """The weights of payouts that the draft sends elsewhere shrink as exploration grows."""
         days = len(self._days)
-        near = every.ww - every.ww_far
+        near = every.expected - every.expected_far
         explored = every.explored / every.n
-        room = every.w * every.w / ESS_MIN - near
+        room = every.supported**2 / ESS_MIN - near
         share = None
         if room > 0 and explored > 0:
-            wanted = ceil(explored * every.ww_far / room / 1_000) * 1_000
+            wanted = ceil(explored * every.expected_far / room / 1_000) * 1_000
             share = wanted if wanted <= EXPLORE_MAX_PPM else None
         return Advice(ceil(days * ESS_MIN / ess) if ess else None, share)
+
+
+def expected_square(logged_ppm: int, would_ppm: int) -> tuple[float, float]:
+    """A candidate's part of the mean square of a payout's weight, and how much of it is far.
+
+    Far is what the draft does more than twice as often as the log: only exploration has seen it.
+    """
+    part = would_ppm * would_ppm / (logged_ppm * MICRO)
+    return part, part if would_ppm > 2 * logged_ppm else 0.0
 
 
 def _total(days: Iterable[_Sums]) -> _Sums:
@@ -236,11 +239,3 @@ def _total(days: Iterable[_Sums]) -> _Sums:
         for name in _Sums.__slots__:
             setattr(found, name, getattr(found, name) + getattr(one, name))
     return found
-
-
-def _student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, by the Cornish-Fisher expansion around the normal."""
-    z = _Z
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + first / freedom + second / freedom**2

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from policies.arrivals_seen import arrivals_of
 from policies.backtest.bill import Closed, Priced, Side, fees_by_tier
-from policies.backtest.estimate import Evidence, Judged
+from policies.backtest.estimate import Evidence, Judged, expected_square
 from policies.backtest.record import Choice, Option, Record, Way
 from policies.backtest.standing import Standing, lasting
 from policies.backtest.terms import Terms, local_day
@@ -371,26 +371,35 @@ class Replay:
         if logged.propensity_ppm is None:
             self._counts.no_propensity += 1
             return
-        support = {(one.channel, one.instrument) for one in choice.order if one.propensity_ppm}
+        support = {
+            (one.channel, one.instrument): one.propensity_ppm
+            for one in choice.order
+            if one.propensity_ppm
+        }
         would, model, supported = 0, 0, 0
+        square = far = 0.0
         for one, propensity in zip(decision.order, decision.propensities_ppm, strict=True):
             if propensity:
                 model += propensity * one.success_ppm
-                pair = (one.channel, one.instrument)
-                if pair in support:
+                had = support.get((one.channel, one.instrument))
+                if had is not None:
                     supported += propensity
-                if pair == (logged.channel, logged.instrument):
+                    parts = expected_square(had, propensity)
+                    square += parts[0]
+                    far += parts[1]
+                if one.channel == logged.channel and one.instrument == logged.instrument:
                     would = propensity
         result = choice.result
         self._evidence.add(
             day,
             None if result is None or result.censored else result.ending,
-            explored_ppm=MICRO - max(one.propensity_ppm or 0 for one in choice.order),
+            explored_ppm=MICRO - max(support.values()),
             logged_ppm=logged.propensity_ppm,
             would_ppm=would,
             believed_ppm=logged.success_ppm,
             model=model,
             supported_ppm=supported,
+            expected=(square, far),
         )
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks that are run by hand or by `make`, not by pytest."""

@@ -1,0 +1,1 @@
+"""Routing benchmarks: PR-SR (success) and PR-COST (money)."""
