@@ -19,7 +19,7 @@ from rich.console import Console
 
 from gateway.cli.configuration import Misconfigured
 from gateway.cli.connection import Api, Connect, connecting, reaching
-from gateway.cli.output import Group, Refusal, facts, grid, tell
+from gateway.cli.output import Command, Group, Refusal, facts, grid, tell
 from gateway.settings import Problem
 from policies.backtest import report, summary
 from policies.backtest.lines import (
@@ -164,7 +164,7 @@ def sourced(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command("preview")
+@click.command("preview", cls=Command)
 @click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
 @sourced
 @click.option(
