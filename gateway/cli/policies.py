@@ -9,7 +9,7 @@ from gateway.cli.configuration import Misconfigured
 from gateway.cli.connection import Api, reaching
 from gateway.cli.output import Group, facts, tell
 from gateway.cli.payouts import explain as explain_payout
-from gateway.cli.previews import preview
+from gateway.cli.previews import preview, suggest
 from gateway.settings import Problem
 from policies.document import PolicyError, load
 
@@ -59,3 +59,4 @@ def explain(api: Api, payout: str) -> None:
 
 
 policy_command.add_command(preview)
+policy_command.add_command(suggest)

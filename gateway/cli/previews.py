@@ -6,6 +6,7 @@ gateway, an export or a generated month will do.
 
 import gzip
 import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from gateway.cli.connection import Api, Connect, connecting, reaching
 from gateway.cli.output import Command, Group, Refusal, facts, grid, tell
 from gateway.settings import Problem
 from policies.backtest import report, summary
+from policies.backtest import suggest as suggesting
 from policies.backtest.lines import (
     Header,
     HistoryError,
@@ -32,6 +34,7 @@ from policies.backtest.lines import (
     page_of,
     read,
     record_line,
+    record_of,
     unmasked,
 )
 from policies.backtest.record import Record
@@ -395,3 +398,131 @@ def _draw(console: Console, compared: Comparison, written: list[Path]) -> None:
     console.print(grid(headings, shares))
     for file in written:
         console.print(str(file), markup=False)
+
+
+# --- suggest -----------------------------------------------------------------------------------
+
+
+@click.command("suggest", cls=Command)
+@click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
+@sourced
+@click.option(
+    "--days",
+    "horizon",
+    type=click.IntRange(1, 365),
+    default=14,
+    show_default=True,
+    help="How soon exploration shall allow a verdict on a channel.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the proposed policy to this file.",
+)
+@connecting("operator")
+def suggest(
+    connect: Connect,
+    policy: Path,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    file: Path | None,
+    generated: str | None,
+    horizon: int,
+    out: Path | None,
+) -> None:
+    """What history says about the POLICY in force: savings, and a draft to propose.
+
+    Candidates are chosen by the first part of the history and judged by the rest. Nothing is
+    activated: `policy preview` the draft, then propose it.
+    """
+    text = _text(policy)
+    _policy(text, policy)
+    with _source(connect, text, since, until, file, generated) as source, _kept(source) as records:
+        try:
+            advice = suggesting.suggest(
+                records,
+                source.terms,
+                text,
+                lambda draft: load(draft, str(policy)),
+                horizon_days=horizon,
+                almanac=source.almanac,
+            )
+        except HistoryError as error:
+            raise Refusal("history_invalid", f"{file or 'history'}: {error}") from None
+    if out is not None:
+        try:
+            out.write_text(advice.text, encoding="utf-8")
+        except OSError as error:
+            raise Refusal("unwritable", f"{out} cannot be written: {error.strerror}") from None
+    found = {
+        "suggestions": [
+            {
+                "kind": one.kind,
+                "zh": one.said.zh,
+                "en": one.said.en,
+                "saving_micro": _saving(one.saving),
+                "applied": one.applied,
+            }
+            for one in advice.suggestions
+        ],
+        "changed": advice.changed,
+        "whole_micro": _saving(advice.whole),
+        "judged_days": advice.judged_days,
+        "untried": advice.untried,
+        "policy": advice.text,
+        "written": None if out is None else str(out),
+    }
+    tell(found, lambda console: _advise(console, advice, out))
+
+
+@contextmanager
+def _kept(source: Source) -> Iterator[Callable[[], Iterable[Record]]]:
+    """The records of the asked span, fetched once and read again from a temporary file."""
+    with tempfile.TemporaryFile() as kept:
+        for record in source.records():
+            if source.counted_from is None or record.accepted_at >= source.counted_from:
+                kept.write(record_line(record))
+
+        def again() -> Iterator[Record]:
+            kept.seek(0)
+            for line in kept:
+                yield record_of(line)
+
+        yield again
+
+
+def _saving(saving: suggesting.Saving | None) -> dict[str, object] | None:
+    if saving is None:
+        return None
+    return {"month": saving.micro, "interval": [saving.low, saving.high], "sure": saving.sure}
+
+
+def _advise(console: Console, advice: suggesting.Advice, out: Path | None) -> None:
+    if not advice.suggestions:
+        console.print("没有可改进之处 nothing to improve was found")
+    for one in advice.suggestions:
+        mark = "✓" if one.applied else "·"
+        console.print(f"{mark} {one.said.zh}", markup=False, soft_wrap=True)
+        console.print(f"  {one.said.en}", markup=False, soft_wrap=True)
+        if one.saving is not None:
+            console.print(f"  {_range(one.saving)}", markup=False, soft_wrap=True)
+    if advice.untried:
+        told = f"{advice.untried} 个候选未试 candidates were not tried"
+        console.print(told, markup=False)
+    if not advice.changed:
+        return
+    if advice.whole is not None:
+        told = f"合计（后 {advice.judged_days} 天验证）in all, judged on the last days"
+        console.print(f"{told}: {_range(advice.whole)}", markup=False, soft_wrap=True)
+    if out is None:
+        console.print(advice.text, markup=False, soft_wrap=True)
+    else:
+        console.print(str(out), markup=False)
+
+
+def _range(saving: suggesting.Saving) -> str:
+    low, mean, high = (
+        summary.amount(one, "CNY") for one in (saving.low, saving.micro, saving.high)
+    )
+    return f"{mean} /月 a month (95 %: {low} – {high}; 把握 sure: {100 * saving.sure:.0f} %)"

@@ -164,3 +164,19 @@ def test_a_policy_with_mistakes_is_refused_with_its_lines(tmp_path: Path) -> Non
     error = refused("policy", "preview", str(file), "--generated", "1:50")
     assert error["code"] == "policy_invalid"
     assert f"{file}:3" in error["problems"][0]["where"]
+
+
+def test_suggestions_come_with_a_draft_that_is_not_activated(tmp_path: Path) -> None:
+    """What was found, how sure it is, and a file that `preview` takes."""
+    habit = tmp_path / "habit.yaml"
+    text = example().replace("prefer: []", "prefer: [dear]").replace("10000 ", "90000 ")
+    habit.write_text(text, encoding="utf-8")
+    out = tmp_path / "better.yaml"
+    command = ("policy", "suggest", str(habit), "--generated", "1:400", "--out", str(out))
+    found = answer(hangdao(*command, "--json"))
+    assert {"fail_penalty", "prefer"} <= {one["kind"] for one in found["suggestions"]}
+    assert found["policy"] == out.read_text(encoding="utf-8")
+    assert hangdao("policy", "validate", str(out)).exit_code == 0
+    shown = hangdao(*command)
+    assert shown.exit_code == 0
+    assert "a month (95 %" in shown.stdout
