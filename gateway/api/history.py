@@ -20,6 +20,18 @@ class HistoryPage(TypedDict):
     next: str | None
 
 
+class TermsView(TypedDict):
+    """The first line of a history file; policies/README.md describes it."""
+
+    kind: str
+    v: int
+    since: str | None
+    until: str | None
+    salt: str | None
+    channels: list[dict[str, object]]
+    almanac: dict[str, object] | None
+
+
 async def list_history(call: Call) -> Answer:
     """GET /v1/admin/history."""
     query: HistoryQuery = call.query

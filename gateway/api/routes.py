@@ -22,7 +22,6 @@ from gateway.api.schemas import (
     VouchIn,
 )
 from gateway.ports import Scope
-from policies.backtest.lines import Header
 
 READ, WRITE, HOOKS, ADMIN = (
     Scope.PAYOUTS_READ,
@@ -309,7 +308,7 @@ ROUTES: tuple[Route, ...] = (
         "What channels charge and promise, for backtests",
         history.show_terms,
         ADMIN,
-        Header,
+        history.TermsView,
     ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),
     Route(
