@@ -22,7 +22,7 @@ from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
 from policies.fees import UNUSED, MonthUse
-from policies.health import Observed
+from policies.health import BankView, Observed
 
 
 class Clock(Protocol):
@@ -46,7 +46,7 @@ class Health(Protocol):
     """What is believed about channels now (`policies.health.Health` is one)."""
 
     def started(self, channel: str, segment: str, now: datetime) -> None:
-        """An attempt was given to the channel."""
+        """An attempt was given to the channel, or is about to be as a probe."""
 
     def observe(
         self,
@@ -57,13 +57,29 @@ class Health(Protocol):
         *,
         sent_at: datetime,
         latency_ms: int | None = None,
+        again: bool = False,
     ) -> None:
-        """Learn from an outcome that the channel, not the beneficiary, caused."""
+        """Learn from an outcome that the channel, not the beneficiary, caused.
+
+        `again`: the payout had failed elsewhere before.
+        """
 
     def views(
-        self, channels: Iterable[str], segment: str, now: datetime
+        self, channels: Iterable[str], segment: str, now: datetime, *, again: bool = False
     ) -> Mapping[str, HealthView]:
-        """Every channel's view within a segment."""
+        """Every channel's view within a segment; `again`: for a payout that has failed already."""
+
+    def banks_down(self, now: datetime) -> Mapping[str, BankView]:
+        """Beneficiaries' banks that are held to be down, by name."""
+
+    def bank_well_since(self, bank: str) -> datetime | None:
+        """Since when payouts to a bank have gone through, several in a row; None: not so."""
+
+    def forgive_bank(self, bank: str, now: datetime) -> bool:
+        """A person knows that the bank is well; False when it was not held to be down."""
+
+    def adopt_bank(self, bank: str, now: datetime) -> None:
+        """An earlier process found the bank down, and nobody has closed that since."""
 
 
 class Throttle(Protocol):
@@ -355,6 +371,38 @@ class CalendarYear:
 
 ChannelStatus = Literal["active", "paused", "draining"]
 
+EVERY_CHANNEL = "*"
+"""What a kill of all channels names, those included that are configured later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A channel that nothing may be sent through until a person, by name, lets it go on."""
+
+    id: str
+    channel: str
+    """Or `EVERY_CHANNEL`."""
+    reason: str
+    killed_at: datetime
+    killed_by: str
+    revived_at: datetime | None = None
+    revived_by: str | None = None
+    revived_person: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """When a channel is not to be used, as planned by a person."""
+
+    id: str
+    channel: str
+    from_at: datetime
+    until_at: datetime
+    reason: str
+    added_at: datetime
+    added_by: str
+
 
 @dataclass(frozen=True, slots=True)
 class StoredNotice:
@@ -524,8 +572,9 @@ class PayoutStore(Protocol):
     async def record(self, change: Change) -> None:
         """Commit a move guarded by `before.version` and `before.epoch`; what sends, by its worker.
 
-        Raises `StaleError` when it has moved on, `FloatShortError` when arming would overdraw the
-        channel's float, `CommitUnknownError`, `StoreBrokenError`.
+        Raises `StaleError` when it has moved on or what it would be sent through is killed,
+        `FloatShortError` when arming would overdraw the channel's float, `CommitUnknownError`,
+        `StoreBrokenError`.
         """
 
     async def postpone(self, payout: Payout, due_at: datetime, decision: bytes | None) -> None:
@@ -648,6 +697,34 @@ class DirectoryStore(Protocol):
 
     async def channel_statuses(self) -> dict[str, tuple[ChannelStatus, str]]:
         """Status and reason of every channel that was ever switched."""
+
+
+class SwitchStore(Protocol):
+    """What keeps a channel from being used, whoever asks."""
+
+    async def kill(self, kill: Kill) -> bool:
+        """Stop a channel, or all; False when it is stopped already.
+
+        Once it returns, no attempt through it can be armed any more, by any process.
+        """
+
+    async def revive(self, channel: str, at: datetime, actor: str, person: str, note: str) -> bool:
+        """End a kill, in a person's name; False when there is none."""
+
+    async def kills(self, *, open_only: bool) -> list[Kill]:
+        """Oldest first."""
+
+    async def has_kill(self, kill_id: str) -> bool:
+        """Whether the database knows of it, ended or not."""
+
+    async def add_maintenance(self, planned: Maintenance) -> None:
+        """Plan it."""
+
+    async def remove_maintenance(self, planned_id: str, at: datetime, actor: str) -> bool:
+        """Plan it no more, or end it; False when there is none."""
+
+    async def maintenance(self, now: datetime) -> list[Maintenance]:
+        """What is planned or under way, by its beginning."""
 
 
 class OutboxStore(Protocol):
@@ -862,6 +939,9 @@ class IncidentStore(Protocol):
     async def frozen(self) -> dict[str, str]:
         """Channels whose failover is frozen now, and by which incident; the shared truth."""
 
+    async def open_bank_incident(self, incident: Incident) -> bool:
+        """Open it unless that bank has an open one; False then."""
+
     async def release_incident(self, incident_id: str, at: datetime, by: str, note: str) -> bool:
         """Close it; False when there is no such open one. Leaves an audit row."""
 
@@ -965,6 +1045,7 @@ class Store(
     RestoreStore,
     IncidentStore,
     CalendarStore,
+    SwitchStore,
     WorkerStore,
     Protocol,
 ):

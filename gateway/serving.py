@@ -43,6 +43,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         if loaded.settings.database.require_sync_standby:
             await assembly.standby.require()
         await assembly.watch.begin()
+        await assembly.sticky.look()
         await assembly.worker.join()
     except BaseException:
         await assembly.aclose()
@@ -132,6 +133,7 @@ async def _watch(assembly: Assembly) -> None:
             looked = monotonic()
             with suppress(StoreError):
                 await assembly.watch.look()
+                await assembly.sticky.look()
         await _pause(assembly, WATCH_S)
 
 

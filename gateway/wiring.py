@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,14 +20,15 @@ from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.domain.checkpoint import Signer
-from gateway.domain.pricing import priced
 from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
-from gateway.engine.gateway import Gateway
+from gateway.engine.floats import seconds_left
+from gateway.engine.gateway import Gateway, Limits
 from gateway.engine.load import Load
 from gateway.engine.notes import unpriced
 from gateway.engine.standby import Note, StandbyWatch
+from gateway.engine.switches import Sticky
 from gateway.engine.watch import Watch
 from gateway.engine.worker import Worker
 from gateway.health.replica import Reach, Replica
@@ -35,6 +37,7 @@ from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.store import open_store
 from gateway.store.copies import online_backup
+from gateway.store.killed import read_kills, write_kills
 from gateway.store.mark import read_mark, write_mark
 from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
@@ -59,6 +62,7 @@ class Assembly:
     store: Store
     data_dir: Path
     watch: Watch
+    sticky: Sticky
     standby: StandbyWatch
     observe: Observe
     replica: Replica
@@ -184,8 +188,10 @@ async def assemble(loaded: Loaded) -> Assembly:
         policy=policy,
         health=Health(),
         observer=observe,
-        load=Load({name: priced(one.traits.terms).zone for name, one in channels.items()}),
+        load=Load(),
         notify_base=settings.server.public_url,
+        limits=Limits(runway_warn=timedelta(hours=settings.alerts.runway_hours)),
+        maintenance={one.name: one.terms.as_maintenance() for one in settings.channels},
         installation=position.installation,
         quarantine=quarantine,
     )
@@ -221,6 +227,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         store=store,
         data_dir=folder,
         watch=watch,
+        sticky=Sticky(gateway, partial(read_kills, folder), partial(write_kills, folder)),
         standby=standby,
         observe=observe,
         replica=replica,
@@ -322,6 +329,12 @@ def _api(
         observe.metrics.carry(gateway.load.uses, currencies)
         observe.metrics.calendar.set(calendar.years_ahead(gateway))
         observe.metrics.freeze(gateway.channels, gateway.load.frozen)
+        observe.metrics.ail(
+            gateway.health.banks_down(clock.now()),
+            {name: gateway.load.is_killed(name) for name in gateway.channels},
+            {name: seconds_left(gateway, name) for name in gateway.channels},
+            waiting=len(gateway.waiting),
+        )
         observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
         shared = observe.metrics
         shared.share(up=replica.up, replicas=replica.replicas)

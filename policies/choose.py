@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from policies.facts import MICRO, Candidate, PayoutFacts
 from policies.policy import Parameters
 
-Outcome: TypeAlias = Literal["cheapest", "preferred", "explored", "probe"]
+Outcome: TypeAlias = Literal["cheapest", "preferred", "split", "explored", "probe"]
 
 
 def choose(

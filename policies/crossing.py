@@ -7,6 +7,7 @@ would make the order flicker around the crossing. Straight lines between the kin
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
@@ -19,21 +20,21 @@ AMOUNT_MAX: Final = 10**11
 
 def crossing(
     fee_a: Fee,
-    days_a: int,
+    days_a: int | Fraction,
     fee_b: Fee,
-    days_b: int,
+    days_b: int | Fraction,
     rate_ppm: int,
     month_a: MonthUse = UNUSED,
     month_b: MonthUse = UNUSED,
 ) -> tuple[int, ...]:
     """Amounts, rising, from each of which on the other channel is the cheaper one.
 
-    `days` are calendar days until the money is there, `rate_ppm` what a year of waiting costs. For
-    plain fees there is at most one amount: flat-fee difference / rate difference. Empty when one of
-    them is never dearer.
+    `days` are calendar days until the money is there (a mean, perhaps), `rate_ppm` what a year of
+    waiting costs. For plain fees it is at most one amount: flat-fee difference / rate difference.
+    Empty when one of them is never dearer.
     """
 
-    def ahead(amount: int) -> int:
+    def ahead(amount: int) -> Fraction:
         """By how much `a` is dearer; any positive scale will do."""
         return _scaled(fee_a, days_a, amount, rate_ppm, month_a) - _scaled(
             fee_b, days_b, amount, rate_ppm, month_b
@@ -53,12 +54,15 @@ def crossing(
     return tuple(found)
 
 
-def _scaled(fee: Fee, days: int, amount: int, rate_ppm: int, month: MonthUse) -> int:
+def _scaled(
+    fee: Fee, days: int | Fraction, amount: int, rate_ppm: int, month: MonthUse
+) -> Fraction:
     """Fee, surcharge and capital in micro units times the days of a year, unrounded."""
     micro = max(flat_and_rate_micro(fee, amount, month), fee.min_minor * PPM)
     if fee.max_minor is not None:
         micro = min(micro, fee.max_minor * PPM)
-    return DAYS_A_YEAR * (micro + amount * fee.surcharge_ppm) + amount * rate_ppm * days
+    charged = DAYS_A_YEAR * (micro + amount * fee.surcharge_ppm)
+    return charged + Fraction(amount * rate_ppm * days)
 
 
 def _kinks(fee: Fee, month: MonthUse) -> Iterator[int]:
@@ -80,5 +84,5 @@ def _kinks(fee: Fee, month: MonthUse) -> Iterator[int]:
                 yield from (at, at + 1)
 
 
-def _sign(value: int) -> int:
+def _sign(value: Fraction) -> int:
     return (value > 0) - (value < 0)

@@ -1,46 +1,29 @@
 """Facts in, Decision out: which channel carries a payout, in which order the others follow, why.
 
 Pure: time and the random draw are arguments, so the same facts give the same Decision, byte for
-byte. Order of evaluation: hard filters, quarantine, the policy's preference, expected total cost,
-then a small exploration whose propensities are part of the Decision.
+byte. Order of evaluation: hard filters, rules, quarantine, avoidance, preference, expected total
+cost, then a split or a small exploration whose propensities are part of the Decision.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from policies.arrivals_seen import arrivals_of
 from policies.calendars.workdays import PUBLISHED, Almanac
-from policies.choose import choose
 from policies.cost import price
-from policies.eligibility import (
-    fit_reasons,
-    quarantine_reason,
-    retry_at,
-    standing_reasons,
-    tried_reason,
-)
-from policies.exclusions import Code, Exclusion
-from policies.facts import (
-    MICRO,
-    Candidate,
-    ChannelFacts,
-    Decision,
-    Excluded,
-    PayoutFacts,
-    Tried,
-)
-from policies.fees import fee_minor, surcharge_minor
+from policies.eligibility import attempts_reasons, illness_reasons, retry_at, tried_reason
+from policies.exclusions import Exclusion
+from policies.facts import MICRO, Candidate, ChannelFacts, Decision, Excluded, PayoutFacts, Tried
 from policies.policy import ChannelLists, Parameters, Policy
+from policies.ranking import Ranked, pick
+from policies.rules import INDIFFERENT, UNRANKED, Hearing, RuleSet, Standing, exclusions
+from policies.screen import NO_POOL, Screened, own_reasons, pool_of, screen
+from policies.situation import Asked, AtHand, Merchant, clock_at
+from policies.waiting import goes_at, only_ill
 
-Key: TypeAlias = tuple[bool, int, int, str, int]
-"""Ranking: preferred first, then cost, then peak latency x (in flight + 1), then the names."""
-
-
-class _Ranked(NamedTuple):
-    key: Key
-    candidate: Candidate
+_LISTED = UNRANKED - 1
+"""The rank of a merchant's preferred channels: behind what rules and the request prefer."""
 
 
 class _Case(NamedTuple):
@@ -50,14 +33,17 @@ class _Case(NamedTuple):
     lists: ChannelLists
     parameters: Parameters
     now: datetime
-    almanac: Almanac
+    rules: RuleSet
+    hearing: Hearing | None
+    deadline_at: datetime | None
+    exhausted: tuple[Exclusion, ...]
 
 
 class _Sorted(NamedTuple):
     """Every channel x instrument, in exactly one of the three lists."""
 
-    healthy: list[_Ranked]
-    probes: list[_Ranked]
+    healthy: list[Ranked]
+    probes: list[Ranked]
     excluded: list[Excluded]
 
 
@@ -79,26 +65,35 @@ def decide(
     if len({channel.name for channel in channels}) != len(channels):
         raise ValueError("two channels have the same name")
     into = _Sorted([], [], [])
-    case = _Case(payout, policy.lists_for(payout.merchant_id), policy.parameters, now, almanac)
-    for channel in channels:
-        _examine(case, channel, into)
+    lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
+    screened = [screen(payout, channel, lists, parameters, now, almanac) for channel in channels]
+    hearing = _hear(payout, policy, screened, now, almanac) if policy.rules else None
+    attempts = _fewest(
+        payout.constraints.max_attempts, hearing.verdict.max_attempts if hearing else None
+    )
+    case = _Case(
+        payout,
+        lists,
+        parameters,
+        now,
+        policy.rules,
+        hearing,
+        _deadline(payout, hearing, now),
+        attempts_reasons(payout, attempts),
+    )
+    for one in screened:
+        _examine(case, one, into)
     healthy, probes, excluded = into
-    if healthy:
-        # A quarantined channel may be risked on small payouts only, as long as others can pay.
-        limit = policy.parameters.probe_max_minor
-        if payout.amount_minor > limit and probes:
-            excluded += _withheld(probes, channels, now)
-            probes = []
+    forced = bool(probes) and not healthy and now >= goes_at(payout, parameters, now)
+    if probes and not forced:
+        probes = _due(case, channels, into)
     healthy.sort(key=itemgetter(0))
     probes.sort(key=itemgetter(0))
     excluded.sort(key=lambda one: (one.channel, one.instrument))
-    outcome, order, propensities = choose(
-        payout,
-        [one.candidate for one in healthy],
-        [one.candidate for one in probes],
-        policy.parameters,
-        draw_ppm,
+    outcome, order, propensities = pick(
+        payout, healthy, probes, policy.rules.splits, parameters, draw_ppm
     )
+    held = hearing is not None and not payout.released
     return Decision(
         payout.payout_id,
         payout.merchant_id,
@@ -107,12 +102,43 @@ def decide(
         now,
         policy.hash,
         draw_ppm,
-        outcome,
+        "forced" if forced else outcome,
         order,
         propensities,
         tuple(excluded),
-        None if order else retry_at([one.reasons for one in excluded]),
+        None if order else _asked_again(case, excluded),
+        hearing.rules if hearing else (),
+        hearing.faults if hearing else (),
+        attempts,
+        hearing.verdict.review if hearing and held else None,
+        case.deadline_at,
     )
+
+
+class Screening(NamedTuple):
+    """What the rules say of a payout before it is routed for the first time."""
+
+    review: str | None = None
+    """Why a person must release it first."""
+    passes: bool = False
+    """Nobody has to look at it, whatever its merchant's own limit."""
+    deadline_at: datetime | None = None
+    """Its own deadline, or the earlier one of a rule."""
+
+
+def take_in(
+    payout: PayoutFacts,
+    channels: Sequence[ChannelFacts],
+    policy: Policy,
+    now: datetime,
+    almanac: Almanac = PUBLISHED,
+) -> Screening:
+    """Ask the rules that speak of the whole payout; `channels` are needed only for `pool`."""
+    lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
+    screened = [screen(payout, channel, lists, parameters, now, almanac) for channel in channels]
+    hearing = _hear(payout, policy, screened, now, almanac)
+    verdict = hearing.verdict
+    return Screening(verdict.review, verdict.passes, _deadline(payout, hearing, now))
 
 
 def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Candidate | None:
@@ -128,44 +154,78 @@ def next_after(decision: Decision, tried: Iterable[Tried], now: datetime) -> Can
     return None
 
 
-def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
+# --- Filters and rules --------------------------------------------------------------------------
+
+
+def _hear(
+    payout: PayoutFacts,
+    policy: Policy,
+    screened: list[Screened],
+    now: datetime,
+    almanac: Almanac,
+) -> Hearing:
+    """Ask the rules that speak of the whole payout."""
+    terms = policy.terms_for(payout.merchant_id)
+    return policy.rules.begin(
+        Asked(payout, now),
+        Merchant(payout.merchant_id, terms.tier, terms.tags),
+        clock_at(now, almanac),
+        pool_of(payout, screened, now) if policy.rules.uses_pool else NO_POOL,
+    )
+
+
+def _deadline(payout: PayoutFacts, hearing: Hearing | None, now: datetime) -> datetime | None:
+    """The payout's own deadline, or the earlier one that a rule sets from its acceptance."""
+    own = payout.deadline_at
+    if hearing is None or hearing.verdict.deadline is None:
+        return own
+    ruled = (payout.accepted_at or now) + hearing.verdict.deadline
+    return ruled if own is None else min(own, ruled)
+
+
+def _fewest(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)
+
+
+def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
-    payout, lists, parameters, now, almanac = case
-    amount = payout.amount_minor
-    fee = channel.fee
-    charged = None
-    if fee is not None:
-        charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
-    arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
-    common = standing_reasons(channel, lists, parameters, now)
-    common += fit_reasons(payout, channel, charged, arrives, now)
-    preferred = channel.name in lists.prefer
+    payout, now = case.payout, case.now
+    channel, charged, arrives, spread, common = screened
     for instrument in payout.instruments:
         index = instrument.index
+        reasons = common + own_reasons(payout, channel, index, instrument.rail, now)
         health = channel.health_of.get(index, channel.health)
-        reasons = common
-        if instrument.rail not in channel.rails:
-            reasons += (Exclusion(Code.RAIL, (instrument.rail,)),)
-        elif index in channel.problems:
-            reasons += tuple(Exclusion(Code.PROBLEM, (text,)) for text in channel.problems[index])
-        if payout.tried:
-            failed = tried_reason(payout.tried, channel.name, index, now)
-            if failed is not None:
-                reasons += (failed,)
-        if health.quarantined and not health.probing:
-            reasons += (quarantine_reason(health, now),)
-        if reasons or charged is None:
+        standing = INDIFFERENT
+        # Where the channel does no such payouts at all, price and rules would mean nothing.
+        fits = instrument.rail in channel.rails and channel.currency == payout.currency
+        if charged is not None and fits and case.hearing is not None:
+            at_hand = AtHand(
+                channel, health, instrument.rail, charged[0] + charged[1], arrives.days_calendar
+            )
+            standing = case.rules.hear(case.hearing, at_hand)
+            if standing.against:
+                reasons += exclusions(standing, now)
+        reasons += case.exhausted
+        if reasons and health.ill and not health.probing:
+            reasons += illness_reasons(health, now)
+        if charged is None or not fits:
             into.excluded.append(Excluded(channel.name, index, reasons))
             continue
         cost = price(
-            amount,
+            payout.amount_minor,
             charged,
             arrives,
-            deadline_at=payout.deadline_at,
+            deadline_at=case.deadline_at,
             health=health,
-            parameters=parameters,
+            parameters=case.parameters,
             spread=spread,
         )
+        if reasons:
+            into.excluded.append(Excluded(channel.name, index, reasons, cost))
+            continue
+        rank = _rank(case, channel.name, standing)
         candidate = Candidate(
             channel.name,
             index,
@@ -174,23 +234,53 @@ def _examine(case: _Case, channel: ChannelFacts, into: _Sorted) -> None:
             arrives,
             health.success_ppm,
             health.unknown_ppm,
-            preferred,
-            health.quarantined,
+            rank < UNRANKED,
+            health.ill,
         )
         waiting = health.latency_ms * (channel.inflight + 1)
-        key = (not preferred, cost.total, waiting, channel.name, index)
-        (into.probes if health.quarantined else into.healthy).append(_Ranked(key, candidate))
+        key = (
+            (standing.avoided, rank),
+            cost.total * standing.weight_ppm,
+            waiting,
+            channel.name,
+            index,
+        )
+        (into.probes if health.ill else into.healthy).append(Ranked(key, candidate))
 
 
-def _withheld(
-    probes: list[_Ranked], channels: Sequence[ChannelFacts], now: datetime
-) -> list[Excluded]:
-    """Probing candidates turned into exclusions, because the payout is too large for a probe."""
+def _rank(case: _Case, name: str, standing: Standing) -> int:
+    """How early the channel comes: the request's wishes, then the rules', then the merchant's."""
+    wanted = case.payout.constraints.prefer
+    if wanted and name in wanted:
+        return wanted.index(name)
+    if name in case.lists.prefer:
+        return min(standing.rank, _LISTED)
+    return standing.rank
+
+
+def _due(case: _Case, channels: Sequence[ChannelFacts], into: _Sorted) -> list[Ranked]:
+    """The ill candidates that this payout may probe; the others are excluded.
+
+    Only small payouts are risked, one whenever a probe is due.
+    """
     by_name = {channel.name: channel for channel in channels}
-    withheld: list[Excluded] = []
-    for _, one in probes:
+    small = case.payout.amount_minor <= case.parameters.probe_max_minor
+    due: list[Ranked] = []
+    for ranked in into.probes:
+        one = ranked.candidate
         channel = by_name[one.channel]
         health = channel.health_of.get(one.instrument, channel.health)
-        reason = quarantine_reason(health, now)
-        withheld.append(Excluded(one.channel, one.instrument, (reason,)))
-    return withheld
+        if small and health.probing:
+            due.append(ranked)
+        else:
+            reasons = illness_reasons(health, case.now)
+            into.excluded.append(Excluded(one.channel, one.instrument, reasons, one.cost))
+    return due
+
+
+def _asked_again(case: _Case, excluded: list[Excluded]) -> datetime | None:
+    """When asking again may help; what waits for somebody's recovery does not wait for ever."""
+    at = retry_at([one.reasons for one in excluded])
+    if at is None or not any(map(only_ill, excluded)):
+        return at
+    return min(at, goes_at(case.payout, case.parameters, case.now))

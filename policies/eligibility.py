@@ -30,6 +30,8 @@ def standing_reasons(
 ) -> tuple[Exclusion, ...]:
     """What is against the channel now, whatever the payout: its status, hours, queues, policy."""
     reasons: tuple[Exclusion, ...] = ()
+    if channel.killed:
+        reasons += (Exclusion(Code.KILLED, (), now + _OPERATOR_RECHECK),)
     if channel.status != "active":
         code = Code.PAUSED if channel.status == "paused" else Code.DRAINING
         reasons += (Exclusion(code, (), now + _OPERATOR_RECHECK),)
@@ -46,6 +48,9 @@ def standing_reasons(
         reasons += (Exclusion(Code.IN_DOUBT_FULL, values, now + _IN_DOUBT_RECHECK),)
     if channel.hours.windows and not is_open(channel.hours, now):
         reasons += (Exclusion(Code.CLOSED, (), next_open(channel.hours, now)),)
+    until = channel.maintenance_until
+    if until is not None and until > now:
+        reasons += (Exclusion(Code.MAINTENANCE, (), until),)
     return reasons
 
 
@@ -88,6 +93,24 @@ def _fee_reasons(
     if payout.max_fee_minor is not None and charged > payout.max_fee_minor:
         reasons += (Exclusion(Code.FEE_OVER_MAXIMUM, (charged, payout.max_fee_minor)),)
     return reasons
+
+
+def request_reasons(channel: str, payout: PayoutFacts) -> tuple[Exclusion, ...]:
+    """What the request itself rules out; it can only narrow what the merchant's lists allow."""
+    constraints = payout.constraints
+    reasons: tuple[Exclusion, ...] = ()
+    if channel in constraints.deny:
+        reasons += (Exclusion(Code.REQUEST_DENIES),)
+    if constraints.only and channel not in constraints.only:
+        reasons += (Exclusion(Code.REQUEST_ONLY),)
+    return reasons
+
+
+def attempts_reasons(payout: PayoutFacts, max_attempts: int | None) -> tuple[Exclusion, ...]:
+    """Whether the payout has had all the attempts it may have."""
+    if max_attempts is None or len(payout.tried) < max_attempts:
+        return ()
+    return (Exclusion(Code.ATTEMPTS_EXHAUSTED, (max_attempts,)),)
 
 
 def _amount_reasons(amount: int, channel: ChannelFacts, now: datetime) -> tuple[Exclusion, ...]:
@@ -138,12 +161,17 @@ def _longer(one: Exclusion, other: Exclusion) -> bool:
     return one.lifts_at is None or one.lifts_at > other.lifts_at
 
 
-def quarantine_reason(health: HealthView, now: datetime) -> Exclusion:
-    """The reason for leaving a quarantined channel alone, and when its next probe is due."""
+def illness_reasons(health: HealthView, now: datetime) -> tuple[Exclusion, ...]:
+    """Why only probes may go to a quarantined channel, or to a bank that is down, and when the next
+    one is due."""
     due = health.probe_at
-    return Exclusion(
-        Code.QUARANTINED, (), due if due is not None and due > now else now + _PROBE_RECHECK
-    )
+    at = due if due is not None and due > now else now + _PROBE_RECHECK
+    reasons: tuple[Exclusion, ...] = ()
+    if health.quarantined:
+        reasons += (Exclusion(Code.QUARANTINED, (), at),)
+    if health.bank_down is not None:
+        reasons += (Exclusion(Code.BANK_DOWN, (health.bank_down,), at),)
+    return reasons
 
 
 def retry_at(reasons_of_each: list[tuple[Exclusion, ...]]) -> datetime | None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 class Code(StrEnum):
     """Every reason there is; `policies/README.md` tells each one's meaning."""
 
+    KILLED = "killed"
     PAUSED = "paused"
     DRAINING = "draining"
     CURRENCY = "currency"
@@ -26,7 +27,9 @@ class Code(StrEnum):
     IN_FLIGHT_FULL = "in_flight_full"
     IN_DOUBT_FULL = "in_doubt_full"
     CLOSED = "closed"
+    MAINTENANCE = "maintenance"
     QUARANTINED = "quarantined"
+    BANK_DOWN = "bank_down"
     POLICY_DENIES = "policy_denies"
     POLICY_ONLY = "policy_only"
     FEE_OVER_MAXIMUM = "fee_over_maximum"
@@ -34,11 +37,20 @@ class Code(StrEnum):
     TRIED = "tried"
     TRIED_INSTRUMENT = "tried_instrument"
     TRIED_FINAL = "tried_final"
+    POLICY_RULE_DENIES = "policy_rule_denies"
+    POLICY_REQUIRES = "policy_requires"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    REQUEST_DENIES = "request_denies"
+    REQUEST_ONLY = "request_only"
 
 
 # Placeholders are the values' positions. Amounts are minor units: the reader's currency is known
 # to the page that shows the sentence, and "fen" would be wrong for other currencies.
 _WORDING: Mapping[Code, tuple[str, str]] = {
+    Code.KILLED: (
+        "渠道已被人工紧急停用，只能由人工恢复",
+        "a person has stopped the channel, and only a person lets it go on",
+    ),
     Code.PAUSED: ("渠道已暂停", "the channel is paused"),
     Code.DRAINING: ("渠道正在排空，不接新单", "the channel is draining and takes no new payouts"),
     Code.CURRENCY: ("渠道币种为 {0}，不支持 {1}", "the channel pays {0}, not {1}"),
@@ -73,9 +85,14 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
         "{0} payouts are in doubt, the most allowed is {1}",
     ),
     Code.CLOSED: ("渠道不在营业时间", "the channel is outside its opening hours"),
+    Code.MAINTENANCE: ("渠道计划维护中", "the channel is under planned maintenance"),
     Code.QUARANTINED: (
         "渠道已熔断，等待探测恢复",
         "the channel is quarantined until probes succeed",
+    ),
+    Code.BANK_DOWN: (
+        "收款银行 {0} 在各渠道均失败，排队等待恢复",
+        "the beneficiary's bank {0} is down through every channel; the payout waits for it",
     ),
     Code.POLICY_DENIES: (
         "策略禁止该商户使用此渠道",
@@ -102,6 +119,20 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
         "{0} 的结果禁止再次尝试",
         "the answer of {0} rules out any further attempt",
     ),
+    Code.POLICY_RULE_DENIES: (
+        "策略规则「{0}」禁止使用此渠道",
+        "the policy's rule {0!r} denies the channel",
+    ),
+    Code.POLICY_REQUIRES: (
+        "策略规则「{0}」限定只用其他渠道",
+        "the policy's rule {0!r} requires other channels",
+    ),
+    Code.ATTEMPTS_EXHAUSTED: (
+        "已达到最多尝试次数 {0}",
+        "the payout has had the {0} attempts it may have",
+    ),
+    Code.REQUEST_DENIES: ("本单请求禁止使用此渠道", "the request denies the channel"),
+    Code.REQUEST_ONLY: ("本单请求只允许其他渠道", "the request allows other channels only"),
 }
 
 

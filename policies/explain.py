@@ -7,26 +7,19 @@ exact inverses; the key `v` changes when the layout does.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from policies.exclusions import Code, Exclusion
-from policies.facts import MICRO, Arrival, Candidate, CostParts, Decision, Excluded
+from policies.facts import Arrival, Candidate, CostParts, Decision, Excluded
+from policies.wording import Sentence, money
 
 Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 
-LAYOUT: Final = 1
-_NO_DECIMALS: Final = frozenset({"JPY", "KRW", "VND"})
-_SYMBOLS: Final = {"CNY": "¥"}
+LAYOUT: Final = 2
+_READABLE: Final = (1, 2)
 
 
-class Explanation(NamedTuple):
-    """The same statement in both languages."""
-
-    zh: str
-    en: str
-
-
-def explain(decision: Decision) -> Explanation:
+def explain(decision: Decision) -> Sentence:
     """Why this channel, or why none, in one sentence each."""
     chosen = decision.chosen
     if chosen is None:
@@ -60,21 +53,26 @@ def explain(decision: Decision) -> Explanation:
     )
     zh.append(f"预计 {arrives.on.isoformat()} 到账{sure_zh}")
     en.append(f"money arrives by {arrives.on.isoformat()}{sure_en}")
-    return Explanation("，".join(zh) + "。", "; ".join(en) + ".")
+    return Sentence("，".join(zh) + "。", "; ".join(en) + ".")
 
 
 _WHY: Final[Mapping[str, tuple[str, str]]] = {
     "cheapest": ("", ""),
     "preferred": ("按策略优先使用", "the policy prefers it"),
+    "split": ("按策略的流量比例分配", "the policy splits the volume"),
     "explored": ("本单用于探索", "this payout was drawn for exploration"),
     "probe": (
         "本单用于探测熔断渠道是否恢复",
         "this payout probes whether the channel has recovered",
     ),
+    "forced": (
+        "等待恢复已到时限，仍按最优渠道发出",
+        "it had waited for a recovery as long as the policy lets it",
+    ),
 }
 
 
-def _none(decision: Decision) -> Explanation:
+def _none(decision: Decision) -> Sentence:
     counts: dict[Code, tuple[Exclusion, int]] = {}
     for one in decision.excluded:
         for reason in one.reasons:
@@ -84,9 +82,9 @@ def _none(decision: Decision) -> Explanation:
     zh = "；".join(f"{reason.zh}（{count}）" for reason, count in ranked) or "没有配置渠道"
     en = "; ".join(f"{reason.en} ({count})" for reason, count in ranked) or "none is configured"
     if decision.retry_at is None:
-        return Explanation(f"没有可用渠道，等待无效：{zh}。", f"No channel can pay, ever: {en}.")
+        return Sentence(f"没有可用渠道，等待无效：{zh}。", f"No channel can pay, ever: {en}.")
     at = decision.retry_at.astimezone(UTC).isoformat(timespec="seconds")
-    return Explanation(
+    return Sentence(
         f"暂无可用渠道，{at} 起重试：{zh}。",
         f"No channel can pay now, asked again from {at}: {en}.",
     )
@@ -100,18 +98,6 @@ def _gap(micro: int, currency: str) -> tuple[str, str]:
 
 def _days(count: int) -> str:
     return "1 calendar day" if count == 1 else f"{count} calendar days"
-
-
-def money(micro: int, currency: str) -> str:
-    """Micro units as an amount with two digits below the minor unit, rounded half up."""
-    sign = "-" if micro < 0 else ""
-    hundredths = (abs(micro) + MICRO // 200) // (MICRO // 100)
-    if currency in _NO_DECIMALS:
-        text = f"{hundredths // 100:,}.{hundredths % 100:02d}"
-    else:
-        text = f"{hundredths // 10_000:,}.{hundredths % 10_000:04d}"
-    symbol = _SYMBOLS.get(currency)
-    return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency}"
 
 
 # --- Storage -----------------------------------------------------------------------------------
@@ -134,6 +120,11 @@ def to_json(decision: Decision) -> dict[str, Json]:
         "draw_ppm": decision.draw_ppm,
         "outcome": decision.outcome,
         "retry_at": _stamp(decision.retry_at),
+        "rules": list(decision.rules),
+        "faults": list(decision.faults),
+        "max_attempts": decision.max_attempts,
+        "review": decision.review,
+        "deadline_at": _stamp(decision.deadline_at),
         "arrivals": [
             [one.on.isoformat(), one.at.isoformat(), one.days_calendar, one.known]
             for one in arrivals
@@ -143,14 +134,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
                 "channel": one.channel,
                 "instrument": one.instrument,
                 "rail": one.rail,
-                "cost": [
-                    one.cost.fee,
-                    one.cost.surcharge,
-                    one.cost.capital,
-                    one.cost.lateness,
-                    one.cost.fail,
-                    one.cost.unknown,
-                ],
+                "cost": list(one.cost.parts),
                 "arrival": arrivals.index(one.arrival),
                 "success_ppm": one.success_ppm,
                 "unknown_ppm": one.unknown_ppm,
@@ -164,6 +148,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
             {
                 "channel": one.channel,
                 "instrument": one.instrument,
+                "cost": None if one.cost is None else list(one.cost.parts),
                 "reasons": [
                     [reason.code.value, list(reason.values), _stamp(reason.lifts_at)]
                     for reason in one.reasons
@@ -176,7 +161,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
 
 def from_json(content: Mapping[str, Json]) -> Decision:
     """The Decision that `to_json` was given. Raises ValueError for an unknown layout."""
-    if content.get("v") != LAYOUT:
+    if content.get("v") not in _READABLE:
         raise ValueError(f"unknown decision layout {content.get('v')!r}")
     arrivals = [
         Arrival(
@@ -203,6 +188,12 @@ def from_json(content: Mapping[str, Json]) -> Decision:
             _excluded(row) for row in cast("list[dict[str, Json]]", content["excluded"])
         ),
         retry_at=_moment(content["retry_at"]),
+        # Layout 1 knew no rules.
+        rules=tuple(cast("list[str]", content.get("rules", []))),
+        faults=tuple(cast("list[str]", content.get("faults", []))),
+        max_attempts=cast("int | None", content.get("max_attempts")),
+        review=cast("str | None", content.get("review")),
+        deadline_at=_moment(content.get("deadline_at")),
     )
 
 
@@ -221,6 +212,8 @@ def _candidate(row: dict[str, Json], arrivals: list[Arrival]) -> Candidate:
 
 
 def _excluded(row: dict[str, Json]) -> Excluded:
+    # Decisions stored before excluded candidates were priced have no such key.
+    cost = row.get("cost")
     return Excluded(
         channel=cast("str", row["channel"]),
         instrument=cast("int", row["instrument"]),
@@ -230,6 +223,7 @@ def _excluded(row: dict[str, Json]) -> Excluded:
                 "list[tuple[str, list[int | str], Json]]", row["reasons"]
             )
         ),
+        cost=None if cost is None else CostParts(*cast("list[int]", cost)),
     )
 
 

@@ -9,7 +9,7 @@ a rate in parts per million is then exact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
@@ -84,7 +84,15 @@ class HealthView:
     probing: bool = False
     latency_ms: int = 1000
     probe_at: datetime | None = None
-    """When a quarantined channel's next probe is due at the latest."""
+    """When the next probe is due at the latest, of a quarantined channel or a bank that is down."""
+    bank_down: str | None = None
+    """The beneficiary's bank, while it is down whichever channel is asked; then `probing` says that
+    it may be given one payout."""
+
+    @property
+    def ill(self) -> bool:
+        """Whether only a probe may go there now."""
+        return self.quarantined or self.bank_down is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,10 @@ class ChannelFacts:
     in_doubt: int = 0
     in_doubt_max: int = 200
     status: Literal["active", "paused", "draining"] = "active"
+    killed: bool = False
+    """A person has stopped it, and only a person lets it go on."""
+    maintenance_until: datetime | None = None
+    """The end of the planned maintenance that is under way."""
     hours: Hours = Hours()
     health: HealthView = HealthView()
     health_of: Mapping[int, HealthView] = field(default_factory=dict)
@@ -146,8 +158,29 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """What this one request allows; it can only narrow what the merchant's lists allow.
+
+    An empty `only` allows every channel; `prefer` is in order, the first is wanted most.
+    """
+
+    only: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+    prefer: tuple[str, ...] = ()
+    max_attempts: int | None = None
+
+
+FREE: Final = Constraints()
+"""No constraints."""
+
+
+@dataclass(frozen=True, slots=True)
 class PayoutFacts:
-    """What was asked, and what has been tried. `fast` means by the next calendar day."""
+    """What was asked, and what has been tried. `fast` means by the next calendar day.
+
+    `accepted_at` is when it came (None: now). `released` says that a person has let it go, so that
+    no rule holds it for review again.
+    """
 
     payout_id: str
     merchant_id: str
@@ -158,6 +191,12 @@ class PayoutFacts:
     deadline_at: datetime | None = None
     max_fee_minor: int | None = None
     tried: tuple[Tried, ...] = ()
+    accepted_at: datetime | None = None
+    merchant_ref: str | None = None
+    constraints: Constraints = FREE
+    released: bool = False
+    waiting_since: datetime | None = None
+    """When it was first found that only illness keeps it from being sent; None: not until now."""
 
 
 # --- What a decision says ----------------------------------------------------------------------
@@ -178,8 +217,7 @@ class Arrival:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CostParts:
+class CostParts(NamedTuple):
     """The expected cost of one candidate, every part in micro units; `fee` alone is the sticker."""
 
     fee: int
@@ -188,6 +226,11 @@ class CostParts:
     lateness: int
     fail: int
     unknown: int
+
+    @property
+    def parts(self) -> tuple[int, int, int, int, int, int]:
+        """All of them, in the order of the fields."""
+        return self.fee, self.surcharge, self.capital, self.lateness, self.fail, self.unknown
 
     @property
     def certain(self) -> int:
@@ -200,8 +243,7 @@ class CostParts:
         return self.fee + self.surcharge + self.capital + self.lateness + self.fail + self.unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A channel and an instrument that may carry the payout now."""
 
     channel: str
@@ -222,6 +264,8 @@ class Excluded:
     channel: str
     instrument: int
     reasons: tuple[Exclusion, ...]
+    cost: CostParts | None = None
+    """What it would have cost; None where it has no price for this payout at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +275,8 @@ class Decision:
     `order` begins with the chosen candidate and goes on as failover would.
     `propensities_ppm`, in the same order, tell how likely each was to be chosen given
     these facts; they add up to a million. Without a candidate, `retry_at` says when asking again
-    may help; None means that no waiting will.
+    may help; None means that no waiting will. `forced` says that it was sent to somebody ill, since
+    it had waited as long as the policy lets it.
     """
 
     payout_id: str
@@ -241,11 +286,20 @@ class Decision:
     decided_at: datetime
     policy_hash: str
     draw_ppm: int
-    outcome: Literal["cheapest", "preferred", "explored", "probe", "none"]
+    outcome: Literal["cheapest", "preferred", "split", "explored", "probe", "forced", "none"]
     order: tuple[Candidate, ...]
     propensities_ppm: tuple[int, ...]
     excluded: tuple[Excluded, ...]
     retry_at: datetime | None = None
+    rules: tuple[str, ...] = ()
+    """The rules that applied, in the policy's order."""
+    faults: tuple[str, ...] = ()
+    """The rules whose condition could not be computed; they did not apply."""
+    max_attempts: int | None = None
+    review: str | None = None
+    """Why a person must release the payout before it is tried."""
+    deadline_at: datetime | None = None
+    """The deadline that was priced: the payout's own, or an earlier one set by a rule."""
 
     @property
     def chosen(self) -> Candidate | None:

@@ -7,6 +7,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from policies.rules import NO_RULES, RuleSet
+
 EVERY_MERCHANT = "*"
 """The key of the lists that hold for merchants without an entry of their own."""
 
@@ -28,7 +30,9 @@ class Parameters:
     explore_cost_max_minor: int = 100
     """Exploration never takes a candidate dearer than the best by more than this."""
     probe_max_minor: int = 100_000
-    """The largest payout risked on a quarantined channel while another one can carry it."""
+    """The largest payout risked on a quarantined channel, or at a bank that is down."""
+    queue_max_s: int = 900
+    """How long a payout waits for somebody to recover before it is sent to the best of the ill."""
     in_doubt_max: int = 200
     """At this many payouts in doubt no channel takes more, whatever its own cap says."""
 
@@ -44,6 +48,14 @@ class ChannelLists:
 
 
 @dataclass(frozen=True, slots=True)
+class MerchantTerms:
+    """What rules may know of a merchant beside its id."""
+
+    tier: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One activated policy; `hash` identifies its content in every decision."""
 
@@ -51,6 +63,9 @@ class Policy:
     hash: str
     parameters: Parameters = Parameters()
     lists: Mapping[str, ChannelLists] = field(default_factory=dict)
+    terms: Mapping[str, MerchantTerms] = field(default_factory=dict)
+    # Compiled code has no equality of its own; the hash stands for it.
+    rules: RuleSet = field(default=NO_RULES, compare=False, repr=False)
 
     def lists_for(self, merchant_id: str) -> ChannelLists:
         """The merchant's resolved lists, else everybody's."""
@@ -58,5 +73,12 @@ class Policy:
         found = lists.get(merchant_id)
         return found if found is not None else lists.get(EVERY_MERCHANT, _NO_LISTS)
 
+    def terms_for(self, merchant_id: str) -> MerchantTerms:
+        """The merchant's tier and tags, else everybody's."""
+        terms = self.terms
+        found = terms.get(merchant_id)
+        return found if found is not None else terms.get(EVERY_MERCHANT, _NO_TERMS)
+
 
 _NO_LISTS = ChannelLists()
+_NO_TERMS = MerchantTerms()

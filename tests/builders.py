@@ -27,6 +27,7 @@ from channels.money import Currency, Money
 from gateway.domain import ledger
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import (
+    UNCONSTRAINED,
     Accepted,
     Armed,
     Attempt,
@@ -36,6 +37,7 @@ from gateway.domain.payout import (
     Certificate,
     CertificateKind,
     Confirmed,
+    Constraints,
     Contradicted,
     Died,
     Doubted,
@@ -69,12 +71,15 @@ from gateway.ports import (
     Merchant,
     Scope,
 )
+from policies.calendars.workdays import PUBLISHED
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Shanghai; no holiday near."""
 
 TODAY = NOW.date()
 MERCHANT = MerchantId("m_acme")
+EVERY_YEAR = PUBLISHED.with_days((), range(2004, 2200))
+"""A calendar that lacks no year, whenever the tests run."""
 MERCHANT_FEE = FeeSchedule(flat_minor=30)
 CHANNEL = "alipay-main"
 
@@ -158,6 +163,7 @@ def payout(
     accepted_at: datetime = NOW,
     due_at: datetime | None = NOW,
     reason: str | None = None,
+    constraints: Constraints = UNCONSTRAINED,
 ) -> Payout:
     """A payout as it stands right after acceptance: version 1, no attempt, 100.00 CNY + 0.30."""
     made = PayoutId(id) if id is not None else payout_id(accepted_at)
@@ -181,6 +187,7 @@ def payout(
         updated_at=accepted_at,
         due_at=due_at,
         reason=reason,
+        constraints=constraints,
     )
 
 

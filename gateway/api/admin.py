@@ -21,6 +21,7 @@ from gateway.api.views import (
     balance_view,
     break_view,
     key_view,
+    kill_view,
     merchant_view,
     payout_view,
     quarantine_view,
@@ -33,8 +34,13 @@ from gateway.domain.errors import (
     UnavailableError,
 )
 from gateway.domain.payout import MerchantId
+from gateway.domain.pricing import priced
 from gateway.engine import operate, quarantine, reconcile
-from gateway.ports import Merchant, Scope, StoreError
+from gateway.engine.floats import seconds_left
+from gateway.engine.gateway import Gateway
+from gateway.engine.switches import remember
+from gateway.ports import EVERY_CHANNEL, Merchant, Scope, StoreError
+from policies.fees import tier_reached
 from policies.health import WHOLE
 
 
@@ -124,16 +130,31 @@ async def revoke_key(call: Call) -> Answer:
 
 async def list_channels(call: Call) -> Answer:
     """GET /v1/admin/channels."""
-    gateway = call.gateway
+    return 200, {"data": await _channels(call.gateway)}
+
+
+async def show_channel(call: Call) -> Answer:
+    """GET /v1/admin/channels/{channel}."""
+    name = call.path("channel")
+    for one in await _channels(call.gateway):
+        if one["name"] == name:
+            return 200, one
+    raise AbsenceError("no_such_channel", f"there is no channel {name}", zh="渠道不存在")
+
+
+async def _channels(gateway: Gateway) -> list[ChannelView]:
     load = gateway.load
     now = gateway.clock.now()
     views = gateway.health.views(gateway.channels, WHOLE, now)
     statuses = await gateway.store.channel_statuses()
     frozen = await gateway.store.frozen()
+    await remember(gateway)
     data: list[ChannelView] = []
     for name, channel in gateway.channels.items():
         status, reason = statuses.get(name, ("active", ""))
         health = views[name]
+        month, fee = load.month(name, now), priced(channel.traits.terms).fee_at(now)
+        killed = load.kills.get(EVERY_CHANNEL) or load.kills.get(name)
         data.append(
             {
                 "name": name,
@@ -144,6 +165,12 @@ async def list_channels(call: Call) -> Answer:
                 "currency": channel.traits.terms.currency,
                 "float_minor": load.float_minor[name],
                 "day_used_minor": load.day_used[name],
+                "month_payouts": month.payouts,
+                "month_minor": month.minor,
+                "priced": fee is not None,
+                "tiers": 0 if fee is None else len(fee.tiers),
+                "tier": tier_reached(fee, month) + 1 if fee is not None and fee.tiers else None,
+                "arrivals": [list(one) for one in load.arrivals.get(name, ())],
                 "in_doubt": load.in_doubt[name],
                 "sending": load.sending[name],
                 "success_ppm": health.success_ppm,
@@ -153,9 +180,12 @@ async def list_channels(call: Call) -> Answer:
                 "stopped": gateway.stopped(),
                 "latency_ms": health.latency_ms,
                 "frozen_by": frozen.get(name),
+                "killed": None if killed is None else kill_view(killed),
+                "maintenance_until": stamp(gateway.maintenance_until(name, now)),
+                "runway_s": seconds_left(gateway, name),
             }
         )
-    return 200, {"data": data}
+    return data
 
 
 async def switch_channel(call: Call) -> Answer:

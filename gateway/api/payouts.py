@@ -7,6 +7,7 @@ import orjson
 from gateway.api.context import Answer, Call
 from gateway.api.schemas import EndpointIn, FeedQuery, ListQuery, PayoutIn
 from gateway.api.views import (
+    alternative_view,
     attempt_view,
     balance_view,
     delivery_view,
@@ -19,6 +20,7 @@ from gateway.domain.ledger import Book
 from gateway.domain.payout import MerchantId, PayoutId, sortable_id
 from gateway.engine import accept, operate
 from gateway.ports import Endpoint, Intake, Merchant, Search
+from policies.alternatives import alternatives
 from policies.explain import explain, from_json
 
 KEY_MIN, KEY_MAX = 16, 255
@@ -42,6 +44,7 @@ async def create(call: Call) -> Answer:
         release_at=body.release_after,
         max_fee_minor=body.max_fee_minor,
         metadata=body.metadata,
+        constraints=body.channels.constraints,
     )
     canonical = orjson.dumps(call.raw, option=orjson.OPT_SORT_KEYS)
     intake = Intake(key, hashlib.sha256(canonical).digest())
@@ -144,8 +147,10 @@ async def why(call: Call) -> Answer:
     answers = []
     for _, stored in await call.gateway.store.decisions(found.id):
         plain = orjson.loads(stored)
-        told = explain(from_json(plain))
-        answers.append({"zh": told.zh, "en": told.en, "decision": plain})
+        decision = from_json(plain)
+        told = explain(decision)
+        others = [alternative_view(one) for one in alternatives(decision)]
+        answers.append({"zh": told.zh, "en": told.en, "alternatives": others, "decision": plain})
     return 200, {"data": answers}
 
 

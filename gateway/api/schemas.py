@@ -6,7 +6,8 @@ The OpenAPI document is generated from these models.
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -34,7 +35,7 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
-from gateway.domain.payout import Event, PayoutState
+from gateway.domain.payout import Constraints, Event, PayoutState
 from gateway.ports import Funding, Scope
 
 REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
@@ -46,7 +47,23 @@ KINDS = tuple(event.kind for event in get_args(Event))
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+def day(value: object) -> date:
+    """A day as RFC 3339 full-date text."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError("must be a day such as 2027-02-06")
+
+
+def counted(value: date) -> date:
+    """Refuse days that no payout will ever be counted over."""
+    if not 2004 <= value.year <= 2200:
+        raise ValueError("must lie between 2004 and 2200")
+    return value
 
 
 def visible(text: str) -> str:
@@ -137,6 +154,7 @@ Ref = Annotated[
 Minor = Annotated[StrictInt, Field(gt=0, le=INT64_MAX // 4)]
 Digits = Annotated[StrictStr, Field(pattern=r"^[0-9]{8,32}$", min_length=8, max_length=32)]
 Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
+Day = Annotated[date, BeforeValidator(day), AfterValidator(counted)]
 Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
@@ -247,6 +265,44 @@ class BeneficiaryIn(Model):
     instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=8)]
 
 
+ChannelName = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+ChannelNames = Annotated[
+    list[ChannelName], Field(max_length=32, json_schema_extra={"uniqueItems": True})
+]
+
+
+class ChannelsIn(Model):
+    """Limits to the choice of channel, for this payout alone; the policy's prohibitions stay."""
+
+    only: ChannelNames = Field(default=[], description="No other channel; empty: any")
+    deny: ChannelNames = []
+    prefer: ChannelNames = Field(default=[], description="Best first; before the policy's own")
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(
+        default=None, description="Tries at channels at most; each later one needs its own proof"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for part in ("only", "deny", "prefer"):
+            names = getattr(self, part)
+            if len(set(names)) != len(names):
+                raise at_fault(part, "a name is given twice")
+        for name in self.deny:
+            if name in self.only or name in self.prefer:
+                raise at_fault("deny", f"{name} is denied and wanted at once")
+        for name in self.prefer:
+            if self.only and name not in self.only:
+                raise at_fault("prefer", f"{name} is preferred but not among only")
+        return self
+
+    @property
+    def constraints(self) -> Constraints:
+        """As the payout keeps it."""
+        return Constraints(
+            tuple(self.only), tuple(self.deny), tuple(self.prefer), self.max_attempts
+        )
+
+
 class PayoutIn(Model):
     """A payout. Give the amount either as `amount_minor` or as `amount`, not both."""
 
@@ -290,6 +346,7 @@ class PayoutIn(Model):
         default=None, description="Not before; the payout can be cancelled until then"
     )
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
+    channels: ChannelsIn = ChannelsIn()
     metadata: Annotated[
         dict[Ref, Annotated[StrictStr, Field(max_length=256), AfterValidator(visible)]],
         Field(max_length=16, json_schema_extra={"additionalProperties": False}),
@@ -403,6 +460,20 @@ class SwitchIn(Model):
     reason: Text128
 
 
+class ReasonIn(Model):
+    """Why a person does it."""
+
+    reason: Text128
+
+
+class MaintenanceIn(Model):
+    """When a channel is planned to be away."""
+
+    from_at: Moment
+    until_at: Moment
+    reason: Text128
+
+
 class QuarantineIn(Model):
     """A restore that was not noticed."""
 
@@ -445,6 +516,42 @@ class AdvanceIn(Model):
     """How far a test clock moves."""
 
     seconds: Annotated[StrictInt, Field(gt=0, le=400 * 86400)]
+
+
+class CalendarDayIn(Model):
+    """A day, and whether it is worked."""
+
+    on: Day
+    works: StrictBool
+
+
+class CalendarIn(Model):
+    """What somebody says of days, over the published calendar."""
+
+    days: Annotated[list[CalendarDayIn], Field(min_length=1, max_length=400)]
+    note: Text128
+    complete: Annotated[StrictInt, Field(ge=2004, le=2200)] | None = Field(
+        default=None, description="The year of which every day is now given"
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len({one.on for one in self.days}) != len(self.days):
+            raise at_fault("days", "a day is given twice")
+        return self
+
+
+class CalendarQuery(Model):
+    """A day to look up as well."""
+
+    day: Day | None = None
+
+
+class CompareQuery(Model):
+    """Two channels."""
+
+    a: SlugId
+    b: SlugId
 
 
 class ListQuery(Model):

@@ -32,9 +32,12 @@ from gateway.ports import (
     DeliveryState,
     Endpoint,
     Funding,
+    Kill,
+    Maintenance,
     Merchant,
     StoredEvent,
 )
+from policies.alternatives import Alternative
 
 
 class InstrumentView(TypedDict, total=False):
@@ -98,6 +101,15 @@ class AttemptView(TypedDict):
     action: ActionView | None
 
 
+class ConstraintsView(TypedDict):
+    """What the request itself says about channels."""
+
+    only: list[str]
+    deny: list[str]
+    prefer: list[str]
+    max_attempts: int | None
+
+
 class PayoutView(TypedDict):
     """A payout as its merchant sees it."""
 
@@ -118,6 +130,7 @@ class PayoutView(TypedDict):
     deadline: str | None
     release_after: str | None
     max_fee_minor: int | None
+    channels: ConstraintsView
     metadata: dict[str, str]
     channel: str | None
     channel_ref: str | None
@@ -300,7 +313,12 @@ class BookedView(TypedDict):
 
 
 class ChannelView(TypedDict):
-    """A channel as it stands."""
+    """A channel as it stands.
+
+    `month_…` is what it has carried this month, `tier` (from 1) the tier of its fee that this has
+    reached; not `priced`: no fee is in force, and it takes nothing. `arrivals` are `[days, ppm]` as
+    its money was seen to arrive, in its cycle's own days; empty: as its cycle promises.
+    """
 
     name: str
     kind: str
@@ -310,6 +328,12 @@ class ChannelView(TypedDict):
     currency: Currency
     float_minor: int
     day_used_minor: int
+    month_payouts: int
+    month_minor: int
+    priced: bool
+    tiers: int
+    tier: int | None
+    arrivals: list[list[int]]
     in_doubt: int
     sending: int
     success_ppm: int
@@ -319,6 +343,36 @@ class ChannelView(TypedDict):
     stopped: str | None
     latency_ms: int
     frozen_by: str | None
+    killed: "KillView | None"
+    maintenance_until: str | None
+    runway_s: int | None
+
+
+class KillView(TypedDict):
+    """Who stopped a channel, when and why; only a person lets it go on."""
+
+    channel: str
+    reason: str
+    killed_at: str | None
+    killed_by: str
+
+
+class MaintenanceView(TypedDict):
+    """When a channel is planned to be away."""
+
+    id: str
+    channel: str
+    from_at: str | None
+    until_at: str | None
+    reason: str
+    added_at: str | None
+    added_by: str
+
+
+class MaintenanceList(TypedDict):
+    """Planned maintenance, by its beginning."""
+
+    data: list[MaintenanceView]
 
 
 class PositionView(TypedDict):
@@ -426,13 +480,14 @@ class ProposalList(TypedDict):
 
 
 class IncidentView(TypedDict):
-    """Evidence against what was proven, for a person to look at."""
+    """What a person must look at, above all evidence against what was proven."""
 
     id: str
     kind: IncidentKind
     state: str
     freezes: bool
     channel: str
+    bank: str | None
     payout_id: str | None
     attempt: int | None
     evidence: str
@@ -496,7 +551,34 @@ class ReasonView(TypedDict):
 
     zh: str
     en: str
+    alternatives: list["AlternativeView"]
     decision: dict[str, object]
+
+
+class AlternativeView(TypedDict):
+    """A candidate that was not chosen, and what would have to change for it to win.
+
+    `gap_micro`: how much dearer it is than the chosen one, in millionths of a minor unit; null
+    where it has no price for such a payout.
+    """
+
+    channel: str
+    instrument: int
+    gap_micro: int | None
+    zh: str
+    en: str
+
+
+def alternative_view(one: Alternative) -> AlternativeView:
+    """For people and programs."""
+    told = one.sentence
+    return {
+        "channel": one.channel,
+        "instrument": one.instrument,
+        "gap_micro": one.gap_micro,
+        "zh": told.zh,
+        "en": told.en,
+    }
 
 
 class WhyView(TypedDict):
@@ -628,6 +710,12 @@ def payout_view(payout: Payout) -> PayoutView:
         "deadline": stamp(payout.deadline_at),
         "release_after": stamp(payout.release_at),
         "max_fee_minor": payout.max_fee_minor,
+        "channels": {
+            "only": list(payout.constraints.only),
+            "deny": list(payout.constraints.deny),
+            "prefer": list(payout.constraints.prefer),
+            "max_attempts": payout.constraints.max_attempts,
+        },
         "metadata": dict(payout.metadata),
         "channel": live.channel if live else None,
         "channel_ref": live.channel_ref if live else None,
@@ -805,6 +893,29 @@ def proposal_view(proposal: Proposal) -> ProposalView:
     }
 
 
+def kill_view(kill: Kill) -> KillView:
+    """One kill that is in force."""
+    return {
+        "channel": kill.channel,
+        "reason": kill.reason,
+        "killed_at": stamp(kill.killed_at),
+        "killed_by": kill.killed_by,
+    }
+
+
+def maintenance_view(planned: Maintenance) -> MaintenanceView:
+    """One planned maintenance."""
+    return {
+        "id": planned.id,
+        "channel": planned.channel,
+        "from_at": stamp(planned.from_at),
+        "until_at": stamp(planned.until_at),
+        "reason": planned.reason,
+        "added_at": stamp(planned.added_at),
+        "added_by": planned.added_by,
+    }
+
+
 def incident_view(incident: Incident) -> IncidentView:
     """One incident."""
     return {
@@ -813,6 +924,7 @@ def incident_view(incident: Incident) -> IncidentView:
         "state": "open" if incident.is_open else "released",
         "freezes": incident.is_open and incident.kind.freezes,
         "channel": incident.channel,
+        "bank": incident.bank,
         "payout_id": incident.payout_id,
         "attempt": incident.attempt,
         "evidence": incident.evidence,

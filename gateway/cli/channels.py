@@ -1,14 +1,17 @@
-"""`hangdao channel`: how channels stand; pause, drain and resume them; book float top-ups."""
+"""`hangdao channel`: how channels stand; pause, drain, resume; kill, revive; maintenance; money."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import click
+from rich.console import Console
 
 from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.merchants import book
-from gateway.cli.output import Group, amount, grid, tell
-from gateway.cli.parameters import CURRENCY, minor_units
+from gateway.cli.output import Group, amount, facts, grid, moment, tell
+from gateway.cli.parameters import CURRENCY, LOCAL_MOMENT, minor_units
+from policies.wording import money
 
 
 @click.group(cls=Group)
@@ -21,6 +24,25 @@ def channel_command() -> None:
 def ls(api: Api) -> None:
     """Show every channel."""
     _show(api.get("/v1/admin/channels"))
+
+
+@channel_command.command("show")
+@click.argument("channel")
+@reaching("operator")
+def show(api: Api, channel: str) -> None:
+    """Show one channel, with its month and how its money arrives."""
+    one = api.get(f"/v1/admin/channels/{path_of(channel)}")
+    tell(one, lambda console: _draw(console, one))
+
+
+@channel_command.command("compare")
+@click.argument("a")
+@click.argument("b")
+@reaching("operator")
+def compare(api: Api, a: str, b: str) -> None:
+    """What two channels cost today at several amounts, and from which amount on the other wins."""
+    found = api.get("/v1/admin/cost-comparison", a=a, b=b)
+    tell(found, lambda console: _draw_comparison(console, found))
 
 
 _REASON = click.option("--reason", default="by an operator", show_default=True, help="For others.")
@@ -53,6 +75,62 @@ def resume(api: Api, channel: str, reason: str) -> None:
     _switch(api, channel, "active", reason)
 
 
+_WHY = click.option("--reason", required=True, help="Kept for ever.")
+
+
+@channel_command.command("kill")
+@click.argument("channel")
+@_WHY
+@reaching("operator")
+def kill(api: Api, channel: str, reason: str) -> None:
+    """Send nothing more through it, or through ALL; only `revive` ends that."""
+    _show(api.post(f"/v1/admin/channels/{path_of(channel)}/kill", {"reason": reason}))
+
+
+@channel_command.command("revive")
+@click.argument("channel")
+@_WHY
+@reaching("operator")
+def revive(api: Api, channel: str, reason: str) -> None:
+    """End a kill of a channel, or of ALL; needs a key that names a person."""
+    _show(api.post(f"/v1/admin/channels/{path_of(channel)}/revive", {"reason": reason}))
+
+
+@channel_command.group("maintenance")
+def maintenance() -> None:
+    """Planned maintenance: the channel gets nothing between two moments."""
+
+
+@maintenance.command("add")
+@click.argument("channel")
+@click.argument("begin", type=LOCAL_MOMENT, metavar="FROM")
+@click.argument("end", type=LOCAL_MOMENT, metavar="TO")
+@click.option("--reason", required=True, help="For others.")
+@reaching("operator")
+def add(api: Api, channel: str, begin: datetime, end: datetime, reason: str) -> None:
+    """Plan it: `maintenance add wechat-a "2026-11-23 01:00" "2026-11-23 05:00" --reason …`."""
+    body = {"from_at": begin.isoformat(), "until_at": end.isoformat(), "reason": reason}
+    made = api.post(f"/v1/admin/channels/{path_of(channel)}/maintenance", body)
+    _show_maintenance({"data": [made]}, made)
+
+
+@maintenance.command("ls")
+@reaching("operator")
+def list_maintenance(api: Api) -> None:
+    """List what was planned by command; `terms.maintenance` of the configuration comes on top."""
+    found = api.get("/v1/admin/maintenance")
+    _show_maintenance(found, found)
+
+
+@maintenance.command("rm")
+@click.argument("maintenance_id")
+@reaching("operator")
+def remove(api: Api, maintenance_id: str) -> None:
+    """Plan it no more, or end it now."""
+    found = api.delete(f"/v1/admin/maintenance/{path_of(maintenance_id)}")
+    _show_maintenance(found, found)
+
+
 @channel_command.command("topup")
 @click.argument("channel")
 @click.option("--amount", "text", required=True, metavar="1000.00", help="In major units.")
@@ -74,15 +152,37 @@ def _switch(api: Api, channel: str, status: str, reason: str) -> None:
     _show(api.post(f"/v1/admin/channels/{path_of(channel)}/status", body))
 
 
+def _show_maintenance(found: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    headings = ("id", "channel", "from", "to", "reason", "by")
+    rows = [
+        (
+            one["id"],
+            one["channel"],
+            moment(one["from_at"]),
+            moment(one["until_at"]),
+            one["reason"],
+            one["added_by"],
+        )
+        for one in found["data"]
+    ]
+    tell(answer, lambda console: console.print(grid(headings, rows)))
+
+
 def _show(found: Mapping[str, Any]) -> None:
-    headings = ("channel", "kind", "status", "float", "today", "sending", "in doubt", "success")
+    headings = (
+        *("channel", "kind", "status", "float", "lasts", "today", "month", "tier"),
+        *("sending", "in doubt", "success"),
+    )
     rows = [
         (
             one["name"],
             one["kind"],
             _status(one),
             amount(one["float_minor"], one["currency"]),
+            _lasts(one["runway_s"]),
             amount(one["day_used_minor"], one["currency"]),
+            one["month_payouts"],
+            _tier(one),
             one["sending"],
             one["in_doubt"],
             f"{one['success_ppm'] / 10_000:.2f} %",
@@ -92,10 +192,83 @@ def _show(found: Mapping[str, Any]) -> None:
     tell(found, lambda console: console.print(grid(headings, rows)))
 
 
+def _tier(one: Mapping[str, Any]) -> str | None:
+    return None if one["tier"] is None else f"{one['tier']}/{one['tiers']}"
+
+
+def _draw(console: Console, one: Mapping[str, Any]) -> None:
+    currency = one["currency"]
+    seen = ", ".join(f"{days} d {ppm / 10_000:.2f} %" for days, ppm in one["arrivals"])
+    rows = [
+        ("channel", one["name"]),
+        ("kind", one["kind"]),
+        ("status", _status(one)),
+        ("rails", ", ".join(one["rails"])),
+        ("float", amount(one["float_minor"], currency)),
+        ("today", amount(one["day_used_minor"], currency)),
+        ("this month", f"{one['month_payouts']:,}, {amount(one['month_minor'], currency)}"),
+        ("tier reached", _tier(one)),
+        ("arrivals seen", seen or "as promised"),
+        ("sending", one["sending"]),
+        ("in doubt", one["in_doubt"]),
+        ("success", f"{one['success_ppm'] / 10_000:.2f} %"),
+    ]
+    console.print(facts(rows))
+
+
+def _draw_comparison(console: Console, found: Mapping[str, Any]) -> None:
+    a, b, currency = found["a"], found["b"], found["currency"]
+    headings = ("amount", *(f"{one['channel']}: {part}" for one in (a, b) for part in _PARTS))
+    rows = [
+        (
+            amount(first["amount_minor"], currency),
+            *(text for cost in (first, second) for text in _costs(cost, currency)),
+        )
+        for first, second in zip(a["costs"], b["costs"], strict=True)
+    ]
+    console.print(grid(headings, rows))
+    for one in (a, b):
+        guess = "" if one["known"] else ", a guess: the calendar is not published"
+        days = f"{one['days_milli'] / 1000:g} calendar days"
+        text = f"{one['channel']}: {days}, money there by {one['arrives_on']}{guess}"
+        if one["free"]:
+            text += "; its zero fee costs the time (capital)"
+        console.print(text)
+    for at in found["crossings_minor"]:
+        console.print(f"the cheaper one changes at {amount(at, currency)}")
+    if not found["crossings_minor"]:
+        console.print("by fee and time one of them is never dearer, at any amount")
+
+
+_PARTS = ("fee", "time", "total")
+
+
+def _costs(cost: Mapping[str, Any], currency: str) -> Iterator[str]:
+    yield money(cost["fee_micro"] + cost["surcharge_micro"], currency)
+    yield money(cost["capital_micro"], currency)
+    yield money(cost["total_micro"], currency)
+
+
+def _lasts(seconds: int | None) -> str:
+    """How long the float lasts; beyond two days nobody needs the hours."""
+    if seconds is None:
+        return ""
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
 def _status(one: Mapping[str, Any]) -> str:
     said = str(one["status"])
     if one["reason"] and said != "active":
         said += f" ({one['reason']})"
+    killed = one["killed"]
+    if killed is not None:
+        scope = " with ALL" if killed["channel"] != one["name"] else ""
+        said += f" killed{scope} by {killed['killed_by']} ({killed['reason']})"
+    if one["maintenance_until"]:
+        said += f" maintenance until {moment(one['maintenance_until'])}"
     if one["frozen_by"]:
         said += f" failover frozen by {one['frozen_by']}"
+    if not one["priced"]:
+        said += " no fee"
     return said + (" quarantined" if one["quarantined"] else "")

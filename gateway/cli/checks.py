@@ -10,21 +10,21 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from channels.registry import KINDS
-from gateway.cli.database import Found, look, read_books
+from gateway.cli.database import Found, look, read_books, read_calendar
 from gateway.cli.findings import Finding, State
 from gateway.cli.keyfiles import inspect
 from gateway.clock import SystemClock
+from gateway.engine.calendar import local_day, missing_note
+from gateway.engine.notes import unpriced_names
 from gateway.health.link import LinkError
 from gateway.health.replica import try_out
 from gateway.ports import StoreError
 from gateway.settings import Loaded, SettingsError, check_credentials
 from gateway.store.mark import last_halt, read_mark
 from gateway.wiring import channels_of, policy_of, reach_of
-from policies.calendars.workdays import known_years
+from policies.calendars.workdays import PUBLISHED, Almanac
 
 _DISK_FAIL, _DISK_WARN = 100 * 2**20, 2**30
-_NEXT_YEAR_FROM_MONTH = 12
-"""The State Council publishes a year's holidays in the November before."""
 _YEAR_MIN = 2026
 """A clock before the program itself was written is wrong (a machine without a battery)."""
 _ZONE = ZoneInfo("Asia/Shanghai")
@@ -37,10 +37,10 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     yield from _secrets(loaded)
     yield from _channels(loaded, clock)
     yield from _policy(loaded)
-    yield _calendar(now)
     yield from _folder(loaded.settings.data_dir)
     found, finding = _database(loaded)
     yield finding
+    yield _calendar(now, _almanac(loaded, found))
     if found is not None and 0 < found.version <= found.newest:
         yield from _books(loaded)
     yield from _redis(loaded)
@@ -90,6 +90,15 @@ def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:
     yield Finding(
         "channels", State.OK, f"{len(channels)}: {names}", f"共 {len(channels)} 个：{names}"
     )
+    unpriced = ", ".join(unpriced_names(channels, clock.now()))
+    if unpriced:
+        yield Finding(
+            "channels",
+            State.WARN,
+            f"no fee is in force for {unpriced}: no payout goes there; set terms.fee "
+            "(`{}` if it is free)",
+            f"渠道 {unpriced} 未配置生效的手续费，不会出款；请设置 terms.fee（免费填 {{}}）",
+        )
     for one in loaded.settings.channels:
         credentials = check_credentials(loaded, one, KINDS[one.kind].settings)
         yield from inspect(one.name, credentials, clock.now())
@@ -121,21 +130,25 @@ def _policy(loaded: Loaded) -> Iterator[Finding]:
         yield Finding("policy", State.OK, policy.name, f"策略 {policy.name} 可用")
 
 
-def _calendar(now: datetime) -> Finding:
-    local = now.astimezone(_ZONE)
-    years = [local.year] + ([local.year + 1] if local.month >= _NEXT_YEAR_FROM_MONTH else [])
-    absent = [year for year in years if year not in known_years()]
-    if not absent:
-        text = ", ".join(map(str, years))
+def _almanac(loaded: Loaded, found: Found | None) -> Almanac:
+    """With what people said of days, where the database can tell."""
+    if found is None or found.version != found.newest:
+        return PUBLISHED
+    try:
+        return read_calendar(loaded.settings.database.url.get_secret_value())
+    except StoreError:
+        # The database's own finding says what is wrong with it.
+        return PUBLISHED
+
+
+def _calendar(now: datetime, almanac: Almanac = PUBLISHED) -> Finding:
+    today = local_day(now)
+    note = missing_note(almanac, today)
+    if note is None:
+        text = f"{today.year}-{today.year + almanac.years_ahead(today)}"
         return Finding("calendar", State.OK, f"knows {text}", f"已包含 {text} 年工作日历")
-    state = State.FAIL if local.year in absent else State.WARN
-    text = ", ".join(map(str, absent))
-    return Finding(
-        "calendar",
-        state,
-        f"no working days are known for {text}: update the program",
-        f"缺少 {text} 年工作日历，请升级程序",
-    )
+    state = State.FAIL if almanac.missing_year(today) == today.year else State.WARN
+    return Finding("calendar", state, note.en, note.zh)
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

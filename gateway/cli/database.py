@@ -1,8 +1,11 @@
 """Looking at the configured database without changing it: its schema version, who holds it."""
 
+import asyncio
 import fcntl
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import apsw
@@ -11,6 +14,7 @@ import asyncpg
 from gateway.ports import Position, StoreError
 from gateway.store.queries import Queries
 from gateway.store.schema import READ_VERSION, migrations
+from policies.calendars.workdays import PUBLISHED, Almanac
 
 _CONNECT_S = 5
 
@@ -107,6 +111,42 @@ def read_books(url: str) -> tuple[list[str], Position | None]:
     except apsw.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     return faults, position
+
+
+def read_calendar(url: str) -> Almanac:
+    """Working days with what people said of them. Raises `StoreError`; the schema must be ours."""
+    if url.startswith("sqlite:"):
+        queries = Queries("sqlite")
+        path = Path(unquote(urlsplit(url).path))
+        try:
+            database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                database.set_busy_timeout(1_000)
+                days = database.execute(queries["calendar_days"].text).fetchall()
+                years = database.execute(queries["calendar_years"].text).fetchall()
+            finally:
+                database.close()
+        except apsw.Error as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+    else:
+        days, years = asyncio.run(_postgres_calendar(url))
+    said = ((date.fromisoformat(str(row[0])), bool(row[1])) for row in days)
+    return PUBLISHED.with_days(said, (int(str(row[0])) for row in years))
+
+
+async def _postgres_calendar(url: str) -> tuple[list[Any], list[Any]]:
+    queries = Queries("postgres")
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_S)
+        try:
+            days = await connection.fetch(queries["calendar_days"].numbered)
+            years = await connection.fetch(queries["calendar_years"].numbered)
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        # The driver's own words may repeat the address with its password.
+        raise StoreError(f"PostgreSQL cannot be read: {type(error).__name__}") from error
+    return days, years
 
 
 async def _postgres_version(url: str) -> int:

@@ -21,12 +21,12 @@ def incident_command() -> None:
 def ls(api: Api, *, everything: bool) -> None:
     """List incidents, oldest first."""
     found = api.get("/v1/admin/incidents", state="all" if everything else "open")
-    headings = ("id", "kind", "channel", "payout", "evidence", "opened", "owner", "state")
+    headings = ("id", "kind", "channel or bank", "payout", "evidence", "opened", "owner", "state")
     rows = [
         (
             one["id"],
             one["kind"],
-            one["channel"],
+            one["bank"] or one["channel"],
             one["payout_id"],
             one["evidence"],
             moment(one["opened_at"]),
@@ -66,6 +66,7 @@ def _draw(console: Console, one: Mapping[str, Any]) -> None:
         ("id", one["id"]),
         ("kind", one["kind"]),
         ("channel", one["channel"]),
+        ("bank", one["bank"]),
         ("payout", one["payout_id"]),
         ("attempt", one["attempt"]),
         ("evidence", one["evidence"]),

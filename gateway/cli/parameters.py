@@ -1,7 +1,9 @@
-"""Values on the command line: durations, amounts of money, `name=value` pairs."""
+"""Values on the command line: durations, moments, amounts of money, `name=value` pairs."""
 
 import re
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import orjson
@@ -9,6 +11,7 @@ import orjson
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 
 _PART = re.compile(r"(\d+)([smhd])", re.ASCII)
+_BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 CURRENCY = click.Choice([currency.value for currency in Currency])
@@ -48,6 +51,27 @@ class Pair(click.ParamType[tuple[str, Any]]):
             return name, orjson.loads(text)
         except orjson.JSONDecodeError:
             return name, text
+
+
+class LocalMoment(click.ParamType[datetime]):
+    """`2026-11-23 01:00` on the business clock (Asia/Shanghai), or with an offset of its own."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """An aware moment."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write 2026-11-23 01:00", param, ctx)
+        return found if found.tzinfo is not None else found.replace(tzinfo=_BUSINESS_ZONE)
+
+
+LOCAL_MOMENT = LocalMoment()
 
 
 def minor_units(text: str, currency: str) -> int:

@@ -12,6 +12,7 @@ from gateway.cli.connection import CONNECTION_FLAGS, Api, Connect, connecting, p
 from gateway.cli.instruments import InstrumentCommand, instruments
 from gateway.cli.output import Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY
+from policies.wording import money, percent
 
 _UNSURE = frozenset({"no_answer", "commit_unknown", "store_unavailable", "defect"})
 """Refusals after which the same payout should be asked for again, under the same key."""
@@ -35,6 +36,10 @@ def payout_command() -> None:
 @click.option("--speed", type=click.Choice(["standard", "fast", "instant"]))
 @click.option("--deadline", metavar="RFC3339", help="When the money must have arrived.")
 @click.option("--release-after", metavar="RFC3339", help="Not before; can be cancelled until then.")
+@click.option("--only", multiple=True, metavar="CHANNEL", help="No other channel; repeatable.")
+@click.option("--deny", multiple=True, metavar="CHANNEL", help="Not this channel; repeatable.")
+@click.option("--prefer", multiple=True, metavar="CHANNEL", help="Best first; repeatable.")
+@click.option("--max-attempts", type=click.IntRange(1, 100), help="Tries at most.")
 @click.option("--idempotency-key", help="Of an earlier try, to repeat it safely; else a new one.")
 @click.option(
     "--file",
@@ -92,8 +97,17 @@ def _from_flags(context: click.Context, flags: Mapping[str, Any]) -> Mapping[str
         "speed": flags["speed"],
         "deadline": flags["deadline"],
         "release_after": flags["release_after"],
+        "channels": _channels(flags),
     }
     return {"json": {name: value for name, value in body.items() if value is not None}}
+
+
+def _channels(flags: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the flags say about channels; None when nothing."""
+    said = {part: list(flags[part]) for part in ("only", "deny", "prefer") if flags[part]}
+    if flags["max_attempts"] is not None:
+        said["max_attempts"] = flags["max_attempts"]
+    return said or None
 
 
 def _from_file(context: click.Context, file: BinaryIO) -> Mapping[str, Any]:
@@ -236,23 +250,39 @@ def explain(api: Api, payout: str) -> None:
             console.print(told["zh"])
             console.print(told["en"])
             console.print(grid(_CANDIDATE, _candidates(decision)))
-            for one in decision["excluded"]:
-                reasons = ", ".join(str(reason[0]) for reason in one["reasons"])
-                console.print(f"  - {one['channel']}[{one['instrument']}]: {reasons}")
+            for one in told["alternatives"]:
+                console.print(f"  {one['zh']}\n  {one['en']}", style="dim")
         if not found["data"]:
             console.print("no decision yet")
 
     tell(found, draw)
 
 
-_CANDIDATE = ("", "channel", "rail", "cost (micro)", "success", "arrives")
+_CANDIDATE = (
+    *("", "channel", "total", "fee", "surcharge", "capital", "lateness", "fail", "unknown"),
+    *("success", "arrives", "out because"),
+)
 
 
 def _candidates(decision: Mapping[str, Any]) -> Iterator[Sequence[object]]:
+    """A row for each candidate, every part of its cost in money; those that were out come last."""
+
+    def priced(parts: Sequence[int]) -> Iterator[str]:
+        return (money(part, decision["currency"]) for part in (sum(parts), *parts))
+
     for place, one in enumerate(decision["order"], start=1):
         arrives = decision["arrivals"][one["arrival"]][0]
-        success = f"{one['success_ppm'] / 10_000:.2f} %"
-        yield place, one["channel"], one["rail"], sum(one["cost"]), success, arrives
+        name, success = _candidate(one), percent(one["success_ppm"])
+        yield place, name, *priced(one["cost"]), success, arrives, None
+    for one in decision["excluded"]:
+        costs = [None] * 7 if one.get("cost") is None else list(priced(one["cost"]))
+        reasons = ", ".join(str(reason[0]) for reason in one["reasons"])
+        yield "-", _candidate(one), *costs, None, None, reasons
+
+
+def _candidate(one: Mapping[str, Any]) -> str:
+    """The channel, and which of the payee's instruments if it is not the first."""
+    return f"{one['channel']}[{one['instrument']}]" if one["instrument"] else str(one["channel"])
 
 
 @payout_command.command("deliveries")
@@ -297,6 +327,10 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
                 ("channel", one["channel"]),
                 ("channel ref", one["channel_ref"]),
                 ("attempts", one["attempts"]),
+                ("only", ", ".join(one["channels"]["only"])),
+                ("deny", ", ".join(one["channels"]["deny"])),
+                ("prefer", ", ".join(one["channels"]["prefer"])),
+                ("tries at most", one["channels"]["max_attempts"]),
                 ("payee must", action.get("kind")),
                 ("accepted", moment(one["accepted_at"])),
                 ("release after", moment(one["release_after"])),

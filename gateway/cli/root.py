@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "attempt": "attempts",
     "incident": "incidents",
     "channel": "channels",
+    "calendar": "calendar",
     "policy": "policies",
     "history": "previews",
     "ledger": "books",

@@ -1,4 +1,4 @@
-"""Incidents: evidence against what was proven, which a person must look at and release.
+"""Incidents: what a person must look at and release: above all evidence against what was proven.
 
 A late success on a dead attempt also freezes its channel's failover: a channel whose "no" was wrong
 once may be wrong again, and every payout that leaves it on its word could be paid twice.
@@ -24,6 +24,8 @@ class IncidentKind(StrEnum):
     """A channel takes back its word about an attempt it had paid."""
     STATEMENT_DUPLICATE = "statement_duplicate"
     """A statement shows two payouts under one reference."""
+    BANK_DOWN = "bank_down"
+    """A beneficiary's bank fails through every channel; it closes by itself when that is back."""
 
     @property
     def freezes(self) -> bool:
@@ -38,6 +40,7 @@ class Incident:
     id: str
     kind: IncidentKind
     channel: str
+    """Empty where it concerns no single channel."""
     payout_id: PayoutId | None
     attempt: int | None
     evidence: str
@@ -48,6 +51,8 @@ class Incident:
     released_by: str | None = None
     note: str | None = None
     """What the one who released it found."""
+    bank: str | None = None
+    """The beneficiary's bank that it is about."""
 
     @property
     def is_open(self) -> bool:
@@ -75,6 +80,20 @@ def of_event(after: Payout, event: Event, seq: int, incident_id: str) -> Inciden
         attempt=attempt.number,
         evidence=f"event {seq}: {event.source} says {event.says}",
         opened_at=after.updated_at,
+    )
+
+
+def of_bank(bank: str, channels: tuple[str, ...], at: datetime, incident_id: str) -> Incident:
+    """The incident that a bank is which fails through these channels."""
+    return Incident(
+        id=incident_id,
+        kind=IncidentKind.BANK_DOWN,
+        channel="",
+        payout_id=None,
+        attempt=None,
+        evidence=f"payouts to {bank} fail through {', '.join(channels) or 'every channel'}",
+        opened_at=at,
+        bank=bank,
     )
 
 

@@ -161,6 +161,25 @@ Speed = Literal["standard", "fast", "instant"]
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """Which channels a payout's own request allows, forbids and prefers, and how many tries."""
+
+    only: tuple[str, ...] = ()
+    """Empty means every channel."""
+    deny: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    """First preferred first; outranks the policy's preference, never its prohibitions."""
+    max_attempts: int | None = None
+
+    def allows(self, channel: str) -> bool:
+        """Whether the request leaves the channel open."""
+        return channel not in self.deny and (not self.only or channel in self.only)
+
+
+UNCONSTRAINED = Constraints()
+
+
+@dataclass(frozen=True, slots=True)
 class Payout:
     """What a merchant asked for, once, and everything that has become of it."""
 
@@ -192,6 +211,7 @@ class Payout:
     """Which process may arm and send it; 0 for nobody, and always where there is only one."""
     epoch: int = 0
     """How often its worker has changed; what was decided in an earlier one cannot be written."""
+    constraints: Constraints = UNCONSTRAINED
 
     @property
     def live(self) -> Attempt | None:

@@ -3,7 +3,7 @@
 `channels` and `policies` know nothing of each other; here their values meet.
 """
 
-from datetime import date, datetime, time
+from datetime import datetime, time, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -73,10 +73,9 @@ def fee_of(tariff: Tariff) -> Fee:
     )
 
 
-def month_start(now: datetime, zone: ZoneInfo) -> datetime:
+def month_start(now: datetime, zone: tzinfo | None) -> datetime:
     """Midnight of the first of the local month."""
-    here: date = now.astimezone(zone).date()
-    return datetime.combine(here.replace(day=1), time(0), zone)
+    return datetime.combine(now.astimezone(zone).date().replace(day=1), time(0), zone)
 
 
 def _pair(window: Window) -> tuple[time, time]:

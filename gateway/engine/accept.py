@@ -8,21 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from channels.contract import Instruction, Instrument
+from channels.contract import Instrument
 from channels.money import Money
 from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import posting
 from gateway.domain.payout import (
+    UNCONSTRAINED,
     Accepted,
+    Constraints,
     Payout,
     PayoutId,
     PayoutState,
     Speed,
-    channel_reference,
     lasting_id,
 )
 from gateway.engine.gateway import Gateway, Told
+from gateway.engine.instruct import instruction_of
+from gateway.engine.screen import screen
 from gateway.ports import Change, Intake, Merchant, Search
+from policies.decide import Screening
 
 SCHEDULE_MAX = timedelta(days=366)
 
@@ -40,6 +44,7 @@ class Request:
     release_at: datetime | None = None
     max_fee_minor: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    constraints: Constraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ async def accept(
         # its deadline is answered from what is stored, or its sender would pay by another way.
         if not await _is_known(gateway, merchant, request):
             raise
-    state, reason, release_at = _first_state(merchant, request, now)
+    release_at = _release_at(merchant, request, now)
     payout = Payout(
         id=payout_id,
         merchant_id=merchant.id,
@@ -82,13 +87,21 @@ async def accept(
         release_at=release_at,
         max_fee_minor=request.max_fee_minor,
         metadata=dict(request.metadata),
-        state=state,
+        state=PayoutState.ROUTING,
         version=1,
         accepted_at=now,
         updated_at=now,
         due_at=None,
+        constraints=request.constraints,
+    )
+    said = screen(gateway, payout, now)
+    state, reason = _first_state(merchant, payout, said, now)
+    payout = replace(
+        payout,
+        state=state,
         reason=reason,
         owner="operations" if state is PayoutState.HELD else None,
+        deadline_at=said.deadline_at or payout.deadline_at,
     )
     worker = gateway.store.worker
     if worker:
@@ -131,18 +144,24 @@ def _share(minor: int, ppm: int) -> int:
     return -(-minor * ppm // 1_000_000)
 
 
+def _release_at(merchant: Merchant, request: Request, now: datetime) -> datetime | None:
+    if request.release_at is None and merchant.release_delay_s:
+        return now + timedelta(seconds=merchant.release_delay_s)
+    return request.release_at
+
+
 def _first_state(
-    merchant: Merchant, request: Request, now: datetime
-) -> tuple[PayoutState, str | None, datetime | None]:
+    merchant: Merchant, payout: Payout, said: Screening, now: datetime
+) -> tuple[PayoutState, str | None]:
+    """A rule's review comes before the merchant's limit, which the fast lane lifts."""
     limit = merchant.review_above_minor
-    release_at = request.release_at
-    if release_at is None and merchant.release_delay_s:
-        release_at = now + timedelta(seconds=merchant.release_delay_s)
-    if limit is not None and request.amount.minor > limit:
-        return PayoutState.HELD, "review_amount", release_at
-    if release_at is not None and release_at > now:
-        return PayoutState.SCHEDULED, None, release_at
-    return PayoutState.ROUTING, None, release_at
+    if said.review is not None:
+        return PayoutState.HELD, f"policy_review: {said.review}"
+    if limit is not None and payout.amount.minor > limit and not said.passes:
+        return PayoutState.HELD, "review_amount"
+    if payout.release_at is not None and payout.release_at > now:
+        return PayoutState.SCHEDULED, None
+    return PayoutState.ROUTING, None
 
 
 def _check_times(request: Request, now: datetime) -> None:
@@ -166,7 +185,11 @@ def _check_times(request: Request, now: datetime) -> None:
 def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) -> None:
     """Refuse at the door what no configured channel could ever carry, and say why for each."""
     problems: list[str] = []
+    _check_known(gateway, request.constraints)
     for channel in gateway.channels.values():
+        if not request.constraints.allows(channel.name):
+            problems.append(f"{channel.name}: the request leaves it out")
+            continue
         terms = channel.traits.terms
         if terms.currency is not request.amount.currency:
             problems.append(f"{channel.name}: pays {terms.currency} only")
@@ -193,23 +216,15 @@ def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) ->
     )
 
 
-def instruction_of(
-    gateway: Gateway,
-    payout_id: PayoutId,
-    asked: Request | Payout,
-    *,
-    channel: str,
-    instrument: int,
-    number: int = 1,
-) -> Instruction:
-    """The instruction of attempt `number`: a function of its arguments alone, for ever."""
-    rule = gateway.channels[channel].traits.reference
-    base = gateway.notify_base
-    return Instruction(
-        attempt_id=f"{payout_id}/{number}",
-        reference=channel_reference(payout_id, number, rule),
-        amount=asked.amount,
-        instrument=asked.instruments[instrument],
-        purpose=asked.purpose,
-        notify_url=f"{base}/notices/{channel}" if base else None,
-    )
+def _check_known(gateway: Gateway, constraints: Constraints) -> None:
+    """Refuse names that are not channels: a typing mistake must not quietly change the route."""
+    for part in ("only", "deny", "prefer"):
+        for name in getattr(constraints, part):
+            if name not in gateway.channels:
+                known = ", ".join(sorted(gateway.channels))
+                raise InvalidError(
+                    "channel_unknown",
+                    f"there is no channel named {name}; there are: {known}",
+                    zh=f"没有名为 {name} 的渠道，可用渠道：{known}",
+                    param=f"channels.{part}",
+                )

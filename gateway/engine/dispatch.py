@@ -25,6 +25,7 @@ from channels.contract import (
     Outcome,
     Paid,
     Prepared,
+    Reason,
     Rejected,
     Unknown,
     UnknownCause,
@@ -47,20 +48,25 @@ from gateway.domain.payout import (
     Source,
 )
 from gateway.domain.silence import Asked
-from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.incidents import held_back_by
+from gateway.engine.instruct import instruction_of
+from gateway.engine.queueing import follow
 from gateway.engine.record import is_news, move
-from gateway.engine.route import Route, route, segment_of
+from gateway.engine.route import Route, route, segment_of, segments_of
 from gateway.ports import Fence, FloatShortError, StaleError
 from policies.facts import Decision
-from policies.health import Observed
+from policies.health import Observed, rail_of
 
 STOPPED_FOR = timedelta(minutes=2)
 """How soon a payout is looked at again that may not be sent now."""
 
 TIMER_SLACK_S = 0.005
 """The event loop's clock and the wall clock need not agree to the millisecond."""
+
+MAY_BE_THE_BANK = frozenset({Reason.RAIL_DOWN, Reason.NEVER_ARRIVED})
+"""What a channel may say when it is the beneficiary's bank that fails; its other reasons, from its
+own float to its signature, are as true of every bank."""
 
 SETTLE_TRIES = 8
 """How often an outcome is re-applied to a payout that moved meanwhile."""
@@ -81,6 +87,7 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         # Every attempt so far is proven dead, and arriving too late was not asked for.
         return await move(gateway, payout, [Failed("deadline_passed")], actor="gateway")
     chosen = route(gateway, payout, now)
+    follow(gateway, payout, chosen.decision, segments_of(payout))
     if chosen.decision.chosen is None or len(payout.attempts) >= gateway.limits.attempts_max:
         # The bound is strict: after a restore so many references are asked about, and no more.
         return await _nowhere(gateway, payout, chosen, now)
@@ -94,6 +101,9 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         instrument=candidate.instrument,
         number=len(payout.attempts) + 1,
     )
+    if candidate.probing:
+        # Before anything is awaited: one payout probes, however many are decided on at once.
+        gateway.health.started(channel.name, segment_of(told.instrument, told.amount), now)
     with gateway.load.sends(channel.name):
         wait_s = await gateway.throttle.turn(channel.name)
         if wait_s is not None:
@@ -104,6 +114,9 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         prepared = await asyncio.to_thread(channel.prepare, told, now)
         if gateway.stopped() is not None:
             return await put_off(gateway, payout)
+        if gateway.load.is_killed(channel.name):
+            # Since it was routed. The store would refuse it as well; the next decision knows.
+            return payout
         attempt = _armed(payout, channel, chosen, prepared, now)
         fence = gateway.store.fence()
         try:
@@ -121,7 +134,8 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
             return payout
         if gateway.halted is not None:
             return armed
-        gateway.health.started(channel.name, segment_of(told.instrument), now)
+        if not candidate.probing:
+            gateway.health.started(channel.name, segment_of(told.instrument, told.amount), now)
         outcome = await _send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
 
@@ -173,7 +187,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             return await _take_turns(gateway, payout, wait_s)
         now = gateway.clock.now()
         prepared = await asyncio.to_thread(channel.prepare, told, now)
-        if gateway.stopped() is not None:
+        if gateway.stopped() is not None or gateway.load.is_killed(channel.name):
             return await put_off(gateway, payout)
         fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
@@ -195,6 +209,9 @@ async def _send_within(
     if not gateway.store.holds(fence):
         gateway.observer.alarm("attempt.withheld", channel=channel.name)
         return NotSent(NotSentCause.PREPARE, "another process may have taken over")
+    if gateway.load.is_killed(channel.name):
+        gateway.observer.alarm("attempt.withheld", channel=channel.name)
+        return NotSent(NotSentCause.PREPARE, "a person killed the channel meanwhile")
     return await send(gateway, channel, prepared)
 
 
@@ -325,25 +342,39 @@ def learn(
     latency_ms: int | None = None,
 ) -> None:
     """Teach the health view what the channel, and not the beneficiary or we, caused."""
+    segment = segment_of(told.instrument, told.amount)
     match outcome:
         case Paid():
             observed: Observed = "success"
         case Rejected(reason=reason) if reason.fault is Fault.CHANNEL:
             observed = "failure"
+            if reason not in MAY_BE_THE_BANK:
+                segment = rail_of(segment)
         case NotSent(cause=cause) if cause is not NotSentCause.PREPARE:
-            observed = "failure"
+            # What never left us says nothing about where it was going.
+            observed, segment = "failure", rail_of(segment)
         case Unknown():
             observed = "unknown"
         case _:
             return
+    now = gateway.clock.now()
+    if observed != "success" and _in_maintenance(gateway, channel, sent_at, now):
+        return
     gateway.health.observe(
         channel,
-        segment_of(told.instrument),
+        segment,
         observed,
-        gateway.clock.now(),
+        now,
         sent_at=sent_at,
         latency_ms=latency_ms,
+        # The number of the attempt ends its id.
+        again=not told.attempt_id.endswith("/1"),
     )
+
+
+def _in_maintenance(gateway: Gateway, channel: str, sent_at: datetime, now: datetime) -> bool:
+    """Whether it was sent, or answered, while the channel was planned to be away."""
+    return any(gateway.maintenance_until(channel, at) is not None for at in (sent_at, now))
 
 
 def _armed(

@@ -1,13 +1,14 @@
 """Everything a use case needs, put together once by the composition root."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from channels.contract import Channel
 from gateway.domain.payout import PayoutId
 from gateway.engine.load import Load
+from gateway.engine.waiting import Waiting
 from gateway.ports import (
     Clock,
     Entropy,
@@ -19,6 +20,7 @@ from gateway.ports import (
     Watch,
 )
 from policies.calendars.workdays import PUBLISHED, Almanac
+from policies.maintenance import Once, Planned, under_way
 from policies.policy import Policy
 
 
@@ -32,6 +34,8 @@ class Limits:
     """After this many proven-dead attempts the payout fails rather than try again."""
     send_grace: timedelta = timedelta(seconds=45)
     """An armed attempt without an answer after this long belongs to a process that died."""
+    runway_warn: timedelta = timedelta(hours=4)
+    """A float that lasts less long at the present pace is told about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,10 @@ class Gateway:
     quarantine: Quarantine | None = None
     """The newest one, as last read."""
     halted: Halt | None = None
+    maintenance: Mapping[str, Sequence[Planned]] = field(default_factory=dict)
+    """As configured, by channel."""
+    waiting: Waiting = field(default_factory=Waiting)
+    """Payouts that wait for somebody to recover."""
     throttle: Throttle = field(default_factory=Unthrottled)
     announce: Callable[[PayoutId], None] = _tell_nobody
     """Hint to other replicas that a payout may be due; neither blocks nor raises."""
@@ -115,6 +123,22 @@ class Gateway:
         if self.quarantine is not None and self.quarantine.ended_at is None:
             return "quarantined"
         return None
+
+    def maintenance_until(self, channel: str, now: datetime) -> datetime | None:
+        """When the planned maintenance that is under way ends; None when none is."""
+        planned: list[Planned] = list(self.maintenance.get(channel, ()))
+        for one in self.load.maintenance:
+            if one.channel == channel:
+                planned.append(Once(one.from_at, one.until_at))
+        return under_way(planned, now) if planned else None
+
+    def is_usable(self, channel: str, now: datetime) -> bool:
+        """Whether nobody has stopped the channel, and no maintenance is under way."""
+        return (
+            self.load.status.get(channel, "active") == "active"
+            and not self.load.is_killed(channel)
+            and self.maintenance_until(channel, now) is None
+        )
 
     def halt(self, why: Halt) -> None:
         """Send nothing and take nothing in from now on; only a new process goes on."""

@@ -8,9 +8,9 @@ from channels.contract import Absent, Inquiry, Outcome, Paid, Pending, Unknown, 
 from gateway.domain.pace import may_resend, next_inquiry
 from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source
 from gateway.domain.silence import Asked, may_prove
-from gateway.engine.accept import instruction_of
 from gateway.engine.dispatch import learn, resend, settle
 from gateway.engine.gateway import Gateway
+from gateway.engine.instruct import instruction_of
 from gateway.engine.record import move
 
 CANARY_DAYS = 14
@@ -65,7 +65,8 @@ async def inquire(
     attempt = payout.attempts[attempt.number - 1]
     now = gateway.clock.now()
     unseen = isinstance(outcome, Absent) and attempt.state is AttemptState.IN_DOUBT
-    if unseen and gateway.stopped() is None and may_resend(attempt, channel.traits, now):
+    may_send = gateway.stopped() is None and not gateway.load.is_killed(attempt.channel)
+    if unseen and may_send and may_resend(attempt, channel.traits, now):
         return await resend(gateway, payout, attempt)
     if payout.version == version and payout.due_at is not None:
         due_at = next_inquiry(payout, attempt, channel.traits, now)

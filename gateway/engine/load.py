@@ -5,7 +5,7 @@ guards (float, one live attempt) decide when a change commits.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,13 +14,15 @@ from zoneinfo import ZoneInfo
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Adopted, Armed, Attempt, AttemptState, Died
 from gateway.domain.pricing import month_start
+from gateway.ports import EVERY_CHANNEL
 from policies.arrivals_seen import Distribution
 from policies.fees import UNUSED, MonthUse
+from policies.runway import Runway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.ports import Change, ChannelStatus, ChannelUse
+    from gateway.ports import Change, ChannelStatus, ChannelUse, Kill, Maintenance
 
 
 BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
@@ -29,11 +31,8 @@ BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 class Load:
     """Sends under way, doubts, use of the day and the month, and float, by channel name."""
 
-    def __init__(self, zones: Mapping[str, ZoneInfo] | None = None) -> None:
-        """Begin knowing nothing; `refresh` before the first decision.
-
-        `zones` says where each channel's month begins; in business time by default.
-        """
+    def __init__(self) -> None:
+        """Begin knowing nothing; `refresh` before the first decision."""
         self.sending: Counter[str] = Counter()
         self.in_doubt: Counter[str] = Counter()
         self.day_used: Counter[str] = Counter()
@@ -43,14 +42,18 @@ class Load:
         """How each channel's money really arrives (`engine.arrivals` learns it)."""
         self.frozen: Mapping[str, str] = {}
         """Channels whose failover is frozen, by incident; for people only, never decided on."""
+        self.kills: Mapping[str, Kill] = {}
+        """What a person has stopped, by channel or for all."""
+        self.maintenance: Sequence[Maintenance] = ()
+        """Planned by people, beyond what is configured."""
+        self._runways: dict[str, Runway] = {}
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""
         self.refreshed_at: datetime | None = None
         self._day: datetime | None = None
         """Start of the business day that `day_used` speaks of."""
-        self._zones = zones or {}
         self._months: dict[str, tuple[datetime, MonthUse]] = {}
-        """Per channel the start of its month and what was carried since."""
+        """Per channel when its month began, in its own time zone, and what was carried since."""
 
     def refresh(
         self,
@@ -59,7 +62,7 @@ class Load:
         at: datetime,
         months: Mapping[str, datetime] | None = None,
     ) -> None:
-        """Take over what the store counts; `months` are those it was asked about."""
+        """Take over what the store counts; `months` are the local starts it was asked about."""
         self.uses = uses
         self.in_doubt = Counter({name: use.in_doubt for name, use in uses.items()})
         self.day_used = Counter({name: use.day_used_minor for name, use in uses.items()})
@@ -71,20 +74,16 @@ class Load:
             use = uses.get(name)
             self._months[name] = (start, UNUSED if use is None else use.month)
 
-    def months(self, now: datetime) -> dict[str, datetime]:
-        """When the month of `now` began for every channel whose zone is known."""
-        return {name: month_start(now, zone) for name, zone in self._zones.items()}
-
     def month(self, channel: str, now: datetime) -> MonthUse:
         """What the channel has carried since the first of its local month.
 
         A month begins with nothing used at once, before any refresh; a clock that goes back keeps
         what is known.
         """
-        start, use = self._months.get(channel, (None, UNUSED))
-        if start is None or month_start(now, self._zone(channel)) <= start:
-            return use
-        return UNUSED
+        known = self._months.get(channel)
+        if known is None or month_start(now, known[0].tzinfo) > known[0]:
+            return UNUSED
+        return known[1]
 
     def used(self, channel: str, now: datetime) -> int:
         """Minor units given to the channel on the business day of `now`.
@@ -94,6 +93,14 @@ class Load:
         """
         self._turn(now)
         return self.day_used[channel]
+
+    def is_killed(self, channel: str) -> bool:
+        """Whether a person has stopped it."""
+        return channel in self.kills or EVERY_CHANNEL in self.kills
+
+    def runway(self, channel: str) -> Runway:
+        """How long its float lasts."""
+        return self._runways.setdefault(channel, Runway())
 
     @contextmanager
     def sends(self, channel: str) -> "Iterator[None]":
@@ -128,7 +135,8 @@ class Load:
         channel, at = attempt.channel, attempt.armed_at
         if self._day is not None and at >= self._day:
             self.day_used[channel] += minor
-        armed_in = month_start(at, self._zone(channel))
+        zone = self._months[channel][0].tzinfo if channel in self._months else BUSINESS_ZONE
+        armed_in = month_start(at, zone)
         start, use = self._months.get(channel, (armed_in, UNUSED))
         if armed_in > start:
             start, use = armed_in, UNUSED
@@ -136,9 +144,6 @@ class Load:
             one = 1 if minor > 0 else -1
             use = MonthUse(max(use.payouts + one, 0), max(use.minor + minor, 0))
             self._months[channel] = (start, use)
-
-    def _zone(self, channel: str) -> ZoneInfo:
-        return self._zones.get(channel, BUSINESS_ZONE)
 
     def _turn(self, now: datetime) -> None:
         day = business_day_start(now)

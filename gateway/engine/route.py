@@ -17,14 +17,18 @@ from channels.contract import (
     Instrument,
     Reason,
 )
-from gateway.domain.payout import Attempt, Payout
+from channels.money import Money
+from gateway.domain.payout import UNCONSTRAINED, Attempt, Payout
 from gateway.domain.pricing import priced
-from gateway.engine.accept import instruction_of
 from gateway.engine.gateway import Gateway
+from gateway.engine.instruct import instruction_of
+from policies import health
 from policies.decide import decide
 from policies.explain import to_json
 from policies.facts import (
+    FREE,
     ChannelFacts,
+    Constraints,
     Decision,
     HealthView,
     InstrumentFacts,
@@ -32,7 +36,6 @@ from policies.facts import (
     Tried,
 )
 from policies.fees import quote_minor
-from policies.health import keep_one_per_rail
 
 AGAIN_S: Mapping[Reason, int] = {
     Reason.NEVER_SENT: 30,
@@ -53,46 +56,21 @@ class Route:
     quoted_fee_minor: int = 0
 
 
-BANKS = frozenset(
-    {
-        *("ICBC", "ABC", "BOC", "CCB", "COMM", "PSBC", "CMB", "CITIC", "CEB", "CMBC", "CIB"),
-        *("SPDB", "PAB", "HXB", "GDB", "CZB", "BOHAIB", "HFB", "BJBANK", "SHBANK", "NJCB"),
-        *("NBBANK", "HZCB", "JSBANK", "GZB", "CDCB", "WHCCB", "QDCCB", "XACB", "TCCB"),
-    }
-)
-"""Banks whose health is kept apart: the national ones and the largest city banks. Merchants name
-the bank, so an open set would let anybody grow the estimators without bound."""
+def segment_of(instrument: Instrument, amount: Money) -> str:
+    """The part of a channel whose health an outcome speaks of."""
+    bank = instrument.bank_code if isinstance(instrument, BankCard | BankAccount) else None
+    return health.segment_of(instrument.rail, bank, amount.minor, amount.currency)
 
 
-def segment_of(instrument: Instrument) -> str:
-    """The part of a channel whose health an outcome speaks of: the rail, and a well-known bank."""
-    if isinstance(instrument, BankCard | BankAccount) and instrument.bank_code in BANKS:
-        return f"{instrument.rail}:{instrument.bank_code}"
-    return str(instrument.rail)
+def segments_of(payout: Payout) -> tuple[str, ...]:
+    """One for each of the payout's instruments."""
+    return tuple(segment_of(one, payout.amount) for one in payout.instruments)
 
 
 def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
     """Decide for the payout's next attempt. Pure but for the random draw and the time it takes."""
     started = perf_counter()
-    health = _health(gateway, payout, now)
-    facts = PayoutFacts(
-        payout_id=payout.id,
-        merchant_id=payout.merchant_id,
-        amount_minor=payout.amount.minor,
-        currency=payout.amount.currency,
-        instruments=tuple(
-            InstrumentFacts(index, instrument.rail, getattr(instrument, "bank_code", None))
-            for index, instrument in enumerate(payout.instruments)
-        ),
-        speed=payout.speed,
-        deadline_at=payout.deadline_at,
-        max_fee_minor=payout.max_fee_minor,
-        tried=tuple(_tried(attempt) for attempt in payout.attempts),
-    )
-    channels = [
-        _channel_facts(gateway, payout, channel, health, now)
-        for channel in gateway.channels.values()
-    ]
+    facts, channels = payout_facts(gateway, payout), channels_facts(gateway, payout, now)
     decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm(), gateway.almanac)
     gateway.observer.decided(perf_counter() - started)
     chosen = decision.chosen
@@ -106,28 +84,54 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
     return Route(decision, orjson.dumps(to_json(decision)), quoted)
 
 
+def payout_facts(gateway: Gateway, payout: Payout) -> PayoutFacts:
+    """What was asked, and what has been tried, as the policy sees it.
+
+    Rules that hold a payout for review speak when it is taken in, so here it counts as released.
+    """
+    asked = payout.constraints
+    return PayoutFacts(
+        payout_id=payout.id,
+        merchant_id=payout.merchant_id,
+        amount_minor=payout.amount.minor,
+        currency=payout.amount.currency,
+        instruments=tuple(
+            InstrumentFacts(index, instrument.rail, getattr(instrument, "bank_code", None))
+            for index, instrument in enumerate(payout.instruments)
+        ),
+        speed=payout.speed,
+        deadline_at=payout.deadline_at,
+        max_fee_minor=payout.max_fee_minor,
+        tried=tuple(_tried(attempt) for attempt in payout.attempts),
+        accepted_at=max(payout.accepted_at, payout.release_at or payout.accepted_at),
+        merchant_ref=payout.merchant_ref,
+        constraints=FREE
+        if asked == UNCONSTRAINED
+        else Constraints(
+            *(frozenset(asked.only), frozenset(asked.deny), asked.prefer, asked.max_attempts)
+        ),
+        released=True,
+        waiting_since=gateway.waiting.since(payout.id),
+    )
+
+
+def channels_facts(gateway: Gateway, payout: Payout, now: datetime) -> list[ChannelFacts]:
+    """Every channel as it stands now, for this payout."""
+    views = _health(gateway, payout, now)
+    return [
+        _channel_facts(gateway, payout, channel, views, now)
+        for channel in gateway.channels.values()
+    ]
+
+
 def _health(
     gateway: Gateway, payout: Payout, now: datetime
 ) -> tuple[Mapping[str, HealthView], ...]:
-    """Per instrument, every channel's view in that instrument's segment.
-
-    The last channel that could still take this payout is never quarantined: one that has already
-    failed it, or whose limits it does not fit, is no alternative, however healthy.
-    """
-    tried = {attempt.channel for attempt in payout.attempts}
-    open_for: dict[str, frozenset[str]] = {
-        name: frozenset(channel.traits.rails)
-        for name, channel in gateway.channels.items()
-        if name not in tried
-        and gateway.load.status.get(name, "active") == "active"
-        and channel.traits.terms.amount_min <= payout.amount.minor
-        and payout.amount.minor <= channel.traits.terms.amount_max
-    }
+    """Per instrument, every channel's view in that instrument's segment."""
+    again = bool(payout.attempts)
     return tuple(
-        keep_one_per_rail(
-            gateway.health.views(gateway.channels, segment_of(instrument), now), open_for
-        )
-        for instrument in payout.instruments
+        gateway.health.views(gateway.channels, segment, now, again=again)
+        for segment in segments_of(payout)
     )
 
 
@@ -135,7 +139,7 @@ def _channel_facts(
     gateway: Gateway,
     payout: Payout,
     channel: Channel,
-    health: tuple[Mapping[str, HealthView], ...],
+    views: tuple[Mapping[str, HealthView], ...],
     now: datetime,
 ) -> ChannelFacts:
     name, terms, load = channel.name, channel.traits.terms, gateway.load
@@ -173,8 +177,10 @@ def _channel_facts(
         in_doubt_max=terms.in_doubt_max,
         status=load.status.get(name, "active"),
         hours=price.hours,
-        health=health[0][name],
-        health_of={index: views[name] for index, views in enumerate(health)},
+        killed=load.is_killed(name),
+        maintenance_until=gateway.maintenance_until(name, now),
+        health=views[0][name],
+        health_of={index: view[name] for index, view in enumerate(views)},
         problems=problems,
     )
 

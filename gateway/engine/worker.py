@@ -15,11 +15,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
+from gateway.domain.pricing import priced
 from gateway.engine import arrivals, calendar
+from gateway.engine.banks import Banks
+from gateway.engine.floats import watch_floats
 from gateway.engine.gateway import Gateway, Halt, Told
 from gateway.engine.inquire import inquire
 from gateway.engine.load import business_day_start
 from gateway.engine.notices import requeue
+from gateway.engine.queueing import hurry
 from gateway.engine.rebuild import arm
 from gateway.engine.record import move
 from gateway.engine.vigil import due_looks, look
@@ -58,6 +62,7 @@ class Worker:
         self._again: dict[PayoutId, list[Told]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._banks = Banks(gateway)
         self.broken: StoreBrokenError | None = None
         """Set when the store failed for good; the process must leave."""
 
@@ -152,6 +157,8 @@ class Worker:
         while not self._stopping.is_set():
             with suppress(StoreError):
                 await refresh(self._gateway)
+                await self._banks.look()
+                await hurry(self._gateway)
             await self._pause(REFRESH.total_seconds())
 
     async def _measuring(self) -> None:
@@ -224,12 +231,18 @@ class Worker:
 async def refresh(gateway: Gateway) -> None:
     """Bring the in-memory load up to what the store counts."""
     now = gateway.clock.now()
-    months = gateway.load.months(now)
+    months = {
+        name: priced(channel.traits.terms).month_start(now)
+        for name, channel in gateway.channels.items()
+    }
     uses = await gateway.store.use(business_day_start(now), months)
     gateway.quarantine = await gateway.store.quarantine()
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now, months)
     gateway.load.frozen = await gateway.store.frozen()
     await calendar.refresh(gateway)
+    gateway.load.kills = {one.channel: one for one in await gateway.store.kills(open_only=True)}
+    gateway.load.maintenance = await gateway.store.maintenance(now)
+    watch_floats(gateway)
 
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:

@@ -14,8 +14,7 @@ import orjson
 
 from channels.contract import Rail
 from gateway.domain.payout import PayoutId
-from gateway.engine.route import BANKS
-from policies.health import Observed
+from policies.health import Observed, is_segment
 
 ITEMS_MAX = 256
 """In one batch."""
@@ -43,6 +42,8 @@ class Seen:
     at: datetime
     sent_at: datetime
     latency_ms: int | None
+    again: bool = False
+    """The payout had failed elsewhere before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def _row(item: Item) -> list[object]:
     match item:
         case Seen():
             at, sent = _ms(item.at), _ms(item.sent_at)
-            return ["seen", item.channel, item.segment, item.outcome, at, sent, item.latency_ms]
+            row: list[object] = ["seen", item.channel, item.segment, item.outcome, at, sent]
+            return [*row, item.latency_ms, item.again]
         case Probed():
             return ["probed", item.channel, item.segment, _ms(item.at)]
         case Due():
@@ -109,33 +111,28 @@ def read(
 
 def _item(row: object, channels: Container[str], now: datetime) -> Item | None:
     match row:
-        case ["seen", str(channel), str(segment), str(outcome), at, sent, latency]:
+        case ["seen", str(channel), str(segment), str(outcome), at, sent, latency, bool(again)]:
             seen_at, sent_at = _recent(at, now), _time(sent)
             if seen_at is None or sent_at is None or channel not in channels:
                 return None
-            if not _is_segment(segment):
+            if not is_segment(segment, _RAILS):
                 return None
             kind = next((one for one in get_args(Observed) if one == outcome), None)
             if kind is None or sent_at < seen_at - SENT_BEFORE:
                 return None
             if latency is not None and not _is_latency(latency):
                 return None
-            return Seen(channel, segment, kind, seen_at, min(sent_at, seen_at), latency)
+            sent_at = min(sent_at, seen_at)
+            return Seen(channel, segment, kind, seen_at, sent_at, latency, again)
         case ["probed", str(channel), str(segment), at]:
             probed_at = _recent(at, now)
-            if probed_at is None or channel not in channels or not _is_segment(segment):
+            if probed_at is None or channel not in channels or not is_segment(segment, _RAILS):
                 return None
             return Probed(channel, segment, probed_at)
         case ["due", str(payout_id)] if _PAYOUT.fullmatch(payout_id):
             return Due(PayoutId(payout_id))
         case _:
             return None
-
-
-def _is_segment(text: str) -> bool:
-    """Only what `engine.route.segment_of` makes: each segment takes memory for ever."""
-    rail, colon, bank = text.partition(":")
-    return rail in _RAILS and (bank in BANKS if colon else True)
 
 
 def _is_latency(value: object) -> TypeGuard[int]:

@@ -32,6 +32,7 @@ class Metrics:
         """Register everything at zero; `version` becomes the build info."""
         self.registry = CollectorRegistry()
         self._totals: dict[tuple[Counter, tuple[str, ...]], int] = {}
+        self._banks: set[str] = set()
         self._watch_payouts()
         self._watch_channels()
         self._watch_process(version)
@@ -71,6 +72,20 @@ class Metrics:
         )
         self.frozen = self._gauge(
             "failover_frozen", "1 while nothing may leave a channel on its word.", "channel"
+        )
+        self.bank_down = self._gauge(
+            "bank_down", "1 while a beneficiary's bank fails through every channel.", "bank"
+        )
+        self.killed = self._gauge(
+            "channel_killed", "1 while a person has stopped the channel.", "channel"
+        )
+        self.runway = self._gauge(
+            "float_runway_seconds",
+            "How long the float lasts at its present pace, 30 days at most; absent while unknown.",
+            "channel",
+        )
+        self.waiting = self._gauge(
+            "waiting_payouts", "Payouts that wait for a channel or a bank to recover."
         )
         self.float_minor = self._gauge(
             "float_minor", "Free money there, in minor units.", "channel", "currency"
@@ -133,6 +148,28 @@ class Metrics:
         """Take over which channels' failover is frozen; called before a scrape."""
         for name in channels:
             self.frozen.labels(name).set(name in frozen)
+
+    def ail(
+        self,
+        banks: Iterable[str],
+        killed: Mapping[str, bool],
+        runways: Mapping[str, int | None],
+        *,
+        waiting: int,
+    ) -> None:
+        """Take over which banks are down, which channels are stopped, how long floats last and how
+        many payouts wait; called before a scrape."""
+        self.waiting.set(waiting)
+        # A bank that is back goes to 0 and stays, so that a graph shows both.
+        self._banks.update(banks)
+        down = set(banks)
+        for bank in self._banks:
+            self.bank_down.labels(bank).set(bank in down)
+        for name, stopped in killed.items():
+            self.killed.labels(name).set(stopped)
+        for name, seconds in runways.items():
+            if seconds is not None:
+                self.runway.labels(name).set(seconds)
 
     def believe(self, ratios_ppm: Mapping[str, int]) -> None:
         """Take over channels' success ratios, in parts per million; called before a scrape."""

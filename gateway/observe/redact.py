@@ -19,7 +19,7 @@ ALLOWED = frozenset(
         # who and what, by id only
         *("request_id", "merchant_id", "key_id", "payout_id", "attempt", "reference"),
         *("channel", "channel_ref", "delivery_id", "endpoint_id", "notice_id", "actor", "owner"),
-        "incident_id",
+        *("incident_id", "bank"),
         # what became of it
         *("state", "kind", "seq", "outcome", "cause", "code", "reason", "stage", "certificate"),
         *("operation", "result", "verdict", "line_ref", "on", "problem", "due_at", "rail", "tries"),

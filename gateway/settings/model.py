@@ -27,6 +27,7 @@ from pydantic import (
 from channels.contract import Cycle, Tariff, TariffCommitment, TariffTier, Terms, Window
 from channels.money import INT64_MAX, Currency
 from gateway.domain.pricing import fee_of, schedule_of
+from policies.maintenance import Planned, parse
 
 CHANNEL_NAME = r"^[a-z][a-z0-9-]{1,31}$"
 REDIS_PREFIX = r"^[A-Za-z0-9:_.-]{1,64}$"
@@ -275,6 +276,13 @@ class PolicySettings(Section):
     file: Path | None = None
 
 
+class Alerts(Section):
+    """When people are told before something runs out."""
+
+    runway_hours: Annotated[int, Field(strict=True, ge=0, le=720)] = 4
+    """A channel's float that lasts less long at its present pace; 0 never tells."""
+
+
 class Log(Section):
     """What is logged, and how it looks."""
 
@@ -385,6 +393,8 @@ class TermsSettings(Section):
     cycle: CycleSettings = CycleSettings()
     hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()
     """Local opening hours, `"09:00-17:00"`; none means always open."""
+    maintenance: tuple[str, ...] = ()
+    """When it is planned to be away: `"2026-11-23 01:00-05:00"` or `"Sun 02:00-04:00"`."""
     day_cap_minor: Annotated[Minor, Field(ge=1)] | None = None
     inflight_max: Count = 64
     in_doubt_max: Count = 200
@@ -402,6 +412,15 @@ class TermsSettings(Section):
         if self.fee is not None:
             return (self.fee.as_tariff(),)
         return tuple(one.as_tariff(one.start_on) for one in self.fees)
+
+    @model_validator(mode="after")
+    def _windows(self) -> Self:
+        self.as_maintenance()
+        return self
+
+    def as_maintenance(self) -> tuple[Planned, ...]:
+        """When the channel is planned to be away."""
+        return tuple(parse(text, self.cycle.timezone) for text in self.maintenance)
 
     def as_terms(self) -> Terms:
         """The same as the channels' own value."""
@@ -445,6 +464,7 @@ class Settings(Section):
     webhooks: Webhooks = Webhooks()
     worker: Worker = Worker()
     policy: PolicySettings = PolicySettings()
+    alerts: Alerts = Alerts()
     log: Log = Log()
     limits: Limits = Limits()
     channels: tuple[ChannelSettings, ...] = ()

@@ -5,6 +5,7 @@ without any session's time zone. Only lossless forms; nothing here knows about r
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,13 @@ from channels.contract import (
     Reason,
     WechatWallet,
 )
-from gateway.domain.payout import Certificate, CertificateKind, Refusal
+from gateway.domain.payout import (
+    UNCONSTRAINED,
+    Certificate,
+    CertificateKind,
+    Constraints,
+    Refusal,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -98,6 +105,22 @@ def fee_of(text: str) -> FeeSchedule:
 def metadata_json(metadata: Mapping[str, str]) -> str:
     """A merchant's key-value pairs, in its order."""
     return orjson.dumps(dict(metadata)).decode() if metadata else "{}"
+
+
+def constraints_json(constraints: Constraints) -> str | None:
+    """What a request says about channels; None when it says nothing."""
+    if constraints == UNCONSTRAINED:
+        return None
+    return orjson.dumps(asdict(constraints), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def constraints_of(text: str | None) -> Constraints:
+    """What `constraints_json` was given."""
+    if text is None:
+        return UNCONSTRAINED
+    stored = orjson.loads(text)
+    names = {part: tuple(stored[part]) for part in ("only", "deny", "prefer")}
+    return Constraints(**names, max_attempts=stored["max_attempts"])
 
 
 def evidence_json(evidence: Evidence) -> bytes:

@@ -43,6 +43,10 @@ def state_hash(payout: Payout, keyed: Callable[[bytes], bytes]) -> bytes:
         [_public(attempt) for attempt in payout.attempts],
         keyed(b"[" + b",".join(private) + b"]").hex(),
     ]
+    constraints = codec.constraints_json(payout.constraints)
+    if constraints is not None:
+        # Payouts from before there were any keep their hash.
+        state.append(constraints)
     return sha256(orjson.dumps(state, option=orjson.OPT_SORT_KEYS)).digest()
 
 

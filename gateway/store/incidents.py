@@ -13,6 +13,7 @@ from gateway.ports import Watch
 from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
 from gateway.store.database import Row, Unit
 from gateway.store.part import Part
+from gateway.store.rows import incident_params
 
 EVIDENCE = "proposal"
 """The sealed field's name."""
@@ -39,6 +40,13 @@ class Incidents(Part):
     async def frozen(self) -> dict[str, str]:
         """Channels whose failover is frozen now, and by which incident."""
         return {row[0]: row[1] for row in await self._read("frozen", {})}
+
+    async def open_bank_incident(self, incident: Incident) -> bool:
+        """Open it unless that bank has an open one; False then."""
+        unit = Unit()
+        params = {**incident_params(incident), "bank": incident.bank}
+        unit.add(self._queries["open_bank_incident"], params, TakenError)
+        return await self._first(unit)
 
     async def release_incident(self, incident_id: str, at: datetime, by: str, note: str) -> bool:
         """Close it; False when there is no such open one."""
@@ -196,6 +204,7 @@ def _incident(row: Row) -> Incident:
         released_at=moment_or_none(row[8]),
         released_by=row[9],
         note=row[10],
+        bank=row[11],
     )
 
 

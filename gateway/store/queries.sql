@@ -11,12 +11,12 @@
 INSERT INTO payouts (
     merchant_id, id, idempotency_key, fingerprint, merchant_ref, currency, amount_minor, fee_minor,
     instruments, purpose, speed, deadline_at, release_at, max_fee_minor, metadata, state, version,
-    accepted_at, updated_at, due_at, reason, owner, worker, epoch
+    accepted_at, updated_at, due_at, reason, owner, worker, epoch, constraints
 ) VALUES (
     :merchant_id, :id, :idempotency_key, :fingerprint, :merchant_ref, :currency, :amount_minor,
     :fee_minor, :instruments, :purpose, :speed, :deadline_at, :release_at, :max_fee_minor,
     :metadata, :state, :version, :accepted_at, :updated_at, :due_at, :reason, :owner, :worker,
-    :epoch
+    :epoch, :constraints
 )
 ON CONFLICT DO NOTHING
 RETURNING version
@@ -27,12 +27,18 @@ VALUES (:merchant_id, :payee_index, :payout_id, :instrument)
 
 -- name: update_payout
 -- No row when the payout has moved on, or to another worker, since it was read. :armer is who wants
--- to send: that must be its worker; evidence may come from any.
+-- to send: that must be its worker; evidence may come from any. :sender is the channel it is sent
+-- through: nothing is sent through one that a person has killed.
 UPDATE payouts
 SET state = :state, version = :version, updated_at = :updated_at, due_at = :due_at,
     reason = :reason, owner = :owner
 WHERE merchant_id = :merchant_id AND id = :id AND version = :before_version AND epoch = :epoch
   AND (CAST(:armer AS BIGINT) IS NULL OR worker = :armer)
+  AND NOT EXISTS (
+      SELECT 1 FROM kills
+      WHERE kills.channel IN (CAST(:sender AS TEXT), '*') AND kills.revived_at IS NULL
+        AND CAST(:sender AS TEXT) IS NOT NULL
+  )
 RETURNING version
 
 -- name: postpone_payout
@@ -136,7 +142,7 @@ SELECT
     p.merchant_id, p.id, p.merchant_ref, p.currency, p.amount_minor, p.fee_minor, p.instruments,
     p.purpose, p.speed, p.deadline_at, p.release_at, p.max_fee_minor, p.metadata, p.state,
     p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint, p.worker,
-    p.epoch,
+    p.epoch, p.constraints,
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,

@@ -56,7 +56,7 @@ LIMIT 500
 -- name: incidents
 SELECT
     id, kind, channel, payout_id, attempt, evidence, opened_at, owner, released_at, released_by,
-    note
+    note, bank
 FROM incidents
 WHERE 1 = 1
   AND id = :id -- if given
@@ -66,7 +66,7 @@ LIMIT 1000
 -- name: open_incidents
 SELECT
     id, kind, channel, payout_id, attempt, evidence, opened_at, owner, released_at, released_by,
-    note
+    note, bank
 FROM incidents
 WHERE released_at IS NULL
 ORDER BY id

@@ -263,3 +263,7 @@ LIMIT :limit
 
 -- name: next_due_at
 SELECT MIN(due_at) FROM payouts WHERE worker IN (0, :worker) AND due_at IS NOT NULL
+
+-- name: lock_payouts
+-- SHARE waits for whoever changes payouts, and lets readers and backups be.
+LOCK TABLE payouts IN SHARE MODE

@@ -14,7 +14,7 @@ from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
 from gateway.store.database import Row
 from gateway.store.vault import Vault
 
-PAYOUT_COLUMNS = 23
+PAYOUT_COLUMNS = 24
 """Columns of find_payouts before the attempt's."""
 SEALED = (6, PAYOUT_COLUMNS + 16, PAYOUT_COLUMNS + 17, PAYOUT_COLUMNS + 19)
 """Where find_payouts has sealed values: instruments, action, refusal, certificate note."""
@@ -52,6 +52,7 @@ def payout_params(vault: Vault, payout: Payout, intake: Intake) -> dict[str, Any
         "owner": payout.owner,
         "worker": payout.worker,
         "epoch": payout.epoch,
+        "constraints": codec.constraints_json(payout.constraints),
     }
 
 
@@ -158,6 +159,7 @@ def _payout(vault: Vault, row: Row, attempts: tuple[Attempt, ...]) -> Payout:
         attempts=attempts,
         worker=row[21],
         epoch=row[22],
+        constraints=codec.constraints_of(row[23]),
     )
 
 

@@ -21,6 +21,7 @@ from gateway.store.restore import Restore
 from gateway.store.schema import newest
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
+from gateway.store.switches import Switches
 from gateway.store.vault import Vault
 from gateway.store.workers import Workers
 
@@ -35,8 +36,9 @@ class SqlStore(
     Statements,
     Restore,
     Incidents,
-    Workers,
     Calendar,
+    Switches,
+    Workers,
 ):
     """Everything durable, in one database."""
 

@@ -95,7 +95,8 @@ class Units:
         before, after = change.before, change.after
         if before is None:
             raise ValueError("an acceptance needs its intake: use accept")
-        sends = any(isinstance(event, Armed | Resent) for event in change.events)
+        sender = _sender(change)
+        sends = sender is not None
         if sends and worker is None:
             raise StaleError(f"{after.id} is no longer this worker's: it is detached")
         unit = Unit()
@@ -107,6 +108,7 @@ class Units:
                 "before_version": before.version,
                 "epoch": before.epoch,
                 "armer": worker if sends else None,
+                "sender": sender,
                 "state": after.state,
                 "version": after.version,
                 "updated_at": micros(after.updated_at),
@@ -116,6 +118,7 @@ class Units:
             },
             lambda: StaleError(
                 f"{after.id} is no longer at version {before.version}, or another worker's"
+                + (f", or {sender} is killed" if sends else "")
             ),
         )
         self._fill(unit, change)
@@ -287,6 +290,16 @@ class Units:
                 "type_quoted": f'%"payout.{event.kind}"%',
             },
         )
+
+
+def _sender(change: Change) -> str | None:
+    """The channel that bytes may leave through once the change is committed."""
+    for event in change.events:
+        if isinstance(event, Armed):
+            return event.attempt.channel
+        if isinstance(event, Resent):
+            return change.after.attempts[event.number - 1].channel
+    return None
 
 
 def _check(change: Change) -> None:

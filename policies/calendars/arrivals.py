@@ -24,6 +24,12 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+@lru_cache(maxsize=256)
+def _local(timezone: str, at: datetime) -> datetime:
+    """All channels of a decision ask for the same moment."""
+    return at.astimezone(_zone(timezone))
+
+
 def arrival(
     cycle: Cycle, sent_at: datetime, almanac: Almanac = PUBLISHED, days: int | None = None
 ) -> Arrival:
@@ -32,7 +38,7 @@ def arrival(
 
     In a year without a published calendar the longest holiday on record is added.
     """
-    here = sent_at.astimezone(_zone(cycle.timezone))
+    here = _local(cycle.timezone, sent_at)
     sent_on = here.date()
     count = cycle.days if days is None else days
     if cycle.instant:
@@ -83,7 +89,7 @@ def is_open(hours: Hours, at: datetime) -> bool:
     """Whether a channel with these hours takes payouts at `at`."""
     if not hours.windows:
         return True
-    now = at.astimezone(_zone(hours.timezone)).time()
+    now = _local(hours.timezone, at).time()
     for opens, closes in hours.windows:
         if opens < closes:
             if opens <= now < closes:

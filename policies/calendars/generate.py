@@ -5,6 +5,7 @@ package's release: `python -m policies.calendars.generate`. A test compares the 
 output and with the independent `holidays` package. Nothing at run time imports this module.
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 import chinese_calendar
 
 TARGET = Path(__file__).with_name("cn.toml")
+
+CORRECTIONS: Mapping[date, bool] = {date(2005, 12, 31): True}
+"""Days on which the package errs, by the State Council's notices. 2005-12-31: worked, for a longer
+New Year holiday of 2006 (国办发明电〔2005〕35号, 一)."""
 
 _HEADER = """\
 # Mainland China's working calendar, frozen. Made by policies/calendars/generate.py; do not edit.
@@ -26,7 +31,7 @@ def render(first: int, last: int) -> str:
     work: dict[int, list[str]] = {year: [] for year in range(first, last + 1)}
     start = date(first, 1, 1)
     days = [start + timedelta(n) for n in range((date(last, 12, 31) - start).days + 1)]
-    worked = [chinese_calendar.is_workday(day) for day in days]
+    worked = [CORRECTIONS.get(day, chinese_calendar.is_workday(day)) for day in days]
     for day, is_work in zip(days, worked, strict=True):
         weekend = day.weekday() >= 5
         if weekend and is_work:

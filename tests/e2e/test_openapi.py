@@ -59,7 +59,7 @@ ABOUT = {
     *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
     *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
-    *("person_unknown", "no_backup"),
+    *("person_unknown", "no_backup", "channel_unknown", "not_quarantined"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
 }
@@ -68,6 +68,8 @@ ABOUT = {
 BEYOND_JSON_SCHEMA = (
     ("amount", "has more than"),
     ("fee.max_minor", "is below"),
+    ("channels.deny", "is denied and wanted"),
+    ("channels.prefer", "is preferred but not among"),
     ("", "contains the invisible character"),
     ("", "must not begin or end with a space"),
 )

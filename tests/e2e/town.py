@@ -25,7 +25,7 @@ from simulators.world import World
 
 FLOAT_FEN = 100_000_000
 TERMS: Mapping[str, Mapping[str, Any]] = {
-    "alipay-1": {"currency": "CNY", "amount_min": 10, "amount_max": 10_000_000}
+    "alipay-1": {"currency": "CNY", "amount_min": 10, "amount_max": 10_000_000, "fee": {}}
 }
 CHANNEL = "alipay-main"
 PATIENCE_S = 20.0

@@ -12,8 +12,8 @@ from gateway.settings import Loaded, load
 from simulators.sandbox import Wishes, make_sandbox
 
 TERMS: Mapping[str, Mapping[str, Any]] = {
-    "alipay-1": {"currency": "CNY", "amount_min": 10, "amount_max": 1_000_000},
-    "wechat-1": {"currency": "CNY", "amount_min": 30, "amount_max": 1_000_000},
+    "alipay-1": {"currency": "CNY", "amount_min": 10, "amount_max": 1_000_000, "fee": {}},
+    "wechat-1": {"currency": "CNY", "amount_min": 30, "amount_max": 1_000_000, "fee": {}},
 }
 NAMES: Mapping[str, str] = {"alipay-1": "alipay-main", "wechat-1": "wechat-main"}
 

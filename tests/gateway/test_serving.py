@@ -21,6 +21,7 @@ from gateway.engine.worker import Worker
 from gateway.ports import StoreError
 from gateway.settings import Loaded
 from gateway.wiring import Assembly, assemble
+from tests.builders import EVERY_YEAR
 from tests.gateway.engine.rig import until
 from tests.gateway.health.valkey import valkey
 from tests.gateway.install import handed_out, installed
@@ -113,6 +114,7 @@ async def test_without_its_redis_it_is_ready_and_says_so(
         document["redis"] = {"url": "redis://:geheim@127.0.0.1:1/0"}
 
     async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
+        here.assembly.gateway.almanac = EVERY_YEAR
         ready = await here.get("/readyz")
         assert (ready.status_code, ready.json()["ready"]) == (200, True)
         (note,) = ready.json()["notes"]
@@ -137,6 +139,7 @@ async def test_with_its_redis_it_shares_and_says_goodbye(
 
         async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
             await until(lambda: here.assembly.replica.up)
+            here.assembly.gateway.almanac = EVERY_YEAR
             assert "notes" not in (await here.get("/readyz")).json()
             metrics = (await here.get("/metrics")).text
             assert "hangdao_redis_up 1.0" in metrics

@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from channels.contract import Cycle, Tariff, Terms, Window
+from channels.contract import Cycle, Tariff, TariffCommitment, TariffTier, Terms, Window
 from channels.money import Currency
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials, load, show
 
@@ -109,6 +109,65 @@ def test_terms_become_the_channels_own_value(loading: Load) -> None:
         day_cap_minor=900_000_000,
         inflight_max=8,
     )
+
+
+def with_fee(text: str) -> str:
+    """The whole configuration with other fees."""
+    return WHOLE.replace("fee: {flat_minor: 10, rate_ppm: 600, max_minor: 2500}", text)
+
+
+def tariffs(loaded: Loaded) -> tuple[Tariff, ...]:
+    """What the channel's fees came to."""
+    return loaded.settings.channels[0].terms.as_terms().tariffs
+
+
+def test_a_tiered_fee_keeps_every_part(loading: Load) -> None:
+    """Tiers, basis, scheme, commitment and mode as in the contract."""
+    text = with_fee(
+        "fee: {tiers: [{floor: 0, flat_minor: 200}, {floor: 50_000, flat_minor: 120}], "
+        "scheme: all_units, commitment: {least: 60_000, shortfall: 100}, mode: deducted}"
+    )
+    assert tariffs(loading(text)) == (
+        Tariff(
+            tiers=(TariffTier(0, 200), TariffTier(50_000, 120)),
+            scheme="all_units",
+            commitment=TariffCommitment(60_000, 100),
+            mode="deducted",
+        ),
+    )
+
+
+def test_fees_may_change_on_a_date(loading: Load) -> None:
+    """Each holds from its day on."""
+    text = with_fee("fees: [{start_on: 2026-01-01, flat_minor: 30}, {start_on: 2027-01-01}]")
+    assert tariffs(loading(text)) == (
+        Tariff(flat_minor=30, start_on=date(2026, 1, 1)),
+        Tariff(start_on=date(2027, 1, 1)),
+    )
+
+
+def test_an_empty_fee_is_free_and_none_is_no_price(loading: Load) -> None:
+    """`{}` says so; silence does not."""
+    assert tariffs(loading(with_fee("fee: {}"))) == (Tariff(),)
+    assert tariffs(loading(with_fee("in_doubt_max: 9"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("fee", "said"),
+    [
+        ("fee: {tiers: [{floor: 1}]}", "tiers must begin at floor 0"),
+        ("fee: {flat_minor: 1, tiers: [{floor: 0}]}", "belong into the tiers"),
+        ("fee: {commitment: {least: 0, shortfall: 1}}", "greater than or equal to 1"),
+        ("fees: [{flat_minor: 1}]", "start_on"),
+        ("fees: [{start_on: soon}]", "must be a day such as 2027-01-01"),
+        ("fees: [{start_on: 2027-01-01}, {start_on: 2026-01-01}]", "rising dates"),
+        ("fee: {}\n      fees: [{start_on: 2027-01-01}]", "exclude each other"),
+    ],
+)
+def test_fees_that_contradict_are_refused(loading: Load, fee: str, said: str) -> None:
+    """At the start, naming the file and what is wrong."""
+    with pytest.raises(SettingsError, match=said):
+        loading(with_fee(fee))
 
 
 def test_defaults_put_a_database_into_the_data_folder(loading: Load, tmp_path: Path) -> None:

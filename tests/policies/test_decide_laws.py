@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from policies.decide import decide, next_after
 from policies.explain import explain, from_json, to_json
+from policies.expression import Language
 from policies.facts import (
+    FREE,
     ChannelFacts,
+    Constraints,
     Cycle,
     HealthView,
     Hours,
@@ -19,6 +22,7 @@ from policies.facts import (
 )
 from policies.fees import Fee
 from policies.policy import ChannelLists, Parameters, Policy
+from policies.rules import NO_RULES, THIS, Effects, Rule, RuleSet
 from tests.policies.builders import FRIDAY_NOON, LAW
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -32,6 +36,7 @@ healths = st.builds(
     success_ppm=PPM,
     unknown_ppm=PPM,
     quarantined=st.booleans(),
+    bank_down=st.sampled_from((None, None, "ICBC")),
     probing=st.booleans(),
     latency_ms=st.integers(1, 5000),
 )
@@ -92,16 +97,92 @@ payouts = st.builds(
     deadline_at=st.sampled_from((None, FRIDAY_NOON + timedelta(days=1))),
     max_fee_minor=st.sampled_from((None, None, 200)),
     tried=st.lists(tries, max_size=2).map(tuple),
+    waiting_since=st.sampled_from((None, None, FRIDAY_NOON - timedelta(minutes=20))),
+    accepted_at=st.sampled_from((None, FRIDAY_NOON, FRIDAY_NOON - timedelta(hours=1))),
+    constraints=st.one_of(
+        st.just(FREE),
+        st.builds(
+            Constraints,
+            only=st.sampled_from((frozenset(), frozenset("abc"))),
+            deny=st.sampled_from((frozenset(), frozenset("b"))),
+            prefer=st.sampled_from(((), ("c", "a"))),
+            max_attempts=st.sampled_from((None, 2)),
+        ),
+    ),
+    released=st.booleans(),
+)
+
+LANGUAGE = Language()
+WHOLE = [
+    LANGUAGE.compile(text)
+    for text in (
+        "true",
+        "payout.amount_minor > 50000",
+        "payout.rail == 'alipay' || payout.attempt > 1",
+        "pool.eligible < 3 && clock.hour == 12",
+        "payout.max_fee_minor * 1000000 > 5",
+        "merchant.id.matches('^m_1$')",
+    )
+]
+EACH = [
+    LANGUAGE.compile(text)
+    for text in (
+        "channel.success_ppm < 500000",
+        "channel.fee_minor > 100 && payout.rail == channel.rail",
+        "channel.name in ['a', 'b']",
+        "channel.float_minor * 1000000 > 5",
+        "channel.calendar.matches('cn')",
+    )
+]
+whole_effects = st.builds(
+    Effects,
+    prefer=st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(tuple),
+    avoid=st.lists(st.sampled_from(NAMES), max_size=1).map(tuple),
+    require=st.sampled_from(((), (), (), ("a", "b", "c"))),
+    deny=st.sampled_from(((), (), ("d",))),
+    weight=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3_000_000), max_size=2),
+    split=st.sampled_from(({}, {}, {"a": 700_000, "c": 300_000}, {"b": 1, "e": 999_999})),
+    max_attempts=st.sampled_from((None, None, 1, 2)),
+    deadline=st.sampled_from((None, timedelta(minutes=30))),
+    review=st.sampled_from((None, None, "look")),
+    passes=st.booleans(),
+)
+each_effects = st.sampled_from(
+    (
+        Effects(deny=(THIS,)),
+        Effects(avoid=(THIS,)),
+        Effects(prefer=(THIS,)),
+        Effects(weight={THIS: 1_500_000}),
+    )
+)
+rules = st.one_of(
+    st.tuples(st.sampled_from(WHOLE), whole_effects, st.booleans(), st.none()),
+    st.tuples(
+        st.sampled_from(EACH), each_effects, st.just(value=False), st.sampled_from((None, "g"))
+    ),
+)
+rule_sets = st.lists(rules, max_size=4).map(
+    lambda parts: RuleSet(
+        [
+            Rule(f"r{at}", condition, effects, None, final, group)
+            for at, (condition, effects, final, group) in enumerate(parts)
+        ]
+    )
 )
 policies = st.builds(
-    lambda explore, bound, lists: Policy(
-        "law", "f" * 64, Parameters(explore_ppm=explore, explore_cost_max_minor=bound), lists
+    lambda explore, bound, lists, rules: Policy(
+        "law",
+        "f" * 64,
+        Parameters(explore_ppm=explore, explore_cost_max_minor=bound),
+        lists,
+        rules=rules,
     ),
     st.integers(0, 500_000),
     st.integers(0, 1000),
     st.dictionaries(
         st.sampled_from(("*", "m_2")), st.builds(ChannelLists, names, names, names), max_size=2
     ),
+    st.one_of(st.just(NO_RULES), rule_sets),
 )
 
 
@@ -114,7 +195,9 @@ def test_same_facts_same_decision(
     first = decide(payout, channels, policy, FRIDAY_NOON, draw)
     shuffled = list(channels)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
-    assert decide(payout, shuffled, policy, FRIDAY_NOON, draw) == first
+    # Compiled afresh, so that nothing an earlier decision left behind can matter.
+    fresh = replace(policy, rules=RuleSet(policy.rules.rules))
+    assert decide(payout, shuffled, fresh, FRIDAY_NOON, draw) == first
 
 
 @LAW
@@ -168,8 +251,9 @@ def test_propensities_do_not_depend_on_the_draw(
 def test_the_best_is_no_dearer_than_its_equals(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy
 ) -> None:
-    """With the draw at zero the winner is the cheapest among the equally preferred."""
-    decision = decide(payout, channels, policy, FRIDAY_NOON, 0)
+    """Without rules or wishes the winner is the cheapest among the equally preferred."""
+    plain, free = replace(policy, rules=NO_RULES), replace(payout, constraints=FREE)
+    decision = decide(free, channels, plain, FRIDAY_NOON, 0)
     if decision.outcome in ("cheapest", "preferred"):
         best = decision.order[0]
         rivals = [one for one in decision.order if not one.probing]
@@ -181,16 +265,38 @@ def test_the_best_is_no_dearer_than_its_equals(
 
 @LAW
 @given(payouts, channel_sets(), policies, DRAWS)
+def test_no_effect_brings_back_what_is_ruled_out(
+    payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
+) -> None:
+    """Rules that apply deny and require for good; requests and attempts are limited likewise."""
+    decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
+    applied = [one.effects for one in policy.rules.rules if one.name in decision.rules]
+    ranked = {one.channel for one in decision.order}
+    for effects in applied:
+        assert not ranked & set(effects.deny)
+        assert not effects.require or ranked <= set(effects.require)
+    assert not ranked & payout.constraints.deny
+    assert not payout.constraints.only or ranked <= payout.constraints.only
+    limit = decision.max_attempts
+    assert not ranked or limit is None or len(payout.tried) < limit
+    assert decision.review is None or not payout.released
+
+
+@LAW
+@given(payouts, channel_sets(), policies, DRAWS)
 def test_quarantine_is_respected(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
 ) -> None:
-    """A quarantined channel is in the order only as a due probe."""
+    """Who is ill is in the order only as a due probe, or where everybody is and it waited long."""
     decision = decide(payout, channels, policy, FRIDAY_NOON, draw)
     by_name = {one.name: one for one in channels}
     for one in decision.order:
         health = by_name[one.channel].health_of.get(one.instrument, by_name[one.channel].health)
-        assert one.probing == health.quarantined
-        assert not health.quarantined or health.probing
+        assert one.probing == health.ill
+        assert not health.ill or health.probing or decision.outcome == "forced"
+    if decision.outcome == "forced":
+        assert all(one.probing for one in decision.order)
+        assert payout.waiting_since is not None or payout.deadline_at is not None
 
 
 @LAW

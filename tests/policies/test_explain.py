@@ -8,9 +8,10 @@ import pytest
 
 from policies.decide import decide
 from policies.exclusions import Code, Exclusion
-from policies.explain import explain, from_json, money, to_json
+from policies.explain import explain, from_json, to_json
 from policies.facts import Cycle, Decision, Hours
 from policies.policy import ChannelLists
+from policies.wording import money
 from tests.policies.builders import FRIDAY_NOON, beijing, channel, payout, policy
 from tests.policies.test_decide import PROBING, TWO
 
@@ -151,8 +152,8 @@ def test_json_is_plain_and_compact() -> None:
 
 def test_unknown_layout_is_refused() -> None:
     """A decision of another version is not guessed at."""
-    content = to_json(decided(QUICK)) | {"v": 2}
-    with pytest.raises(ValueError, match="layout 2"):
+    content = to_json(decided(QUICK)) | {"v": 3}
+    with pytest.raises(ValueError, match="layout 3"):
         from_json(content)
 
 

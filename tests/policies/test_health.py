@@ -1,11 +1,11 @@
-"""Health estimates: fading, quarantine and probes, doubt, latency, segments, the last channel."""
+"""Health estimates: fading, quarantine and probes, doubt, latency, segments, failovers."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from policies.facts import HealthView
-from policies.health import WHOLE, Health, HealthSettings, Observed, keep_one_per_rail
+from policies.health import WHOLE, Health, HealthSettings, Observed
 
 BEGIN = datetime(2026, 11, 20, 4, tzinfo=UTC)
 GOOD: Observed = "success"
@@ -225,16 +225,16 @@ def test_latency_jumps_up_and_decays() -> None:
 def test_segment_shrinks_to_its_channel() -> None:
     """A segment without evidence is its channel; with evidence it goes its own way."""
     health = Health()
-    now = feed(health, ["success"] * 300, "a", "bank:ICBC")
-    whole = health.view("a", WHOLE, at(now))
-    assert health.view("a", "bank:CCB", at(now)) == whole
-    now = feed(health, ["failure"] * 2, "a", "bank:CCB", now)
-    ccb = health.view("a", "bank:CCB", at(now))
-    icbc = health.view("a", "bank:ICBC", at(now))
+    now = feed(health, ["success"] * 300, "a", "bank_card:ICBC")
+    rail = health.view("a", "bank_card", at(now))
+    assert health.view("a", "bank_card:CCB", at(now)) == rail
+    now = feed(health, ["failure"] * 2, "a", "bank_card:CCB", now)
+    ccb = health.view("a", "bank_card:CCB", at(now))
+    icbc = health.view("a", "bank_card:ICBC", at(now))
     assert ccb.success_ppm < 800_000
     assert ccb.observations == 2
     assert icbc.success_ppm > 980_000
-    assert health.view("b", "bank:CCB", at(now)).observations == 0
+    assert health.view("b", "bank_card:CCB", at(now)).observations == 0
 
 
 def test_a_segments_outage_leaves_the_other_segments_alone() -> None:
@@ -242,18 +242,18 @@ def test_a_segments_outage_leaves_the_other_segments_alone() -> None:
     health = Health()
     now: float = 0
     for _ in range(30):
-        now = feed(health, ["success"] * 9, "a", "bank:ICBC", now)
-        now = feed(health, ["failure"], "a", "bank:CCB", now)
-    assert health.view("a", "bank:CCB", at(now)).quarantined
-    assert not health.view("a", "bank:ICBC", at(now)).quarantined
+        now = feed(health, ["success"] * 9, "a", "bank_card:ICBC", now)
+        now = feed(health, ["failure"], "a", "bank_card:CCB", now)
+    assert health.view("a", "bank_card:CCB", at(now)).quarantined
+    assert not health.view("a", "bank_card:ICBC", at(now)).quarantined
 
 
 def test_a_channels_outage_covers_all_segments() -> None:
     """When the whole channel is in quarantine, so is every segment, until both are due."""
-    health, now = sick("a", "bank:ICBC")
+    health, now = sick("a", "bank_card:ICBC")
     assert health.view("a", WHOLE, at(now)).quarantined
-    assert health.view("a", "bank:CCB", at(now)).quarantined
-    assert health.view("a", "bank:ICBC", at(now + 30)).probing
+    assert health.view("a", "bank_card:CCB", at(now)).quarantined
+    assert health.view("a", "bank_card:ICBC", at(now + 30)).probing
 
 
 def test_with_all_in_quarantine_the_prior_is_the_first_belief() -> None:
@@ -269,39 +269,51 @@ def test_settings_can_be_given() -> None:
     assert health.view("a", WHOLE, at(1)).quarantined
 
 
-# --- the last channel of a rail ----------------------------------------------------------------
-
-DOWN = HealthView(success_ppm=100_000, quarantined=True, probing=True, probe_at=BEGIN)
-LESS_DOWN = HealthView(success_ppm=200_000, quarantined=True, probe_at=BEGIN)
-UP = HealthView()
-
-
-def test_a_rail_keeps_its_best_channel() -> None:
-    """Where all are evicted the least bad one stays in service."""
-    rails = {"a": ["alipay"], "b": ["alipay"]}
-    views = keep_one_per_rail({"a": DOWN, "b": LESS_DOWN}, rails)
-    assert views == {"a": DOWN, "b": HealthView(success_ppm=200_000)}
-
-
-def test_a_rail_with_a_healthy_channel_needs_no_guard() -> None:
-    """Eviction stands as long as somebody else serves."""
-    views = {"a": DOWN, "b": UP}
-    assert keep_one_per_rail(views, {"a": ["alipay"], "b": ["alipay"]}) == views
-
-
-def test_each_rail_is_guarded() -> None:
-    """A healthy channel on another rail is no substitute, a shared lifted one is."""
-    views = {"a": DOWN, "b": UP, "c": LESS_DOWN}
-    rails = {"a": ["alipay", "bank_card"], "b": ["wechat"], "c": ["bank_card"]}
-    kept = keep_one_per_rail(views, rails)
-    assert {name: view.quarantined for name, view in kept.items()} == {
-        "a": False,
-        "b": False,
-        "c": True,
+def test_a_band_shrinks_to_its_bank_and_that_to_its_rail() -> None:
+    """Evidence counts in every segment around it, and each is filled up with the one above."""
+    health = Health()
+    now = feed(health, ["success"] * 300, "a", "bank_card:ICBC:b1")
+    now = feed(health, ["failure"] * 2, "a", "bank_card:CCB:b4", now)
+    seen = {
+        segment: health.view("a", segment, at(now)).success_ppm
+        for segment in ("bank_card:CCB:b4", "bank_card:CCB:b1", "bank_card:CCB", "bank_card", WHOLE)
     }
+    assert seen["bank_card:CCB:b4"] < seen["bank_card:CCB"] < seen["bank_card"] < 995_000
+    assert seen["bank_card:CCB:b1"] == seen["bank_card:CCB"]
+    assert seen["bank_card"] == pytest.approx(seen[WHOLE], abs=1000)
+    assert health.view("a", "wechat", at(now)).observations == 302
 
 
-def test_channels_out_of_business_do_not_count() -> None:
-    """A paused channel, absent from the rails, neither serves nor is lifted."""
-    kept = keep_one_per_rail({"a": DOWN, "paused": UP}, {"a": ["alipay"], "gone": ["wechat"]})
-    assert not kept["a"].quarantined
+def test_a_bands_outage_leaves_the_other_bands_alone() -> None:
+    """Large payouts to a bank fail here, small ones go through."""
+    health = Health()
+    now: float = 0
+    for _ in range(30):
+        now = feed(health, ["success"] * 9, "a", "bank_card:CCB:b1", now)
+        now = feed(health, ["failure"], "a", "bank_card:CCB:b4", now)
+    assert health.view("a", "bank_card:CCB:b4", at(now)).quarantined
+    assert not health.view("a", "bank_card:CCB:b1", at(now)).quarantined
+
+
+def test_failovers_do_not_spoil_what_first_attempts_expect() -> None:
+    """A payout that has failed once is another kind; its second failure is for quarantine alone."""
+    health = Health()
+    now = feed(health, ["success"] * 100)
+    before = health.view("a", WHOLE, at(now)).success_ppm
+    for _ in range(2):
+        health.observe("a", WHOLE, "failure", at(now), sent_at=at(now), again=True)
+    first = health.views(["a"], WHOLE, at(now))["a"]
+    again = health.views(["a"], WHOLE, at(now), again=True)["a"]
+    assert first.success_ppm == before > again.success_ppm + 5_000
+    for _ in range(3):
+        health.observe("a", WHOLE, "failure", at(now), sent_at=at(now), again=True)
+    assert health.views(["a"], WHOLE, at(now))["a"].quarantined
+
+
+def test_first_attempts_go_on_counting_for_both() -> None:
+    """After the two have parted, a first attempt is learned by each."""
+    health = Health()
+    health.observe("a", WHOLE, "failure", at(0), sent_at=at(0), again=True)
+    feed(health, ["success"] * 50, begin=1)
+    assert health.views(["a"], WHOLE, at(51))["a"].observations == 50
+    assert health.views(["a"], WHOLE, at(51), again=True)["a"].observations == 51

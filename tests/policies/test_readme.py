@@ -8,10 +8,14 @@ import policies
 from policies import cost
 from policies.calendars import arrival
 from policies.cost import price
+from policies.document import load
 from policies.exclusions import Code
 from policies.facts import HealthView
 from policies.fees import Fee, fee_minor, surcharge_minor
 from policies.policy import Parameters
+from policies.schema import ThenDocument
+from policies.table import OUTCOMES
+from policies.vocabulary import FACTS
 from tests.policies.builders import FRIDAY_NOON, T1
 
 README = Path(policies.__file__).with_name("README.md").read_text(encoding="utf-8")
@@ -33,6 +37,31 @@ def test_every_exclusion_code_is_documented() -> None:
     """The table lists exactly the codes there are, in their order."""
     rows = re.findall(r"^\| `(\w+)` \|", section("Exclusion codes"), flags=re.MULTILINE)
     assert rows == [code.value for code in Code]
+
+
+def test_every_fact_and_effect_is_documented() -> None:
+    """The tables list exactly the facts of the language with their kinds, and the effects."""
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| ([\w()]+) \|", section("Rules"), flags=re.MULTILINE)
+    assert rows == [(fact.name, fact.kind.value) for fact in FACTS.values()]
+    effects = section("Rules").split("| effect | does |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| `(\w+)` \|", effects, flags=re.MULTILINE)
+    assert named == list(OUTCOMES)
+    fields_of_then = [one.alias or name for name, one in ThenDocument.model_fields.items()]
+    assert named == fields_of_then
+
+
+def test_the_rules_shown_are_a_policy() -> None:
+    """The README's example is accepted as it stands."""
+    block = section("Rules").split("\n\n")[1]
+    text = "\n".join(line.removeprefix("    ") for line in block.splitlines())
+    sketch = "channels:\n  bank-direct: {rails: [bank_card]}\n  card-fast: {rails: [bank_card]}\n"
+    more = (
+        "  - name: weak\n    payout: {rail: bank_card}\n"
+        "    channels: {card-fast: {success_ppm: 1, observations: 50}}\n"
+        "    expect: {rules: [weak]}\n"
+    )
+    policy = load(f"version: 2\nname: readme\n{sketch}{text}\n{more}")
+    assert policy.rules.names(3) == ("large-by-bank", "weak")
 
 
 def test_worked_example_is_right() -> None:

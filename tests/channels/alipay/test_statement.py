@@ -280,6 +280,23 @@ def test_damaged_zip_is_broken() -> None:
         list(read_zip(io.BytesIO(bytes(damaged)), DAY, USER_ID))
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "what"),
+    [
+        (8, b"\x01\x00", "encrypted"),
+        (10, b"\x63\x00", "packed in a way nobody knows"),
+        (42, b"\xff\xff\xff\x7f", "beginning where the file has ended"),
+    ],
+)
+def test_a_spoilt_directory_is_broken(at: int, value: bytes, what: str) -> None:
+    """Whatever the directory of the ZIP claims, it is refused as unreadable."""
+    packed = zipped({DETAIL: text([row("1")]).encode("gbk")}).getvalue()
+    entry = packed.index(b"PK\x01\x02")
+    spoilt = packed[: entry + at] + value + packed[entry + at + len(value) :]
+    with pytest.raises(StatementBrokenError, match="not a readable ZIP"):
+        list(read_zip(io.BytesIO(spoilt), DAY, USER_ID))
+
+
 def test_implausibly_large_file_is_not_unpacked() -> None:
     """Two members of 4 GiB by the directory's own word: refused before a byte is read."""
     packed = zipped({DETAIL: b"x", SUMMARY: b"x"}).getvalue()

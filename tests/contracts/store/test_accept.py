@@ -8,7 +8,7 @@ import pytest
 from channels.money import Currency
 from gateway.domain.errors import ConflictError, UnfundedError
 from gateway.domain.ledger import Account, Book
-from gateway.domain.payout import Payout, PayoutState
+from gateway.domain.payout import Constraints, Payout, PayoutState
 from gateway.ports import FloatShortError
 from gateway.store import SqlStore
 from tests import builders as build
@@ -35,6 +35,7 @@ async def test_returns_what_was_accepted(store: SqlStore, fund: Fund) -> None:
         state=PayoutState.HELD,
         reason="review",
         speed="fast",
+        constraints=Constraints(("alipay-main",), ("other",), ("alipay-main",), 3),
     )
 
     accepted = await _accept(store, subject)

@@ -11,7 +11,7 @@ PAYOUT_FIELDS = {
     *("amount", "currency", "fee_minor", "beneficiary", "purpose", "speed", "deadline"),
     *("release_after", "max_fee_minor", "metadata", "channel", "channel_ref", "promised_at"),
     *("paid_at", "returned_at", "settled_on", "attempts", "action", "accepted_at", "updated_at"),
-    "version",
+    *("version", "channels"),
 }
 
 
@@ -22,6 +22,7 @@ async def test_a_payout_shows_what_was_asked_for(desk: Desk) -> None:
         deadline=after(days=1).isoformat(),
         max_fee_minor=500,
         metadata={"order": "7"},
+        channels={"only": ["till", "alipay-main"], "prefer": ["till"], "max_attempts": 2},
     )
     made = await desk.post("/v1/payouts", body)
     told = made.json
@@ -31,6 +32,12 @@ async def test_a_payout_shows_what_was_asked_for(desk: Desk) -> None:
     assert (told["merchant_id"], told["merchant_ref"]) == (ACME, "order-1")
     assert (told["speed"], told["max_fee_minor"]) == ("fast", 500)
     assert (told["metadata"], told["purpose"]) == ({"order": "7"}, "货款")
+    assert told["channels"] == {
+        "only": ["till", "alipay-main"],
+        "deny": [],
+        "prefer": ["till"],
+        "max_attempts": 2,
+    }
     assert told["accepted_at"] == "2026-03-02T02:00:00Z"
     assert (await desk.get(f"/v1/payouts/{told['id']}")).json == told
 
@@ -177,6 +184,11 @@ async def test_why_tells_in_two_languages_and_shows_the_facts(desk: Desk) -> Non
         "alipay-main",
         "wechat-main",
     }
+    others = {each["channel"]: each for each in one["alternatives"]}
+    assert set(others) == {"alipay-main", "wechat-main"}
+    for each in others.values():
+        assert each["channel"] in each["zh"]
+        assert "would need all of" in each["en"]
 
 
 @pytest.mark.parametrize("view", ["", "/attempts", "/timeline", "/why", "/deliveries"])

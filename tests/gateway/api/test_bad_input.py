@@ -313,6 +313,26 @@ async def test_a_field_out_of_its_bounds_is_named(
     assert param in answer.json["detail_zh"]
 
 
+@pytest.mark.parametrize(
+    ("channels", "code", "param"),
+    [
+        ({"only": ["tilll"]}, "channel_unknown", "channels.only"),
+        ({"deny": ["till", "till"]}, "field_invalid", "channels.deny"),
+        ({"deny": ["till"], "prefer": ["till"]}, "field_invalid", "channels.deny"),
+        ({"only": ["till"], "prefer": ["alipay-main"]}, "field_invalid", "channels.prefer"),
+        ({"max_attempts": 0}, "field_invalid", "channels.max_attempts"),
+        ({"best": ["till"]}, "field_unknown", "channels.best"),
+        ({"only": ["wechat-main"]}, "no_channel", "beneficiary"),
+    ],
+)
+async def test_channels_that_contradict_or_do_not_exist_are_refused(
+    desk: Desk, channels: dict[str, object], code: str, param: str
+) -> None:
+    """A typing mistake must not quietly change where money goes."""
+    answer = await refused(desk, payout_body(channels=channels))
+    assert (answer.status, answer.code, answer.json["param"]) == (422, code, param)
+
+
 # --- Times -------------------------------------------------------------------------------------
 
 

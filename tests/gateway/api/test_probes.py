@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.settings import load
 from gateway.wiring import Assembly, assemble
+from policies.calendars.workdays import PUBLISHED
+from tests.builders import EVERY_YEAR
 from tests.channels.wechat_pay import platform as wechat
-from tests.contracts.store.conftest import KEK
+from tests.contracts.store.conftest import KEK, SettableClock
 from tests.gateway.api.desk import Answer, Desk, payout_body
 
 CONFIGURATION = """\
@@ -40,7 +43,7 @@ channels:
       transfer_scene_report_infos:
         - {{info_type: 岗位类型, info_content: 外卖员}}
         - {{info_type: 报酬说明, info_content: 三月配送费}}
-    terms: {{currency: CNY, amount_min: 10, amount_max: 2000000}}
+    terms: {{currency: CNY, amount_min: 10, amount_max: 2000000, fee: {{}}}}
 """
 
 
@@ -95,8 +98,43 @@ async def test_a_healthy_process_is_alive_and_ready(process: Process) -> None:
     """Both probes answer 200 without a key."""
     alive = await process.get("/healthz")
     assert (alive.status, alive.json) == (200, {"status": "ok"})
+    process.assembly.gateway.almanac = EVERY_YEAR
     ready = await process.get("/readyz")
     assert (ready.status, ready.json) == (200, {"ready": True, "problems": []})
+
+
+async def test_a_missing_year_is_noted_from_november_on(process: Process) -> None:
+    """Ready all the same, in both languages, and as a gauge; a year that is over is a problem."""
+    gateway = process.assembly.gateway
+    gateway.clock = clock = SettableClock()
+    gateway.almanac = PUBLISHED
+    clock.at = datetime(2026, 10, 31, 15, 59, tzinfo=UTC)
+    assert "notes" not in (await process.get("/readyz")).json
+    clock.at = datetime(2026, 10, 31, 16, 0, tzinfo=UTC)
+    ready = await process.get("/readyz")
+    (note,) = ready.json["notes"]
+    assert (ready.status, note["code"]) == (200, "calendar_missing")
+    assert "2027" in note["en"]
+    assert "2027" in note["zh"]
+    assert "hangdao_calendar_years_ahead 0.0" in (await process.get("/metrics")).raw.decode()
+    clock.at = datetime(2027, 1, 1, 0, 0, tzinfo=UTC)
+    ready = await process.get("/readyz")
+    assert ready.status == 503
+    assert ready.json["problems"] == ["the business calendar does not know this year"]
+    assert "hangdao_calendar_years_ahead -1.0" in (await process.get("/metrics")).raw.decode()
+
+
+@pytest.mark.usefixtures("_own_logging")
+async def test_a_channel_without_a_fee_is_noted(tmp_path: Path) -> None:
+    """It takes nothing, so somebody must learn of it."""
+    without = CONFIGURATION.replace(", fee: {{}}", "")
+    async with started(tmp_path, without) as running:
+        running.assembly.gateway.almanac = EVERY_YEAR
+        ready = await running.get("/readyz")
+        (note,) = ready.json["notes"]
+        assert note["code"] == "channel_no_fee"
+        assert "wechat-main" in note["en"]
+        assert "手续费" in note["zh"]
 
 
 async def test_a_stopping_process_is_alive_and_not_ready(process: Process) -> None:

@@ -60,7 +60,8 @@ def test_a_sound_installation_has_no_failure(sound: Installation) -> None:
     found = examined(sound)
     assert found["ok"]
     warned = {check for check, state in states(found).items() if state == "warn"}
-    assert warned == {"clock", "database"}
+    # From November on the calendar of the next year may be missing.
+    assert warned - {"calendar"} == {"clock", "database"}
 
 
 def test_looking_changes_nothing(sound: Installation) -> None:

@@ -54,7 +54,7 @@ CHANNELS = """channels:
     app_id: '1'
     private_key_file: absent.pem
     alipay_public_key_file: absent.pem
-  terms: {currency: CNY, amount_max: 100}
+  terms: {currency: CNY, amount_max: 100, fee: {}}
 """
 
 

@@ -14,7 +14,9 @@ payout create / payout show / payout ls / payout cancel / payout release / payou
 payout timeline / payout why / payout deliveries / payout unpark
 attempt certify / attempt approve / attempt reject / attempt proposals
 incident ls / incident show / incident release
-channel ls / channel pause / channel resume / channel drain / channel topup
+channel ls / channel show / channel compare
+channel pause / channel resume / channel drain / channel topup
+calendar check / calendar ls / calendar set / calendar import
 policy validate / policy explain / ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend

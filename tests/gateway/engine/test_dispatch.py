@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from channels.contract import Instrument, Outcome, Prepared
+from channels.contract import Instruction, Instrument, Outcome, Prepared
 from gateway.domain.payout import AttemptState, PayoutState
 from gateway.engine.dispatch import dispatch, send
-from gateway.engine.gateway import Told
+from gateway.engine.gateway import Halt, Told
 from gateway.engine.operate import cancel
 from gateway.engine.worker import advance
 from gateway.ports import (
@@ -93,6 +93,32 @@ async def test_a_second_send_is_committed_before_it_leaves(url: str) -> None:
                 assert seen[0].digest == prepared.digest == digest_on_the_wire(request, prepared)
             assert len({seen[0].digest for seen, _ in sends}) == 2
         assert (await rig.look(payout)).state is PAID
+        await rig.stop()
+
+
+async def test_a_stop_that_comes_while_a_resend_is_signed_stops_it(url: str) -> None:
+    """Nothing is armed and nothing sent once the gateway has halted, however far it had come."""
+
+    class Halting(Recorded):
+        """The gateway halts while the second request is signed."""
+
+        def prepare(self, instruction: Instruction, now: datetime) -> Prepared:
+            made = super().prepare(instruction, now)
+            if len(self.prepared) == 2:
+                rig.gateway.halt(Halt("test", "halted by the test", "测试"))
+            return made
+
+    async with running(url, (MUTE,), started=False) as rig:
+        rig.fault("reset_before", A)
+        channel = Halting(rig.gateway.channels[A.name])
+        rig.replace_channel(channel)
+        await rig.start()
+        payout = await rig.pay()
+        await rig.pass_time(minutes=2)
+        assert len(channel.prepared) == 2
+        attempt = (await rig.look(payout)).attempts[0]
+        assert (attempt.state, attempt.sends) == (AttemptState.IN_DOUBT, 1)
+        assert rig.moved() == []
         await rig.stop()
 
 

@@ -141,7 +141,8 @@ async def test_what_died_before_the_freeze_may_not_leave_after_it(url: str) -> N
         rig.fault("reject", A, **LIE)
         await rig.pay()
         await switch_channel(rig.gateway, B.name, "paused", "maintenance", "ops")
-        rig.fault("reject", A, code="INST_PAY_UNABLE", times=None)
+        # Tried again there after ten minutes only: it waits while A is found out.
+        rig.fault("reject", A, code="PAYER_BALANCE_NOT_ENOUGH", times=None)
         await rig.pass_time(minutes=57)
         waiting = await rig.pay(20_000)
         await rig.pass_time(minutes=2)
@@ -299,6 +300,21 @@ async def test_complete_statements_prove_what_no_inquiry_may(url: str) -> None:
         assert after.attempts[0].certificate is not None
         assert after.attempts[0].certificate.kind is CertificateKind.ABSENT_FROM_STATEMENT
         assert await rig.states(payout) == [(A.name, "dead"), (B.name, "confirmed")]
+
+
+async def test_files_prove_nothing_while_the_channel_cannot_be_asked(url: str) -> None:
+    """An outage may keep both from us: only its "not found" lets files count."""
+    async with running(url, (STICKY, DEAR)) as rig:
+        files = replace(QUICK, absence_proves=False)
+        rig.replace_channel(With(rig.gateway.channels[A.name], files))
+        await rig.statements()
+        await rig.pay()
+        payout = await doubtful(rig)
+        rig.fault("reset_before", A, "inquire", times=None)
+        for _ in range(3):
+            await rig.next_morning()
+            assert (await rig.statements()).dead == 0
+        assert await rig.states(payout) == [(A.name, "in_doubt")]
 
 
 async def test_an_unexplained_line_of_that_amount_voids_the_files(url: str) -> None:

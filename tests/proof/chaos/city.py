@@ -31,7 +31,8 @@ DATABASE = "hangdao"
 FLOAT_FEN = 1_000_000_000_000
 CHANNELS = {"alipay-1": "alipay-main", "alipay-2": "alipay-two", "wechat-1": "wechat-main"}
 TERMS: Mapping[str, Mapping[str, Any]] = {
-    name: {"currency": "CNY", "amount_min": 10, "amount_max": 10_000_000} for name in CHANNELS
+    name: {"currency": "CNY", "amount_min": 10, "amount_max": 10_000_000, "fee": {}}
+    for name in CHANNELS
 }
 LINKED = ("gateway_url", "base_url")
 MERCHANT = "acme"

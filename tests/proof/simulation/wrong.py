@@ -14,7 +14,7 @@ from channels.contract import Absent, Reason, Rejected, Unknown
 from gateway.domain import certify, silence
 from gateway.domain.payout import Armed, Source
 from gateway.engine import deliver, dispatch, inquire, operate, propose, quarantine
-from gateway.engine.accept import instruction_of
+from gateway.engine.instruct import instruction_of
 from gateway.engine.record import move as real_move
 from gateway.store.queries import Queries, Query
 from tests.proof.simulation import server

@@ -1,0 +1,41 @@
+"""Statements in both languages, and how money, shares and moments read in them."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+PPM: Final = 1_000_000
+_NO_DECIMALS: Final = frozenset({"JPY", "KRW", "VND"})
+_SYMBOLS: Final = {"CNY": "¥"}
+_BEIJING: Final = ZoneInfo("Asia/Shanghai")
+
+
+class Sentence(NamedTuple):
+    """The same statement in both languages."""
+
+    zh: str
+    en: str
+
+
+def money(micro: int, currency: str) -> str:
+    """Micro units as an amount with two digits below the minor unit, rounded half up."""
+    sign = "-" if micro < 0 else ""
+    hundredths = (abs(micro) + PPM // 200) // (PPM // 100)
+    if currency in _NO_DECIMALS:
+        text = f"{hundredths // 100:,}.{hundredths % 100:02d}"
+    else:
+        text = f"{hundredths // 10_000:,}.{hundredths % 10_000:04d}"
+    symbol = _SYMBOLS.get(currency)
+    return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency}"
+
+
+def percent(ppm: int) -> str:
+    """Parts per million as a percentage, exactly."""
+    whole, part = divmod(abs(ppm), PPM // 100)
+    digits = f"{whole}.{part:04d}".rstrip("0").rstrip(".")
+    return f"{'-' if ppm < 0 else ''}{digits} %"
+
+
+def moment(at: datetime) -> str:
+    """A time as people in operations read it: Beijing time, to the minute."""
+    return f"{at.astimezone(_BEIJING):%Y-%m-%d %H:%M}"
