@@ -49,6 +49,9 @@ def record_of(past: Past) -> Record:
         payout.deadline_at,
         payout.max_fee_minor,
         tuple(_choices(past.decisions, payout.attempts)),
+        tuple(sorted(payout.constraints.only)),
+        tuple(sorted(payout.constraints.deny)),
+        tuple(payout.constraints.prefer),
     )
 
 

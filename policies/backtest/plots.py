@@ -104,7 +104,7 @@ def _figure(height: float, width: float = 9.0) -> "tuple[Figure, Axes]":
 
 
 def _svg(figure: "Figure") -> str:
-    from matplotlib import rc_context  # noqa: PLC0415 - as above
+    from matplotlib import rc_context  # noqa: PLC0415 - only with the extra
 
     out = StringIO()
     # The same comparison gives the same bytes: no date, no random ids.
@@ -119,7 +119,7 @@ def _major(micro: int, currency: str) -> float:
 
 
 def _cost_by_day(comparison: Comparison, money: Money) -> str:
-    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415
+    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415 - only with the extra
 
     figure, axes = _figure(3.4)
     rows = summary.by_day(comparison, money.currency)
@@ -172,7 +172,7 @@ def _shares(lines: list[Line]) -> str:
 
 def _pairs(axes: "Axes", names: list[str], old: list[float], new: list[float], text: str) -> None:
     """Horizontal bars in pairs, the first name on top, each with its value at the end."""
-    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415
+    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415 - only with the extra
 
     places = range(len(names))
     above = axes.barh([at - 0.2 for at in places], old, 0.38, color=OLD, label="history")
@@ -208,8 +208,8 @@ def _arrivals(comparison: Comparison) -> str:
 
 def _tiers(comparison: Comparison) -> str:
     """A panel for every channel with tiers or a commitment, of the month with most of its use."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-    from matplotlib.ticker import EngFormatter  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - only with the extra
+    from matplotlib.ticker import EngFormatter  # noqa: PLC0415 - only with the extra
 
     names = sorted({name for side in (comparison.old, comparison.new) for name, _ in side.progress})
     if not names:
@@ -317,7 +317,7 @@ def _success(comparison: Comparison) -> str:
 
 
 def _merchants(lines: list[Line], currency: str) -> str:
-    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415
+    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415 - only with the extra
 
     figure, axes = _figure(0.9 + 0.36 * len(lines))
     values = [_major(line.change, currency) for line in lines]

@@ -140,6 +140,10 @@ class Record:
     deadline_at: datetime | None
     max_fee_minor: int | None
     choices: tuple[Choice, ...]
+    only: tuple[str, ...] = ()
+    """Channels that the request itself allows; none: every one."""
+    deny: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
 
     @property
     def first(self) -> Choice | None:

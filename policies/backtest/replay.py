@@ -23,8 +23,10 @@ from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import Spread, price
 from policies.decide import decide
 from policies.facts import (
+    FREE,
     MICRO,
     Candidate,
+    Constraints,
     Decision,
     HealthView,
     InstrumentFacts,
@@ -66,6 +68,8 @@ class Counts:
     rescued: int = 0
     """History found no channel, the draft does."""
     neither: int = 0
+    reviews: int = 0
+    """The draft has a person look at them first."""
     changed: int = 0
     """The two sides choose different channels."""
     stuck: list[str] = field(default_factory=list)
@@ -168,6 +172,7 @@ class Replay:
             self._without(record, decision, choice, passing=passing)
             return
         counts.compared += 1
+        counts.reviews += decision.review is not None
         old = self._priced_as_chosen(record, choice, days, self._old, decision)
         new = self._priced_as_decided(record, decision, choice.at, days)
         _carry(self._old, record, old, days, self._day_of)
@@ -249,7 +254,9 @@ class Replay:
         decision: Decision | None = None,
     ) -> list["Leg"]:
         legs = []
-        decided = decision.order if decision is not None and self._same_prices else ()
+        decided: tuple[Candidate, ...] = ()
+        if decision is not None and self._comparable(record, decision):
+            decided = decision.order
         for at, share, tried in _shares(choice.order):
             option = choice.order[at]
             terms = self._terms.get(option.channel)
@@ -283,9 +290,18 @@ class Replay:
     def _priced_as_decided(
         self, record: Record, decision: Decision, at: datetime, days: Mapping[str, date]
     ) -> list["Leg"]:
+        comparable = self._comparable(record, decision)
         return [
             Leg(
-                self._price(record, self._terms[one.channel], one, at, self._new, days, known=one),
+                self._price(
+                    record,
+                    self._terms[one.channel],
+                    one,
+                    at,
+                    self._new,
+                    days,
+                    one if comparable else None,
+                ),
                 share,
                 tried,
             )
@@ -315,7 +331,7 @@ class Replay:
             reached = tier_reached(fee, use) if len(fees) > 1 else 0
         else:
             fees, reached = (fee_minor(fee, record.amount_minor),), 0
-        if known is not None and self._same_prices and not terms.arrivals:
+        if known is not None and not terms.arrivals:
             parts, arrives = known.cost, known.arrival
         else:
             arrives, spread = arrivals_of(terms.cycle, terms.arrivals, at, self._almanac)
@@ -340,6 +356,10 @@ class Replay:
             tuple((one.days_calendar, ppm) for one, ppm in spread)
             or ((arrives.days_calendar, MICRO),),
         )
+
+    def _comparable(self, record: Record, decision: Decision) -> bool:
+        """Whether a decision's prices are the yardstick's, for the payout's own deadline."""
+        return self._same_prices and decision.deadline_at == record.deadline_at
 
     def _compare(self, record: Record, old: list["Leg"], new: list["Leg"]) -> None:
         before, after = old[0].priced.channel, new[0].priced.channel
@@ -445,6 +465,12 @@ def _asked(record: Record) -> PayoutFacts:
         record.speed,
         record.deadline_at,
         record.max_fee_minor,
+        accepted_at=record.accepted_at,
+        constraints=(
+            Constraints(frozenset(record.only), frozenset(record.deny), record.prefer)
+            if record.only or record.deny or record.prefer
+            else FREE
+        ),
     )
 
 

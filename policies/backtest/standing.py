@@ -32,6 +32,12 @@ _JUDGED_ANEW: Final = frozenset(
         Code.POLICY_ONLY,
         Code.FEE_OVER_MAXIMUM,
         Code.TOO_SLOW,
+        Code.NO_FEE,
+        Code.POLICY_RULE_DENIES,
+        Code.POLICY_REQUIRES,
+        Code.REQUEST_DENIES,
+        Code.REQUEST_ONLY,
+        Code.ATTEMPTS_EXHAUSTED,
     }
 )
 _LASTING: Final = frozenset({Code.PROBLEM})

@@ -24,9 +24,9 @@ from policies.backtest.replay import Comparison, Replay
 from policies.backtest.summary import amount, mean_days
 from policies.backtest.terms import Terms
 from policies.calendars.workdays import PUBLISHED, Almanac
-from policies.explain import Explanation
 from policies.facts import MICRO
 from policies.policy import Policy
+from policies.wording import Sentence
 
 _T = TypeVar("_T")
 MONTH_DAYS: Final = 30
@@ -60,7 +60,7 @@ class Suggestion:
     """One finding. `applied`: it is in the proposed text; else it is for people to weigh."""
 
     kind: str
-    said: Explanation
+    said: Sentence
     saving: Saving | None
     applied: bool
 
@@ -149,7 +149,7 @@ def _penalties(found: Habits, policy: Policy) -> list[Suggestion]:
         made.append(
             Suggestion(
                 "fail_penalty",
-                Explanation(
+                Sentence(
                     f"{found.failures:,} 次首次尝试因渠道失败，中位耽搁 {minutes:.1f} 分钟，"
                     f"平均资金占用 {lost}；策略按每次 {penalty} 计。"
                     "其余部分是人工与体验的价值，由人决定。",
@@ -168,7 +168,7 @@ def _penalties(found: Habits, policy: Policy) -> list[Suggestion]:
         made.append(
             Suggestion(
                 "unknown_penalty",
-                Explanation(
+                Sentence(
                     f"{found.doubts:,} 笔首次尝试曾存疑，中位 {minutes:.1f} 分钟后查明；"
                     f"策略按每笔 {penalty} 计。",
                     f"{found.doubts:,} first attempts were in doubt, for {minutes:.1f} minutes in "
@@ -183,7 +183,7 @@ def _penalties(found: Habits, policy: Policy) -> list[Suggestion]:
         made.append(
             Suggestion(
                 "probes",
-                Explanation(
+                Sentence(
                     f"{found.probes:,} 次探测（单笔不超过 {limit}），"
                     f"其中 {found.probes_failed:,} 次失败。",
                     f"{found.probes:,} probes (of at most {limit} each), {found.probes_failed:,} "
@@ -212,7 +212,7 @@ def _tiers(found: Habits, terms: Mapping[str, Terms]) -> list[Suggestion]:
         made.append(
             Suggestion(
                 "tier",
-                Explanation(
+                Sentence(
                     f"每天约 {one.a_day:,} 笔从 {by_source(one.sources)} 等改走 {one.channel}，"
                     f"可{goal_zh}（{one.floor:,} 笔），每月约省 {month}；"
                     "由月度计划（plan）执行。",
@@ -261,7 +261,7 @@ def _exploration(
         zh, en = f"{zh}，且更省。", f"{en}, for less."
     # Knowing more is worth money to some and not to others: only cheaper is proposed unasked.
     applied = wanted < now and saving.sure >= SURE
-    made = Suggestion("explore", Explanation(zh, en), saving, applied)
+    made = Suggestion("explore", Sentence(zh, en), saving, applied)
     return [made], with_parameter(text, "explore_ppm", wanted) if applied else text
 
 
@@ -269,7 +269,7 @@ def _too_little(exact: float, now: int, horizon_days: int) -> Suggestion:
     if not now:
         return Suggestion(
             "explore",
-            Explanation(
+            Sentence(
                 "未探索：历史永远无法评估其他渠道的成功率。",
                 "Nothing is explored: history will never say how other channels would have done.",
             ),
@@ -279,7 +279,7 @@ def _too_little(exact: float, now: int, horizon_days: int) -> Suggestion:
     days = -(-int(exact * horizon_days) // now)
     return Suggestion(
         "explore",
-        Explanation(
+        Sentence(
             f"以目前的笔数与 explore_ppm {now:,}，约 {days:,} 天后才能评估某一可比渠道；"
             "要更快请用灰度（canary）。",
             f"With this volume and explore_ppm {now:,}, a verdict on a comparable channel takes "
@@ -372,7 +372,7 @@ def _judged(
     if not trial.may_apply:
         zh += "；它可能另有原因，由人决定"
         en += "; it may be there for another reason, so people decide"
-    return Suggestion(trial.kind, Explanation(f"{zh}。", f"{en}."), saving, applied)
+    return Suggestion(trial.kind, Sentence(f"{zh}。", f"{en}."), saving, applied)
 
 
 def _differences(base: Comparison, other: Comparison) -> dict[date, int]:

@@ -12,8 +12,8 @@ from datetime import date
 from policies.backtest.bill import Closed, MonthLine, Sum
 from policies.backtest.estimate import ESS_MIN, Doubt, Judged
 from policies.backtest.replay import Comparison
-from policies.explain import Explanation
 from policies.facts import MICRO
+from policies.wording import Sentence
 
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("fee", "手续费", "fees"),
@@ -167,14 +167,14 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:+.1f} %" if whole else "0.0 %"
 
 
-def headline(comparison: Comparison) -> list[Explanation]:
+def headline(comparison: Comparison) -> list[Sentence]:
     """What a person wants to know first; the draft's dead ends before its savings."""
     found = [*_dead_ends(comparison)]
     counts = comparison.counts
     if not counts.compared:
         return [
             *found,
-            Explanation(
+            Sentence(
                 f"没有可比较的代付：共 {counts.payouts:,} 笔有路由决策，"
                 f"另有 {counts.undecided:,} 笔从未路由。",
                 f"Nothing can be compared: {counts.payouts:,} payouts have a routing decision, "
@@ -189,12 +189,12 @@ def headline(comparison: Comparison) -> list[Explanation]:
     return found
 
 
-def _dead_ends(comparison: Comparison) -> list[Explanation]:
+def _dead_ends(comparison: Comparison) -> list[Sentence]:
     counts = comparison.counts
     if not counts.waits and not counts.fails:
         return []
     return [
-        Explanation(
+        Sentence(
             f"注意：草案下有 {counts.waits + counts.fails:,} 笔找不到渠道："
             f"{counts.waits:,} 笔须等待，{counts.fails:,} 笔会失败。它们不在下列比较之内。",
             f"Mind: under this draft {counts.waits + counts.fails:,} payouts find no channel: "
@@ -204,19 +204,19 @@ def _dead_ends(comparison: Comparison) -> list[Explanation]:
     ]
 
 
-def _cost(money: Money, comparison: Comparison) -> Explanation:
+def _cost(money: Money, comparison: Comparison) -> Sentence:
     cheaper = money.change < 0
     much = amount(abs(money.change), money.currency)
     share = percent(money.change, money.before)
     span_zh, span_en = _span(comparison)
     if money.change == 0:
-        return Explanation(
+        return Sentence(
             f"{span_zh}的 {money.payouts:,} 笔代付，此草案的成本与历史相同"
             f"（{amount(money.before, money.currency)}）。",
             f"Over {money.payouts:,} payouts {span_en} this draft would have cost the same "
             f"({amount(money.before, money.currency)}).",
         )
-    return Explanation(
+    return Sentence(
         f"{span_zh}的 {money.payouts:,} 笔代付，此草案本可{'节省' if cheaper else '多花'} {much}"
         f"（{share}，由 {amount(money.before, money.currency)} 变为 "
         f"{amount(money.after, money.currency)}）。",
@@ -231,7 +231,7 @@ def _span(comparison: Comparison) -> tuple[str, str]:
     return f"{days[0]} 至 {days[-1]} ", f"from {days[0]} to {days[-1]}"
 
 
-def _time(comparison: Comparison) -> Explanation:
+def _time(comparison: Comparison) -> Sentence:
     old, new = comparison.old.total(), comparison.new.total()
     change = mean_days(new) - mean_days(old)
     counts = comparison.counts
@@ -240,12 +240,12 @@ def _time(comparison: Comparison) -> Explanation:
     )
     moved_en = f"{counts.changed:,} payouts ({100 * counts.changed / counts.compared:.1f} %) move"
     if abs(change) < 0.005:
-        return Explanation(
+        return Sentence(
             f"{moved_zh}；平均到账时间不变（{mean_days(new):.2f} 个自然日）。",
             f"{moved_en}; money arrives as fast on average ({mean_days(new):.2f} calendar days).",
         )
     zh, en = ("提前", "earlier") if change < 0 else ("推迟", "later")
-    return Explanation(
+    return Sentence(
         f"{moved_zh}；平均到账{zh} {abs(change):.2f} 个自然日"
         f"（{mean_days(old):.2f} → {mean_days(new):.2f}）。",
         f"{moved_en}; money arrives {abs(change):.2f} calendar days {en} on average "
@@ -273,7 +273,7 @@ _DOUBTS: dict[Doubt, tuple[str, str]] = {
 }
 
 
-def success(judged: Judged) -> Explanation:
+def success(judged: Judged) -> Sentence:
     """The verdict on success rates, or why there is none and what would give one."""
     if judged.verdict != "none":
         zh, en = {
@@ -281,7 +281,7 @@ def success(judged: Judged) -> Explanation:
             "worse": ("降低", "lower"),
             "no_difference": ("无显著差异", "no significant difference"),
         }[judged.verdict]
-        return Explanation(
+        return Sentence(
             f"首次尝试成功率：{zh}，{100 * judged.old:.2f} % → {100 * judged.new:.2f} %"
             f"（变化的 95 % 区间 {_pp(judged.change_low)} 至 {_pp(judged.change_high)}，"
             f"有效样本量 {judged.ess:,.0f}）。",
@@ -299,7 +299,7 @@ def success(judged: Judged) -> Explanation:
     zh_why = "；".join(_DOUBTS[one][0].format(**values) for one in judged.doubts)
     en_why = "; ".join(_DOUBTS[one][1].format(**values) for one in judged.doubts)
     zh_do, en_do = _advice(judged)
-    return Explanation(
+    return Sentence(
         f"首次尝试成功率：不下结论（{zh_why}）。{zh_do}",
         f"First-attempt success: no verdict ({en_why}). {en_do}",
     )
@@ -327,13 +327,21 @@ def _pp(share: float) -> str:
     return f"{100 * share:+.2f} pp"
 
 
-def _caveats(comparison: Comparison) -> list[Explanation]:
-    counts, found = comparison.counts, []
+def _caveats(comparison: Comparison) -> list[Sentence]:
+    counts, found = comparison.counts, list[Sentence]()
+    if counts.reviews:
+        found.append(
+            Sentence(
+                f"草案要求人工复核 {counts.reviews:,} 笔后才能付出；等待的时间未计价。",
+                f"The draft has people review {counts.reviews:,} payouts before they go; the time "
+                "that takes is not priced.",
+            )
+        )
     if counts.gone:
         names = ", ".join(sorted(counts.gone))
         total = sum(counts.gone.values())
         found.append(
-            Explanation(
+            Sentence(
                 f"{total:,} 笔历史代付走的渠道已不存在（{names}），按当时记录的成本计入。",
                 f"{total:,} payouts went through channels that no longer exist ({names}); "
                 "they count at the cost logged then.",
@@ -341,7 +349,7 @@ def _caveats(comparison: Comparison) -> list[Explanation]:
         )
     if counts.rescued:
         found.append(
-            Explanation(
+            Sentence(
                 f"{counts.rescued:,} 笔当时没有渠道的代付，草案能找到渠道（不计入比较）。",
                 f"{counts.rescued:,} payouts that found no channel then would find one "
                 "(not compared).",
@@ -349,14 +357,14 @@ def _caveats(comparison: Comparison) -> list[Explanation]:
         )
     if len(counts.policies) > 1:
         found.append(
-            Explanation(
+            Sentence(
                 f"历史由 {len(counts.policies)} 个策略版本产生。",
                 f"The history was decided by {len(counts.policies)} versions of the policy.",
             )
         )
     if counts.clock_backwards:
         found.append(
-            Explanation(
+            Sentence(
                 f"{counts.clock_backwards:,} 个决策的时间早于前一笔（定时代付或时钟回拨），"
                 "按各自日期计入。",
                 f"{counts.clock_backwards:,} decisions are earlier than the one before (scheduled "
@@ -365,7 +373,7 @@ def _caveats(comparison: Comparison) -> list[Explanation]:
         )
     if counts.no_propensity:
         found.append(
-            Explanation(
+            Sentence(
                 f"{counts.no_propensity:,} 笔没有记录选择概率，未用于成功率评估。",
                 f"{counts.no_propensity:,} payouts logged no propensity and were not used to "
                 "judge success.",
@@ -374,7 +382,7 @@ def _caveats(comparison: Comparison) -> list[Explanation]:
     parts = [line for line in (*comparison.old.months, *comparison.new.months) if not line.whole]
     if any(line.tiers or line.least is not None for line in parts):
         found.append(
-            Explanation(
+            Sentence(
                 "历史不含完整月份：阶梯按已覆盖日期内达到的档位计，保底量按天数折算。",
                 "The history does not cover whole months: tiers are those reached within it, "
                 "commitments are cut to its days.",
@@ -400,6 +408,7 @@ def figures(comparison: Comparison) -> dict[str, Json]:
         "would_wait": counts.waits,
         "would_fail": counts.fails,
         "without_channel": list[Json](counts.stuck),
+        "reviews": counts.reviews,
         "undecided": counts.undecided,
         "rescued": counts.rescued,
         "neither": counts.neither,

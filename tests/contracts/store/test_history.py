@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from gateway.domain.payout import MerchantId, Payout
 from gateway.store import SqlStore
+from gateway.store.queries import Queries
 from tests import builders as build
 from tests.contracts.store.conftest import Backend, Fund
 
@@ -64,3 +65,12 @@ async def test_another_process_reads_what_this_one_sealed(backend: Backend) -> N
     await _accept(one, subject)
     (found,) = await (other or one).history(None, None, None, 10)
     assert found.payout == subject
+
+
+def test_history_reads_the_columns_that_payouts_are_made_of() -> None:
+    """`rows.payouts_of` takes columns by position, from either query."""
+    queries = Queries("sqlite")
+    listed, past = (
+        queries[name].text.split("FROM (")[0] for name in ("find_payouts", "past_payouts")
+    )
+    assert past == listed

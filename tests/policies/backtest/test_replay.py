@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from policies.backtest.record import Ending, Record
 from policies.backtest.replay import Comparison
+from policies.backtest.summary import headline
 from policies.backtest.terms import ALWAYS
 from policies.backtest.world import World
 from policies.cost import capital_micro
+from policies.document import load
 from policies.facts import MICRO, Cycle
 from policies.fees import Commitment, Fee, Tier
 from policies.policy import ChannelLists, Parameters, Policy
@@ -305,3 +307,41 @@ def test_the_same_history_gives_the_same_comparison() -> None:
     world = World(5, 300)
     one, other = (run(world.records(), world.terms) for _ in range(2))
     assert one == other
+
+
+RULED = """\
+version: 1
+name: ruled
+rules:
+  - name: large-goes-dear
+    when: payout.amount_minor >= 50000
+    then: {require: [dear]}
+  - name: look-at-it
+    when: merchant.id == "m_watched"
+    then: {review: "new merchant"}
+"""
+
+
+def test_a_draft_with_rules_is_replayed_as_it_would_decide() -> None:
+    """A rule sends the large payout to the dear channel; the other goes where it is cheap."""
+    draft = load(RULED)
+    records = [record(choice("dear"), amount_minor=amount) for amount in (10_000, 60_000)]
+    compared = run(records, [terms("dear"), terms("cheap", Fee(flat_minor=10))], draft)
+    assert compared.moves == {("dear", "cheap"): 1, ("dear", "dear"): 1}
+
+
+def test_payouts_that_a_rule_holds_for_people_are_counted() -> None:
+    """Their waiting has no price here, so it is said."""
+    compared = run([record(choice("a"), merchant="m_watched")], [terms("a")], load(RULED))
+    assert compared.counts.reviews == 1
+    assert any("review 1 payouts" in one.en for one in headline(compared))
+
+
+def test_what_a_request_forbids_stays_forbidden() -> None:
+    """The request's own lists bind the draft as they bound history."""
+    logged = choice("dear", excluded=[("cheap", "request_denies")])
+    compared = run(
+        [record(logged, deny=("cheap",)), record(logged)],
+        [terms("dear"), terms("cheap", Fee(flat_minor=10))],
+    )
+    assert compared.moves == {("dear", "dear"): 1, ("dear", "cheap"): 1}
