@@ -42,6 +42,8 @@ _JUDGED_ANEW: Final = frozenset(
 )
 _LASTING: Final = frozenset({Code.PROBLEM})
 """Troubles that no waiting would have ended."""
+OBSERVATIONS: Final = 1_000
+"""How well a channel counts as known to rules: decisions do not log it, and history has seen it."""
 _UNKNOWN: Final = HealthView()
 
 
@@ -77,6 +79,7 @@ class Standing:
                 view = self._views[key] = HealthView(
                     one.success_ppm,
                     one.unknown_ppm,
+                    OBSERVATIONS,
                     quarantined=one.probing,
                     probing=one.probing,
                 )

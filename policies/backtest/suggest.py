@@ -24,6 +24,7 @@ from policies.backtest.replay import Comparison, Replay
 from policies.backtest.summary import amount, mean_days
 from policies.backtest.terms import Terms
 from policies.calendars.workdays import PUBLISHED, Almanac
+from policies.document import PolicyError
 from policies.facts import MICRO
 from policies.policy import Policy
 from policies.wording import Sentence
@@ -76,7 +77,7 @@ class Advice:
     """What the proposed text as a whole saves on the judged days; None when nothing changed."""
     judged_days: int
     untried: int
-    """Candidates beyond `TRIALS_MAX`."""
+    """Candidates beyond `TRIALS_MAX`, or that the policy's own examples forbid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +115,24 @@ def suggest(
     suggestions = [*_penalties(found, policy), *_tiers(found, by_name)]
     explored, text_now = _exploration(found, policy, text, horizon_days)
     suggestions += explored
-    trials = _trials(text)
-    untried = max(len(trials) - TRIALS_MAX, 0)
+    wanted = _trials(text)
+    # What examples of the policy insist on, or another rule needs, cannot just be taken out.
+    trials = [one for one in wanted if _loads(load, one.edit(text))][:TRIALS_MAX]
+    untried = len(wanted) - len(trials)
     if len(days) < DAYS_MIN:
-        return Advice(suggestions, text_now, text_now != text, None, 0, len(trials))
+        return Advice(suggestions, text_now, text_now != text, None, 0, len(wanted))
     split = len(days) * TRAIN_PPM // MICRO
     train, held = set(days[:split]), days[split:]
     base, *others = _replayed(
-        records, terms, [text, *(one.edit(text) for one in trials[:TRIALS_MAX])], load, almanac
+        records, terms, [text, *(one.edit(text) for one in trials)], load, almanac
     )
     for trial, other in zip(trials, others, strict=False):
         suggestion = _judged(trial, base, other, train, held)
         if suggestion is not None:
             suggestions.append(suggestion)
-            if suggestion.applied:
-                text_now = trial.edit(text_now)
+            edited = trial.edit(text_now) if suggestion.applied else text_now
+            if _loads(load, edited):
+                text_now = edited
     whole = None
     if text_now != text:
         base, final = _replayed(records, terms, [text, text_now], load, almanac)
@@ -322,6 +326,14 @@ def _without_rule(name: str, *, soft: bool) -> _Trial:
     return _Trial(
         "rule", f"规则「{name}」", f"the rule {name!r}", lambda text: without_rule(text, name), soft
     )
+
+
+def _loads(load: Load, text: str) -> bool:
+    try:
+        load(text)
+    except PolicyError:
+        return False
+    return True
 
 
 def _replayed(

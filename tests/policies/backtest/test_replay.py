@@ -310,7 +310,7 @@ def test_the_same_history_gives_the_same_comparison() -> None:
 
 
 RULED = """\
-version: 1
+version: 2
 name: ruled
 rules:
   - name: large-goes-dear
@@ -319,6 +319,9 @@ rules:
   - name: look-at-it
     when: merchant.id == "m_watched"
     then: {review: "new merchant"}
+examples:
+  - {name: large, payout: {amount_minor: 60000}, expect: {rules: [large-goes-dear]}}
+  - {name: watched, merchant: m_watched, expect: {rules: [look-at-it]}}
 """
 
 

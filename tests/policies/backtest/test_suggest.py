@@ -210,3 +210,38 @@ def test_a_generated_month_has_findings_in_both_languages() -> None:
     assert one == other
     assert {"fail_penalty", "tier", "prefer"} <= {found.kind for found in one.suggestions}
     assert all(found.said.zh and found.said.en for found in one.suggestions)
+
+
+RULED = """\
+version: 2
+name: ruled
+parameters: {explore_ppm: 0}
+rules:
+  # a habit
+  - name: habit
+    when: payout.amount_minor > 0
+    then: {prefer: [dear]}
+channels: {dear: {flat_minor: 50}, cheap: {flat_minor: 90}}
+examples:
+  - name: any
+    payout: {amount_minor: 10000}
+    EXPECT
+"""
+
+
+def test_a_rule_that_only_wishes_is_judged_as_lists_are() -> None:
+    """It costs ¥2 a payout and buys nothing; its removal needs no example to change."""
+    advice = advised(month(), RULED.replace("EXPECT", "expect: {chosen: dear}"))
+    (found,) = kinds(advice, "rule")
+    assert found.applied
+    assert "the rule 'habit' costs about" in found.said.en
+    assert load(advice.text).name == "ruled"
+    assert advice.whole is not None
+    assert advice.whole.micro == 300 * YUAN
+
+
+def test_a_rule_that_an_example_insists_on_is_left_alone() -> None:
+    """The policy's own examples say what must not change; that it was not tried is told."""
+    advice = advised(month(), RULED.replace("EXPECT", "expect: {rules: [habit]}"))
+    assert not kinds(advice, "rule")
+    assert (advice.untried, advice.changed) == (1, False)
