@@ -25,9 +25,11 @@ class History(Part):
         limit: int,
     ) -> list[Past]:
         """A page of payouts accepted from `since` on and before `until`, oldest first."""
+        # One lower bound: of two, a database may search by the one that is further away. Ids have
+        # one length, so nothing lies between an id and the same with a character more.
+        begins = _first_id(since) if since else ""
         bounds = {
-            "after_id": after or "",
-            "from_id": _first_id(since) if since else "",
+            "from_id": max(begins, f"{after}0") if after else begins,
             "until_id": _first_id(until) if until else _LAST_ID,
             "limit": limit,
         }

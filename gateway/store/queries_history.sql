@@ -16,7 +16,7 @@ SELECT
     a.paid_at, a.fee_minor, a.returned_at, a.settled_on, a.contradictions, a.absent_at
 FROM (
     SELECT * FROM payouts
-    WHERE id > :after_id AND id >= :from_id AND id < :until_id
+    WHERE id >= :from_id AND id < :until_id
     ORDER BY id
     LIMIT :limit
 ) AS p
@@ -27,7 +27,7 @@ ORDER BY p.id, a.number
 SELECT d.payout_id, d.at, d.decision
 FROM (
     SELECT merchant_id, id FROM payouts
-    WHERE id > :after_id AND id >= :from_id AND id < :until_id
+    WHERE id >= :from_id AND id < :until_id
     ORDER BY id
     LIMIT :limit
 ) AS p
