@@ -18,6 +18,7 @@ from gateway.domain.audit import Deed, Origin
 from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
 from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, PayoutState
+from gateway.domain.policy_change import Act, ShadowCell, StoredPolicy
 from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
 from policies.facts import HealthView
@@ -971,6 +972,28 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
+class PolicyStore(Protocol):
+    """Policies, what people did with them, and what a shadow would have decided."""
+
+    async def record_acts(self, acts: Sequence[Act], policy: StoredPolicy | None = None) -> None:
+        """Commit acts, with the policy that the first is about if it is not stored yet.
+
+        Raises `StaleError` when somebody else has acted since they were decided. Leaves audit rows.
+        """
+
+    async def policy_acts(self, first: int) -> list[Act]:
+        """Acts from a number on, in order."""
+
+    async def stored_policy(self, policy_hash: str) -> StoredPolicy | None:
+        """One policy by its whole hash."""
+
+    async def stored_policies(self, limit: int) -> list[StoredPolicy]:
+        """Newest first."""
+
+    async def shadow_cells(self, change_id: str) -> list[ShadowCell]:
+        """What a shadow would have chosen instead, by pair of channels."""
+
+
 class CalendarStore(Protocol):
     """What people say of days, over the published calendar; never changed, the newest holds."""
 
@@ -1044,6 +1067,7 @@ class Store(
     AuditStore,
     RestoreStore,
     IncidentStore,
+    PolicyStore,
     CalendarStore,
     SwitchStore,
     WorkerStore,

@@ -28,6 +28,7 @@ LOG_ROUND_S = 1
 CHECKPOINT_ROUND_S = 60
 STANDBY_ROUND_S = 60
 LOOK_S = 1
+FOLLOW_S = 1
 REBUILD_ROUND_S = 5
 DRAIN_S = 25
 """How long running sends may take to finish after a stop was asked for."""
@@ -43,6 +44,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         if loaded.settings.database.require_sync_standby:
             await assembly.standby.require()
         await assembly.watch.begin()
+        await assembly.board.begin()
         await assembly.sticky.look()
         await assembly.worker.join()
     except BaseException:
@@ -66,6 +68,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
             asyncio.create_task(_watch(assembly)),
             asyncio.create_task(_keep_log(assembly)),
             asyncio.create_task(_see_standby(assembly)),
+            asyncio.create_task(_follow_policies(assembly)),
             asyncio.create_task(_linger(assembly, loaded.settings.worker.halt_linger_s)),
         ]
         if assembly.gateway.halted is None:
@@ -230,6 +233,18 @@ async def _see_standby(assembly: Assembly) -> None:
         with suppress(StoreError):
             await assembly.standby.look()
         await _pause(assembly, STANDBY_ROUND_S)
+
+
+async def _follow_policies(assembly: Assembly) -> None:
+    """Put into use what people, the file or the time have decided, each second."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        try:
+            await assembly.board.look()
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - payouts go on with the policy they have
+            assembly.observe.defect("policy.defect", error)
+        await _pause(assembly, FOLLOW_S)
 
 
 async def _sign_off(assembly: Assembly) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,7 +20,12 @@ from gateway.api.context import Api
 from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
+from gateway.compiler import PolicyCompiler, built_in, compile_policy
+from gateway.domain import policy_rules
 from gateway.domain.checkpoint import Signer
+from gateway.domain.policy_change import Standing, StoredPolicy, fold
+from gateway.domain.policy_mistake import PolicyInvalidError
+from gateway.domain.policy_rules import Who
 from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.deliver import Courier
@@ -27,6 +33,8 @@ from gateway.engine.floats import seconds_left
 from gateway.engine.gateway import Gateway, Limits
 from gateway.engine.load import Load
 from gateway.engine.notes import unpriced
+from gateway.engine.policies import Board
+from gateway.engine.policy_file import PolicyFile
 from gateway.engine.standby import Note, StandbyWatch
 from gateway.engine.switches import Sticky
 from gateway.engine.watch import Watch
@@ -39,12 +47,11 @@ from gateway.store import open_store
 from gateway.store.copies import online_backup
 from gateway.store.killed import read_kills, write_kills
 from gateway.store.mark import read_mark, write_mark
+from gateway.store.store import open_reader
 from gateway.store.vault import Vault
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from gateway.webhooks.signing import new_secret
-from policies import document
-from policies.document import PolicyError
 from policies.health import WHOLE, Health
 from policies.policy import Policy
 
@@ -64,6 +71,7 @@ class Assembly:
     watch: Watch
     sticky: Sticky
     standby: StandbyWatch
+    board: Board
     observe: Observe
     replica: Replica
     stopping: asyncio.Event
@@ -115,14 +123,34 @@ def channels_of(loaded: Loaded, clock: SystemClock) -> dict[str, Channel]:
 def policy_of(loaded: Loaded) -> Policy:
     """The policy to start with. Raises `SettingsError` for a file that cannot be used."""
     file = loaded.settings.policy.file
-    if file is None:
-        return document.load(document.example(), "built-in policy")
     try:
-        return document.load(Path(file).read_text(encoding="utf-8"), str(file))
-    except OSError as error:
-        raise SettingsError([Problem(str(file), f"cannot be read: {error.strerror}")]) from None
-    except PolicyError as error:
-        raise SettingsError([Problem(str(file), str(error))]) from None
+        if file is None:
+            return compile_policy(built_in(), "built-in policy")
+        return compile_policy(PolicyFile(file).begin(), str(file))
+    except PolicyInvalidError as error:
+        raise SettingsError(
+            [Problem(f"{error.source}:{one.line}", one.message) for one in error.mistakes]
+        ) from None
+
+
+async def active_policy(loaded: Loaded) -> Policy:
+    """What decides after a start: the file's, else the stored one, else the built-in one.
+
+    Reads only, also beside a running gateway. Raises `SettingsError` for a file and
+    `PolicyInvalidError` for a stored policy that cannot be used.
+    """
+    if not loaded.settings.policy.is_file:
+        url = loaded.settings.database.url.get_secret_value()
+        with suppress(StoreError):
+            store = await open_reader(url, vault_of(loaded), SystemClock())
+            try:
+                standing = fold(await store.policy_acts(1))
+                stored = await store.stored_policy(standing.active_hash or "")
+            finally:
+                await store.aclose()
+            if stored is not None:
+                return compile_policy(stored.text, f"policy v{stored.number} {stored.name}")
+    return policy_of(loaded)
 
 
 def vault_of(loaded: Loaded) -> Vault:
@@ -198,12 +226,8 @@ async def assemble(loaded: Loaded) -> Assembly:
     replica = _replica(loaded, gateway)
     gateway.health, gateway.throttle = replica.health, replica.turns
     gateway.announce = replica.announce
-    worker = Worker(
-        gateway,
-        concurrency=settings.worker.concurrency,
-        poll_s=settings.worker.poll_s,
-        exclusive=embedded,
-    )
+    pace = settings.worker
+    worker = Worker(gateway, concurrency=pace.concurrency, poll_s=pace.poll_s, exclusive=embedded)
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
     courier = _courier(loaded, store, sender, clock)
@@ -212,9 +236,11 @@ async def assemble(loaded: Loaded) -> Assembly:
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
     standby = StandbyWatch(store, observe)
+    board = board_of(loaded, gateway)
     stopping = asyncio.Event()
     api = _api(
-        *(loaded, gateway, worker, auditor, standby, egress, observe, stopping, entropy, replica)
+        *(loaded, gateway, worker, auditor, standby, board),
+        *(egress, observe, stopping, entropy, replica),
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(
@@ -229,10 +255,18 @@ async def assemble(loaded: Loaded) -> Assembly:
         watch=watch,
         sticky=Sticky(gateway, partial(read_kills, folder), partial(write_kills, folder)),
         standby=standby,
+        board=board,
         observe=observe,
         replica=replica,
         stopping=stopping,
     )
+
+
+def board_of(loaded: Loaded, gateway: Gateway) -> Board:
+    """Which policies are in use, and who may change that."""
+    file = loaded.settings.policy.file
+    compiler = PolicyCompiler(gateway.channels, gateway.clock)
+    return Board(gateway, compiler, built_in(), None if file is None else PolicyFile(file))
 
 
 def reach_of(loaded: Loaded) -> Reach | None:
@@ -292,6 +326,7 @@ def _api(
     worker: Worker,
     auditor: Auditor,
     standby: StandbyWatch,
+    board: Board,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -317,37 +352,14 @@ def _api(
         return problems
 
     def notes() -> list[Note]:
-        own = (standby.note, replica.note(), calendar.note(gateway))
+        own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
         return [note for note in (*own, *unpriced(gateway)) if note is not None]
-
-    def metrics() -> bytes:
-        currencies = {
-            name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
-        }
-        views = gateway.health.views(gateway.channels, WHOLE, clock.now())
-        observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
-        observe.metrics.carry(gateway.load.uses, currencies)
-        observe.metrics.calendar.set(calendar.years_ahead(gateway))
-        observe.metrics.freeze(gateway.channels, gateway.load.frozen)
-        observe.metrics.ail(
-            gateway.health.banks_down(clock.now()),
-            {name: gateway.load.is_killed(name) for name in gateway.channels},
-            {name: seconds_left(gateway, name) for name in gateway.channels},
-            waiting=len(gateway.waiting),
-        )
-        observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
-        shared = observe.metrics
-        shared.share(up=replica.up, replicas=replica.replicas)
-        shared.count(shared.tokens, replica.turns.tokens.items())
-        shared.count(shared.postponed, _by_one(replica.turns.postponed))
-        shared.count(shared.news, _by_one(replica.heard))
-        shared.count(shared.redis_dropped, _by_one(replica.dropped))
-        return observe.metrics.render()
 
     return Api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
         auditor=auditor,
+        policies=board,
         entropy=entropy,
         pepper=pepper,
         version=program_version(),
@@ -355,12 +367,39 @@ def _api(
         new_webhook_secret=new_secret,
         ready=ready,
         notes=notes,
-        metrics=metrics,
+        metrics=partial(_scraped, gateway, board, replica, observe.metrics),
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
     )
+
+
+def _scraped(gateway: Gateway, board: Board, replica: Replica, metrics: Metrics) -> bytes:
+    """Take over what is kept elsewhere, and give everything out."""
+    names, now = tuple(gateway.channels), gateway.clock.now()
+    currencies = {
+        name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
+    }
+    views = gateway.health.views(names, WHOLE, now)
+    metrics.stopped(gateway.stopped(), gateway.store.worker)
+    metrics.carry(gateway.load.uses, currencies)
+    metrics.calendar.set(calendar.years_ahead(gateway))
+    metrics.freeze(names, gateway.load.frozen)
+    metrics.follow(board.in_use())
+    metrics.ail(
+        gateway.health.banks_down(now),
+        {name: gateway.load.is_killed(name) for name in names},
+        {name: seconds_left(gateway, name) for name in names},
+        waiting=len(gateway.waiting),
+    )
+    metrics.believe({name: view.success_ppm for name, view in views.items()})
+    metrics.share(up=replica.up, replicas=replica.replicas)
+    metrics.count(metrics.tokens, replica.turns.tokens.items())
+    metrics.count(metrics.postponed, _by_one(replica.turns.postponed))
+    metrics.count(metrics.news, _by_one(replica.heard))
+    metrics.count(metrics.redis_dropped, _by_one(replica.dropped))
+    return metrics.render()
 
 
 def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:
@@ -412,3 +451,36 @@ async def create_operator_key(loaded: Loaded, label: str, person: str | None = N
     finally:
         await store.aclose()
     return text
+
+
+async def seed_policy(loaded: Loaded, text: str, source: str) -> Standing:
+    """Put an installation's first policy straight into the store, before people change it.
+
+    Whoever can do that is an operator already, as for the first key. Raises `PolicyInvalidError`,
+    `ConflictError` once people have changed the policy, `StoreError`.
+    """
+    clock = SystemClock()
+    channels = channels_of(loaded, clock)
+    try:
+        store = await open_configured_store(loaded, clock, migrate=True)
+    except StoreError:
+        await _close(channels)
+        raise
+    try:
+        merchants = frozenset(str(one.id) for one in await store.merchants())
+        policy = PolicyCompiler(channels, clock).check(text, source, merchants)
+        standing = fold(await store.policy_acts(1))
+        who, now = Who("bootstrap", None), clock.now()
+        acts = policy_rules.seeded(standing, policy.hash, who, now)
+        stored = StoredPolicy(policy.hash, policy.name, 0, text, now, who.actor, "", "imported")
+        if acts:
+            await store.record_acts(acts, stored)
+        return fold(acts, standing)
+    finally:
+        await store.aclose()
+        await _close(channels)
+
+
+async def _close(channels: Mapping[str, Channel]) -> None:
+    for channel in channels.values():
+        await channel.aclose()

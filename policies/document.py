@@ -149,7 +149,7 @@ def _tried(
             continue
         try:
             decision = trial.run(one, built.policy, given)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             yield Remark(path, f"{one.name}: {error}")
             continue
         shown.update(decision.rules)

@@ -69,7 +69,7 @@ def fit_reasons(
         return (Exclusion(Code.CURRENCY, (channel.currency, payout.currency)),)
     reasons = _amount_reasons(payout.amount_minor, channel, now)
     if channel.fee is None or charged is None:
-        reasons += (Exclusion(Code.NO_FEE),)
+        reasons += (Exclusion(Code.NO_FEE, (), now + _OPERATOR_RECHECK),)
     else:
         reasons += _fee_reasons(payout, channel, channel.fee, sum(charged), now)
     if payout.speed != "standard":
@@ -86,7 +86,11 @@ def _fee_reasons(
 ) -> tuple[Exclusion, ...]:
     reasons: tuple[Exclusion, ...] = ()
     if channel.float_minor is not None:
-        needed = payout.amount_minor + quote_minor(fee, payout.amount_minor, channel.month)
+        # Without tiers what is charged is what is quoted; deciding is too frequent to ask twice.
+        plain = not fee.tiers and fee.mode == "on_top"
+        needed = payout.amount_minor + (
+            charged if plain else quote_minor(fee, payout.amount_minor, channel.month)
+        )
         if needed > channel.float_minor:
             values = (channel.float_minor, needed)
             reasons += (Exclusion(Code.FLOAT_SHORT, values, now + _OPERATOR_RECHECK),)

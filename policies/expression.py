@@ -14,17 +14,8 @@ from typing import Final
 
 from policies.cel import CelError, Engine, GoogleCel, Program
 from policies.fast import translate
-from policies.syntax import (
-    Binary,
-    Call,
-    ConditionError,
-    Literal,
-    Name,
-    Node,
-    Quantifier,
-    parse,
-    walk,
-)
+from policies.syntax import ConditionError, parse
+from policies.tree import Binary, Call, Literal, Name, Node, Quantifier, walk
 from policies.vocabulary import FACTS, ROOTS, Kind, Value
 
 _ARITHMETIC: Final = frozenset("+-*/%")

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
-from policies.syntax import (
+from policies.tree import (
     INT_MAX,
     INT_MIN,
     Binary,

@@ -17,7 +17,7 @@ from policies.ranges import Box, Words, boxes, text_of
 from policies.rules import Rule
 from policies.schema import PolicyDocument
 from policies.source import Path, Remark
-from policies.syntax import Binary, Items, Literal, Name, Node, walk
+from policies.tree import Binary, Items, Literal, Name, Node, walk
 from policies.vocabulary import Value
 
 

@@ -9,17 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from policies.syntax import (
-    INT_MAX,
-    INT_MIN,
-    Binary,
-    Items,
-    Literal,
-    Name,
-    Node,
-    Unary,
-    children,
-)
+from policies.tree import INT_MAX, INT_MIN, Binary, Items, Literal, Name, Node, Unary, children
 from policies.vocabulary import FACTS, Kind, Value
 
 BOXES_MAX: Final = 64

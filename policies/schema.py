@@ -5,55 +5,41 @@ Version 1 knows parameters and merchants' lists; all else needs version 2.
 """
 
 import json
-import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from policies.cases import ExampleDocument, SketchDocument
+from policies.fields import (
+    STRICT,
+    ChannelName,
+    Constant,
+    Duration,
+    Label,
+    MerchantId,
+    Minor,
+    Names,
+    Ppm,
+)
 from policies.policy import Parameters
-from policies.rules import THIS
 
 RULES_MAX: Final = 200
 EXAMPLES_MAX: Final = 1_000
 
-Ppm: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
-Minor: TypeAlias = Annotated[int, Field(ge=0, le=10**12)]
-ChannelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
-MerchantId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
-Label: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Constant: TypeAlias = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 _DEFAULT = Parameters()
+_FIRST_PARAMETERS: Final = (
+    *("capital_rate_ppm", "fail_penalty_minor", "unknown_penalty_minor", "lateness_ppm_per_day"),
+    *("explore_ppm", "explore_cost_max_minor", "probe_max_minor", "in_doubt_max"),
+)
+"""Part of every hash, with their defaults filled in."""
 _NEWER: Final = ("lists", "values", "channels", "rules", "examples")
-_DURATION: Final = re.compile(r"^([1-9][0-9]{0,5})(m|h|d)$")
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def duration(text: object) -> object:
-    """`30m`, `2h` or `3d` as a time span; anything else stays as it is, to be refused."""
-    found = _DURATION.match(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError("write a duration as 30m, 2h or 3d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _names(value: object) -> object:
-    """`this` alone stands for a list that holds it."""
-    return [value] if value == THIS else value
-
-
-Duration: TypeAlias = Annotated[timedelta, BeforeValidator(duration)]
-Names: TypeAlias = Annotated[list[ChannelName], BeforeValidator(_names), Field(max_length=100)]
-
-
-class Strict(BaseModel):
-    """No unknown keys, no guessing of types, no changes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ParametersDocument(Strict):
+class ParametersDocument(BaseModel):
     """The prices and bounds; each field's meaning is with `policies.policy.Parameters`."""
+
+    model_config = STRICT
 
     capital_rate_ppm: Ppm = _DEFAULT.capital_rate_ppm
     fail_penalty_minor: Minor = _DEFAULT.fail_penalty_minor
@@ -68,8 +54,10 @@ class ParametersDocument(Strict):
     in_doubt_max: Annotated[int, Field(ge=1, le=1_000_000)] = _DEFAULT.in_doubt_max
 
 
-class ListsDocument(Strict):
+class ListsDocument(BaseModel):
     """One merchant's terms and channels; an empty `only` allows every channel not denied."""
+
+    model_config = STRICT
 
     tier: Annotated[str, Field(max_length=64)] = ""
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = []
@@ -88,8 +76,10 @@ class ListsDocument(Strict):
         return self
 
 
-class ThenDocument(Strict):
+class ThenDocument(BaseModel):
     """What a rule does when it matches."""
+
+    model_config = STRICT
 
     prefer: Names = []
     avoid: Names = []
@@ -125,11 +115,20 @@ class ThenDocument(Strict):
         return self
 
 
-Cell: TypeAlias = str | int | bool | None
+def _cell(value: object) -> object:
+    """A number with a fraction would be a floating one; in quotes it stays exact."""
+    if isinstance(value, float):
+        raise ValueError("write a number with a fraction in quotes")  # noqa: TRY004  # pydantic reports it
+    return value
 
 
-class TableDocument(Strict):
+Cell: TypeAlias = Annotated[str | int | bool | None, BeforeValidator(_cell)]
+
+
+class TableDocument(BaseModel):
     """A decision table: a grid, or the text of a CSV file."""
+
+    model_config = STRICT
 
     columns: list[Annotated[str, Field(max_length=200)]] = []
     rows: list[list[Cell]] = []
@@ -152,8 +151,10 @@ def _inline(value: object) -> object:
     return value
 
 
-class RuleDocument(Strict):
+class RuleDocument(BaseModel):
     """A rule, or a table of rules of which the first matching row applies."""
+
+    model_config = STRICT
 
     name: Label
     when: str | None = None
@@ -172,103 +173,10 @@ class RuleDocument(Strict):
         return self
 
 
-class SketchDocument(Strict):
-    """A channel as the examples see it; every key may be left out."""
-
-    rails: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = None
-    currency: str | None = None
-    flat_minor: Minor | None = None
-    rate_ppm: Ppm | None = None
-    cycle_days: Annotated[int, Field(ge=0, le=366)] | None = None
-    calendar: Literal["natural", "cn_statutory", "cn_no_makeup"] | None = None
-    instant: bool | None = None
-    min_minor: Minor | None = None
-    max_minor: Minor | None = None
-    day_cap_minor: Minor | None = None
-    day_used_minor: Minor | None = None
-    float_minor: Minor | None = None
-    inflight: Minor | None = None
-    in_doubt: Minor | None = None
-    status: Literal["active", "paused", "draining"] | None = None
-    success_ppm: Ppm | None = None
-    unknown_ppm: Ppm | None = None
-    observations: Minor | None = None
-    latency_ms: Minor | None = None
-    quarantined: bool | None = None
-
-
-class InstrumentDocument(Strict):
-    """One way to reach the beneficiary of an example."""
-
-    rail: str
-    bank: str | None = None
-
-
-class TriedDocument(Strict):
-    """An attempt of an example that has failed."""
-
-    channel: ChannelName
-    fault: Literal["channel", "instruction", "beneficiary", "operator"] = "channel"
-
-
-class ConstraintsDocument(Strict):
-    """What an example's request allows."""
-
-    only: list[ChannelName] = []
-    deny: list[ChannelName] = []
-    prefer: list[ChannelName] = []
-    max_attempts: Annotated[int, Field(ge=1)] | None = None
-
-
-class PayoutDocument(Strict):
-    """An example's payout; `rail` and `bank` are short for one instrument."""
-
-    amount_minor: Annotated[int, Field(ge=1, le=10**12)] = 100_000
-    currency: str = "CNY"
-    rail: str | None = None
-    bank: str | None = None
-    instruments: list[InstrumentDocument] = []
-    speed: Literal["standard", "fast", "instant"] = "standard"
-    merchant_ref: str | None = None
-    deadline: Duration | None = None
-    age: Duration | None = None
-    max_fee_minor: Minor | None = None
-    tried: list[TriedDocument] = []
-    constraints: ConstraintsDocument = ConstraintsDocument()
-    released: bool = False
-
-
-class ExpectDocument(Strict):
-    """What must come out; only the keys that are given are compared."""
-
-    chosen: str | None = None
-    order_starts: list[ChannelName] = []
-    excluded: dict[ChannelName, str] = {}
-    rules: list[str] = []
-    review: str | None = None
-    max_attempts: int | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "ExpectDocument":
-        if not self.model_fields_set:
-            raise ValueError("the example expects nothing")
-        return self
-
-
-class ExampleDocument(Strict):
-    """A case with its expected outcome, tried whenever the policy is saved."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    payout: PayoutDocument = PayoutDocument()
-    merchant: MerchantId = "m_example"
-    channels: dict[ChannelName, SketchDocument] = {}
-    clock: datetime | None = None
-    draw_ppm: Annotated[int, Field(ge=0, lt=1_000_000)] = 0
-    expect: ExpectDocument
-
-
-class PolicyDocument(Strict):
+class PolicyDocument(BaseModel):
     """The whole file. `merchants` is keyed by merchant id; `*` holds for all the others."""
+
+    model_config = STRICT
 
     version: Literal[1, 2]
     name: Label
@@ -298,8 +206,15 @@ class PolicyDocument(Strict):
         for lists in content["merchants"].values():
             for key in ("deny", "prefer", "only", "tags"):
                 lists[key] = sorted(set(lists[key]))
+        # Stored decisions name hashes: a parameter that is added later must not change them.
+        defaults = ParametersDocument().model_dump(mode="json")
+        content["parameters"] = {
+            name: value
+            for name, value in content["parameters"].items()
+            if name in _FIRST_PARAMETERS or value != defaults[name]
+        }
         if self.version == 1:
-            # The bytes, and so the hashes, of version 1 stay what they were before there was a 2.
+            # Nor may what version 2 added.
             for key in _NEWER:
                 del content[key]
             for lists in content["merchants"].values():

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from policies.arrivals_seen import arrivals_of
+from policies.calendars.arrivals import arrival
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import Spread
 from policies.eligibility import (
@@ -51,7 +52,11 @@ def screen(
     charged = None
     if fee is not None:
         charged = (fee_minor(fee, amount, channel.month), surcharge_minor(fee, amount))
-    arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
+    spread: Spread = ()
+    if channel.arrivals:
+        arrives, spread = arrivals_of(channel.cycle, channel.arrivals, now, almanac)
+    else:
+        arrives = arrival(channel.cycle, now, almanac)
     reasons = standing_reasons(channel, lists, parameters, now)
     reasons += fit_reasons(payout, channel, charged, arrives, now)
     if payout.constraints is not FREE:

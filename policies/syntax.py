@@ -7,16 +7,27 @@ macros, so that a condition's cost and meaning are plain from its text. Types ar
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
+
+from policies.tree import (
+    INT_MAX,
+    INT_MIN,
+    Binary,
+    Call,
+    Choice,
+    Items,
+    Literal,
+    Name,
+    Node,
+    Quantifier,
+    Unary,
+    walk,
+)
 
 LENGTH_MAX: Final = 2_000
 DEPTH_MAX: Final = 24
 OPERATORS_MAX: Final = 100
 ITEMS_MAX: Final = 500
-INT_MAX: Final = 2**63 - 1
-INT_MIN: Final = -(2**63)
-
 FUNCTIONS: Final = frozenset({"size", "startsWith", "endsWith", "contains", "matches"})
 MACROS: Final = frozenset({"exists", "all"})
 
@@ -29,109 +40,6 @@ class ConditionError(ValueError):
         self.at = at
         self.message = message
         super().__init__(message)
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A constant."""
-
-    at: int
-    value: bool | int | str
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A fact (`payout.amount_minor`), a constant of the policy or a macro's variable."""
-
-    at: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list in brackets."""
-
-    at: int
-    items: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """`!` or `-` before an operand."""
-
-    at: int
-    op: str
-    operand: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """Two operands and what is between them."""
-
-    at: int
-    op: str
-    left: "Node"
-    right: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """`test ? yes : no`."""
-
-    at: int
-    test: "Node"
-    yes: "Node"
-    no: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function; the first argument is what stands before the dot, if anything does."""
-
-    at: int
-    function: str
-    arguments: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Quantifier:
-    """`target.exists(variable, body)` or `all`."""
-
-    at: int
-    macro: str
-    target: "Node"
-    variable: str
-    body: "Node"
-
-
-Node: TypeAlias = Literal | Name | Items | Unary | Binary | Choice | Call | Quantifier
-
-
-def children(node: Node) -> tuple[Node, ...]:
-    """The parts of a node, in the order of the text."""
-    match node:
-        case Items(items=items):
-            return items
-        case Unary(operand=operand):
-            return (operand,)
-        case Binary(left=left, right=right):
-            return (left, right)
-        case Choice(test=test, yes=yes, no=no):
-            return (test, yes, no)
-        case Call(arguments=arguments):
-            return arguments
-        case Quantifier(target=target, body=body):
-            return (target, body)
-    return ()
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """The node and everything below it."""
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        waiting.extend(children(one))
 
 
 def parse(text: str) -> Node:

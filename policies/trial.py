@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from policies.cases import ExampleDocument, ExpectDocument, PayoutDocument, SketchDocument
 from policies.decide import decide
 from policies.facts import (
     ChannelFacts,
@@ -21,7 +22,6 @@ from policies.facts import (
 )
 from policies.fees import Fee
 from policies.policy import Policy
-from policies.schema import ExampleDocument, ExpectDocument, PayoutDocument, SketchDocument
 from policies.situation import ZONE
 
 NOON: Final = datetime(2026, 3, 4, 12, 0, tzinfo=ZONE)

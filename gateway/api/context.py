@@ -16,6 +16,7 @@ from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway
+from gateway.engine.policies import Board
 from gateway.engine.standby import Note
 from gateway.ports import Backup, Entropy, Scope
 
@@ -30,6 +31,7 @@ class Api:
     gateway: Gateway
     authenticator: Authenticator
     auditor: Auditor
+    policies: Board
     entropy: Entropy
     pepper: bytes = field(repr=False)
     version: str
@@ -101,12 +103,16 @@ class Route:
     """Optional request headers worth documenting."""
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer, with what they say."""
+    body_max: int | None = None
+    """Bytes, where the usual bound of a request is too small."""
 
 
 def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Wrap a row's handler: authenticate, validate, call, encode."""
 
     async def handler(request: web.Request) -> web.Response:
+        if route.body_max is not None:
+            request = request.clone(client_max_size=route.body_max)
         caller = await api.authenticator.caller(request, route.scope)
         who = request[WHO]
         who["key_id"] = caller.key.id

@@ -25,6 +25,21 @@ _PROBLEM = {
         "param": {"type": "string"},
         "retryable": {"type": "boolean"},
         "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "Every mistake of a text, where it has more than one place",
+            "items": {
+                "type": "object",
+                "required": ["line", "column", "code", "detail", "detail_zh"],
+                "properties": {
+                    "line": {"type": "integer"},
+                    "column": {"type": ["integer", "null"]},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "detail_zh": {"type": "string"},
+                },
+            },
+        },
     },
 }
 
@@ -197,8 +212,14 @@ def _header_parameters(names: Iterable[str]) -> Iterable[dict[str, Any]]:
 
 def _query_parameters(model: type[BaseModel]) -> Iterable[dict[str, Any]]:
     schema = TypeAdapter(model).json_schema(ref_template=_REF)
+    needed = schema.get("required", ())
     for name, field in schema["properties"].items():
-        yield {"name": name, "in": "query", "required": False, "schema": _inlined(field, schema)}
+        yield {
+            "name": name,
+            "in": "query",
+            "required": name in needed,
+            "schema": _inlined(field, schema),
+        }
 
 
 def _inlined(field: Any, schema: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents: the only place where domain errors meet HTTP statuses."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from aiohttp import web
@@ -16,6 +16,7 @@ from gateway.domain.errors import (
     UnavailableError,
     UnfundedError,
 )
+from gateway.domain.policy_mistake import Mistake, PolicyInvalidError
 from gateway.ports import CommitUnknownError, StoreError
 
 TYPE_BASE = "urn:hangdao:problem:"
@@ -25,6 +26,7 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 _STATUS: dict[type[GatewayError], int] = {
     InvalidError: 422,
+    PolicyInvalidError: 422,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     AbsenceError: 404,
@@ -60,8 +62,12 @@ def problem(
     zh: str = "",
     param: str | None = None,
     retryable: bool = False,
+    mistakes: Sequence[Mistake] = (),
 ) -> web.Response:
-    """A problem document; `detail_zh` says in Chinese, if known, what `detail` says."""
+    """A problem document; `detail_zh` says in Chinese, if known, what `detail` says.
+
+    `mistakes` become `errors`, one for each place (RFC 9457 §3.2: an extension member).
+    """
     body: dict[str, object] = {
         "type": TYPE_BASE + code,
         "title": code.replace("_", " "),
@@ -75,6 +81,17 @@ def problem(
         body["detail_zh"] = _writable(zh)
     if param is not None:
         body["param"] = _writable(param)
+    if mistakes:
+        body["errors"] = [
+            {
+                "line": one.line,
+                "column": one.column,
+                "code": one.code,
+                "detail": _writable(one.message),
+                "detail_zh": _writable(one.zh),
+            }
+            for one in mistakes
+        ]
     response = web.Response(
         status=status, body=orjson.dumps(body), content_type="application/problem+json"
     )
@@ -105,6 +122,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             zh=error.zh,
             param=error.param,
             retryable=error.retryable,
+            mistakes=error.mistakes if isinstance(error, PolicyInvalidError) else (),
         )
     except CommitUnknownError:
         return problem(

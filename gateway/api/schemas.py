@@ -154,7 +154,12 @@ Ref = Annotated[
 Minor = Annotated[StrictInt, Field(gt=0, le=INT64_MAX // 4)]
 Digits = Annotated[StrictStr, Field(pattern=r"^[0-9]{8,32}$", min_length=8, max_length=32)]
 Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
-Day = Annotated[date, BeforeValidator(day), AfterValidator(counted)]
+Day = Annotated[
+    date,
+    Field(json_schema_extra={"pattern": r"^(200[4-9]|20[1-9][0-9]|21[0-9][0-9]|2200)-"}),
+    BeforeValidator(day),
+    AfterValidator(counted),
+]
 Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
@@ -510,6 +515,67 @@ class ReleaseIn(Model):
     """What was found before an incident was released."""
 
     reason: Text128
+
+
+POLICY_MAX = 256 * 1024
+PolicyHash = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PolicyTextIn(Model):
+    """A policy to look at; nothing is stored."""
+
+    text: Annotated[StrictStr, Field(min_length=1, max_length=POLICY_MAX, description="YAML")]
+
+
+class PolicyProposalIn(PolicyTextIn):
+    """A policy that another person should agree to, and what that sets going."""
+
+    note: Annotated[Text1000, Field(description="Why; the second person reads it")]
+    shadow: StrictBool = Field(default=False, description="Begin as a shadow: decide in vain")
+    share_ppm: Annotated[StrictInt, Field(gt=0, lt=1_000_000)] | None = Field(
+        default=None, description="Begin as a canary for this share of the payouts"
+    )
+    activates_at: Moment | None = Field(
+        default=None, description="Become active for everybody then; without it somebody does that"
+    )
+
+
+class PolicyActivationIn(Model):
+    """When a policy becomes active."""
+
+    at: Moment | None = Field(default=None, description="Without it, now")
+
+
+class PolicyShareIn(Model):
+    """How large a canary is."""
+
+    share_ppm: Annotated[StrictInt, Field(gt=0, lt=1_000_000)]
+
+
+class PolicyRollbackIn(Model):
+    """Away from a policy."""
+
+    leaving: PolicyHash = Field(
+        description="The canary's hash, or the active policy's; a second request finds it gone"
+    )
+    to: PolicyHash | None = Field(
+        default=None, description="What was active before; without it, the last one"
+    )
+    reason: Text1000
+
+
+class PolicyDiffQuery(Model):
+    """What a policy is compared with."""
+
+    against: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")] = "active"
+
+
+class ShadowQuery(Model):
+    """Which shadow."""
+
+    change: Annotated[str, Field(pattern=r"^pc_[0-9a-v]{26}$")] | None = Field(
+        default=None, description="Without it, the one that runs"
+    )
 
 
 class AdvanceIn(Model):

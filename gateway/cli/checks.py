@@ -14,6 +14,7 @@ from gateway.cli.database import Found, look, read_books, read_calendar
 from gateway.cli.findings import Finding, State
 from gateway.cli.keyfiles import inspect
 from gateway.clock import SystemClock
+from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.engine.calendar import local_day, missing_note
 from gateway.engine.notes import unpriced_names
 from gateway.health.link import LinkError
@@ -21,7 +22,7 @@ from gateway.health.replica import try_out
 from gateway.ports import StoreError
 from gateway.settings import Loaded, SettingsError, check_credentials
 from gateway.store.mark import last_halt, read_mark
-from gateway.wiring import channels_of, policy_of, reach_of
+from gateway.wiring import active_policy, channels_of, reach_of
 from policies.calendars.workdays import PUBLISHED, Almanac
 
 _DISK_FAIL, _DISK_WARN = 100 * 2**20, 2**30
@@ -106,12 +107,18 @@ def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:
 
 def _policy(loaded: Loaded) -> Iterator[Finding]:
     try:
-        policy = policy_of(loaded)
+        policy = asyncio.run(active_policy(loaded))
     except SettingsError as error:
         for problem in error.problems:
             text = f"{problem.where}: {problem.message}"
             yield Finding("policy", State.FAIL, text, f"路由策略错误：{text}")
         return
+    except PolicyInvalidError as error:
+        en = f"{error.message}: a start takes the last one before it that can be used"
+        zh = f"{error.source} 无法使用，启动时将使用此前可用的策略：{error.message}"
+        yield Finding("policy", State.FAIL, en, zh)
+        return
+    writer = loaded.settings.policy.file or "database"
     known = {one.name for one in loaded.settings.channels}
     named = {
         name
@@ -127,7 +134,9 @@ def _policy(loaded: Loaded) -> Iterator[Finding]:
             f"策略 {policy.name} 提到未配置的渠道：{strangers}",
         )
     else:
-        yield Finding("policy", State.OK, policy.name, f"策略 {policy.name} 可用")
+        en = f"{policy.name} ({policy.hash[:12]}), written by: {writer}"
+        zh = f"策略 {policy.name}（{policy.hash[:12]}）可用，来源：{writer}"
+        yield Finding("policy", State.OK, en, zh)
 
 
 def _almanac(loaded: Loaded, found: Found | None) -> Almanac:

@@ -237,7 +237,7 @@ def _exchange(http: httpx.Client, method: str, path: str, **rest: Any) -> httpx.
         ) from None
 
 
-_TOLD = ("status", "param", "retryable", "request_id")
+_TOLD = ("status", "param", "retryable", "request_id", "errors")
 
 
 def _problem(response: httpx.Response) -> Refusal:
@@ -248,9 +248,7 @@ def _problem(response: httpx.Response) -> Refusal:
         found = None
     if not isinstance(found, dict) or "code" not in found:
         return Refusal("not_a_gateway", f"{response.url} answers {response.status_code} oddly")
-    rest = {
-        key: found[key] for key in ("status", "param", "retryable", "request_id") if key in found
-    }
+    rest = {key: found[key] for key in _TOLD if key in found}
     detail = str(found.get("detail", found["code"]))
     return Refusal(str(found["code"]), detail, zh=str(found.get("detail_zh", "")), **rest)
 

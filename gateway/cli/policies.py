@@ -1,22 +1,35 @@
-"""`hangdao policy`: check a policy file; explain a payout's routing."""
+"""`hangdao policy`: check a policy file; explain a payout's routing.
+
+What people do with policies is in `policy_changes`, their texts in `policy_texts`.
+"""
 
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from gateway.cli.configuration import Misconfigured
 from gateway.cli.connection import Api, reaching
 from gateway.cli.output import Group, facts, tell
 from gateway.cli.payouts import explain as explain_payout
+from gateway.cli.policy_changes import CHANGES
+from gateway.cli.policy_texts import TEXTS, misread
 from gateway.cli.previews import preview, suggest
-from gateway.settings import Problem
-from policies.document import PolicyError, load
+from gateway.compiler import compile_policy
+from gateway.domain.policy_mistake import PolicyInvalidError
+from gateway.engine.policy_file import PolicyFile
 
 
 @click.group(cls=Group)
 def policy_command() -> None:
-    """Routing policies."""
+    """Routing policies: who decides which channel carries a payout, and how that is changed.
+
+    Changing one takes two people, with keys that say whose they are
+    (`hangdao key create --operator --person`); going back takes one.
+    """
+
+
+for _command in (*TEXTS, *CHANGES, preview, suggest):
+    policy_command.add_command(_command)
 
 
 @policy_command.command("validate")
@@ -24,16 +37,9 @@ def policy_command() -> None:
 def validate(file: Path) -> None:
     """Check a policy FILE; every mistake is listed with its line."""
     try:
-        policy = load(file.read_text(encoding="utf-8"), str(file))
-    except OSError as error:
-        problems = [Problem(str(file), f"cannot be read: {error.strerror}")]
-        raise Misconfigured("policy_invalid", problems) from None
-    except UnicodeDecodeError:
-        problems = [Problem(str(file), "is not UTF-8 text")]
-        raise Misconfigured("policy_invalid", problems) from None
-    except PolicyError as error:
-        problems = [Problem(f"{file}:{line}", text) for line, text in error.problems]
-        raise Misconfigured("policy_invalid", problems) from None
+        policy = compile_policy(PolicyFile(file).begin(), str(file))
+    except PolicyInvalidError as error:
+        raise misread(error) from None
     found = {
         "valid": True,
         "name": policy.name,
@@ -56,7 +62,3 @@ def validate(file: Path) -> None:
 def explain(api: Api, payout: str) -> None:
     """Explain why PAYOUT went to its channel (as `payout why`)."""
     explain_payout(api, payout)
-
-
-policy_command.add_command(preview)
-policy_command.add_command(suggest)

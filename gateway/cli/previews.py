@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from gateway.cli.configuration import Misconfigured
 from gateway.cli.connection import Api, Connect, connecting, reaching
 from gateway.cli.output import Command, Group, Refusal, facts, grid, tell
-from gateway.settings import Problem
+from gateway.cli.policy_texts import misread, read_text
+from gateway.compiler import compile_policy
+from gateway.domain.policy_mistake import PolicyInvalidError
 from policies.backtest import report, summary
 from policies.backtest import suggest as suggesting
 from policies.backtest.lines import (
@@ -42,7 +43,7 @@ from policies.backtest.replay import Comparison, replay
 from policies.backtest.terms import Terms
 from policies.backtest.world import FULL, World
 from policies.calendars.workdays import PUBLISHED, Almanac
-from policies.document import PolicyError, load
+from policies.document import load
 from policies.facts import MICRO
 from policies.policy import Policy
 
@@ -205,9 +206,9 @@ def preview(
     Nothing is changed and nothing is sent. Fees, capital and tiers are computed exactly; success
     is judged from logged exploration, or not at all while that is too little.
     """
-    text = _text(policy)
+    text = read_text(policy)
     draft = _policy(text, policy)
-    yardstick = None if prices is None else _policy(_text(prices), prices).parameters
+    yardstick = None if prices is None else _policy(read_text(prices), prices).parameters
     with _source(connect, text, since, until, file, generated) as source:
         try:
             compared = replay(
@@ -330,22 +331,11 @@ def _lines(file: Path) -> Iterator[bytes]:
         raise Refusal("unreadable", f"{file} cannot be read: {error.strerror}") from None
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        problem = Problem(str(file), f"cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        problem = Problem(str(file), "is not UTF-8 text")
-    raise Misconfigured("policy_invalid", [problem])
-
-
 def _policy(text: str, file: Path) -> Policy:
     try:
-        return load(text, str(file))
-    except PolicyError as error:
-        problems = [Problem(f"{file}:{line}", said) for line, said in error.problems]
-        raise Misconfigured("policy_invalid", problems) from None
+        return compile_policy(text, str(file))
+    except PolicyInvalidError as error:
+        raise misread(error) from None
 
 
 def _float(text: str) -> tuple[str, int]:
@@ -360,7 +350,7 @@ def _write(folder: Path, compared: Comparison) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).writeread_text(text, encoding="utf-8")
     except OSError as error:
         raise Refusal("unwritable", f"{folder} cannot be written: {error.strerror}") from None
     return [folder / name for name in made]
@@ -436,7 +426,7 @@ def suggest(
     Candidates are chosen by the first part of the history and judged by the rest. Nothing is
     activated: `policy preview` the draft, then propose it.
     """
-    text = _text(policy)
+    text = read_text(policy)
     _policy(text, policy)
     with _source(connect, text, since, until, file, generated) as source, _kept(source) as records:
         try:
@@ -452,7 +442,7 @@ def suggest(
             raise Refusal("history_invalid", f"{file or 'history'}: {error}") from None
     if out is not None:
         try:
-            out.write_text(advice.text, encoding="utf-8")
+            out.writeread_text(advice.text, encoding="utf-8")
         except OSError as error:
             raise Refusal("unwritable", f"{out} cannot be written: {error.strerror}") from None
     found = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from channels.contract import Channel
-from gateway.domain.payout import PayoutId
+from gateway.domain.payout import Payout, PayoutId
+from gateway.domain.policy_change import Change
 from gateway.engine.load import Load
 from gateway.engine.waiting import Waiting
 from gateway.ports import (
@@ -73,13 +74,21 @@ class Unthrottled:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A policy beside the active one: a canary decides for some payouts, a shadow for none."""
+
+    change: Change
+    policy: Policy
+
+
 def _tell_nobody(_: PayoutId) -> None:
     """There are no other replicas."""
 
 
 @dataclass(slots=True)
 class Gateway:
-    """The parts; `policy` is swapped whole when another one is activated."""
+    """The parts; `policy`, `canary` and `shadow` are swapped by `engine.policies.Board` alone."""
 
     store: Store
     clock: Clock
@@ -112,7 +121,16 @@ class Gateway:
     """Hint to other replicas that a payout may be due; neither blocks nor raises."""
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
     """Another replica hints that the store may have something due."""
+    canary: Trial | None = None
+    shadow: Trial | None = None
     queue: "asyncio.Queue[Told]" = field(default_factory=lambda: asyncio.Queue(maxsize=100_000))
+
+    def policy_for(self, payout: Payout) -> Policy:
+        """What decides for a payout: the same for all its tries, but for an activation between."""
+        canary = self.canary
+        if canary is not None and canary.change.takes(payout.id, payout.accepted_at):
+            return canary.policy
+        return self.policy
 
     def stopped(self) -> str | None:
         """Why nothing may be armed or sent now: `halted`, `detached`, `quarantined`, or None."""

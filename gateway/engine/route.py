@@ -22,6 +22,7 @@ from gateway.domain.payout import UNCONSTRAINED, Attempt, Payout
 from gateway.domain.pricing import priced
 from gateway.engine.gateway import Gateway
 from gateway.engine.instruct import instruction_of
+from gateway.engine.shadow import also_decide
 from policies import health
 from policies.decide import decide
 from policies.explain import to_json
@@ -71,8 +72,12 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
     """Decide for the payout's next attempt. Pure but for the random draw and the time it takes."""
     started = perf_counter()
     facts, channels = payout_facts(gateway, payout), channels_facts(gateway, payout, now)
-    decision = decide(facts, channels, gateway.policy, now, gateway.entropy.ppm(), gateway.almanac)
+    policy, draw_ppm = gateway.policy_for(payout), gateway.entropy.ppm()
+    decision = decide(facts, channels, policy, now, draw_ppm, gateway.almanac)
     gateway.observer.decided(perf_counter() - started)
+    told = to_json(decision)
+    if gateway.shadow is not None:
+        told |= also_decide(gateway, gateway.shadow, facts, channels, decision)
     chosen = decision.chosen
     quoted = 0
     if chosen is not None:
@@ -81,7 +86,7 @@ def route(gateway: Gateway, payout: Payout, now: datetime) -> Route:
         given = next(one for one in channels if one.name == chosen.channel)
         if given.fee is not None:
             quoted = quote_minor(given.fee, payout.amount.minor, given.month)
-    return Route(decision, orjson.dumps(to_json(decision)), quoted)
+    return Route(decision, orjson.dumps(told), quoted)
 
 
 def payout_facts(gateway: Gateway, payout: Payout) -> PayoutFacts:

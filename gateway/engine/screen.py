@@ -16,7 +16,7 @@ UNSCREENED = Screening()
 
 def screen(gateway: Gateway, payout: Payout, now: datetime) -> Screening:
     """The policy's word on a payout that is not stored yet; nothing without such rules."""
-    policy = gateway.policy
+    policy = gateway.policy_for(payout)
     if not policy.rules.screens:
         return UNSCREENED
     channels = channels_facts(gateway, payout, now) if policy.rules.uses_pool else []

@@ -43,9 +43,10 @@ async def revive(gateway: Gateway, channel: str, note: str, actor: str, person: 
     name = _named(gateway, channel)
     if person is None:
         raise ForbiddenError(
-            "person_needed",
-            "only a key that names a person may revive (`hangdao key create --person NAME`)",
-            zh="解除紧急停用须使用具名人员的密钥",
+            "person_unknown",
+            "only a person revives, and this key does not say whose it is; make operators' keys "
+            "with --person",
+            zh="解除紧急停用须由具名人员操作，该密钥未登记使用人，请用 --person 创建",
         )
     if not note.strip():
         raise InvalidError("reason_missing", "say why", zh="请填写原因", param="reason")

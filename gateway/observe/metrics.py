@@ -51,6 +51,11 @@ class Metrics:
             _PAID,
         )
         self.route = self._histogram("route_seconds", "One routing decision.", _FAST)
+        self.policy = self._gauge(
+            "policy_info",
+            "1 for each policy that decides: `active`, `canary`, `shadow`.",
+            *("hash", "name", "role"),
+        )
         self.in_doubt = self._gauge("in_doubt", "Attempts of which nobody knows the outcome.")
 
     def _watch_channels(self) -> None:
@@ -148,6 +153,12 @@ class Metrics:
         """Take over which channels' failover is frozen; called before a scrape."""
         for name in channels:
             self.frozen.labels(name).set(name in frozen)
+
+    def follow(self, policies: Iterable[tuple[str, str, str]]) -> None:
+        """Take over which policies decide: hash, name, role; called before a scrape."""
+        self.policy.clear()
+        for policy_hash, name, role in policies:
+            self.policy.labels(policy_hash[:12], name, role).set(1)
 
     def ail(
         self,

@@ -19,10 +19,11 @@ ALLOWED = frozenset(
         # who and what, by id only
         *("request_id", "merchant_id", "key_id", "payout_id", "attempt", "reference"),
         *("channel", "channel_ref", "delivery_id", "endpoint_id", "notice_id", "actor", "owner"),
-        *("incident_id", "bank"),
+        *("incident_id", "change_id", "policy_hash", "bank"),
         # what became of it
         *("state", "kind", "seq", "outcome", "cause", "code", "reason", "stage", "certificate"),
         *("operation", "result", "verdict", "line_ref", "on", "problem", "due_at", "rail", "tries"),
+        "share_ppm",
         # how much and how long
         *("amount_minor", "fee_minor", "currency", "count", "sends", "inquiries", "seconds"),
         # the request

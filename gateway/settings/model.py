@@ -74,6 +74,11 @@ def _hours(value: str) -> str:
     return value
 
 
+def _planned(value: str) -> str:
+    parse(value, "Asia/Shanghai")
+    return value
+
+
 def _origin(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -271,9 +276,27 @@ class Worker(Section):
 
 
 class PolicySettings(Section):
-    """The routing policy to start with; none means the built-in one."""
+    """Who writes the routing policy. `file` mode: `file` alone, which is watched. `database` mode:
+    two people, by API and commands. Default: `file` when one is named."""
 
+    mode: Literal["file", "database"] | None = None
     file: Path | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the file is the only writer."""
+        return self.file is not None
+
+    @model_validator(mode="after")
+    def _one_writer(self) -> Self:
+        if self.mode == "file" and self.file is None:
+            raise ValueError("mode is file, and no file is named")
+        if self.mode == "database" and self.file is not None:
+            raise ValueError(
+                "mode is database, where no file is read: remove file, and take it over with "
+                "`hangdao policy import FILE`"
+            )
+        return self
 
 
 class Alerts(Section):
@@ -393,7 +416,7 @@ class TermsSettings(Section):
     cycle: CycleSettings = CycleSettings()
     hours: tuple[Annotated[str, AfterValidator(_hours)], ...] = ()
     """Local opening hours, `"09:00-17:00"`; none means always open."""
-    maintenance: tuple[str, ...] = ()
+    maintenance: tuple[Annotated[str, AfterValidator(_planned)], ...] = ()
     """When it is planned to be away: `"2026-11-23 01:00-05:00"` or `"Sun 02:00-04:00"`."""
     day_cap_minor: Annotated[Minor, Field(ge=1)] | None = None
     inflight_max: Count = 64

@@ -23,7 +23,7 @@ from gateway.store import codec, rows
 from gateway.store.codec import micros, micros_or_none, moment
 from gateway.store.database import Row, Rows, Unit
 from gateway.store.part import Part
-from gateway.store.units import DAY_US, QUARTER_US, TakenError
+from gateway.store.units import DAY_SHIFT_US, DAY_US, QUARTER_US, TakenError
 from policies.fees import UNUSED, MonthUse
 
 _ANY: dict[str, Any] = dict.fromkeys(
@@ -193,21 +193,21 @@ class Payouts(Part):
         use: dict[str, MonthUse] = {}
         for start in set(months.values()):
             since = micros(start)
-            # The days of UTC that lie in the month whole, and the quarters before the first one.
-            first_day = -(-since // DAY_US)
+            # The business days that lie in the month whole, and the quarters before the first one.
+            first_day = -(-(since + DAY_SHIFT_US) // DAY_US)
             found = await self._read(
                 "month_use",
                 {
                     "quarter": since // QUARTER_US,
-                    "quarter_end": first_day * (DAY_US // QUARTER_US),
+                    "quarter_end": (first_day * DAY_US - DAY_SHIFT_US) // QUARTER_US,
                     "day": first_day,
                 },
             )
-            use |= {
-                channel: MonthUse(payouts, minor)
-                for channel, payouts, minor in found
-                if months.get(channel) == start
-            }
+            for kind, channel, total in found:
+                if months.get(channel) == start:
+                    known = use.get(channel, UNUSED)
+                    more = MonthUse(total, 0) if kind.endswith("count") else MonthUse(0, total)
+                    use[channel] = MonthUse(known.payouts + more.payouts, known.minor + more.minor)
         return use
 
     async def arrivals(self, channel: str, limit: int) -> list[tuple[datetime, datetime]]:

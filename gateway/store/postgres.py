@@ -57,6 +57,12 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "5s",
 }
 
+_READING = {
+    "default_transaction_read_only": "on",
+    # Reads are small and many; parallel workers take ten milliseconds to start, each time.
+    "max_parallel_workers_per_gather": "0",
+}
+
 
 class _Write(NamedTuple):
     unit: Unit
@@ -97,7 +103,7 @@ class PostgresDatabase:
                 min_size=1,
                 max_size=_POOL_MAX,
                 command_timeout=_TIMEOUT_S * 3,
-                server_settings=_SETTINGS | {"default_transaction_read_only": "on"},
+                server_settings=_SETTINGS | _READING,
             )
         except (asyncpg.PostgresError, *LOST) as error:
             raise StoreError(f"PostgreSQL cannot be reached: {named(error)}") from error

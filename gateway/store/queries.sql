@@ -228,22 +228,17 @@ WHERE kind = 'armed' AND bucket >= :quarter GROUP BY kind, owner
 -- name: month_use
 -- Payouts and minor units armed per channel from a quarter of an hour on: quarters up to the next
 -- whole day, then days.
-SELECT
-    owner,
-    CAST(SUM(CASE WHEN kind IN ('armed_count', 'armed_day_count') THEN total ELSE 0 END) AS BIGINT),
-    CAST(SUM(CASE WHEN kind IN ('armed', 'armed_day') THEN total ELSE 0 END) AS BIGINT)
-FROM (
-    SELECT kind, owner, total FROM tallies
-    WHERE kind = 'armed' AND bucket >= :quarter AND bucket < :quarter_end
-    UNION ALL
-    SELECT kind, owner, total FROM tallies
-    WHERE kind = 'armed_count' AND bucket >= :quarter AND bucket < :quarter_end
-    UNION ALL
-    SELECT kind, owner, total FROM tallies WHERE kind = 'armed_day' AND bucket >= :day
-    UNION ALL
-    SELECT kind, owner, total FROM tallies WHERE kind = 'armed_day_count' AND bucket >= :day
-) AS used
-GROUP BY owner
+SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
+WHERE kind = 'armed' AND bucket >= :quarter AND bucket < :quarter_end GROUP BY kind, owner
+UNION ALL
+SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
+WHERE kind = 'armed_count' AND bucket >= :quarter AND bucket < :quarter_end GROUP BY kind, owner
+UNION ALL
+SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
+WHERE kind = 'armed_day' AND bucket >= :day GROUP BY kind, owner
+UNION ALL
+SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
+WHERE kind = 'armed_day_count' AND bucket >= :day GROUP BY kind, owner
 
 -- name: arrivals
 -- When the latest paid attempts of a channel were armed and when their money was there.

@@ -15,6 +15,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.member import LEASE_S, Member
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
+from gateway.store.policies import Policies
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
 from gateway.store.restore import Restore
@@ -38,6 +39,7 @@ class SqlStore(
     Incidents,
     Calendar,
     Switches,
+    Policies,
     Workers,
 ):
     """Everything durable, in one database."""

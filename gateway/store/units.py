@@ -5,8 +5,11 @@ payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
+
+import orjson
 
 from channels.money import Currency
 from gateway.domain.errors import UnfundedError
@@ -37,7 +40,13 @@ from gateway.store.vault import Vault
 QUARTER_US = 15 * 60 * 1_000_000
 """Amounts armed are tallied per quarter of an hour: every time zone's day starts on one."""
 DAY_US = 96 * QUARTER_US
-"""And per day of UTC, so that a month is summed from days, and from quarters where it begins."""
+DAY_SHIFT_US = 32 * QUARTER_US
+"""And per business day (UTC+8), so that a month is summed from days; only where another time zone's
+month begins within one, from quarters as well."""
+
+SHADOWED = b'"shadow":{'
+"""In a decision's JSON: another policy decided as well (`engine.shadow`). Text cannot look like it,
+as quotation marks inside text are escaped."""
 
 OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
 
@@ -136,6 +145,25 @@ class Units:
                     "decision": decision,
                 },
             )
+            if SHADOWED in decision:
+                self._shadowed(unit, payout, orjson.loads(decision))
+
+    def _shadowed(self, unit: Unit, payout: Payout, decision: Mapping[str, Any]) -> None:
+        """Keep what the shadow policy would have chosen where it can be added up."""
+        shadow = decision["shadow"]
+        unit.add(
+            self._queries["insert_shadow"],
+            {
+                "change_id": shadow["change"],
+                "merchant_id": payout.merchant_id,
+                "payout_id": payout.id,
+                "number": shadow["number"],
+                "currency": decision["currency"],
+                "from_channel": shadow["instead_of"],
+                "to_channel": shadow["channel"],
+                "saving_micro": shadow["saving_micro"],
+            },
+        )
 
     def posted(self, unit: Unit, posting: Posting, merchant_id: str, name: str, at: int) -> None:
         """Append a posting's entries and move its accounts."""
@@ -348,7 +376,7 @@ def _tally_attempt(unit: Unit, payout: Payout, old: Attempt | None, new: Attempt
     )
     if used:
         at, minor = micros(new.armed_at), used * payout.amount.minor
-        quarter, day = at // QUARTER_US, at // DAY_US
+        quarter, day = at // QUARTER_US, (at + DAY_SHIFT_US) // DAY_US
         unit.tallies["armed", new.channel, quarter] += minor
         unit.tallies["armed_count", new.channel, quarter] += used
         unit.tallies["armed_day", new.channel, day] += minor

@@ -59,7 +59,11 @@ ABOUT = {
     *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
     *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
+    *("no_such_change", "no_such_policy", "no_shadow", "policy_invalid", "time_invalid"),
+    *("reason_missing", "policy_moved"),
     *("person_unknown", "no_backup", "channel_unknown", "not_quarantined"),
+    *("not_killed", "window_invalid", "window_past", "no_such_maintenance"),
+    *("calendar_incomplete", "channel_no_fee"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
 }
@@ -70,6 +74,7 @@ BEYOND_JSON_SCHEMA = (
     ("fee.max_minor", "is below"),
     ("channels.deny", "is denied and wanted"),
     ("channels.prefer", "is preferred but not among"),
+    ("days", "a day is given twice"),
     ("", "contains the invisible character"),
     ("", "must not begin or end with a space"),
 )

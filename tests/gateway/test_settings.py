@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from channels.contract import Cycle, Tariff, TariffCommitment, TariffTier, Terms, Window
 from channels.money import Currency
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials, load, show
+from policies.maintenance import Once, Weekly
 
 KEK = base64.b64encode(bytes(range(32))).decode()
 PEPPER = "p" * 32
@@ -45,6 +46,7 @@ channels:
       fee: {flat_minor: 10, rate_ppm: 600, max_minor: 2500}
       cycle: {days: 1, calendar: cn_statutory, cutoff: 17:30}
       hours: ["09:00-17:00", "22:00-02:00"]
+      maintenance: ["2026-11-23 01:00-05:00", "Sun 02:00-04:00"]
       day_cap_minor: 900000000
       inflight_max: 8
 """
@@ -168,6 +170,15 @@ def test_fees_that_contradict_are_refused(loading: Load, fee: str, said: str) ->
     """At the start, naming the file and what is wrong."""
     with pytest.raises(SettingsError, match=said):
         loading(with_fee(fee))
+
+
+def test_planned_maintenance_is_on_the_channels_own_clock(loading: Load) -> None:
+    """One o'clock in Shanghai is five in the afternoon of the day before in UTC."""
+    once, weekly = loading(WHOLE).settings.channels[0].terms.as_maintenance()
+    assert once == Once(
+        datetime(2026, 11, 22, 17, tzinfo=UTC), datetime(2026, 11, 22, 21, tzinfo=UTC)
+    )
+    assert weekly == Weekly(6, time(2), time(4), "Asia/Shanghai")
 
 
 def test_defaults_put_a_database_into_the_data_folder(loading: Load, tmp_path: Path) -> None:
@@ -302,6 +313,13 @@ MISTAKES = {
         WHOLE.replace("09:00-17:00", "09:00"),
         ("hangdao.yaml:28", "channels[0].terms.hours[0]: must be opening hours"),
     ),
+    "maintenance": (
+        WHOLE.replace("Sun 02:00-04:00", "Sunday 2-4"),
+        (
+            "hangdao.yaml:29",
+            "channels[0].terms.maintenance[1]: 'Sunday 2-4' is no maintenance window; write",
+        ),
+    ),
 }
 
 
@@ -322,7 +340,7 @@ def test_two_channels_of_one_name_name_both_lines(
     """The second is refused and the first is pointed at."""
     channel = WHOLE.partition("channels:\n")[2]
     [(where, message)] = refusing(WHOLE + channel)
-    assert where == "hangdao.yaml:31"
+    assert where == "hangdao.yaml:32"
     assert message == (
         f"channels[1].name: alipay-main is also the name of {tmp_path}/hangdao.yaml:15"
     )

@@ -3,11 +3,13 @@
 from dataclasses import fields
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from policies.document import ParametersDocument, PolicyError, example, lint, load, parse
 from policies.policy import ChannelLists, MerchantTerms, Parameters
-from tests.policies.builders import FRIDAY_NOON, channel
+from tests.policies.builders import FRIDAY_NOON, LAW, channel
 
 MINIMAL = "version: 1\nname: x\n"
 
@@ -282,6 +284,27 @@ def test_examples_run_on_the_installations_channels_without_a_sketch() -> None:
     more = text + "    channels: {c: {status: paused}}\n"
     with pytest.raises(PolicyError, match="large ones go to b: unknown channel 'c'"):
         load(more, channels=[channel("a"), channel("b")])
+
+
+@settings(LAW, max_examples=40)
+@given(st.data())
+def test_a_damaged_policy_is_loaded_whole_or_refused(data: st.DataObject) -> None:
+    """Whatever a slip of the hand does to a good file, there is a policy or a list of mistakes."""
+    text = example(data.draw(st.sampled_from(("tiered", "split", "default"))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 20)))
+        put = data.draw(
+            st.sampled_from(("", " ", "\n", ":", "'", "}", "- x", "1", "999999d", "&a "))
+        )
+        text = text[:start] + put + text[end:]
+    mistakes = [one for one in lint(text) if one.severity == "error"]
+    assert all(1 <= one.line <= len(text.splitlines()) + 1 for one in mistakes)
+    if mistakes:
+        with pytest.raises(PolicyError):
+            load(text)
+    else:
+        assert load(text).hash
 
 
 def test_a_sketch_that_cannot_be_is_refused() -> None:

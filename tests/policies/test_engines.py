@@ -283,7 +283,7 @@ def test_clock_facts_are_those_of_the_wall_clock() -> None:
         ("payout.rail == '银行' &&\n payout.bank > 3", 36, "`>` does not work"),
         ("(" * 25 + "true" + ")" * 25, 24, "nested at most"),
         ("!" * 25 + "true", 0, "too many signs"),
-        ("1" + " + 1" * 101 + " > 0", 407, "at most 100 operators"),
+        ("1" + " + 1" * 101 + " > 0", 406, "at most 100 operators"),
         ("payout.rails.exists(payout, payout == 'x')", 13, "'payout' is taken"),
         ("true" + " " * 2000, 2000, "at most 2000 characters"),
         ("payout.attempt in [" + "1, " * 500 + "1]", 1519, "at most 500 items"),

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import policies
 from policies import cost
+from policies.arrivals_seen import arrivals_of, distribution
 from policies.calendars import arrival
-from policies.cost import price
+from policies.cost import expected_capital_micro, price
 from policies.document import load
 from policies.exclusions import Code
 from policies.facts import HealthView
-from policies.fees import Fee, fee_minor, surcharge_minor
+from policies.fees import Fee, MonthUse, Tier, fee_minor, surcharge_minor
 from policies.policy import Parameters
 from policies.schema import ThenDocument
 from policies.table import OUTCOMES
 from policies.vocabulary import FACTS
-from tests.policies.builders import FRIDAY_NOON, T1
+from tests.policies.builders import FRIDAY_NOON, T1, beijing
 
 README = Path(policies.__file__).with_name("README.md").read_text(encoding="utf-8")
 
@@ -62,6 +63,36 @@ def test_the_rules_shown_are_a_policy() -> None:
     )
     policy = load(f"version: 2\nname: readme\n{sketch}{text}\n{more}")
     assert policy.rules.names(3) == ("large-by-bank", "weak")
+
+
+def numbers(title: str) -> list[tuple[int, ...]]:
+    """The table rows of a section that hold only whole numbers."""
+    rows = re.findall(r"^\| ([\d |]+) \|$", section(title), flags=re.MULTILINE)
+    return [tuple(int(cell) for cell in row.split(" | ")) for row in rows]
+
+
+def test_the_tiered_example_is_right() -> None:
+    """Each row's fees, for both schemes, are what the code computes."""
+    flat = (Tier(0, 200), Tier(50_000, 120), Tier(150_000, 80))
+    rate = (Tier(0, 50, 600), Tier(1_000_000, 50, 400), Tier(3_000_000, 50, 250))
+    every = Fee(tiers=flat, scheme="all_units")
+    parts = Fee(tiers=rate, basis="amount")
+    rows = numbers("Tiers over a month")
+    assert [row[0] for row in rows] == [0, 49_999, 50_000, 150_000]
+    for payouts, all_units, minor, incremental in rows:
+        assert fee_minor(every, 10_000, MonthUse(payouts, 0)) == all_units
+        assert fee_minor(parts, 10_000, MonthUse(0, minor)) == incremental
+
+
+def test_the_measured_example_is_right() -> None:
+    """Shares and capital of both rows."""
+    rows = re.findall(r"^\| [^|]+ \| (\d+: [^|]+) \| (\d+) \|$", section("Measured arrival"), re.M)
+    monday = beijing(2026, 11, 16)
+    for (shares, capital), seen in zip(rows, ((), (3,) * 300), strict=True):
+        found = distribution(seen, 1) or ((1, 1_000_000),)
+        assert ", ".join(f"{day}: {ppm}" for day, ppm in found) == shares
+        _, spread = arrivals_of(T1, found, monday)
+        assert expected_capital_micro(1_000_000, 120_000, spread) == int(capital)
 
 
 def test_worked_example_is_right() -> None:

@@ -182,6 +182,7 @@ def test_the_compiled_rules_decide_as_the_table_does() -> None:
         ("\n      csv: |\n        amount,deny\n\n        1,a\n        x,a\n", 10, "row 2"),
         ("\n      csv: |\n        deny,split\n        a,b 70%\n", 8, "split add up to 700000"),
         ("\n      csv: |\n        deny,note\n        a,b\n        ,b\n", 9, "does nothing"),
+        ("{columns: [amount (yuan), deny], rows: [[1.5, a]]}", 5, "fraction in quotes"),
         ("tiers.csv", 5, "compile-table"),
         ("{csv: 'deny', columns: [deny]}", 5, "either columns and rows, or csv"),
     ],

@@ -271,8 +271,8 @@ OPEN: Mapping[Cell, str] = {
     (14, 4): "needs several clocks: L2",
     **dict.fromkeys(
         _cells((4, 5, 13), (16,)),
-        "keys and policy are read at the start only; a change is a restart, which L3 does at "
-        "every boundary",
+        "keys are read at the start only; a change is a restart, which L3 does at every boundary. "
+        "A policy says where a payout is tried, never whether: the guards are the same under any",
     ),
     **dict.fromkeys(_cells((15, 16), (11,)), "needs L2 or L6"),
     (

@@ -1,6 +1,6 @@
--- What a channel carries in a calendar month, for tiered fees: counted beside the amounts of a quarter
--- of an hour are its payouts, and both again per day of UTC. And days that people say are worked or
--- not, over the published calendar; nothing of it is ever changed or deleted, the newest row holds.
+-- What a channel carries in a calendar month, for tiered fees: counted beside the amounts of a
+-- quarter of an hour are its payouts, and both again per business day (UTC+8). And days that people
+-- say are worked or not, over the published calendar: never changed or deleted, the newest holds.
 
 CREATE INDEX tallies_by_bucket ON tallies (kind, bucket);
 
@@ -8,12 +8,12 @@ INSERT INTO tallies (kind, owner, bucket, slot, total)
 SELECT 'armed_count', channel, armed_at / 900000000, 0, COUNT(*)
 FROM attempts WHERE state <> 'dead' GROUP BY channel, armed_at / 900000000;
 INSERT INTO tallies (kind, owner, bucket, slot, total)
-SELECT 'armed_day_count', channel, armed_at / 86400000000, 0, COUNT(*)
-FROM attempts WHERE state <> 'dead' GROUP BY channel, armed_at / 86400000000;
+SELECT 'armed_day_count', channel, (armed_at + 28800000000) / 86400000000, 0, COUNT(*)
+FROM attempts WHERE state <> 'dead' GROUP BY channel, (armed_at + 28800000000) / 86400000000;
 INSERT INTO tallies (kind, owner, bucket, slot, total)
-SELECT 'armed_day', a.channel, a.armed_at / 86400000000, 0, SUM(p.amount_minor)
+SELECT 'armed_day', a.channel, (a.armed_at + 28800000000) / 86400000000, 0, SUM(p.amount_minor)
 FROM attempts AS a JOIN payouts AS p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id
-WHERE a.state <> 'dead' GROUP BY a.channel, a.armed_at / 86400000000;
+WHERE a.state <> 'dead' GROUP BY a.channel, (a.armed_at + 28800000000) / 86400000000;
 
 CREATE TABLE calendar_days (
     id INTEGER PRIMARY KEY,

@@ -26,12 +26,14 @@ from gateway.api.auth import Authenticator, new_key
 from gateway.api.context import Api
 from gateway.audit.export import LastSigned
 from gateway.clock import SystemEntropy
+from gateway.compiler import PolicyCompiler, built_in
 from gateway.domain.checkpoint import Signer
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.engine import operate
 from gateway.engine.audit import Auditor
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.load import Load
+from gateway.engine.policies import Board
 from gateway.engine.worker import advance, refresh
 from gateway.observe import Metrics, Observe, make_log
 from gateway.ports import Merchant, Scope
@@ -261,10 +263,13 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
 
     signer = Signer("hangdao", bytes(range(32)))
     auditor = Auditor(store, clock, observe, signer, LastSigned(folder), ())
+    board = Board(gateway, PolicyCompiler(gateway.channels, clock), built_in())
+    await board.begin()
     api = Api(
         gateway=gateway,
         authenticator=Authenticator(store, clock, PEPPER),
         auditor=auditor,
+        policies=board,
         entropy=entropy,
         pepper=PEPPER,
         version="1.2.3",

@@ -77,6 +77,30 @@ def test_a_channel_is_switched(verb: str, status: str, served: Served) -> None:
     assert CHANNEL in served.run("channel", "resume", CHANNEL).stdout
 
 
+def test_a_channel_is_killed_and_revived_by_a_person(served: Served) -> None:
+    """A key without a name revives nothing; the list says who killed it, and why."""
+    killed = served.run("channel", "kill", CHANNEL, "--reason", "款项异常")
+    assert "killed by key:" in killed.stdout
+    assert "款项异常" in killed.stdout
+    result = served.run("channel", "revive", CHANNEL, "--reason", "已查")
+    assert result.exit_code == 1
+    assert "具名人员" in result.stderr
+    use = ("channel", "revive", CHANNEL, "--reason", "已查", "--url", served.url)
+    revived = hangdao(*use, "--key", served.person_key)
+    assert revived.exit_code == 0, revived.output
+    assert "killed" not in revived.stdout
+
+
+def test_maintenance_is_planned_on_the_business_clock(served: Served) -> None:
+    """Eight hours ahead of UTC unless an offset is given; removed, it is gone."""
+    window = ("2999-01-01 01:00", "2999-01-01 05:00")
+    made = served.ask("channel", "maintenance", "add", CHANNEL, *window, "--reason", "升级")
+    assert made["from_at"] == "2998-12-31T17:00:00Z"
+    assert made["id"] in served.run("channel", "maintenance", "ls").stdout
+    assert served.ask("channel", "maintenance", "rm", made["id"])["data"] == []
+    assert served.run("channel", "maintenance", "add", CHANNEL, "x", "y").exit_code == 2
+
+
 def test_a_channel_that_is_not_there_is_refused(served: Served) -> None:
     """In both languages."""
     result = served.run("channel", "pause", "nowhere")

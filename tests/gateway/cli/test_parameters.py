@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from gateway.cli.parameters import Duration, Pair, minor_units
+from gateway.cli.parameters import LOCAL_MOMENT, Duration, Pair, minor_units
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,25 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
     """A name and an equals sign are needed."""
     with pytest.raises(click.BadParameter):
         Pair().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-23 01:00", "2026-11-23T01:00:00+08:00"),
+        ("2026-11-23T01:00:30", "2026-11-23T01:00:30+08:00"),
+        ("2026-11-23T01:00Z", "2026-11-23T01:00:00+00:00"),
+    ],
+)
+def test_a_moment_is_on_the_business_clock_unless_it_says_so(text: str, moment: str) -> None:
+    """Shanghai, where the operators are."""
+    assert LOCAL_MOMENT.convert(text, None, None).isoformat() == moment
+
+
+def test_what_is_no_moment_is_refused() -> None:
+    """Nothing is guessed."""
+    with pytest.raises(click.BadParameter):
+        LOCAL_MOMENT.convert("tomorrow", None, None)
 
 
 def test_an_amount_is_counted_in_the_currencys_own_unit() -> None:

@@ -14,10 +14,16 @@ payout create / payout show / payout ls / payout cancel / payout release / payou
 payout timeline / payout why / payout deliveries / payout unpark
 attempt certify / attempt approve / attempt reject / attempt proposals
 incident ls / incident show / incident release
+policy ls / policy show / policy export / policy diff
+policy validate / policy explain / policy import / policy status / policy history
+policy changes / policy propose / policy review
+policy approve / policy reject / policy activate / policy cancel / policy rollback
+policy canary start / policy canary raise / policy canary finish / policy canary abort
+policy shadow start / policy shadow stop / policy shadow-report
 channel ls / channel show / channel compare
 channel pause / channel resume / channel drain / channel topup
 calendar check / calendar ls / calendar set / calendar import
-policy validate / policy explain / ledger check / statement read / break ls / event ls
+ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
 backup / restore / quarantine status / quarantine begin / quarantine release

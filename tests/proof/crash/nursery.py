@@ -85,7 +85,7 @@ def _hasten(clock: Path) -> None:
     SystemEntropy.ppm = lambda self: 0  # type: ignore[method-assign]  # see above
     reconcile.PACE_S = 0
     # What goes by this box's own seconds happens when the harness asks for it: see `_Control`.
-    for name in ("LOG_ROUND_S", "CHECKPOINT_ROUND_S", "LOOK_S", "STATEMENT_ROUND_S"):
+    for name in ("LOG_ROUND_S", "CHECKPOINT_ROUND_S", "LOOK_S", "STATEMENT_ROUND_S", "FOLLOW_S"):
         setattr(serving, name, NEVER_S)
     pause = serving._pause
 
