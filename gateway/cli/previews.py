@@ -350,7 +350,7 @@ def _write(folder: Path, compared: Comparison) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
-            (folder / name).writeread_text(text, encoding="utf-8")
+            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise Refusal("unwritable", f"{folder} cannot be written: {error.strerror}") from None
     return [folder / name for name in made]
@@ -442,7 +442,7 @@ def suggest(
             raise Refusal("history_invalid", f"{file or 'history'}: {error}") from None
     if out is not None:
         try:
-            out.writeread_text(advice.text, encoding="utf-8")
+            out.write_text(advice.text, encoding="utf-8")
         except OSError as error:
             raise Refusal("unwritable", f"{out} cannot be written: {error.strerror}") from None
     found = {
