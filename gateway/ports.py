@@ -320,6 +320,14 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A payout as it stands, with every stored routing decision about it, in order."""
+
+    payout: Payout
+    decisions: tuple[tuple[datetime, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountBalance:
     """A balance on its account's normal side."""
 
@@ -647,6 +655,19 @@ class PayoutStore(Protocol):
 
     async def counts(self) -> dict[PayoutState, int]:
         """How many payouts stand in each state."""
+
+
+class HistoryStore(Protocol):
+    """What was decided, and what became of it."""
+
+    async def history(
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        after: PayoutId | None,
+        limit: int,
+    ) -> list[Past]:
+        """A page of payouts accepted from `since` on and before `until`, oldest first."""
 
 
 class LedgerStore(Protocol):
@@ -1091,6 +1112,7 @@ class WorkerStore(Protocol):
 
 class Store(
     PayoutStore,
+    HistoryStore,
     LedgerStore,
     DirectoryStore,
     OutboxStore,

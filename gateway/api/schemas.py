@@ -634,6 +634,17 @@ class ListQuery(Model):
     limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(whole)] = 50
 
 
+class HistoryQuery(Model):
+    """Which past payouts, by acceptance, and where to go on reading them."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+    after: Annotated[str, Field(pattern=r"^po_[0-9a-v]{26}$")] | None = Field(
+        default=None, description="`next` of the page before"
+    )
+    limit: Annotated[int, Field(ge=1, le=500), BeforeValidator(whole)] = 200
+
+
 class CheckpointQuery(Model):
     """Where to go on reading signed checkpoints, newest first."""
 

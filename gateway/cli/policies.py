@@ -13,6 +13,7 @@ from gateway.cli.output import Group, facts, tell
 from gateway.cli.payouts import explain as explain_payout
 from gateway.cli.policy_changes import CHANGES
 from gateway.cli.policy_texts import TEXTS, misread
+from gateway.cli.previews import preview, suggest
 from gateway.compiler import compile_policy
 from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.engine.policy_file import PolicyFile
@@ -27,7 +28,7 @@ def policy_command() -> None:
     """
 
 
-for _command in (*TEXTS, *CHANGES):
+for _command in (*TEXTS, *CHANGES, preview, suggest):
     policy_command.add_command(_command)
 
 

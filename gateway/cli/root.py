@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "plans",
     "calendar": "calendar",
     "policy": "policies",
+    "history": "previews",
     "ledger": "books",
     "statement": "books",
     "break": "books",

@@ -8,6 +8,7 @@ from gateway.store.audit import Audit
 from gateway.store.calendar import Calendar
 from gateway.store.database import Database
 from gateway.store.directory import Directory
+from gateway.store.history import History
 from gateway.store.inbox import Inbox
 from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
@@ -33,6 +34,7 @@ class SqlStore(
     Directory,
     Outbox,
     Inbox,
+    History,
     Statements,
     Restore,
     Incidents,

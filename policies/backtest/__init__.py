@@ -1,0 +1,1 @@
+"""What a policy would have done: history through `decide`, priced exactly, judged fairly."""
