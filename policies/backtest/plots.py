@@ -260,12 +260,12 @@ def _tiers(comparison: Comparison) -> str:
         _day_axis(axes, first, last)
         axes.yaxis.set_major_formatter(EngFormatter())
         axes.tick_params(labelsize=9)
-        axes.set_ylim(0, max([top, *(at for at, _, _ in marks), 1]) * 1.15)
+        axes.set_ylim(0, max([top, *(at for at, _, _ in marks), 1]) * 1.4)
         axes.set_ylabel(
             "payouts" if fee.basis == "payouts" else comparison.terms[name].currency, fontsize=9
         )
         axes.set_title(name, fontsize=10, loc="left")
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=2)
     return _svg(figure)
 
 
