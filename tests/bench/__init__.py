@@ -1,0 +1,1 @@
+"""Benchmarks: programs that measure, run by make and not by the test suite."""

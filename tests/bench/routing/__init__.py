@@ -1,0 +1,1 @@
+"""How well payouts are routed: success (PR-SR), cost (PR-COST), speed."""
