@@ -318,29 +318,6 @@ def _api(
     def notes() -> list[Note]:
         return [note for note in (standby.note, replica.note()) if note is not None]
 
-    def metrics() -> bytes:
-        currencies = {
-            name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
-        }
-        views = gateway.health.views(gateway.channels, WHOLE, clock.now())
-        observe.metrics.stopped(gateway.stopped(), gateway.store.worker)
-        observe.metrics.carry(gateway.load.uses, currencies)
-        observe.metrics.freeze(gateway.channels, gateway.load.frozen)
-        observe.metrics.ail(
-            gateway.health.banks_down(clock.now()),
-            {name: gateway.load.is_killed(name) for name in gateway.channels},
-            {name: seconds_left(gateway, name) for name in gateway.channels},
-            waiting=len(gateway.waiting),
-        )
-        observe.metrics.believe({name: view.success_ppm for name, view in views.items()})
-        shared = observe.metrics
-        shared.share(up=replica.up, replicas=replica.replicas)
-        shared.count(shared.tokens, replica.turns.tokens.items())
-        shared.count(shared.postponed, _by_one(replica.turns.postponed))
-        shared.count(shared.news, _by_one(replica.heard))
-        shared.count(shared.redis_dropped, _by_one(replica.dropped))
-        return observe.metrics.render()
-
     return Api(
         gateway=gateway,
         authenticator=Authenticator(gateway.store, clock, pepper),
@@ -352,12 +329,37 @@ def _api(
         new_webhook_secret=new_secret,
         ready=ready,
         notes=notes,
-        metrics=metrics,
+        metrics=partial(_scraped, gateway, replica, observe.metrics),
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
     )
+
+
+def _scraped(gateway: Gateway, replica: Replica, metrics: Metrics) -> bytes:
+    """Take over what is kept elsewhere, and give everything out."""
+    names, now = tuple(gateway.channels), gateway.clock.now()
+    currencies = {
+        name: channel.traits.terms.currency.value for name, channel in gateway.channels.items()
+    }
+    views = gateway.health.views(names, WHOLE, now)
+    metrics.stopped(gateway.stopped(), gateway.store.worker)
+    metrics.carry(gateway.load.uses, currencies)
+    metrics.freeze(names, gateway.load.frozen)
+    metrics.ail(
+        gateway.health.banks_down(now),
+        {name: gateway.load.is_killed(name) for name in names},
+        {name: seconds_left(gateway, name) for name in names},
+        waiting=len(gateway.waiting),
+    )
+    metrics.believe({name: view.success_ppm for name, view in views.items()})
+    metrics.share(up=replica.up, replicas=replica.replicas)
+    metrics.count(metrics.tokens, replica.turns.tokens.items())
+    metrics.count(metrics.postponed, _by_one(replica.turns.postponed))
+    metrics.count(metrics.news, _by_one(replica.heard))
+    metrics.count(metrics.redis_dropped, _by_one(replica.dropped))
+    return metrics.render()
 
 
 def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:

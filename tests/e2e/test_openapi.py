@@ -59,7 +59,8 @@ ABOUT = {
     *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
     *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
-    *("person_unknown", "no_backup"),
+    *("person_unknown", "no_backup", "no_such_maintenance"),
+    *("not_killed", "window_invalid", "window_past"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
 }

@@ -281,7 +281,7 @@ def test_two_channels_of_one_name_name_both_lines(
     """The second is refused and the first is pointed at."""
     channel = WHOLE.partition("channels:\n")[2]
     [(where, message)] = refusing(WHOLE + channel)
-    assert where == "hangdao.yaml:31"
+    assert where == "hangdao.yaml:32"
     assert message == (
         f"channels[1].name: alipay-main is also the name of {tmp_path}/hangdao.yaml:15"
     )

@@ -75,6 +75,8 @@ class Served:
     folder: Path
     installation: Installation
     operator_key: str
+    person_key: str
+    """Another operator's, which says whose it is."""
     children: list[Process]
     url: str = ""
 
@@ -110,11 +112,11 @@ def serve(folder: Path) -> Served:
     given = orjson.loads((folder / "credentials.json").read_bytes())[0]
     installation = configure(folder, Account("alipay", "alipay-1", given))
     config = str(installation.config)
-    made = hangdao(
-        *("key", "create", "--operator", "--label", "tests", "--config", config, "--json"),
-        env=installation.env,
-    )
-    served = Served(folder, installation, answer(made)["key"], [])
+    create = ("key", "create", "--operator", "--config", config, "--json", "--label")
+    made = hangdao(*create, "tests", env=installation.env)
+    named = hangdao(*create, "wang", "--person", "王五", env=installation.env)
+    keys = (answer(made)["key"], answer(named)["key"])
+    served = Served(folder, installation, *keys, [])
     try:
         _start(served, config)
     except BaseException:

@@ -85,9 +85,8 @@ def test_a_channel_is_killed_and_revived_by_a_person(served: Served) -> None:
     result = served.run("channel", "revive", CHANNEL, "--reason", "已查")
     assert result.exit_code == 1
     assert "具名人员" in result.stderr
-    made = served.ask("key", "create", "--operator", "--label", "wang", "--person", "王五")
     use = ("channel", "revive", CHANNEL, "--reason", "已查", "--url", served.url)
-    revived = hangdao(*use, "--key", made["key"])
+    revived = hangdao(*use, "--key", served.person_key)
     assert revived.exit_code == 0, revived.output
     assert "killed" not in revived.stdout
 

@@ -15,6 +15,8 @@ payout timeline / payout why / payout deliveries / payout unpark
 attempt certify / attempt approve / attempt reject / attempt proposals
 incident ls / incident show / incident release
 channel ls / channel pause / channel resume / channel drain / channel topup
+channel kill / channel revive
+channel maintenance add / channel maintenance ls / channel maintenance rm
 policy validate / policy explain / ledger check / statement read / break ls / event ls
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend

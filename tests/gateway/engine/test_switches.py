@@ -147,7 +147,7 @@ async def test_a_kill_between_arm_and_send_keeps_the_bytes_here(url: str) -> Non
             if not rig.gateway.load.kills:
                 await kill(rig.gateway, A.name, "stop", "key:1")
 
-        rig.store.record = killed_after  # type: ignore[method-assign, assignment]  # the same
+        rig.store.record = killed_after  # type: ignore[method-assign]  # the same
         payout = await by_hand(rig, await rig.accept())
         assert rig.submitted(A) == []
         assert await rig.states(payout) == [(A.name, "dead"), (B.name, "confirmed")]

@@ -103,7 +103,7 @@ async def test_an_id_at_the_end_of_time_is_put_right(there: Valkey) -> None:
 
 def _row(ahead_s: float, channel: str = "a") -> bytes:
     ms = int((CLOCK.now() + timedelta(seconds=ahead_s)).timestamp() * 1000)
-    return orjson.dumps([["seen", channel, "alipay", "failure", ms, ms, None]] * 20)
+    return orjson.dumps([["seen", channel, "alipay", "failure", ms, ms, None, False]] * 20)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ SEEN = Seen("alipay-a", "bank_card:ICBC", "failure", NOW, NOW - timedelta(hours=
 ITEMS: list[Item] = [
     SEEN,
     Seen("wechat-a", "wechat", "unknown", NOW, NOW, None),
+    Seen("alipay-a", "bank_card:CCB:b4", "success", NOW, NOW, None, again=True),
     Probed("alipay-a", "alipay", NOW),
     Due(PayoutId("po_" + "0123456789abcdefghijklmnop")),
 ]
@@ -32,7 +33,7 @@ def test_what_is_written_is_read() -> None:
     assert read({b"b": write(ITEMS)}, CHANNELS, NOW) == (ITEMS, 0)
 
 
-GOOD = ["seen", "alipay-a", "alipay", "success", MS, MS, 10]
+GOOD = ["seen", "alipay-a", "alipay", "success", MS, MS, 10, False]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,9 @@ GOOD = ["seen", "alipay-a", "alipay", "success", MS, MS, 10]
         (4, None),
         (5, "yesterday"),
         (5, 0),
+        (2, "bank_card:ICBC:b5"),
+        (7, 1),
+        (7, None),
         (6, -1),
         (6, True),
         (6, 10**9),
@@ -70,7 +74,7 @@ def test_a_strange_field_leaves_the_item_out(position: int, value: object) -> No
 
 def test_a_clock_a_little_ahead_is_ours() -> None:
     """Nothing is learnt at a time that is still to come, and nothing was sent after its answer."""
-    row = ["seen", "alipay-a", "alipay", "success", MS + 4000, MS + 9000, None]
+    row = ["seen", "alipay-a", "alipay", "success", MS + 4000, MS + 9000, None, True]
     (item,), bad = read(told(row), CHANNELS, NOW)
     assert isinstance(item, Seen)
     assert (item.at, item.sent_at, bad) == (NOW, NOW, 0)
