@@ -1,16 +1,17 @@
 """One segment: what is believed of every channel in it, who is in quarantine, who is to be probed.
 
-An optimistically decaying success rate. Successes and failures fade with a half-life; what has
-faded is replaced by a prior just below the leader's mean, so that an idle channel drifts back to
-*almost* the leader and is tried again when its evidence has expired: exploration without dice. A
-CUSUM test on near-consecutive failures quarantines; rare probes, and then a run of successes,
-bring back. Payouts in doubt are counted apart, with a CUSUM of their own, because an unknown
-outcome is never a failure. Times are seconds; floats are fine here: these are probabilities.
+Two things are kept apart, because they move at different speeds. The *usual* success rate: a long,
+slowly fading record, filled up with what is usual among all channels, read optimistically. And the
+chance that the channel is in an *outage* right now, hard or partial: a filter over three states,
+fed with every answer. More likely ill than not, it is in quarantine, where nothing goes into the
+record: after an outage a channel is what it used to be. Payouts in doubt raise a suspicion of
+their own, because an unknown outcome is never a failure. Times are seconds; floats are fine here:
+these are probabilities.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import log
+from math import sqrt
 from typing import Literal, NamedTuple, TypeAlias
 
 Observed: TypeAlias = Literal["success", "failure", "unknown"]
@@ -18,29 +19,63 @@ Observed: TypeAlias = Literal["success", "failure", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class HealthSettings:
-    """Constants of the estimator; defaults were tuned on the PAY benchmark (routing notes, 3)."""
+    """Constants of the estimator.
 
-    half_life_observations: float = 346.0
-    """0.998 per observation."""
+    Where a comment names no other source, tuned on seeds 0-39 of the benchmark's six worlds and
+    four others (rates 75-92 %, 98.5-99.9 %, all alike, two channels); the optimum is flat.
+    """
+
+    half_life_observations: float = 3500.0
+    """Of the usual rate's record: long, because outages are told apart."""
     half_life_min_s: float = 60.0
-    half_life_max_s: float = 7200.0
-    prior_weight: float = 5.0
-    leader_gap: float = 0.005
-    """The prior lies this far below the leader; 0.03 would starve exploration."""
+    half_life_max_s: float = 86_400.0
+    """The record of a thinly used channel should outlast its night."""
+    prior_weight: float = 20.0
+    """What is usual among all channels counts for so many observations."""
+    usual_weight: float = 50.0
+    """A channel has half a say in what is usual after so many observations."""
     first_mean: float = 0.97
-    """Believed of channels before anything is known."""
-    cusum_limit: float = 10.0
-    """About five failures in a row at a mean of 97 %."""
-    cusum_drop: float = 0.7
-    """The outage hypothesis: success falls to this share of its slow mean."""
+    """Believed before anything is known."""
+    optimism: float = 0.8
+    """Standard errors added, so that what is little known is tried..."""
+    optimism_max: float = 0.02
+    """...but two points at most."""
+    outage_every: float = 50_000.0
+    """Observations between outages of a channel."""
+    outage_length: float = 667.0
+    """Observations an outage lasts."""
+    outage_min_s: float = 10.0
+    outage_max_s: float = 1800.0
+    """The same in wall time, whatever the traffic."""
+    outage_hard: float = 0.02
+    """What is left of the usual rate in a hard outage..."""
+    outage_partial: float = 0.65
+    """...and in a partial one: the middle of 40-85 %."""
+    hard_share: float = 0.5
+    mean_max: float = 0.99
+    """Nobody is trusted more when suspicion is weighed."""
+    mean_min: float = 0.5
+    quarantine_at: float = 0.5
+    """Chance of an outage: more likely ill than not."""
+    restore_at: float = 0.03
     doubt_usual: float = 0.01
-    doubt_outage: float = 0.3
-    probe_every: int = 25
+    doubt_outage: float = 0.5
+    doubt_first: float = 1e-4
+    """Odds of lost replies before any was lost: three in a row then evict."""
+    probe_gain_min: float = 0.002
+    """A recovered channel is worth so much at least, in points of success."""
+    probe_patience: float = 2.0
+    """Times the interval that would be best were outages memoryless."""
+    probe_first: float = 50.0
+    """Decisions: no outage is taken to be younger."""
+    probe_every: float = 25.0
+    probe_again: float = 5.0
+    """Decisions after a probe that succeeded."""
     probe_after_s: float = 30.0
-    probe_doublings: int = 4
-    probe_successes: int = 5
-    restored_weight: float = 20.0
+    probe_max_s: float = 480.0
+    """A probe is due after so long, however thin the traffic (Envoy ejects for 30 s at first)."""
     latency_first_ms: float = 1000.0
+    """Of a channel that was never asked (Finagle)."""
     latency_decay_s: float = 10.0
 
 
@@ -57,26 +92,46 @@ class Belief(NamedTuple):
     """In quarantine, and due for a probe."""
     probe_at: float = 0.0
     """When the next probe is due at the latest, in seconds; 0 outside quarantine."""
+    usual: float = 0.0
+    """Success when there is no outage."""
 
 
-@dataclass(slots=True)
 class _Cell:
-    """One channel; counts are as of `age`, in half-lives of the segment."""
+    """One channel; counts are as of `age`, chances as of `outages`."""
 
-    age: float = 0.0
-    good: float = 0.0
-    bad: float = 0.0
-    doubt: float = 0.0
-    seen: int = 0
-    slow_good: float = 19.4
-    slow_bad: float = 0.6
-    cusum: float = 0.0
-    doubt_cusum: float = 0.0
-    quarantined_at: float | None = None
-    probe_at: float = 0.0
-    probe_decision: int = 0
-    failed_probes: int = 0
-    streak: int = 0
+    __slots__ = (
+        "age",
+        "bad",
+        "doubt",
+        "doubt_odds",
+        "good",
+        "hard",
+        "ill_since",
+        "outages",
+        "partial",
+        "probe_at",
+        "probe_decision",
+        "quarantined",
+        "seen",
+        "since",
+    )
+
+    def __init__(self, age: float, outages: float, doubt_odds: float) -> None:
+        self.age = age
+        self.outages = outages
+        self.good = self.bad = self.doubt = 0.0
+        self.hard = self.partial = 0.0
+        """Chances of either kind of outage."""
+        self.doubt_odds = doubt_odds
+        """Odds that replies are being lost."""
+        self.seen = 0
+        self.quarantined = False
+        self.since = float("-inf")
+        """When the quarantine began or ended last: what was sent before says nothing any more."""
+        self.ill_since = 0
+        """The decision before which the quarantine began."""
+        self.probe_at = 0.0
+        self.probe_decision = 0.0
 
 
 class Estimator:
@@ -85,8 +140,13 @@ class Estimator:
     def __init__(self, settings: HealthSettings) -> None:
         """Begin knowing nothing."""
         self._set = settings
-        self._age = 0.0
         self._observed_at: float | None = None
+        self._age = 0.0
+        """The segment's age in half-lives of the record."""
+        self._outages = 0.0
+        """The same in lengths of an outage."""
+        self._pace_s = 0.0
+        """Seconds between observations, lately."""
         self._decisions = 0
         self._cells: dict[str, _Cell] = {}
 
@@ -99,139 +159,199 @@ class Estimator:
         """A payout was sent to `channel`; if it is in quarantine, this is its probe."""
         self._decisions += 1
         cell = self._cells.get(channel)
-        if cell is not None and cell.quarantined_at is not None:
-            self._next_probe(cell, at)
+        if cell is not None and cell.quarantined:
+            self._next_probe(channel, cell, at)
 
     def observe(self, channel: str, outcome: Observed, at: float, sent_at: float) -> None:
         """Learn one outcome.
 
-        `sent_at` keeps late answers to payouts sent before a quarantine from being mistaken for
-        the results of its probes.
+        Answers to payouts sent before a quarantine began neither end nor prolong it, and those
+        sent before the probe that ended it are of another time as well.
         """
-        self._age = self._age_at(at, observations=1)
+        self._age, self._outages = self._clocks(at, 1.0)
+        if self._observed_at is not None:
+            passed = min(max(at - self._observed_at, 0.0), self._set.probe_max_s)
+            self._pace_s += (passed - self._pace_s) * 0.02
         self._observed_at = at
         cell = self._cells.get(channel)
         if cell is None:
-            cell = self._cells[channel] = _Cell(age=self._age)
+            cell = _Cell(self._age, self._outages, self._set.doubt_first)
+            self._cells[channel] = cell
+        cell.seen += 1
+        if sent_at < cell.since:
+            return
+        self._suspect(cell, outcome)
+        if cell.quarantined:
+            self._learn_probe(channel, cell, outcome, at, sent_at)
+            return
+        ill = cell.hard + cell.partial
+        if ill > self._set.quarantine_at or cell.doubt_odds >= 1.0:
+            cell.quarantined = True
+            cell.since = at
+            cell.ill_since = self._decisions
+            self._next_probe(channel, cell, at)
+            return
         fade: float = 0.5 ** (self._age - cell.age)
         cell.age = self._age
-        cell.good *= fade
-        cell.bad *= fade
-        cell.doubt *= fade
-        cell.seen += 1
-        if outcome == "success":
-            cell.good += 1.0
-        elif outcome == "failure":
-            cell.bad += 1.0
-        else:
-            cell.doubt += 1.0
-        if cell.quarantined_at is None:
-            self._test(cell, outcome, at)
-        elif sent_at >= cell.quarantined_at:
-            self._learn_probe(cell, outcome, at)
+        cell.good = cell.good * fade + (outcome == "success")
+        cell.bad = cell.bad * fade + (outcome == "failure")
+        cell.doubt = cell.doubt * fade + (outcome == "unknown")
 
     def beliefs(
         self, channels: Iterable[str], at: float, parent: Mapping[str, Belief] | None = None
     ) -> dict[str, Belief]:
-        """What is believed of each channel, filled up from its parent or from the leader."""
-        names = tuple(channels)
-        age = self._age_at(at)
-        prior = self._prior(names, at) if parent is None else 0.0
-        result: dict[str, Belief] = {}
-        for name in names:
-            above = Belief(prior, 0.0, 0) if parent is None else parent[name]
-            cell = self._cells.get(name)
+        """What is believed of each channel, filled up from its parent or from what is usual.
+
+        Optimism is added without a parent only: a segment inherits it.
+        """
+        setting, cells = self._set, self._cells
+        age, outages = self._clocks(at, 0.0)
+        weight, first, half = setting.prior_weight, setting.first_mean, setting.usual_weight
+        known: list[tuple[str, _Cell | None, float, float, float]] = []
+        # What is usual among channels: each has a say as far as it is known.
+        total, says = first, 1.0
+        for name in channels:
+            cell = cells.get(name)
             if cell is None:
-                result[name] = above
+                known.append((name, None, 0.0, weight, 1.0))
                 continue
-            success, unknown = self._estimate(cell, age, above)
-            if cell.quarantined_at is None:
-                result[name] = Belief(success, unknown, cell.seen)
+            fade: float = 0.5 ** (age - cell.age)
+            good = cell.good * fade
+            definite = good + cell.bad * fade
+            say = definite / (definite + half)
+            definite += weight
+            total += say * (good + weight * first) / definite
+            says += say
+            known.append((name, cell, good, definite, fade))
+        prior = total / says
+        hard_loss, partial_loss = 1.0 - setting.outage_hard, 1.0 - setting.outage_partial
+        result: dict[str, Belief] = {}
+        for name, cell, good, definite, fade in known:
+            well = 1.0
+            if parent is None:
+                usual = (good + weight * prior) / definite
+                # Half-way hopeful: the less is known, the more is added.
+                error = sqrt(usual * (1.0 - usual) / (definite + 1.0))
+                usual = min(1.0, usual + min(setting.optimism * error, setting.optimism_max))
+                unknown = 0.0
+            else:
+                above = parent[name]
+                if cell is None:
+                    result[name] = above
+                    continue
+                usual = (good + weight * above.usual) / definite
+                well = above.success / above.usual
+                unknown = weight * above.unknown
+            if cell is None:
+                result[name] = Belief(usual, 0.0, 0, usual=usual)
                 continue
-            due = at >= cell.probe_at or self._decisions >= cell.probe_decision
-            result[name] = Belief(success, unknown, cell.seen, True, due, cell.probe_at)
+            hard, partial = self._chances(cell, outages)
+            well = min(well, 1.0 - hard * hard_loss - partial * partial_loss)
+            doubt = cell.doubt * fade
+            unknown = (unknown + doubt) / (definite + doubt)
+            lost = cell.doubt_odds - setting.doubt_first
+            if lost > 0.0:
+                unknown = max(unknown, lost / (1.0 + lost) * setting.doubt_outage)
+            sick = cell.quarantined
+            due = sick and (at >= cell.probe_at or self._decisions >= cell.probe_decision)
+            probe_at = cell.probe_at if sick else 0.0
+            result[name] = Belief(usual * well, unknown, cell.seen, sick, due, probe_at, usual)
         return result
 
-    # --- learning --------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------
 
-    def _age_at(self, at: float, observations: int = 0) -> float:
-        """The segment's age in half-lives: by observations, kept within bounds of wall time."""
-        steps = observations / self._set.half_life_observations
-        if self._observed_at is None:
-            return self._age + steps
-        passed = max(0.0, at - self._observed_at)
-        at_least = passed / self._set.half_life_max_s
-        at_most = passed / self._set.half_life_min_s
-        return self._age + min(max(steps, at_least), at_most)
+    def _clocks(self, at: float, observations: float) -> tuple[float, float]:
+        """Both ages, moved on by observations, but kept within bounds of wall time."""
+        setting = self._set
+        fade = observations / setting.half_life_observations
+        outage = observations / setting.outage_length
+        if self._observed_at is not None:
+            passed = max(0.0, at - self._observed_at)
+            fade = min(
+                max(fade, passed / setting.half_life_max_s), passed / setting.half_life_min_s
+            )
+            outage = min(max(outage, passed / setting.outage_max_s), passed / setting.outage_min_s)
+        return self._age + fade, self._outages + outage
 
-    def _test(self, cell: _Cell, outcome: Observed, at: float) -> None:
-        """Move both CUSUMs one observation on, and quarantine when one passes its limit."""
-        usual, outage = self._set.doubt_usual, self._set.doubt_outage
+    def _chances(self, cell: _Cell, outages: float) -> tuple[float, float]:
+        """The chances of a hard and a partial outage, after so long without an answer.
+
+        They fall as 1 / (1 + time): an outage that has lasted will probably last again as long.
+        """
+        passed = outages - cell.outages
+        if passed <= 0.0:
+            return cell.hard, cell.partial
+        setting = self._set
+        begins = passed * setting.outage_length / setting.outage_every
+        new = (1.0 - cell.hard - cell.partial) * min(begins, 0.2)
+        keep = 1.0 / (1.0 + passed)
+        share = setting.hard_share
+        return cell.hard * keep + new * share, cell.partial * keep + new * (1.0 - share)
+
+    # --- suspicion and quarantine ----------------------------------------------------------
+
+    def _suspect(self, cell: _Cell, outcome: Observed) -> None:
+        """Move the chances of an outage, or of lost replies, one answer on (Bayes)."""
+        setting = self._set
+        hard, partial = self._chances(cell, self._outages)
+        cell.outages = self._outages
         if outcome == "unknown":
-            cell.doubt_cusum += log(outage / usual)
+            cell.hard, cell.partial = hard, partial
+            # The cap lets five straight answers clear what any number of lost ones has raised.
+            odds = cell.doubt_odds * (setting.doubt_outage / setting.doubt_usual)
+            cell.doubt_odds = min(odds, 1.0)
+            return
+        odds = cell.doubt_odds * ((1.0 - setting.doubt_outage) / (1.0 - setting.doubt_usual))
+        cell.doubt_odds = max(odds, setting.doubt_first)
+        up = 1.0 - hard - partial
+        if outcome == "success":
+            hard *= setting.outage_hard
+            partial *= setting.outage_partial
         else:
-            step = log((1.0 - outage) / (1.0 - usual))
-            cell.doubt_cusum = max(0.0, cell.doubt_cusum + step)
-            mean = cell.slow_good / (cell.slow_good + cell.slow_bad)
-            mean = min(max(mean, 0.5), 0.99)
-            drop = self._set.cusum_drop
-            if outcome == "success":
-                cell.cusum = max(0.0, cell.cusum + log(drop))
-            else:
-                cell.cusum += log((1.0 - mean * drop) / (1.0 - mean))
-            slow = 0.5 ** (0.25 / self._set.half_life_observations)
-            cell.slow_good = cell.slow_good * slow + (outcome == "success")
-            cell.slow_bad = cell.slow_bad * slow + (outcome == "failure")
-        if max(cell.cusum, cell.doubt_cusum) > self._set.cusum_limit:
-            cell.quarantined_at = at
-            cell.streak = cell.failed_probes = 0
-            self._next_probe(cell, at)
+            weight = setting.prior_weight
+            mean = (cell.good + weight * setting.first_mean) / (cell.good + cell.bad + weight)
+            mean = min(max(mean, setting.mean_min), setting.mean_max)
+            up *= 1.0 - mean
+            hard *= 1.0 - mean * setting.outage_hard
+            partial *= 1.0 - mean * setting.outage_partial
+        total = up + hard + partial
+        cell.hard = hard / total
+        cell.partial = partial / total
 
-    def _learn_probe(self, cell: _Cell, outcome: Observed, at: float) -> None:
-        """Count one probe's answer; enough successes in a row end the quarantine."""
+    def _learn_probe(
+        self, channel: str, cell: _Cell, outcome: Observed, at: float, sent_at: float
+    ) -> None:
+        """End the quarantine when the channel is most probably well; else set the next probe."""
+        setting = self._set
         if outcome != "success":
-            cell.streak = 0
-            cell.failed_probes = min(cell.failed_probes + 1, self._set.probe_doublings)
-            self._next_probe(cell, at)
-            return
-        cell.streak += 1
-        cell.failed_probes = 0
-        if cell.streak < self._set.probe_successes:
-            # A success asks for the next probe at once: the channel seems to be back.
-            cell.probe_at = at
-            return
-        mean = self._prior(self._cells, at)
-        cell.good = mean * self._set.restored_weight
-        cell.bad = (1.0 - mean) * self._set.restored_weight
-        cell.doubt = cell.cusum = cell.doubt_cusum = 0.0
-        cell.quarantined_at = None
+            self._next_probe(channel, cell, at)
+        elif cell.hard + cell.partial > setting.restore_at or self._lost(cell) > setting.restore_at:
+            # It seems to be back: ask again soon.
+            soon = setting.probe_again
+            cell.probe_decision = min(cell.probe_decision, self._decisions + soon)
+            cell.probe_at = min(cell.probe_at, at + soon * self._pace_s)
+        else:
+            cell.quarantined = False
+            cell.since = sent_at
 
-    def _next_probe(self, cell: _Cell, at: float) -> None:
-        factor = 2**cell.failed_probes
-        cell.probe_decision = self._decisions + self._set.probe_every * factor
-        cell.probe_at = at + self._set.probe_after_s * factor
+    def _next_probe(self, channel: str, cell: _Cell, at: float) -> None:
+        """Weigh what a failed probe costs against what the channel's return would be worth.
 
-    # --- reading ---------------------------------------------------------------------------
+        With a gain of g a payout and a loss of l a probe, and an outage that has lasted for a
+        payouts and may end at any, the best interval is sqrt(2 a l / g) payouts.
+        """
+        setting = self._set
+        believed = self.beliefs(self._cells, at)
+        best = max((one.success for one in believed.values() if not one.quarantined), default=0.0)
+        own = believed[channel]
+        loss = max(0.05, best - own.success)
+        gain = max(setting.probe_gain_min, own.usual - best)
+        lasted = max(setting.probe_first, float(self._decisions - cell.ill_since))
+        wait = max(setting.probe_every, setting.probe_patience * sqrt(2.0 * lasted * loss / gain))
+        cell.probe_decision = self._decisions + wait
+        wait_s = max(setting.probe_after_s, wait * self._pace_s)
+        cell.probe_at = at + min(wait_s, setting.probe_max_s)
 
-    def _prior(self, names: Iterable[str], at: float) -> float:
-        """Just below the mean of the best channel that is not in quarantine."""
-        weight, first = self._set.prior_weight, self._set.first_mean
-        age = self._age_at(at)
-        best = 0.0
-        for name in names:
-            cell = self._cells.get(name)
-            if cell is not None and cell.quarantined_at is None:
-                fade: float = 0.5 ** (age - cell.age)
-                known = (cell.good + cell.bad) * fade
-                best = max(best, (cell.good * fade + weight * first) / (known + weight))
-        return (best or first) - self._set.leader_gap
-
-    def _estimate(self, cell: _Cell, age: float, above: Belief) -> tuple[float, float]:
-        """Success and doubt ratios of a cell, filled up with those above it."""
-        weight = self._set.prior_weight
-        fade: float = 0.5 ** (age - cell.age)
-        definite = (cell.good + cell.bad) * fade
-        return (
-            (cell.good * fade + weight * above.success) / (definite + weight),
-            (cell.doubt * fade + weight * above.unknown) / (definite + cell.doubt * fade + weight),
-        )
+    def _lost(self, cell: _Cell) -> float:
+        """The chance that replies are being lost."""
+        return cell.doubt_odds / (1.0 + cell.doubt_odds)

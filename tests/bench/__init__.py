@@ -1,1 +1,1 @@
-"""Benchmarks that are run by hand or by `make`, not by pytest."""
+"""Benchmarks: programs that measure, run by make and not by the test suite."""

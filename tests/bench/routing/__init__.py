@@ -1,1 +1,1 @@
-"""Routing benchmarks: PR-SR (success) and PR-COST (money)."""
+"""How well payouts are routed: success (PR-SR), cost (PR-COST), speed."""
