@@ -1,7 +1,7 @@
 """Past payouts with the decisions about them, by acceptance (`ports.HistoryStore`)."""
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gateway.domain.payout import PayoutId, sortable_id
 from gateway.ports import Past
@@ -9,6 +9,8 @@ from gateway.store import rows
 from gateway.store.codec import moment
 from gateway.store.part import Part
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Ids have no earlier time."""
 _ENTROPY_MIN = bytes(10)
 _LAST_ID = "po_~"
 """After every id: these consist of letters and digits."""
@@ -46,4 +48,4 @@ class History(Part):
 
 def _first_id(at: datetime) -> str:
     """No id of a payout accepted at that moment or later sorts before it."""
-    return sortable_id("po_", at, _ENTROPY_MIN)
+    return sortable_id("po_", max(at, _EPOCH), _ENTROPY_MIN)

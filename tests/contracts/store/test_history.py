@@ -1,6 +1,6 @@
 """Reading history: by acceptance, in pages, with every decision, within a span of time."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.domain.payout import MerchantId, Payout
 from gateway.store import SqlStore
@@ -39,6 +39,16 @@ async def test_a_span_has_its_beginning_and_not_its_end(store: SqlStore) -> None
     assert await store.history(build.after(3) + timedelta(milliseconds=1), None, None, 10) == []
     after = await store.history(build.after(1), build.after(3), subjects[1].id, 10)
     assert [one.payout for one in after] == subjects[2:3]
+
+
+async def test_any_moment_may_be_asked_for(store: SqlStore) -> None:
+    """Before there were ids, and as far ahead as time goes."""
+    subject = build.payout()
+    await _accept(store, subject)
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    (found,) = await store.history(first, last, None, 10)
+    assert found.payout == subject
+    assert await store.history(None, first, None, 10) == []
 
 
 async def test_every_decision_comes_with_its_payout_in_order(store: SqlStore, fund: Fund) -> None:
