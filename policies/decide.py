@@ -117,6 +117,7 @@ def decide(
         attempts,
         hearing.verdict.review if hearing and held else None,
         case.deadline_at,
+        None if plan is None else plan.plan_id,
     )
 
 

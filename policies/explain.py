@@ -126,6 +126,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
         "max_attempts": decision.max_attempts,
         "review": decision.review,
         "deadline_at": _stamp(decision.deadline_at),
+        "plan": decision.plan_id,
         "arrivals": [
             [one.on.isoformat(), one.at.isoformat(), one.days_calendar, one.known]
             for one in arrivals
@@ -195,6 +196,7 @@ def from_json(content: Mapping[str, Json]) -> Decision:
         max_attempts=cast("int | None", content.get("max_attempts")),
         review=cast("str | None", content.get("review")),
         deadline_at=_moment(content.get("deadline_at")),
+        plan_id=cast("str | None", content.get("plan")),
     )
 
 

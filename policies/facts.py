@@ -302,6 +302,8 @@ class Decision:
     """Why a person must release the payout before it is tried."""
     deadline_at: datetime | None = None
     """The deadline that was priced: the payout's own, or an earlier one set by a rule."""
+    plan_id: str | None = None
+    """The month's plan that it could follow; whether it did, `outcome` says."""
 
     @property
     def chosen(self) -> Candidate | None:

@@ -154,12 +154,12 @@ class Record:
         return self.choices[-1] if self.choices else None
 
 
-def choice_of(decision: Decision, result: Result | None, plan: str | None = None) -> Choice:
+def choice_of(decision: Decision, result: Result | None) -> Choice:
     """A decision as history keeps it."""
     return Choice(
         decision.decided_at,
         decision.policy_hash,
-        plan,
+        decision.plan_id,
         decision.draw_ppm,
         decision.outcome,
         tuple(

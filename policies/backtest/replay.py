@@ -33,10 +33,14 @@ from policies.facts import (
     PayoutFacts,
 )
 from policies.fees import fee_minor, surcharge_minor, tier_reached
+from policies.plan.classes import class_of
+from policies.plan.follow import PlanView
+from policies.plan.split import Marginal
 from policies.policy import Parameters, Policy
 
 MOVERS: Final = 20
 """So many payouts are named one by one."""
+_WORTH_ITS_PRICE: Final = Marginal(-(10**18), 0)
 _CLOCK_SLACK: Final = timedelta(seconds=5)
 
 
@@ -159,13 +163,15 @@ class Replay:
         if choice.plan is not None:
             counts.plans[choice.plan] += 1
         facts = self._standing.facts(record, trouble, self._new, days)
+        asked = _asked(record)
         decision = decide(
-            _asked(record),
+            asked,
             facts,
             self._draft,
             choice.at,
             choice.draw_ppm,
             almanac=self._almanac,
+            plan=_held_plan(asked, choice),
         )
         if not decision.order or not choice.order:
             passing = decision.retry_at is not None or not lasting(trouble)
@@ -471,6 +477,23 @@ def _asked(record: Record) -> PayoutFacts:
             if record.only or record.deny or record.prefer
             else FREE
         ),
+    )
+
+
+def _held_plan(asked: PayoutFacts, choice: Choice) -> PlanView | None:
+    """The month's plan as it was: where it chose, the draft follows it if its rules let it.
+
+    A draft is judged by what its own rules and prices change, so the plan is no difference; how
+    dear its choice may be was settled when it was made.
+    """
+    if choice.outcome != "planned":
+        return None
+    channel = choice.order[0].channel
+    return PlanView(
+        choice.plan or "",
+        {class_of(asked): ((channel, MICRO),)},
+        {},
+        {channel: _WORTH_ITS_PRICE},
     )
 
 
