@@ -32,6 +32,9 @@ class HealthSettings:
     """The record of a thinly used channel should outlast its night."""
     prior_weight: float = 20.0
     """What is usual among all channels counts for so many observations."""
+    part_weight: float = 5.0
+    """In a segment its channel counts for so many: one failure at a bank sends the next payout
+    there through another channel, which soon tells a bank's fault from a channel's."""
     usual_weight: float = 50.0
     """A channel has half a say in what is usual after so many observations."""
     first_mean: float = 0.97
@@ -42,6 +45,8 @@ class HealthSettings:
     """...but two points at most."""
     outage_every: float = 50_000.0
     """Observations between outages of a channel."""
+    outage_part: float = 20.0
+    """So much more seldom in one segment alone: there are many, and their channel is watched."""
     outage_length: float = 667.0
     """Observations an outage lasts."""
     outage_min_s: float = 10.0
@@ -349,7 +354,8 @@ class Estimator:
         lasted = max(setting.probe_first, float(self._decisions - cell.ill_since))
         wait = max(setting.probe_every, setting.probe_patience * sqrt(2.0 * lasted * loss / gain))
         cell.probe_decision = self._decisions + wait
-        wait_s = max(setting.probe_after_s, wait * self._pace_s)
+        # Where nobody is well, payouts wait for the probe: then at twice the age each time.
+        wait_s = max(setting.probe_after_s, wait * self._pace_s if best else at - cell.since)
         cell.probe_at = at + min(wait_s, setting.probe_max_s)
 
     def _lost(self, cell: _Cell) -> float:

@@ -8,6 +8,7 @@ caused may be observed; the caller maps codes to faults. Time is an argument thr
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from policies.facts import MICRO, HealthView
@@ -32,6 +33,11 @@ class Health:
     ) -> None:
         """Begin knowing nothing."""
         self._set = settings if settings is not None else HealthSettings()
+        self._part = replace(
+            self._set,
+            prior_weight=self._set.part_weight,
+            outage_every=self._set.outage_every * self._set.outage_part,
+        )
         self._all: dict[str, Estimator] = {WHOLE: Estimator(self._set)}
         """Fed by every attempt: who is ill."""
         self._first: dict[str, Estimator] = {}
@@ -153,7 +159,7 @@ class Health:
     def _estimator(self, segment: str) -> Estimator:
         part = self._all.get(segment)
         if part is None:
-            part = self._all[segment] = Estimator(self._set)
+            part = self._all[segment] = Estimator(self._part)
         return part
 
     def _view(

@@ -252,4 +252,4 @@ RULES: Final[dict[str, type[Rule]]] = {
     "ejection": Ejection,
     "window": Window,
 }
-PER_BANK: Final = {"window per bank": WindowPerBank}
+PER_BANK: Final[dict[str, type[Rule]]] = {"window per bank": WindowPerBank}

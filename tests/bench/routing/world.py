@@ -124,7 +124,7 @@ def make(variant: Variant, seed: int) -> World:
     delay[random.random(count) < 0.01] = LATE
     luck = random.random(count)
     banks = np.ones((count, 1))
-    bank = np.zeros(count)
+    bank = np.zeros(count, dtype=np.int64)
     if variant.banks > 1:
         banks = np.stack([_left(variant, random, 1.0) for _ in SHARES], axis=1)
         bank = random.choice(len(SHARES), count, p=SHARES)
