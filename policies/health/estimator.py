@@ -209,11 +209,56 @@ class Estimator:
 
         Optimism is added without a parent only: a segment inherits it.
         """
-        setting, cells = self._set, self._cells
+        setting, weight = self._set, self._set.prior_weight
         age, outages = self._clocks(at, 0.0)
+        optimism, most = setting.optimism, setting.optimism_max
+        known, prior = self._records(channels, age)
+        hard_loss, partial_loss = 1.0 - setting.outage_hard, 1.0 - setting.outage_partial
+        result: dict[str, Belief] = {}
+        for name, cell, good, definite, fade in known:
+            well = 1.0
+            if parent is None:
+                usual = (good + weight * prior) / definite
+                # The less is known, the more is added.
+                hope = optimism * sqrt(usual * (1.0 - usual) / (definite + 1.0))
+                usual += hope if hope < most else most
+                usual = usual if usual < 1.0 else 1.0
+                unknown = 0.0
+            else:
+                above = parent[name]
+                if cell is None:
+                    result[name] = above
+                    continue
+                usual = (good + weight * above.usual) / definite
+                well = above.success / above.usual
+                unknown = weight * above.unknown
+            if cell is None:
+                result[name] = Belief(usual, 0.0, 0, usual=usual)
+                continue
+            hard, partial = self._chances(cell, outages)
+            here = 1.0 - hard * hard_loss - partial * partial_loss
+            well = here if here < well else well
+            doubt = cell.doubt * fade
+            unknown = (unknown + doubt) / (definite + doubt)
+            lost = cell.doubt_odds - setting.doubt_first
+            if lost > 0.0:
+                unknown = max(unknown, lost / (1.0 + lost) * setting.doubt_outage)
+            sick = cell.quarantined
+            due = sick and (at >= cell.probe_at or self._decisions >= cell.probe_decision)
+            probe_at = cell.probe_at if sick else 0.0
+            result[name] = Belief(usual * well, unknown, cell.seen, sick, due, probe_at, usual)
+        return result
+
+    def _records(
+        self, channels: Iterable[str], age: float
+    ) -> tuple[list[tuple[str, _Cell | None, float, float, float]], float]:
+        """Each channel's successes, the observations they are of, and how far they have faded.
+
+        Then what is usual among channels: each has a say as far as it is known.
+        """
+        setting, cells = self._set, self._cells
         weight, first, half = setting.prior_weight, setting.first_mean, setting.usual_weight
         known: list[tuple[str, _Cell | None, float, float, float]] = []
-        # What is usual among channels: each has a say as far as it is known.
         total, says = first, 1.0
         for name in channels:
             cell = cells.get(name)
@@ -228,40 +273,7 @@ class Estimator:
             total += say * (good + weight * first) / definite
             says += say
             known.append((name, cell, good, definite, fade))
-        prior = total / says
-        hard_loss, partial_loss = 1.0 - setting.outage_hard, 1.0 - setting.outage_partial
-        result: dict[str, Belief] = {}
-        for name, cell, good, definite, fade in known:
-            well = 1.0
-            if parent is None:
-                usual = (good + weight * prior) / definite
-                # Half-way hopeful: the less is known, the more is added.
-                error = sqrt(usual * (1.0 - usual) / (definite + 1.0))
-                usual = min(1.0, usual + min(setting.optimism * error, setting.optimism_max))
-                unknown = 0.0
-            else:
-                above = parent[name]
-                if cell is None:
-                    result[name] = above
-                    continue
-                usual = (good + weight * above.usual) / definite
-                well = above.success / above.usual
-                unknown = weight * above.unknown
-            if cell is None:
-                result[name] = Belief(usual, 0.0, 0, usual=usual)
-                continue
-            hard, partial = self._chances(cell, outages)
-            well = min(well, 1.0 - hard * hard_loss - partial * partial_loss)
-            doubt = cell.doubt * fade
-            unknown = (unknown + doubt) / (definite + doubt)
-            lost = cell.doubt_odds - setting.doubt_first
-            if lost > 0.0:
-                unknown = max(unknown, lost / (1.0 + lost) * setting.doubt_outage)
-            sick = cell.quarantined
-            due = sick and (at >= cell.probe_at or self._decisions >= cell.probe_decision)
-            probe_at = cell.probe_at if sick else 0.0
-            result[name] = Belief(usual * well, unknown, cell.seen, sick, due, probe_at, usual)
-        return result
+        return known, total / says
 
     # --- time ------------------------------------------------------------------------------
 
@@ -287,8 +299,9 @@ class Estimator:
         if passed <= 0.0:
             return cell.hard, cell.partial
         setting = self._set
-        begins = passed * setting.outage_length / setting.outage_every
-        new = (1.0 - cell.hard - cell.partial) * min(begins, 0.2)
+        # However long nobody looked: no more outages than there are on average.
+        new = (1.0 - cell.hard - cell.partial) * min(passed, 1.0)
+        new *= setting.outage_length / setting.outage_every
         keep = 1.0 / (1.0 + passed)
         share = setting.hard_share
         return cell.hard * keep + new * share, cell.partial * keep + new * (1.0 - share)

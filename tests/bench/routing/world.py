@@ -86,14 +86,6 @@ class World:
     """[payout, channel] in a hard outage."""
     partial: NDArray[np.bool_]
 
-    def losses(self, sent: int, channel: int) -> tuple[float, bool]:
-        """Expected successes lost against the best channel, and whether this one succeeds."""
-        left = float(self.bank_rates[sent, self.bank[sent]])
-        rates = self.rates[sent]
-        rate = float(rates[channel])
-        success = bool(self.luck[sent] < rate * left) and not self.payee[sent]
-        return (float(rates.max()) - rate) * left, success
-
     def lost(self, sent: int, channel: int, *, success: bool) -> bool:
         """Whether the reply is lost: seldom, but often where outages make payouts fail."""
         chance = 0.005
