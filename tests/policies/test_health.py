@@ -94,7 +94,7 @@ def test_a_burst_does_not_wipe_out_memory() -> None:
     for n in range(20_000):
         health.observe("b", WHOLE, "success", at(n / 20_000), sent_at=BEGIN)
     # What is usual has gone up meanwhile, so a's own record alone does not say it all.
-    assert health.view("a", WHOLE, at(1)).success_ppm == pytest.approx(before, abs=20_000)
+    assert health.view("a", WHOLE, at(1)).success_ppm == pytest.approx(before, abs=30_000)
 
 
 def test_clock_that_steps_back_is_harmless() -> None:
@@ -203,12 +203,13 @@ def test_straight_successes_restore() -> None:
     for _ in range(10):
         health.started("a", WHOLE, at(now))
         health.observe("a", WHOLE, "success", at(now + 1), sent_at=at(now))
-        now += 6
-        view = health.view("a", WHOLE, at(now))
-        if not view.quarantined:
+        view = health.view("a", WHOLE, at(now + 1))
+        if view.probe_at is None:
             break
-        assert view.probing
-    assert view.observations in range(55, 60)
+        wait = (view.probe_at - at(now)).total_seconds()
+        assert wait <= 20
+        now += wait
+    assert not view.quarantined
     assert view.probe_at is None
     assert view.success_ppm > 950_000
 

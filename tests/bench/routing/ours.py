@@ -41,9 +41,10 @@ def pick(names: tuple[str, ...], views: Mapping[str, HealthView], draw_ppm: int)
     if draw_ppm < MICRO - PARAMETERS.explore_ppm:
         return best
     bound = cost[best] + PARAMETERS.explore_cost_max_minor * MICRO
-    pool = sorted((name for name in well if cost[name] <= bound), key=cost.__getitem__)
+    pool = sorted((cost[name], name) for name in well if cost[name] <= bound)
     share = PARAMETERS.explore_ppm // len(pool)
-    return pool[min((MICRO - 1 - draw_ppm) // share, len(pool) - 1)]
+    explored = draw_ppm - (MICRO - share * (len(pool) - 1))
+    return best if explored < 0 else pool[1 + explored // share][1]
 
 
 def regret(variant: Variant, seed: int) -> float:
