@@ -377,8 +377,10 @@ class Estimator:
         lasted = max(setting.probe_first, float(self._decisions - cell.ill_since))
         wait = max(setting.probe_every, setting.probe_patience * sqrt(2.0 * lasted * loss / gain))
         cell.probe_decision = self._decisions + wait
-        # Where nobody is well, payouts wait for the probe: then at twice the age each time.
-        wait_s = max(setting.probe_after_s, wait * self._pace_s if best else at - cell.since)
+        wait_s = max(setting.probe_after_s, wait * self._pace_s)
+        if not best:
+            # Nobody is well, and payouts wait for the probe: 30, 60, 120 seconds...
+            wait_s = at - cell.since + setting.probe_after_s
         cell.probe_at = at + min(wait_s, setting.probe_max_s)
 
     def _lost(self, cell: _Cell) -> float:
