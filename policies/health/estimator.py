@@ -3,7 +3,7 @@
 Two things are kept apart, because they move at different speeds. The *usual* success rate: a long,
 slowly fading record, filled up with what is usual among all channels, read optimistically. And the
 chance that the channel is in an *outage* right now, hard or partial: a filter over three states,
-fed with every answer. More likely ill than not, it is in quarantine, where nothing goes into the
+fed with every answer. Most probably ill, it is in quarantine, where nothing goes into the
 record: after an outage a channel is what it used to be. Payouts in doubt raise a suspicion of
 their own, because an unknown outcome is never a failure. Times are seconds; floats are fine here:
 these are probabilities.
@@ -32,6 +32,9 @@ class HealthSettings:
     """The record of a thinly used channel should outlast its night."""
     prior_weight: float = 20.0
     """What is usual among all channels counts for so many observations."""
+    part_weight: float = 5.0
+    """In a segment its channel counts for so many: one failure at a bank sends the next payout
+    there through another channel, which soon tells a bank's fault from a channel's."""
     usual_weight: float = 50.0
     """A channel has half a say in what is usual after so many observations."""
     first_mean: float = 0.97
@@ -42,6 +45,10 @@ class HealthSettings:
     """...but two points at most."""
     outage_every: float = 50_000.0
     """Observations between outages of a channel."""
+    outage_first: float = 1e-4
+    """The chance of one in a channel that was never seen: five failures then evict."""
+    outage_part: float = 20.0
+    """So much more seldom in one segment alone: there are many, and their channel is watched."""
     outage_length: float = 667.0
     """Observations an outage lasts."""
     outage_min_s: float = 10.0
@@ -55,11 +62,13 @@ class HealthSettings:
     mean_max: float = 0.99
     """Nobody is trusted more when suspicion is weighed."""
     mean_min: float = 0.5
-    quarantine_at: float = 0.5
-    """Chance of an outage: more likely ill than not."""
+    quarantine_at: float = 0.75
+    """Chance of an outage. At 0.5 regret is the same, but a weak channel is blamed now and then."""
     restore_at: float = 0.03
     doubt_usual: float = 0.01
     doubt_outage: float = 0.5
+    doubt_weight: float = 5000.0
+    """Doubt is rare and dear: what is usual among all channels counts for so many sends."""
     doubt_first: float = 1e-4
     """Odds of lost replies before any was lost: three in a row then evict."""
     probe_gain_min: float = 0.002
@@ -116,13 +125,14 @@ class _Cell:
         "since",
     )
 
-    def __init__(self, age: float, outages: float, doubt_odds: float) -> None:
+    def __init__(self, setting: HealthSettings, age: float, outages: float) -> None:
         self.age = age
         self.outages = outages
         self.good = self.bad = self.doubt = 0.0
-        self.hard = self.partial = 0.0
+        self.hard = setting.outage_first * setting.hard_share
+        self.partial = setting.outage_first - self.hard
         """Chances of either kind of outage."""
-        self.doubt_odds = doubt_odds
+        self.doubt_odds = setting.doubt_first
         """Odds that replies are being lost."""
         self.seen = 0
         self.quarantined = False
@@ -175,7 +185,7 @@ class Estimator:
         self._observed_at = at
         cell = self._cells.get(channel)
         if cell is None:
-            cell = _Cell(self._age, self._outages, self._set.doubt_first)
+            cell = _Cell(self._set, self._age, self._outages)
             self._cells[channel] = cell
         cell.seen += 1
         if sent_at < cell.since:
@@ -204,12 +214,60 @@ class Estimator:
 
         Optimism is added without a parent only: a segment inherits it.
         """
-        setting, cells = self._set, self._cells
+        setting, weight = self._set, self._set.prior_weight
         age, outages = self._clocks(at, 0.0)
+        optimism, most = setting.optimism, setting.optimism_max
+        known, prior, usual_doubt = self._records(channels, age)
+        doubt_weight = setting.doubt_weight
+        hard_loss, partial_loss = 1.0 - setting.outage_hard, 1.0 - setting.outage_partial
+        result: dict[str, Belief] = {}
+        for name, cell, good, definite, fade in known:
+            well = 1.0
+            if parent is None:
+                usual = (good + weight * prior) / definite
+                # The less is known, the more is added.
+                hope = optimism * sqrt(usual * (1.0 - usual) / (definite + 1.0))
+                usual += hope if hope < most else most
+                usual = usual if usual < 1.0 else 1.0
+                unknown = doubt_weight * usual_doubt
+            else:
+                above = parent[name]
+                if cell is None:
+                    result[name] = above
+                    continue
+                usual = (good + weight * above.usual) / definite
+                well = above.success / above.usual
+                unknown = doubt_weight * above.unknown
+            if cell is None:
+                result[name] = Belief(usual, usual_doubt, 0, usual=usual)
+                continue
+            hard, partial = self._chances(cell, outages)
+            here = 1.0 - hard * hard_loss - partial * partial_loss
+            well = here if here < well else well
+            doubt = cell.doubt * fade
+            unknown = (unknown + doubt) / (definite - weight + doubt + doubt_weight)
+            lost = cell.doubt_odds / (1.0 + outages - cell.outages) - setting.doubt_first
+            if lost > 0.0:
+                unknown = max(unknown, lost / (1.0 + lost) * setting.doubt_outage)
+            sick = cell.quarantined
+            due = sick and (at >= cell.probe_at or self._decisions >= cell.probe_decision)
+            probe_at = cell.probe_at if sick else 0.0
+            result[name] = Belief(usual * well, unknown, cell.seen, sick, due, probe_at, usual)
+        return result
+
+    def _records(
+        self, channels: Iterable[str], age: float
+    ) -> tuple[list[tuple[str, _Cell | None, float, float, float]], float, float]:
+        """Each channel's successes, the observations they are of, and how far they have faded.
+
+        Then what is usual among channels, in success and in doubt: each has a say as far as it is
+        known.
+        """
+        setting, cells = self._set, self._cells
         weight, first, half = setting.prior_weight, setting.first_mean, setting.usual_weight
         known: list[tuple[str, _Cell | None, float, float, float]] = []
-        # What is usual among channels: each has a say as far as it is known.
         total, says = first, 1.0
+        doubt, sends = 0.0, setting.doubt_weight
         for name in channels:
             cell = cells.get(name)
             if cell is None:
@@ -218,45 +276,14 @@ class Estimator:
             fade: float = 0.5 ** (age - cell.age)
             good = cell.good * fade
             definite = good + cell.bad * fade
+            doubt += cell.doubt * fade
+            sends += definite
             say = definite / (definite + half)
             definite += weight
             total += say * (good + weight * first) / definite
             says += say
             known.append((name, cell, good, definite, fade))
-        prior = total / says
-        hard_loss, partial_loss = 1.0 - setting.outage_hard, 1.0 - setting.outage_partial
-        result: dict[str, Belief] = {}
-        for name, cell, good, definite, fade in known:
-            well = 1.0
-            if parent is None:
-                usual = (good + weight * prior) / definite
-                # Half-way hopeful: the less is known, the more is added.
-                error = sqrt(usual * (1.0 - usual) / (definite + 1.0))
-                usual = min(1.0, usual + min(setting.optimism * error, setting.optimism_max))
-                unknown = 0.0
-            else:
-                above = parent[name]
-                if cell is None:
-                    result[name] = above
-                    continue
-                usual = (good + weight * above.usual) / definite
-                well = above.success / above.usual
-                unknown = weight * above.unknown
-            if cell is None:
-                result[name] = Belief(usual, 0.0, 0, usual=usual)
-                continue
-            hard, partial = self._chances(cell, outages)
-            well = min(well, 1.0 - hard * hard_loss - partial * partial_loss)
-            doubt = cell.doubt * fade
-            unknown = (unknown + doubt) / (definite + doubt)
-            lost = cell.doubt_odds - setting.doubt_first
-            if lost > 0.0:
-                unknown = max(unknown, lost / (1.0 + lost) * setting.doubt_outage)
-            sick = cell.quarantined
-            due = sick and (at >= cell.probe_at or self._decisions >= cell.probe_decision)
-            probe_at = cell.probe_at if sick else 0.0
-            result[name] = Belief(usual * well, unknown, cell.seen, sick, due, probe_at, usual)
-        return result
+        return known, total / says, doubt / (sends + doubt)
 
     # --- time ------------------------------------------------------------------------------
 
@@ -282,8 +309,9 @@ class Estimator:
         if passed <= 0.0:
             return cell.hard, cell.partial
         setting = self._set
-        begins = passed * setting.outage_length / setting.outage_every
-        new = (1.0 - cell.hard - cell.partial) * min(begins, 0.2)
+        # However long nobody looked: no more outages than there are on average.
+        new = (1.0 - cell.hard - cell.partial) * min(passed, 1.0)
+        new *= setting.outage_length / setting.outage_every
         keep = 1.0 / (1.0 + passed)
         share = setting.hard_share
         return cell.hard * keep + new * share, cell.partial * keep + new * (1.0 - share)
@@ -350,6 +378,9 @@ class Estimator:
         wait = max(setting.probe_every, setting.probe_patience * sqrt(2.0 * lasted * loss / gain))
         cell.probe_decision = self._decisions + wait
         wait_s = max(setting.probe_after_s, wait * self._pace_s)
+        if not best:
+            # Nobody is well, and payouts wait for the probe: 30, 60, 120 seconds...
+            wait_s = at - cell.since + setting.probe_after_s
         cell.probe_at = at + min(wait_s, setting.probe_max_s)
 
     def _lost(self, cell: _Cell) -> float:

@@ -8,6 +8,7 @@ caused may be observed; the caller maps codes to faults. Time is an argument thr
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from policies.facts import MICRO, HealthView
@@ -32,6 +33,11 @@ class Health:
     ) -> None:
         """Begin knowing nothing."""
         self._set = settings if settings is not None else HealthSettings()
+        self._part = replace(
+            self._set,
+            prior_weight=self._set.part_weight,
+            outage_every=self._set.outage_every * self._set.outage_part,
+        )
         self._all: dict[str, Estimator] = {WHOLE: Estimator(self._set)}
         """Fed by every attempt: who is ill."""
         self._first: dict[str, Estimator] = {}
@@ -153,7 +159,7 @@ class Health:
     def _estimator(self, segment: str) -> Estimator:
         part = self._all.get(segment)
         if part is None:
-            part = self._all[segment] = Estimator(self._set)
+            part = self._all[segment] = Estimator(self._part)
         return part
 
     def _view(
@@ -169,23 +175,27 @@ class Health:
             # The bank is ill, not the channel's way to it.
             levels = levels[:_RAIL_DEPTH]
         sick = [one for one in levels if one.quarantined]
-        probe_at = max((one.probe_at for one in sick), default=0.0)
-        probing = all(one.probing for one in sick)
+        probing, probe_at = False, 0.0
+        if sick or down is not None:
+            probing = all(one.probing for one in sick)
+            probe_at = max((one.probe_at for one in sick), default=0.0)
         if down is not None:
             probe_at = max(probe_at, down[1].probe_at)
             probing = probing and down[1].probing
         ill = bool(sick) or down is not None
-        latency = next(
-            (known for part in reversed(path) if (known := self._latency.get((part, channel)))),
-            None,
-        )
+        latency_ms = self._set.latency_first_ms
+        for part in reversed(path):
+            known = self._latency.get((part, channel))
+            if known is not None:
+                latency_ms = known.ms
+                break
         return HealthView(
             round(own.success * MICRO),
             round(own.unknown * MICRO),
             own.observations,
             bool(sick),
-            ill and probing,
-            round(self._set.latency_first_ms if latency is None else latency.ms),
+            probing,
+            round(latency_ms),
             datetime.fromtimestamp(probe_at, UTC) if ill else None,
             None if down is None else down[0],
         )

@@ -260,7 +260,7 @@ def test_an_incident_of_an_earlier_process_is_gone_on_with() -> None:
     """Down from the start, with a probe at once; successes bring it back as ever."""
     health = Health()
     health.adopt_bank("CCB", BEGIN)
-    assert ccb(health, BEGIN) == HealthView(965_000, probing=True, probe_at=BEGIN, bank_down="CCB")
+    assert ccb(health, BEGIN) == HealthView(990_000, probing=True, probe_at=BEGIN, bank_down="CCB")
     for _ in range(3):
         health.observe("a", "bank_card:CCB:b1", "success", BEGIN, sent_at=BEGIN)
     assert not health.banks_down(BEGIN)

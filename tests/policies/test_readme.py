@@ -13,6 +13,7 @@ from policies.document import load
 from policies.exclusions import Code
 from policies.facts import HealthView
 from policies.fees import Fee, MonthUse, Tier, fee_minor, surcharge_minor
+from policies.health import HealthSettings
 from policies.policy import Parameters
 from policies.schema import ThenDocument
 from policies.table import OUTCOMES
@@ -111,3 +112,17 @@ def test_worked_example_is_right() -> None:
     assert rows == {name: str(getattr(parts, name)) for name in names}
     assert cost.__doc__ is not None
     assert f"{parts.total / 1_000_000:.6f} fen" in cost.__doc__
+
+
+def test_constants_of_health_are_what_they_are() -> None:
+    """Every constant the table names has the value it says."""
+    named: dict[str, str] = {}
+    for row in re.findall(r"^\| `.*\|$", section("Health"), flags=re.MULTILINE):
+        cells = [one.strip() for one in row.strip("|").split("|")]
+        for names, values in (cells[:2], cells[2:]):
+            named |= zip(re.findall(r"`(\w+)`", names), values.split(" · "), strict=True)
+    defaults = HealthSettings()
+    assert len(named) == 19
+    assert {name: float(value) for name, value in named.items()} == {
+        name: getattr(defaults, name) for name in named
+    }

@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from os import cpu_count
@@ -13,19 +12,12 @@ from typing import Final
 import click
 
 PARTS: Final = ("sr", "cost", "speed")
-"""Modules of this package with `run(options) -> dict`."""
+"""Modules of this package with `run(options) -> dict`.
+
+Options: `seeds` (a count; absent: each part's full one), `jobs` (also as `processes`), `quick`.
+"""
 KEYS: Final = ("regret", "wins_vs_window", "cost_gap_pct", "decision_us", "replay_s")
 RESULTS: Final = Path(__file__).with_name("results.json")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the parts are told."""
-
-    seeds: int | None
-    """None: each benchmark's full count."""
-    jobs: int
-    quick: bool
 
 
 @click.command()
@@ -36,13 +28,15 @@ class Options:
 @click.option("--keep", is_flag=True, help=f"Write {RESULTS.name} beside the program.")
 def main(only: tuple[str, ...], seeds: int | None, jobs: int, *, quick: bool, keep: bool) -> None:
     """How well payouts are routed: success (sr), cost (cost), time (speed)."""
-    options = Options(seeds, jobs, quick)
+    options: dict[str, int] = {"jobs": jobs, "processes": jobs, "quick": quick}
+    if seeds is not None:
+        options["seeds"] = seeds
     results: dict[str, object] = {}
     for part in only or PARTS:
         name = f"{__package__}.{part}"
         if find_spec(name) is None:
             continue
-        run: Callable[[Options], dict[str, object]] = import_module(name).run
+        run: Callable[[Mapping[str, int]], dict[str, object]] = import_module(name).run
         results.update(run(options))
     if keep:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

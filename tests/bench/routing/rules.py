@@ -228,7 +228,7 @@ class Window(Rule):
     def _bounds(self, best: int) -> tuple[int, int]:
         """Successes below which a laggard is lifted, and to how many."""
         mean = best / self.SIZE
-        own = mean
+        own = 0.9
         for _ in range(8):
             own = max(0.0, mean - 3.0 * (own * (1.0 - own) / self.SIZE) ** 0.5)
         top = min(mean, 0.99)
@@ -252,4 +252,4 @@ RULES: Final[dict[str, type[Rule]]] = {
     "ejection": Ejection,
     "window": Window,
 }
-PER_BANK: Final = {"window per bank": WindowPerBank}
+PER_BANK: Final[dict[str, type[Rule]]] = {"window per bank": WindowPerBank}

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from math import sqrt
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from rich.console import Console
@@ -18,24 +18,21 @@ from tests.bench.routing import ours
 from tests.bench.routing.rules import PER_BANK, RULES
 from tests.bench.routing.world import HELD_OUT, VARIANTS, Variant, World, make
 
-if TYPE_CHECKING:
-    from tests.bench.routing.__main__ import Options
-
 CHUNK: Final = 5
 """Seeds of ours in one task: small, so that the last one does not keep a core waiting."""
 QUICK: Final = 10_000
-"""Payouts in a quick world; more are cut off."""
+"""Payouts in a quick world."""
 OURS: Final = "ours"
 Regrets = dict[str, dict[str, list[float]]]
 """By variant and rule, one for each seed."""
 
 
-def run(options: "Options") -> dict[str, object]:
+def run(options: Mapping[str, int]) -> dict[str, object]:
     """Measure, and show a table; `regret` and `wins_vs_window` are those of ours."""
     variants = _variants(options)
     tasks = list(_tasks(variants))
     found: dict[tuple[str, str], dict[int, float]] = {}
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with ProcessPoolExecutor(options["jobs"]) as pool:
         running = [(task, pool.submit(_measure, *task)) for task in tasks]
         for (variant, rule, seeds), future in running:
             part = dict(zip(seeds, future.result(), strict=True))
@@ -71,13 +68,20 @@ def regrets_of(rule: str, variant: Variant, seeds: list[int]) -> list[float]:
     return _together(rule, variant, [make(variant, seed) for seed in seeds], seeds[0])
 
 
-def _variants(options: "Options") -> list[Variant]:
+def _variants(options: Mapping[str, int]) -> list[Variant]:
     chosen = list(VARIANTS.values())
-    if options.quick:
-        chosen = [replace(one, seeds=4, payouts=min(one.payouts, QUICK)) for one in chosen]
-    if options.seeds is not None:
-        chosen = [replace(one, seeds=options.seeds) for one in chosen]
+    if options.get("quick"):
+        chosen = [_shortened(one) for one in chosen]
+    if "seeds" in options:
+        chosen = [replace(one, seeds=options["seeds"]) for one in chosen]
     return chosen
+
+
+def _shortened(variant: Variant) -> Variant:
+    """As many outages in proportion, in fewer payouts and seeds."""
+    payouts = min(variant.payouts, QUICK)
+    outages = variant.outages * payouts / variant.payouts
+    return replace(variant, seeds=4, payouts=payouts, outages=outages)
 
 
 def _tasks(variants: list[Variant]) -> Iterator[tuple[Variant, str, list[int]]]:
@@ -94,7 +98,10 @@ def _measure(variant: Variant, rule: str, seeds: list[int]) -> list[float]:
 
 
 def _together(rule: str, variant: Variant, worlds: list[World], seed: int) -> list[float]:
-    """Many seeds at once, step by step; what was sent first is answered first."""
+    """Many seeds at once, step by step; what was sent first is answered first.
+
+    A rule that has no notion of doubt learns of a lost reply when the truth comes out.
+    """
     count, steps = len(worlds), variant.payouts
     every = np.arange(count)
     rates = np.stack([world.rates for world in worlds])
@@ -103,7 +110,7 @@ def _together(rule: str, variant: Variant, worlds: list[World], seed: int) -> li
     bank = np.stack([world.bank for world in worlds])
     left = np.stack([np.take_along_axis(w.bank_rates, w.bank[:, None], 1)[:, 0] for w in worlds])
     best = np.argsort(-rates.mean(axis=1), axis=1).astype(np.int32)
-    policy = {**RULES, **PER_BANK}[rule](best, np.random.default_rng(seed + ours.MINDS))
+    player = {**RULES, **PER_BANK}[rule](best, np.random.default_rng(seed + ours.MINDS))
     answers: list[list[list[tuple[int, int]]]] = [[] for _ in range(steps)]
     channels = np.zeros((count, steps), dtype=np.int8)
     outcome = np.zeros((count, steps), dtype=np.float64)
@@ -115,9 +122,9 @@ def _together(rule: str, variant: Variant, worlds: list[World], seed: int) -> li
             whose = np.array([one for one, _ in group])
             sent = np.array([one for _, one in group])
             channel = channels[whose, sent].astype(np.intp)
-            policy.learn(whose, channel, bank[whose, sent], outcome[whose, sent], step)
+            player.learn(whose, channel, bank[whose, sent], outcome[whose, sent], step)
         answers[step] = []
-        chosen = policy.choose(step, bank[:, step])
+        chosen = player.choose(step, bank[:, step])
         now = rates[:, step]
         rate = now[every, chosen]
         lost += (now.max(axis=1) - rate) * left[:, step]
@@ -126,12 +133,10 @@ def _together(rule: str, variant: Variant, worlds: list[World], seed: int) -> li
         outcome[:, step] = good
         due = step + delay[:, step]
         for one in range(count):
-            if real:
-                if payee[one, step]:
-                    continue
-                world = worlds[one]
-                if world.lost(step, int(chosen[one]), success=bool(good[one])):
-                    due[one] += world.lost_for[step]
+            if real and payee[one, step]:
+                continue
+            if real and worlds[one].lost(step, int(chosen[one]), success=bool(good[one])):
+                due[one] += worlds[one].lost_for[step]
             at = int(due[one])
             if at < steps:
                 _queue(answers[at], one, step)

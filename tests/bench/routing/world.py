@@ -86,14 +86,6 @@ class World:
     """[payout, channel] in a hard outage."""
     partial: NDArray[np.bool_]
 
-    def losses(self, sent: int, channel: int) -> tuple[float, bool]:
-        """Expected successes lost against the best channel, and whether this one succeeds."""
-        left = float(self.bank_rates[sent, self.bank[sent]])
-        rates = self.rates[sent]
-        rate = float(rates[channel])
-        success = bool(self.luck[sent] < rate * left) and not self.payee[sent]
-        return (float(rates.max()) - rate) * left, success
-
     def lost(self, sent: int, channel: int, *, success: bool) -> bool:
         """Whether the reply is lost: seldom, but often where outages make payouts fail."""
         chance = 0.005
@@ -124,7 +116,7 @@ def make(variant: Variant, seed: int) -> World:
     delay[random.random(count) < 0.01] = LATE
     luck = random.random(count)
     banks = np.ones((count, 1))
-    bank = np.zeros(count)
+    bank = np.zeros(count, dtype=np.int64)
     if variant.banks > 1:
         banks = np.stack([_left(variant, random, 1.0) for _ in SHARES], axis=1)
         bank = random.choice(len(SHARES), count, p=SHARES)
