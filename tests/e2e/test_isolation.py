@@ -26,6 +26,9 @@ ABSENT: Mapping[str, str] = {
     "key_id": "0000000000000000",
     "channel": "nowhere",
     "incident_id": "in_00000000000000000000000000",
+    "maintenance_id": "ma_00000000000000000000000000",
+    "change": "pc_00000000000000000000000000",
+    "policy": "0000000000000000",
 }
 
 WITH_ID = [route for route in ROUTES if "{" in route.path]
@@ -66,6 +69,9 @@ async def things(desk: Desk) -> dict[str, str]:
         "key_id": desk.keys["acme"][3:19],
         "channel": "till",
         "incident_id": "in_00000000000000000000000001",
+        "maintenance_id": "ma_00000000000000000000000001",
+        "change": "pc_00000000000000000000000001",
+        "policy": "0000000000000001",
     }
 
 

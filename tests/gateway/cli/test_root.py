@@ -18,6 +18,7 @@ policy ls / policy show / policy export / policy diff
 policy validate / policy explain / policy import / policy status / policy history
 policy changes / policy propose / policy review
 policy approve / policy reject / policy activate / policy cancel / policy rollback
+policy preview / policy suggest / history export
 policy canary start / policy canary raise / policy canary finish / policy canary abort
 policy shadow start / policy shadow stop / policy shadow-report
 channel ls / channel show / channel compare
