@@ -1,6 +1,7 @@
 """Decisions in words and as JSON."""
 
 import json
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
@@ -161,3 +162,9 @@ def test_times_survive_storage() -> None:
     """The stored retry time is the very moment."""
     decision = decided(channel(status="paused"))
     assert from_json(to_json(decision)).retry_at == FRIDAY_NOON + timedelta(seconds=60)
+
+
+def test_the_plan_that_could_be_followed_survives_storage() -> None:
+    """History tells which plan a payout was given out under."""
+    decision = replace(decided(QUICK), plan_id="pl_1")
+    assert from_json(to_json(decision)).plan_id == "pl_1"

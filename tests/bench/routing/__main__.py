@@ -4,15 +4,15 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from os import cpu_count
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 import click
 
-PARTS: Final = ("sr", "cost", "speed")
-"""Modules of this package with `run(options) -> dict`.
+PARTS: Final = ("speed", "replay", "cost", "sr")
+"""Modules of this package with `run(options) -> dict`, times first.
 
 Options: `seeds` (a count; absent: each part's full one), `jobs` (also as `processes`), `quick`.
 """
@@ -27,20 +27,22 @@ RESULTS: Final = Path(__file__).with_name("results.json")
 @click.option("--quick", is_flag=True, help="A minute's worth; the figures say little.")
 @click.option("--keep", is_flag=True, help=f"Write {RESULTS.name} beside the program.")
 def main(only: tuple[str, ...], seeds: int | None, jobs: int, *, quick: bool, keep: bool) -> None:
-    """How well payouts are routed: success (sr), cost (cost), time (speed)."""
+    """How payouts are routed: success (sr), cost (cost), and time, live (speed) and in replay."""
     options: dict[str, int] = {"jobs": jobs, "processes": jobs, "quick": quick}
     if seeds is not None:
         options["seeds"] = seeds
-    results: dict[str, object] = {}
-    for part in only or PARTS:
-        name = f"{__package__}.{part}"
-        if find_spec(name) is None:
-            continue
-        run: Callable[[Mapping[str, int]], dict[str, object]] = import_module(name).run
-        results.update(run(options))
+    parts: dict[str, dict[str, object]] = {}
+    for part in (one for one in PARTS if one in (only or PARTS)):
+        run: Callable[[Mapping[str, int]], dict[str, object]] = import_module(
+            f"{__package__}.{part}"
+        ).run
+        started = perf_counter()
+        parts[part] = run(options) | {"took_s": round(perf_counter() - started, 1)}
+    found = {key: value for one in parts.values() for key, value in one.items()}
+    line = {key: found[key] for key in KEYS if key in found}
     if keep:
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    line = {key: results[key] for key in KEYS if key in results}
+        text = json.dumps({"line": line, "parts": parts}, indent=1)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(line) + "\n")
 
 

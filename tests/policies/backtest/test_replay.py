@@ -15,7 +15,7 @@ from policies.cost import capital_micro
 from policies.document import load
 from policies.facts import MICRO, Cycle
 from policies.fees import Commitment, Fee, Tier
-from policies.policy import ChannelLists, Parameters, Policy
+from policies.policy import EVERY_MERCHANT, ChannelLists, Parameters, Policy
 from tests.policies.backtest.past import NOON, choice, option, record, run, terms
 from tests.policies.builders import LAW, beijing, policy
 
@@ -348,3 +348,21 @@ def test_what_a_request_forbids_stays_forbidden() -> None:
         [terms("dear"), terms("cheap", Fee(flat_minor=10))],
     )
     assert compared.moves == {("dear", "dear"): 1, ("dear", "cheap"): 1}
+
+
+def test_where_the_plan_chose_the_draft_follows_it() -> None:
+    """The plan had sent it to the dearer channel, and is no difference between the policies."""
+    channels = [terms("a"), terms("b", Fee(flat_minor=300))]
+    planned = record(choice("b", "a", plan="pl_1", outcome="planned"))
+    compared = run([planned], channels)
+    assert cost(compared) == (3 * YUAN, 3 * YUAN)
+    assert (compared.counts.changed, compared.counts.plans) == (0, {"pl_1": 1})
+    assert run([record(choice("b", "a", plan="pl_1"))], channels).counts.changed == 1
+
+
+def test_a_plan_does_not_outvote_the_drafts_rules() -> None:
+    """A channel that the draft forbids is not used because the plan wanted it."""
+    channels = [terms("a"), terms("b", Fee(flat_minor=300))]
+    draft = Policy("t", "t", lists={EVERY_MERCHANT: ChannelLists(deny=frozenset({"b"}))})
+    planned = record(choice("b", "a", plan="pl_1", outcome="planned"))
+    assert cost(run([planned], channels, draft)) == (3 * YUAN, YUAN)
