@@ -196,14 +196,13 @@ def signer_of(loaded: Loaded) -> Signer:
 async def assemble(loaded: Loaded) -> Assembly:
     """Put the gateway together. Raises `SettingsError` or `StoreError`, leaving nothing open."""
     settings = loaded.settings
-    clock, entropy = SystemClock(), SystemEntropy()
+    clock = SystemClock()
     log = make_log(clock, sys.stderr, level=settings.log.level, form=settings.log.format)
     adopt_standard_logging(log)
     observe = Observe(log, Metrics(program_version()))
     channels = channels_of(loaded, clock)
     policy = policy_of(loaded)
-    embedded = settings.database.is_embedded
-    signer = signer_of(loaded)
+    signer, embedded = signer_of(loaded), settings.database.is_embedded
     store = await open_configured_store(loaded, clock, migrate=embedded)
     try:
         position, quarantine = await store.position(), await store.quarantine()
@@ -213,7 +212,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     gateway = Gateway(
         store=store,
         clock=clock,
-        entropy=entropy,
+        entropy=SystemEntropy(),
         channels=channels,
         policy=policy,
         health=Health(),
@@ -243,7 +242,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     planner = _planner(loaded, gateway)
     api = _api(
         *(loaded, gateway, worker, auditor, standby, board, planner),
-        *(egress, observe, stopping, entropy, replica),
+        *(egress, observe, stopping, gateway.entropy, replica),
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
     return Assembly(

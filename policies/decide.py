@@ -63,10 +63,7 @@ def decide(
     The result does not depend on the order of `channels`. Raises ValueError for a draw out of
     range or two channels of one name: both are the caller's defects.
     """
-    if not 0 <= draw_ppm < MICRO:
-        raise ValueError("draw_ppm must be at least 0 and below 1,000,000")
-    if len({channel.name for channel in channels}) != len(channels):
-        raise ValueError("two channels have the same name")
+    _check(channels, draw_ppm)
     into = _Sorted([], [], [])
     lists, parameters = policy.lists_for(payout.merchant_id), policy.parameters
     screened = [
@@ -130,6 +127,13 @@ class Screening(NamedTuple):
     """Nobody has to look at it, whatever its merchant's own limit."""
     deadline_at: datetime | None = None
     """Its own deadline, or the earlier one of a rule."""
+
+
+def _check(channels: Sequence[ChannelFacts], draw_ppm: int) -> None:
+    if not 0 <= draw_ppm < MICRO:
+        raise ValueError("draw_ppm must be at least 0 and below 1,000,000")
+    if len({channel.name for channel in channels}) != len(channels):
+        raise ValueError("two channels have the same name")
 
 
 def take_in(

@@ -28,6 +28,7 @@ from gateway.domain.payout import (
     Source,
 )
 from gateway.engine.dispatch import settle
+from gateway.engine.following import Following
 from gateway.engine.gateway import Gateway
 from gateway.ports import Change, StaleError
 from tests.proof.model import real
@@ -366,6 +367,7 @@ def gateway_over(store: Moved) -> Gateway:
             channels={},
             load=quiet,
             observer=quiet,
+            following=Following(),
             limits=SimpleNamespace(send_grace=timedelta(seconds=45)),
         ),
     )

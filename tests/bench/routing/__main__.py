@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from os import cpu_count
-from pathlib import Path
 from time import perf_counter
 from typing import Final
 
 import click
+
+from tests.bench.routing import page
 
 PARTS: Final = ("speed", "replay", "cost", "sr")
 """Modules of this package with `run(options) -> dict`, times first.
@@ -17,7 +18,6 @@ PARTS: Final = ("speed", "replay", "cost", "sr")
 Options: `seeds` (a count; absent: each part's full one), `jobs` (also as `processes`), `quick`.
 """
 KEYS: Final = ("regret", "wins_vs_window", "cost_gap_pct", "decision_us", "replay_s")
-RESULTS: Final = Path(__file__).with_name("results.json")
 
 
 @click.command()
@@ -25,7 +25,7 @@ RESULTS: Final = Path(__file__).with_name("results.json")
 @click.option("--seeds", type=click.IntRange(min=1), help="Instead of the full counts.")
 @click.option("--jobs", type=click.IntRange(min=1), default=cpu_count() or 1, show_default=True)
 @click.option("--quick", is_flag=True, help="A minute's worth; the figures say little.")
-@click.option("--keep", is_flag=True, help=f"Write {RESULTS.name} beside the program.")
+@click.option("--keep", is_flag=True, help="Write results.json and README.md's tables.")
 def main(only: tuple[str, ...], seeds: int | None, jobs: int, *, quick: bool, keep: bool) -> None:
     """How payouts are routed: success (sr), cost (cost), and time, live (speed) and in replay."""
     options: dict[str, int] = {"jobs": jobs, "processes": jobs, "quick": quick}
@@ -41,9 +41,16 @@ def main(only: tuple[str, ...], seeds: int | None, jobs: int, *, quick: bool, ke
     found = {key: value for one in parts.values() for key, value in one.items()}
     line = {key: found[key] for key in KEYS if key in found}
     if keep:
-        text = json.dumps({"line": line, "parts": parts}, indent=1)
-        RESULTS.write_text(text + "\n", encoding="utf-8")
+        before = page.kept()["parts"] if only and page.RESULTS.exists() else {}
+        _keep({"parts": before | parts})
     sys.stdout.write(json.dumps(line) + "\n")
+
+
+def _keep(results: dict[str, dict[str, object]]) -> None:
+    page.RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if all(part in results["parts"] for part in PARTS):
+        text = page.README.read_text(encoding="utf-8")
+        page.README.write_text(page.page(text, results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def run(options: Mapping[str, int]) -> dict[str, object]:
             for name, of in regrets.items()
         },
         "wins": wins,
+        "seeds": {variant.name: variant.seeds for variant in variants},
     }
 
 

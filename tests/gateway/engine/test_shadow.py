@@ -8,6 +8,7 @@ import pytest
 
 from gateway.domain.policy_change import Change, ChangeState, Plan
 from gateway.engine import shadow as subject
+from gateway.engine.following import Following
 from gateway.engine.gateway import Gateway, Trial
 from gateway.engine.shadow import also_decide, saving_micro
 from policies.calendars.workdays import PUBLISHED, Almanac
@@ -72,6 +73,7 @@ class Parts:
 
     observer: Witness = field(default_factory=Witness)
     almanac: Almanac = PUBLISHED
+    following: Following = field(default_factory=Following)
 
 
 def trial(by: Policy) -> Trial:

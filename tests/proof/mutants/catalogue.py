@@ -59,7 +59,7 @@ LEDGER = "gateway/domain/ledger.py"
 DISPATCH = "gateway/engine/dispatch.py"
 INQUIRE = "gateway/engine/inquire.py"
 RECORD = "gateway/engine/record.py"
-ACCEPT = "gateway/engine/accept.py"
+INSTRUCT = "gateway/engine/instruct.py"
 WORKER = "gateway/engine/worker.py"
 QUERIES = "gateway/store/queries.sql"
 SCHEMA = "gateway/store/migrations/0001_initial.sqlite.sql"
@@ -304,14 +304,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "sent before the attempt is committed",
         "I3",
         DISPATCH,
+        ("            return payout\n        attempt = _armed("),
         (
-            "        if gateway.stopped() is not None:\n"
-            "            return await put_off(gateway, payout)\n"
-            "        attempt = _armed("
-        ),
-        (
-            "        if gateway.stopped() is not None:\n"
-            "            return await put_off(gateway, payout)\n"
+            "            return payout\n"
             "        await channel.send(prepared)\n"
             "        attempt = _armed("
         ),
@@ -358,9 +353,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "another signature than the committed one is sent",
         "I4: the bytes' hash",
         DISPATCH,
-        "        gateway.health.started(channel.name, segment_of(told.instrument), now)\n",
+        "        if not candidate.probing:\n",
         "        prepared = channel.prepare(told, now + timedelta(seconds=1))\n"
-        "        gateway.health.started(channel.name, segment_of(told.instrument), now)\n",
+        "        if not candidate.probing:\n",
         SIM,
     ),
     mutant(
@@ -413,7 +408,7 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "the channel is asked for one fen more",
         "I8: the amount that was asked for",
-        ACCEPT,
+        INSTRUCT,
         "        amount=asked.amount,\n        instrument",
         (
             "        amount=Money(asked.amount.minor + 1, asked.amount.currency),\n"

@@ -28,6 +28,7 @@ class Awaits(Enum):
     PAYOUTS = auto()
     WATCHES = auto()
     CHANGES = auto()
+    ARRIVALS = auto()
 
 
 AWAITS: ContextVar[Awaits] = ContextVar("awaits")
@@ -88,6 +89,10 @@ class NappingWorker(Worker):
         AWAITS.set(Awaits.CHANGES)
         self._counted = self._world.server.commits
         await super()._refreshing()
+
+    async def _measuring(self) -> None:
+        AWAITS.set(Awaits.ARRIVALS)
+        await super()._measuring()
 
     async def _turn(self, told: Told) -> None:
         await super()._turn(told)

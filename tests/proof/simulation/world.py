@@ -39,6 +39,8 @@ NOTICE_PATIENCE_S = 5.0
 CALL_PATIENCE_S = 30.0
 FRESH_S = 2 * 3600.0
 STATEMENT_HOURS = (10.1, 22.1)
+MEASURE_S = 6 * 3600.0
+"""Channels' arrivals move by days; the gateway's minute would be most of a calm day's steps."""
 """Beijing time at which gateways look for statements."""
 
 
@@ -261,6 +263,8 @@ class World:
         """
         if awaits is Awaits.CHANGES:
             return NAP_MAX_S if counted == self.server.commits else 0.0
+        if awaits is Awaits.ARRIVALS:
+            return MEASURE_S
         due_at = self.server.next_due(awaits is Awaits.WATCHES, busy)
         return self.wait_s(due_at, gateway.clock)
 
