@@ -7,9 +7,9 @@ a rate in parts per million is then exact.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from policies.exclusions import Exclusion
@@ -95,9 +95,12 @@ class HealthView:
         return self.quarantined or self.bank_down is not None
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelFacts:
-    """One channel as it stands at the moment of the decision."""
+NOTHING: Final[Mapping[int, Any]] = {}
+"""Of no instrument; nobody may put anything in."""
+
+
+class ChannelFacts(NamedTuple):
+    """One channel as it stands at the moment of the decision; made anew for each."""
 
     name: str
     rails: frozenset[Rail]
@@ -126,9 +129,9 @@ class ChannelFacts:
     """The end of the planned maintenance that is under way."""
     hours: Hours = Hours()
     health: HealthView = HealthView()
-    health_of: Mapping[int, HealthView] = field(default_factory=dict)
+    health_of: Mapping[int, HealthView] = NOTHING
     """Views that are finer than `health`, by instrument index (a bank's own segment, say)."""
-    problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    problems: Mapping[int, tuple[str, ...]] = NOTHING
     """By instrument index: what the adapter's own check has against it."""
 
 

@@ -71,7 +71,7 @@ def changed(facts: ChannelFacts, sketch: SketchDocument) -> ChannelFacts:
         given["fee"] = Fee(**fee)
     if cycle:
         given["cycle"] = replace(facts.cycle, **cycle)
-    return replace(facts, **given)
+    return facts._replace(**given)
 
 
 def run(example: ExampleDocument, policy: Policy, channels: Sequence[ChannelFacts]) -> Decision:

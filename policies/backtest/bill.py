@@ -64,6 +64,9 @@ class Priced(NamedTuple):
         return self.fees[self.reached] * MICRO + self.surcharge + self.capital + self.lateness
 
 
+LOTS_MAX = 4096
+"""Sums kept by day and merchant at once: a day's worth, however many merchants there are."""
+
 _PAYOUTS, _AMOUNT, _SURCHARGE, _CAPITAL, _LATENESS, _RISK, _DAYS, _FEES = range(8)
 Cell: TypeAlias = list[int]
 """A running sum in micro-ppm, at the places above; from the last one on, the fee by tier."""
@@ -139,6 +142,8 @@ class Side:
         self._terms = terms
         self._used: dict[tuple[str, Month], list[int]] = {}
         self._day_used: dict[tuple[str, date], int] = {}
+        self._lots: dict[tuple[date, str, str, int], Cell] = {}
+        """By day, merchant, channel and period of its fee: what is not yet in the next two."""
         self._days: dict[tuple[date, str, int], Cell] = {}
         self._merchants: dict[tuple[Month, str, str, int], Cell] = {}
         self._arrivals: dict[int, int] = {}
@@ -188,18 +193,21 @@ class Side:
             sum(days * ppm for days, ppm in priced.days) * share_ppm // MICRO,
             *[fee * MICRO * share_ppm for fee in priced.fees],
         )
-        on_day = (day, channel, priced.period)
-        cell = self._days.get(on_day)
-        self._days[on_day] = [*added] if cell is None else [*map(add, cell, added)]
-        for_whom = (month, merchant, channel, priced.period)
-        cell = self._merchants.get(for_whom)
-        self._merchants[for_whom] = [*added] if cell is None else [*map(add, cell, added)]
+        lot = (day, merchant, channel, priced.period)
+        cell = self._lots.get(lot)
+        if cell is None:
+            if len(self._lots) == LOTS_MAX:
+                self._sort_out()
+            self._lots[lot] = [*added]
+        else:
+            cell[:] = map(add, cell, added)
         arrivals = self._arrivals
         for days, ppm in priced.days:
             arrivals[days] = arrivals.get(days, 0) + share_ppm * ppm // MICRO
 
     def close(self, covered: tuple[date, date]) -> Closed:
         """The bill, for a history that covers these days (both included)."""
+        self._sort_out()
         made = Closed(arrivals=dict(sorted(self._arrivals.items())))
         tiers: dict[tuple[str, Month], int] = {}
         for channel, month in sorted(self._used):
@@ -217,6 +225,18 @@ class Side:
             made.by_merchant[merchant, channel] = found.plus(part)
         self._progress(made)
         return made
+
+    def _sort_out(self) -> None:
+        """Add the lots to their days and merchants."""
+        days, merchants = self._days, self._merchants
+        for (day, merchant, channel, period), added in self._lots.items():
+            on_day = (day, channel, period)
+            cell = days.get(on_day)
+            days[on_day] = [*added] if cell is None else [*map(add, cell, added)]
+            for_whom = ((day.year, day.month), merchant, channel, period)
+            cell = merchants.get(for_whom)
+            merchants[for_whom] = [*added] if cell is None else [*map(add, cell, added)]
+        self._lots.clear()
 
     def _line(self, channel: str, month: Month, covered: tuple[date, date]) -> MonthLine | None:
         fee = self._fee_at_end(channel, month)

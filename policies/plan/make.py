@@ -229,7 +229,7 @@ def unplanned_micro(layout: Layout) -> int:
                 more = MonthUse(
                     used.payouts + round(part), used.minor + round(part * lot.amount_minor)
                 )
-                channels[k] = replace(channels[k], month=more)
+                channels[k] = channels[k]._replace(month=more)
                 if left <= 0:
                     break
             if left > 0:

@@ -7,7 +7,6 @@ The calmest of several batches counts: the machine's other work is not what is m
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import time, timedelta
 from statistics import median
 from time import perf_counter_ns
@@ -106,8 +105,7 @@ def eight_channels() -> list[ChannelFacts]:
         hours=Hours(((time(0, 30), time(23, 30)),)),
     )
     return [
-        replace(
-            plain,
+        plain._replace(
             name=f"channel-{n}",
             fee=Fee(30 * n, 600, 10, 2500, 100 * n),
             cycle=T1 if n % 2 else Cycle(instant=True),

@@ -15,7 +15,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -235,7 +235,7 @@ class Planned:
         left[0] = (on, PPM * (4 - quarter) // 4)
         forecast = from_history(self.history, left, level(seen, day_ppm=self.noise))
         facts = [
-            replace(one, month=books.use(at), day_used_minor=books.today[at])
+            one._replace(month=books.use(at), day_used_minor=books.today[at])
             for at, one in enumerate(CHANNELS)
         ]
         started = perf_counter()

@@ -85,8 +85,9 @@ def _cost(cost: Mapping[str, Any]) -> str:
         rows.append(row)
     gap = cost["cost_gap_pct"]
     return _table(rows) + (
-        f"\n\nOurs over {cost['seeds']} seeds: on {gap['on']:.2f} % (bar 1.0), off {gap['off']:.2f} % "
-        f"(bar 3), worst single month {gap['worst']:.2f} % (bar 6). In brackets the worst seed. "
+        f"\n\nOurs over {cost['seeds']} seeds: on {gap['on']:.2f} % (bar 1.0), "
+        f"off {gap['off']:.2f} % (bar 3), worst single month {gap['worst']:.2f} % (bar 6). "
+        "In brackets the worst seed. "
         f"Making a plan took at most {cost['plan_s']:.2f} s."
     )
 

@@ -1,6 +1,5 @@
 """PR-COST's fast path is the product: the same choices as `decide`, the same costs."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from policies.decide import decide
@@ -49,7 +48,7 @@ def test_the_fast_path_decides_as_decide_does() -> None:
             speed="instant" if month.urgent[index] else "standard",
         )
         channels = [
-            replace(one, month=books.use(at), day_used_minor=books.today[at])
+            one._replace(month=books.use(at), day_used_minor=books.today[at])
             for at, one in enumerate(CHANNELS)
         ]
         assert ours.plan is not None
