@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from policies.exclusions import Code, Exclusion
+from policies.explain import place
 from policies.facts import MICRO, Candidate, CostParts, Decision
-from policies.wording import Sentence, moment, money, percent
+from policies.wording import Sentence, amount, moment, money, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,27 @@ def alternatives(decision: Decision) -> tuple[Alternative, ...]:
 
 def _running(decision: Decision, chosen: Candidate, one: Candidate) -> Alternative:
     gap = one.cost.total - chosen.cost.total
+    # What its total has to fall by to be ranked before the chosen one, each with its own weight.
+    needed = one.cost.total - (chosen.ranked_by - 1) // one.weight_ppm
     levers: list[Sentence] = []
+    behind = one.level > chosen.level or (chosen.preferred and not one.preferred)
     if one.probing:
         levers.append(Sentence("探测成功、恢复健康", "its probes succeed and it is healthy again"))
-    elif chosen.preferred and not one.preferred:
-        levers.append(Sentence("策略同样优先它", "the policy prefers it as well"))
-    elif gap <= 0:
+    elif behind:
+        levers.append(_level(chosen, one))
+        if one.ranked_by > chosen.ranked_by:
+            levers += _after_lifting(max(needed - 1, 0), decision.currency)
+        return Alternative(
+            one.channel, one.instrument, gap, tuple(levers), all_needed=len(levers) > 1
+        )
+    elif one.ranked_by <= chosen.ranked_by:
         levers.append(_UNCHOSEN.get(decision.outcome, _TIE))
     else:
-        levers += _cheaper(one.cost, one.arrival.days_calendar, one, gap + 1, decision.currency)
+        levers += _cheaper(one.cost, one.arrival.days_calendar, one, needed, decision.currency)
+        if gap < 0:
+            levers.append(_weights(chosen, one))
     if not levers:
-        short = money(gap, decision.currency)
+        short = money(needed - 1, decision.currency)
         levers.append(
             Sentence(
                 f"没有单项改变足够，总成本需降低 {short} 以上",
@@ -81,6 +92,33 @@ def _running(decision: Decision, chosen: Candidate, one: Candidate) -> Alternati
             )
         )
     return Alternative(one.channel, one.instrument, gap, tuple(levers))
+
+
+def _level(chosen: Candidate, one: Candidate) -> Sentence:
+    """What put the chosen one first whatever it costs: an avoidance, or a preference."""
+    avoided = [effect for effect in one.effects if effect.does == "avoid"]
+    if avoided:
+        rules = "、".join(f"“{effect.rule}”" for effect in avoided)
+        named = " and ".join(effect.rule for effect in avoided)
+        return Sentence(f"规则{rules}不再要求尽量不用它", f"{named} no longer avoids it")
+    stands = place(chosen)
+    if stands is None:
+        return Sentence("策略同样优先它", "the policy prefers it as well")
+    return Sentence(
+        f"它排得同样靠前（{chosen.channel}：{stands.zh}）",
+        f"it is ranked as high as {chosen.channel} ({stands.en})",
+    )
+
+
+def _weights(chosen: Candidate, one: Candidate) -> Sentence:
+    """The cheaper one came second by what rules make of costs."""
+    rules = dict.fromkeys(
+        effect.rule for effect in (*chosen.effects, *one.effects) if effect.does == "weight"
+    )
+    named_zh, named_en = "、".join(f"“{name}”" for name in rules), " and ".join(rules)
+    return Sentence(
+        f"规则{named_zh}不再改变排序价格", f"{named_en} no longer changes what costs are ranked by"
+    )
 
 
 _TIE: Final = Sentence(
@@ -107,13 +145,8 @@ def _cheaper(
     levers: list[Sentence] = []
     charged = cost.fee + cost.surcharge
     if charged >= needed:
-        less = -(-needed // MICRO) * MICRO
-        levers.append(
-            Sentence(
-                f"手续费降低至少 {money(less, currency)}",
-                f"its fee falls by at least {money(less, currency)}",
-            )
-        )
+        less = amount(-(-needed // MICRO), currency)
+        levers.append(Sentence(f"手续费降低至少 {less}", f"its fee falls by at least {less}"))
     if days and cost.capital + cost.lateness >= needed:
         sooner = min(-(-needed * days // cost.capital), days) if cost.capital else days
         levers.append(
@@ -170,7 +203,7 @@ class _Values(NamedTuple):
 
     def amount(self, minor: int) -> str:
         """Minor units as money."""
-        return money(minor * MICRO, self.currency)
+        return amount(minor, self.currency)
 
 
 def _lift(reason: Exclusion, currency: str) -> Sentence:

@@ -14,17 +14,28 @@ from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import price
 from policies.eligibility import attempts_reasons, illness_reasons, retry_at, tried_reason
 from policies.exclusions import Exclusion
-from policies.facts import MICRO, Candidate, ChannelFacts, Decision, Excluded, PayoutFacts, Tried
+from policies.facts import (
+    MICRO,
+    UNRANKED,
+    Candidate,
+    ChannelFacts,
+    Decision,
+    Effect,
+    Excluded,
+    PayoutFacts,
+    Tried,
+)
 from policies.plan.follow import PlanView
 from policies.policy import ChannelLists, Parameters, Policy
 from policies.ranking import Ranked, pick
-from policies.rules import INDIFFERENT, UNRANKED, Hearing, RuleSet, Standing, exclusions
+from policies.rules import INDIFFERENT, Hearing, RuleSet, Standing, exclusions
 from policies.screen import NO_POOL, Screened, own_reasons, pool_of, screen
 from policies.situation import Asked, AtHand, Merchant, clock_at
 from policies.waiting import goes_at, only_ill
 
 _LISTED = UNRANKED - 1
 """The rank of a merchant's preferred channels: behind what rules and the request prefer."""
+_REQUEST, _LIST = (Effect("request_prefers"),), (Effect("merchant_prefers"),)
 
 
 class _Case(NamedTuple):
@@ -237,7 +248,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
         if reasons:
             into.excluded.append(Excluded(channel.name, index, reasons, cost))
             continue
-        rank = _rank(case, channel.name, standing)
+        standing = _wished(case, channel.name, standing)
         candidate = Candidate(
             channel.name,
             index,
@@ -246,12 +257,15 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             arrives,
             health.success_ppm,
             health.unknown_ppm,
-            rank < UNRANKED,
+            standing.rank < UNRANKED,
             health.ill,
+            standing.level,
+            standing.weight_ppm,
+            standing.effects,
         )
         waiting = health.latency_ms * (channel.inflight + 1)
         key = (
-            (standing.avoided, rank),
+            standing.level,
             cost.total * standing.weight_ppm,
             waiting,
             channel.name,
@@ -260,14 +274,15 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
         (into.probes if health.ill else into.healthy).append(Ranked(key, candidate))
 
 
-def _rank(case: _Case, name: str, standing: Standing) -> int:
+def _wished(case: _Case, name: str, standing: Standing) -> Standing:
     """How early the channel comes: the request's wishes, then the rules', then the merchant's."""
     wanted = case.payout.constraints.prefer
     if wanted and name in wanted:
-        return wanted.index(name)
+        return standing._replace(rank=wanted.index(name), effects=standing.effects + _REQUEST)
     if name in case.lists.prefer:
-        return min(standing.rank, _LISTED)
-    return standing.rank
+        rank = min(standing.rank, _LISTED)
+        return standing._replace(rank=rank, effects=standing.effects + _LIST)
+    return standing
 
 
 def _due(case: _Case, channels: Sequence[ChannelFacts], into: _Sorted) -> list[Ranked]:

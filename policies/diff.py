@@ -169,15 +169,13 @@ def _percent(ppm: int) -> str:
 
 def _merchants(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Sentence]:
     for key in _keys(old, new):
-        before, after = old.get(key), new.get(key)
+        before, after = old.get(key, _NOTHING), new.get(key, _NOTHING)
         if _same(before, after):
             continue
         path = f"merchants.{key}"
         zh, en = _whose(key)
-        if not isinstance(before, dict):
-            yield _entry(path, key, is_new=True)
-        if not isinstance(after, dict):
-            yield _entry(path, key, is_new=False)
+        if not (isinstance(before, dict) and isinstance(after, dict)):
+            yield _entry(path, key, is_new=after is not _NOTHING)
         lists = before if isinstance(before, dict) else {}
         then = after if isinstance(after, dict) else {}
         for name in _keys(lists, then):

@@ -10,8 +10,17 @@ from datetime import UTC, date, datetime
 from typing import Final, TypeAlias, cast
 
 from policies.exclusions import Code, Exclusion
-from policies.facts import Arrival, Candidate, CostParts, Decision, Excluded
-from policies.wording import Sentence, money
+from policies.facts import (
+    MICRO,
+    UNRANKED,
+    Arrival,
+    Candidate,
+    CostParts,
+    Decision,
+    Effect,
+    Excluded,
+)
+from policies.wording import Sentence, money, percent
 
 Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 
@@ -35,8 +44,10 @@ def explain(decision: Decision) -> Sentence:
     if len(decision.order) > 1:
         rival = min(decision.order[1:], key=lambda one: one.cost.total)
         gap_zh, gap_en = _gap(rival.cost.total - chosen.cost.total, currency)
-        zh.append(f"比次优 {rival.channel} {gap_zh}")
-        en.append(f"{gap_en} than the next best, {rival.channel}")
+        stands = place(rival) if rival.level > chosen.level else None
+        about_zh, about_en = (f"（{stands.zh}）", f" ({stands.en})") if stands else ("", "")
+        zh.append(f"比次优 {rival.channel}{about_zh} {gap_zh}")
+        en.append(f"{gap_en} than the next best, {rival.channel}{about_en}")
     sticker = decision.cheapest_sticker
     if sticker is not None and sticker is not chosen:
         gap_zh, gap_en = _gap(decision.saved_micro, currency)
@@ -71,6 +82,35 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = {
         "it had waited for a recovery as long as the policy lets it",
     ),
 }
+
+
+_DOES: Final[Mapping[str, tuple[str, str]]] = {
+    "prefer": ("优先使用", "preferred"),
+    "avoid": ("尽量不用", "avoided"),
+    "split": ("按比例分流", "takes a share"),
+    "weight": ("排序价格", "ranked by its cost times"),
+    "request_prefers": ("请求优先使用", "preferred by the request"),
+    "merchant_prefers": ("商户名单优先使用", "preferred by the merchant's list"),
+}
+
+
+def place(one: Candidate) -> Sentence | None:
+    """What rules, lists and the request did to a candidate's place; None when nothing."""
+    if not one.effects:
+        return None
+    parts = [_done(effect) for effect in one.effects]
+    return Sentence("、".join(part.zh for part in parts), ", ".join(part.en for part in parts))
+
+
+def _done(effect: Effect) -> Sentence:
+    zh, en = _DOES[effect.does]
+    if effect.does == "weight":
+        zh, en = f"{zh} × {percent(effect.ppm)}", f"{en} {percent(effect.ppm)}"
+    elif effect.does == "split":
+        zh, en = f"{zh} {percent(effect.ppm)}", f"{en} of {percent(effect.ppm)}"
+    if effect.rule:
+        zh, en = f"规则“{effect.rule}”{zh}", f"{en} by rule {effect.rule}"
+    return Sentence(zh, en)
 
 
 def _none(decision: Decision) -> Sentence:
@@ -143,6 +183,7 @@ def to_json(decision: Decision) -> dict[str, Json]:
                 "preferred": one.preferred,
                 "probing": one.probing,
                 "propensity_ppm": propensity,
+                **_standing(one),
             }
             for one, propensity in zip(decision.order, decision.propensities_ppm, strict=True)
         ],
@@ -211,7 +252,24 @@ def _candidate(row: dict[str, Json], arrivals: list[Arrival]) -> Candidate:
         unknown_ppm=cast("int", row["unknown_ppm"]),
         preferred=cast("bool", row["preferred"]),
         probing=cast("bool", row["probing"]),
+        level=cast("int", row.get("level", UNRANKED)),
+        weight_ppm=cast("int", row.get("weight_ppm", MICRO)),
+        effects=tuple(
+            Effect(*cast("tuple[str, str, int]", one))  # type: ignore[arg-type]  # by to_json
+            for one in cast("list[Json]", row.get("effects", []))
+        ),
     )
+
+
+def _standing(one: Candidate) -> dict[str, Json]:
+    """What rules, lists and the request did to it; nothing for most candidates of most payouts."""
+    if not one.effects:
+        return {}
+    return {
+        "level": one.level,
+        "weight_ppm": one.weight_ppm,
+        "effects": [list(effect) for effect in one.effects],
+    }
 
 
 def _excluded(row: dict[str, Json]) -> Excluded:

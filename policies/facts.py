@@ -246,6 +246,20 @@ class CostParts(NamedTuple):
         return self.fee + self.surcharge + self.capital + self.lateness + self.fail + self.unknown
 
 
+UNRANKED: Final = 1_000_000
+"""The level of a channel that nobody prefers and nobody avoids."""
+
+
+class Effect(NamedTuple):
+    """What a rule, the merchant's list or the request did to a candidate's place."""
+
+    does: Literal["prefer", "avoid", "split", "weight", "request_prefers", "merchant_prefers"]
+    rule: str = ""
+    """The rule's name; empty where no rule did it."""
+    ppm: int = MICRO
+    """A `weight`'s factor, a `split`'s share."""
+
+
 class Candidate(NamedTuple):
     """A channel and an instrument that may carry the payout now."""
 
@@ -258,6 +272,16 @@ class Candidate(NamedTuple):
     unknown_ppm: int
     preferred: bool
     probing: bool
+    level: int = UNRANKED
+    """Lower goes first whatever it costs; only equals compete by cost x weight."""
+    weight_ppm: int = MICRO
+    effects: tuple[Effect, ...] = ()
+    """What made the level and the weight."""
+
+    @property
+    def ranked_by(self) -> int:
+        """Its cost as its level's order sees it."""
+        return self.cost.total * self.weight_ppm
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from policies.choose import Outcome, choose
 from policies.facts import MICRO, Candidate, PayoutFacts
 from policies.plan.follow import PlanView
 from policies.policy import Parameters
+from policies.rules import AVOIDED
 
-Level: TypeAlias = tuple[bool, int]
-"""Avoided channels last, then by rank of preference; only equals compete by cost."""
-Key: TypeAlias = tuple[Level, int, int, str, int]
+Key: TypeAlias = tuple[int, int, int, str, int]
 """Level, then weighted cost, then peak latency x (in flight + 1), then the names."""
 Picked: TypeAlias = tuple[Outcome | Literal["none"], tuple[Candidate, ...], tuple[int, ...]]
 
@@ -47,7 +46,7 @@ def pick(
     count = sum(one.key[0] == level for one in healthy)
     peers, rest = every[:count], every[count:]
     near = [one.candidate for one in probes if one.key[0] == level]
-    shares = splits.get(level[1])
+    shares = splits.get(level % AVOIDED)
     follow = plan if shares is None else None
     outcome, order, propensities = choose(payout, list(peers), near, parameters, draw_ppm, follow)
     if outcome == "probe":

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from policies.exclusions import Code, Exclusion
 from policies.expression import Condition
-from policies.facts import MICRO
+from policies.facts import MICRO, UNRANKED, Effect
 from policies.judge import Judge
 from policies.situation import Asked, AtHand, Clock, Merchant, Pool
 
@@ -20,8 +20,8 @@ THIS: Final = "this"
 """Stands for the channel at hand in the effects of a rule whose condition names `channel`."""
 FIRST_RANK: Final = 1_000
 """Ranks below it belong to the request's own preferences."""
-UNRANKED: Final = 1_000_000
-"""The rank of a channel that nobody prefers."""
+AVOIDED: Final = 10 * UNRANKED
+"""Added to the rank of a channel that is avoided."""
 _MEMO_MAX: Final = 10_000
 
 
@@ -77,6 +77,13 @@ class Standing(NamedTuple):
     rank: int = UNRANKED
     weight_ppm: int = MICRO
     applied: int = 0
+    effects: tuple[Effect, ...] = ()
+    """What the rules did to its place, without what rules it out."""
+
+    @property
+    def level(self) -> int:
+        """Only channels of one level compete by cost; lower goes first."""
+        return self.rank + AVOIDED if self.avoided else self.rank
 
 
 INDIFFERENT: Final = Standing()
@@ -213,6 +220,7 @@ class RuleSet:
         applied, _ = self._applied(whole | hits)
         against: list[tuple[Code, Rule]] = []
         avoided, rank, weight = False, UNRANKED, MICRO
+        done: list[Effect] = []
         for at, rule in enumerate(self.rules):
             if not applied >> at & 1:
                 continue
@@ -221,16 +229,21 @@ class RuleSet:
                 against.append((Code.POLICY_RULE_DENIES, rule))
             if effects.require and name not in effects.require:
                 against.append((Code.POLICY_REQUIRES, rule))
-            avoided = avoided or name in effects.avoid or THIS in effects.avoid
+            if name in effects.avoid or THIS in effects.avoid:
+                avoided = True
+                done.append(Effect("avoid", rule.name))
             for place, wanted in enumerate(effects.prefer):
                 if wanted in (name, THIS):
                     rank = min(rank, self._ranks[at] + place)
+                    done.append(Effect("prefer", rule.name))
             if name in effects.split:
                 rank = min(rank, self._ranks[at])
+                done.append(Effect("split", rule.name, effects.split[name]))
             factor = effects.weight.get(name, effects.weight.get(THIS))
             if factor is not None:
                 weight = max(1, weight * factor // MICRO)
-        return Standing(tuple(against), avoided, rank, weight, applied)
+                done.append(Effect("weight", rule.name, factor))
+        return Standing(tuple(against), avoided, rank, weight, applied, tuple(done))
 
 
 class Hearing:

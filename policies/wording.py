@@ -19,13 +19,20 @@ class Sentence(NamedTuple):
 
 def money(micro: int, currency: str) -> str:
     """Micro units as an amount with two digits below the minor unit, rounded half up."""
-    sign = "-" if micro < 0 else ""
-    hundredths = (abs(micro) + PPM // 200) // (PPM // 100)
-    if currency in _NO_DECIMALS:
-        text = f"{hundredths // 100:,}.{hundredths % 100:02d}"
-    else:
-        text = f"{hundredths // 10_000:,}.{hundredths % 10_000:04d}"
-    symbol = _SYMBOLS.get(currency)
+    return _shown((abs(micro) + PPM // 200) // (PPM // 100), 2, currency, negative=micro < 0)
+
+
+def amount(minor: int, currency: str) -> str:
+    """Minor units as an amount."""
+    return _shown(abs(minor), 0, currency, negative=minor < 0)
+
+
+def _shown(count: int, digits: int, currency: str, *, negative: bool) -> str:
+    """A count of the last digit's units, `digits` of which are below the minor unit."""
+    digits += 0 if currency in _NO_DECIMALS else 2
+    whole, part = divmod(count, 10**digits)
+    text = f"{whole:,}.{part:0{digits}d}" if digits else f"{whole:,}"
+    symbol, sign = _SYMBOLS.get(currency), "-" if negative else ""
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency}"
 
 

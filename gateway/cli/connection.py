@@ -8,8 +8,9 @@ import functools
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, Self
+from typing import Any, Concatenate, Literal, ParamSpec, Self, get_args
 from urllib.parse import quote, urlsplit
 
 import click
@@ -20,7 +21,13 @@ from gateway.cli.output import Refusal
 from gateway.sandbox import card
 
 P = ParamSpec("P")
-Role = Literal["merchant", "operator"]
+Role = Literal["merchant", "operator", "second"]
+
+_KEY_OF: Mapping[Role, Callable[[card.Card], str]] = {
+    "merchant": attrgetter("merchant_key"),
+    "operator": attrgetter("operator_key"),
+    "second": attrgetter("second_key"),
+}
 
 CONNECTION_FLAGS = ("role_given", "url", "key", "folder", "control")
 """The parameters that `connecting` adds, in the order of `locate`."""
@@ -54,7 +61,7 @@ def locate(
         sandbox = found = None
     if sandbox is not None:
         url = url or sandbox.url
-        key = key or (sandbox.operator_key if role == "operator" else sandbox.merchant_key)
+        key = key or _KEY_OF[role](sandbox)
         control_url = control_url or sandbox.control_url
     if url is None:
         raise Refusal(
@@ -79,7 +86,7 @@ def connecting(
 ) -> Callable[[Callable[Concatenate["Connect", P], None]], Callable[..., None]]:
     """Give a command the flags of a connection and, as its first argument, what opens it.
 
-    `role` says which of a sandbox's two keys it uses unless told otherwise.
+    `role` says which of a sandbox's keys it uses unless told otherwise.
     """
 
     def wrap(command: Callable[Concatenate["Connect", P], None]) -> Callable[..., None]:
@@ -99,10 +106,10 @@ def connecting(
         @click.option(
             "--as",
             "role_given",
-            type=click.Choice(["merchant", "operator"]),
+            type=click.Choice(get_args(Role)),
             default=role,
             show_default=True,
-            help="Which of the sandbox's keys to use.",
+            help="Which of the sandbox's keys to use; `second` is another operator's.",
         )
         @functools.wraps(command)
         def run(*arguments: Any, **named: Any) -> None:

@@ -250,6 +250,9 @@ def explain(api: Api, payout: str) -> None:
             console.print(told["zh"])
             console.print(told["en"])
             console.print(grid(_CANDIDATE, _candidates(decision)))
+            for heading, key in (("规则 rules", "rules"), ("无法计算 not computed", "faults")):
+                if decision.get(key):
+                    console.print(f"  {heading}: {', '.join(decision[key])}", style="dim")
             for one in told["alternatives"]:
                 console.print(f"  {one['zh']}\n  {one['en']}", style="dim")
         if not found["data"]:
@@ -260,7 +263,7 @@ def explain(api: Api, payout: str) -> None:
 
 _CANDIDATE = (
     *("", "channel", "total", "fee", "surcharge", "capital", "lateness", "fail", "unknown"),
-    *("success", "arrives", "out because"),
+    *("success", "arrives", "because"),
 )
 
 
@@ -273,11 +276,16 @@ def _candidates(decision: Mapping[str, Any]) -> Iterator[Sequence[object]]:
     for place, one in enumerate(decision["order"], start=1):
         arrives = decision["arrivals"][one["arrival"]][0]
         name, success = _candidate(one), percent(one["success_ppm"])
-        yield place, name, *priced(one["cost"]), success, arrives, None
+        yield place, name, *priced(one["cost"]), success, arrives, _place(one)
     for one in decision["excluded"]:
         costs = [None] * 7 if one.get("cost") is None else list(priced(one["cost"]))
         reasons = ", ".join(str(reason[0]) for reason in one["reasons"])
         yield "-", _candidate(one), *costs, None, None, reasons
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    """What put it there besides its cost: rules by name, lists, the request."""
+    return ", ".join(f"{does} {rule}".strip() for does, rule, _ in one.get("effects", ()))
 
 
 def _candidate(one: Mapping[str, Any]) -> str:

@@ -83,6 +83,7 @@ def _greet(made: Card, folder: Path) -> None:
         f"  机构模拟 institutions  {made.control_url}/_sim/health",
         f"  商户密钥 merchant key  {made.merchant_key}",
         f"  运营密钥 operator key  {made.operator_key}",
+        f"  第二人   second person {made.second_key}   (--as second)",
         "",
         "发起一笔代付 · make a payout",
         f"  {_curl(made)}",

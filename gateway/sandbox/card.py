@@ -24,6 +24,8 @@ class Card:
     """The institutions' name for each channel's account."""
     ahead_s: int = 0
     """How far both clocks have been moved; a sandbox started again goes there first."""
+    second_key: str = field(default="", repr=False)
+    """Another operator's: what takes two people can be tried by one who plays both."""
 
 
 def nearest(start: Path) -> Path | None:

@@ -70,7 +70,11 @@ async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoR
         )
         has_ledger = (folder / "data" / "hangdao.db").exists()
         keys = before if has_ledger else None
-        operator_key = keys.operator_key if keys else await _operator_key(installation)
+        if keys is not None and keys.second_key:
+            operator_key, second_key = keys.operator_key, keys.second_key
+        else:
+            operator_key = await _operator_key(installation, "first operator")
+            second_key = await _operator_key(installation, "second operator")
         gateway = Child(
             *("gateway", "serve", "--config", str(installation.config)),
             log=folder / "gateway.log",
@@ -86,6 +90,7 @@ async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoR
             url=installation.url,
             control_url=institutions.control_url,
             operator_key=operator_key,
+            second_key=second_key,
             merchant=MERCHANT,
             merchant_key=merchant_key,
             accounts={channel: account for account, channel in cast.CHANNEL_NAMES.items()},
@@ -138,9 +143,9 @@ def _books(accounts: Sequence[Account], port: int) -> Mapping[str, Mapping[str, 
     }
 
 
-async def _operator_key(installation: Installation) -> str:
+async def _operator_key(installation: Installation, person: str) -> str:
     loaded = load(installation.config, {**os.environ, **installation.env})
-    return await create_operator_key(loaded, "sandbox")
+    return await create_operator_key(loaded, "sandbox", person)
 
 
 async def _open(operator: Client, accounts: Sequence[Account], keys: Card | None) -> str:

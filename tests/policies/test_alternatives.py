@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.alternatives import Alternative, alternatives
+from policies.build import build
 from policies.decide import decide
+from policies.document import parse
 from policies.exclusions import Code
 from policies.facts import MICRO, ChannelFacts, Cycle, Decision, HealthView, Hours
 from policies.fees import Fee
@@ -32,8 +34,8 @@ def test_fee_that_would_be_enough_is_told() -> None:
     """The gap in whole minor units, rounded up, and one more where the two would only be equal."""
     one = only(decided(QUICK, channel("dear", 4_000)))
     assert one.gap_micro == 1_000 * MICRO
-    assert "its fee falls by at least ¥10.0100" in one.sentence.en
-    assert "手续费降低至少 ¥10.0100" in one.sentence.zh
+    assert "its fee falls by at least ¥10.01" in one.sentence.en
+    assert "手续费降低至少 ¥10.01" in one.sentence.zh
 
 
 @given(
@@ -94,7 +96,7 @@ def test_excluded_candidates_are_priced_and_told_what_lifts_them() -> None:
     assert one.all_needed
     assert one.gap_micro == 6_000 * MICRO
     assert one.sentence.zh == (
-        "shut：需同时满足：渠道开门（最早 2026-11-20 13:00）；资金池至少补充 ¥40,090.0000；"
+        "shut：需同时满足：渠道开门（最早 2026-11-20 13:00）；资金池至少补充 ¥40,090.00；"
         "即使可用也比选中的渠道贵 ¥60.0000，价格还需降低。"
     )
     assert "it opens (at 2026-11-20 13:00 at the earliest)" in one.sentence.en
@@ -112,12 +114,52 @@ def test_preference_and_chance_are_named_as_such() -> None:
     rules = policy(ChannelLists(prefer=frozenset({"dear"})))
     dear = channel("dear", 4_000)
     listed = decide(payout(5_000_000), [QUICK, dear], rules, FRIDAY_NOON, 0)
-    assert "the policy prefers it as well" in only(listed).sentence.en
+    told = only(listed)
+    assert not told.all_needed
+    assert told.sentence.zh == "quick：它排得同样靠前（dear：商户名单优先使用）。"
+    assert "as high as dear (preferred by the merchant's list)" in told.sentence.en
     near = channel("near", 3_010)
     drawn = decide(
         payout(5_000_000), [QUICK, near], policy(explore_ppm=10_000), FRIDAY_NOON, 999_999
     )
     assert "whenever no exploration is drawn" in only(drawn).sentence.en
+
+
+def by_rule(then: str, *channels: ChannelFacts) -> Decision:
+    """A decision by one rule, which always applies."""
+    rules = f"version: 2\nname: x\nrules:\n  - {{name: night, when: 'true', then: {{{then}}}}}\n"
+    return decide(payout(5_000_000), channels, build(parse(rules)).policy, FRIDAY_NOON, 0)
+
+
+def test_an_avoided_channel_is_told_which_rule_avoids_it() -> None:
+    """Becoming cheaper would not help it; where it is dearer as well, both have to change."""
+    cheap = only(by_rule("avoid: [cheap]", QUICK, channel("cheap", 2_000)))
+    assert not cheap.all_needed
+    assert cheap.sentence == (
+        "cheap：规则“night”不再要求尽量不用它。",
+        "cheap: night no longer avoids it.",
+    )
+    dear = only(by_rule("avoid: [dear]", QUICK, channel("dear", 4_000)))
+    assert dear.all_needed
+    assert "night no longer avoids it; even then it costs ¥10.0000 more" in dear.sentence.en
+
+
+def test_a_weight_is_part_of_what_would_be_enough() -> None:
+    """A rule makes the dearer one seem cheaper: the fee lever is exact, and the rule is named."""
+    other = channel("other", 3_200)
+    decision = by_rule("weight: {other: 900000}", QUICK, other)
+    assert decision.chosen is not None
+    assert decision.chosen.channel == "other"
+    one = only(decision)
+    assert one.gap_micro is not None
+    assert one.gap_micro < 0
+    assert "night no longer changes what costs are ranked by" in one.sentence.en
+    enough = by_rule("weight: {other: 900000}", channel("quick", 2_879), other).chosen
+    short = by_rule("weight: {other: 900000}", channel("quick", 2_881), other).chosen
+    assert enough is not None
+    assert short is not None
+    assert (enough.channel, short.channel) == ("quick", "other")
+    assert "its fee falls by at least ¥1.21" in one.sentence.en
 
 
 def test_nobody_chosen_still_tells_what_would_help() -> None:

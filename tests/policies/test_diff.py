@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import example as case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,15 +180,27 @@ anything = st.dictionaries(
 )
 
 
+def meant(key: str, document: Mapping[str, Any]) -> str:
+    """A part as it is compared: a merchant's empty list says as little as none."""
+    part = document.get(key, "absent")
+    if key == "merchants" and isinstance(part, dict):
+        part = {
+            name: {item: value for item, value in entry.items() if value not in (None, [], {}, "")}
+            if isinstance(entry, dict)
+            else entry
+            for name, entry in part.items()
+        }
+    return json.dumps(part, sort_keys=True)
+
+
 @settings(max_examples=300, deadline=None)
 @given(anything, anything)
+@case({"merchants": {}}, {"merchants": {"name": None}})
 def test_parts_it_has_never_heard_of_are_told_as_well(old: Any, new: Any) -> None:
     """Whatever the language grows: each part that differs is named, and no other."""
     found = generic(old, new)
     for key in old.keys() | new.keys():
-        differs = json.dumps(old.get(key, "absent"), sort_keys=True) != json.dumps(
-            new.get(key, "absent"), sort_keys=True
-        )
+        differs = meant(key, old) != meant(key, new)
         told = any(one.path == key or one.path.startswith(f"{key}.") for one in found)
         assert told == differs, (key, found)
 

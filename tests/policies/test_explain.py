@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from policies.build import build
 from policies.decide import decide
+from policies.document import parse
 from policies.exclusions import Code, Exclusion
-from policies.explain import explain, from_json, to_json
+from policies.explain import explain, from_json, place, to_json
 from policies.facts import Cycle, Decision, Hours
 from policies.policy import ChannelLists
 from policies.wording import money
@@ -168,3 +170,22 @@ def test_the_plan_that_could_be_followed_survives_storage() -> None:
     """History tells which plan a payout was given out under."""
     decision = replace(decided(QUICK), plan_id="pl_1")
     assert from_json(to_json(decision)).plan_id == "pl_1"
+
+
+def test_what_rules_did_to_a_candidate_is_told_and_survives_storage() -> None:
+    """The runner-up is behind by a rule, not its price; without effects nothing is stored."""
+    text = (
+        "version: 2\nname: x\nrules:\n"
+        "  - {name: night, when: 'true', then: {avoid: [late], weight: {late: 900000}}}\n"
+    )
+    rules = build(parse(text)).policy
+    decision = decide(payout(), [QUICK, channel("late", 1)], rules, FRIDAY_NOON, 0)
+    avoided = decision.order[1]
+    assert place(avoided) == (
+        "规则“night”尽量不用、规则“night”排序价格 × 90 %",
+        "avoided by rule night, ranked by its cost times 90 % by rule night",
+    )
+    assert "late（规则“night”尽量不用、规则“night”排序价格 × 90 %）" in explain(decision).zh
+    stored = json.loads(json.dumps(to_json(decision)))
+    assert from_json(stored) == decision
+    assert "effects" not in stored["order"][0]

@@ -20,7 +20,10 @@ def make_sandbox(folder: Path, url: str = URL) -> Path:
     """A card in `folder/.hangdao`."""
     place = folder / card.FOLDER
     place.mkdir(parents=True)
-    made = Card(url, "http://127.0.0.1:8", "hd_operator", "demo", "hd_merchant", {})
+    made = Card(
+        *(url, "http://127.0.0.1:8", "hd_operator", "demo", "hd_merchant", {}),
+        second_key="hd_second",
+    )
     card.write(place, made)
     return place
 
@@ -34,7 +37,8 @@ def test_the_nearest_sandbox_is_found_from_below(elsewhere: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "key"), [("merchant", "hd_merchant"), ("operator", "hd_operator")]
+    ("role", "key"),
+    [("merchant", "hd_merchant"), ("operator", "hd_operator"), ("second", "hd_second")],
 )
 def test_a_sandbox_gives_address_and_the_key_of_the_role(
     role: str, key: str, elsewhere: Path
