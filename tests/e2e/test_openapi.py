@@ -63,7 +63,7 @@ ABOUT = {
     *("reason_missing", "policy_moved"),
     *("person_unknown", "no_backup", "channel_unknown", "not_quarantined"),
     *("not_killed", "window_invalid", "window_past", "no_such_maintenance"),
-    *("calendar_incomplete", "channel_no_fee"),
+    *("calendar_incomplete", "channel_no_fee", "backup_in_future"),
     *("person_unknown", "no_backup", "no_plan", "plan_without_history", "plan_without_channels"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
