@@ -249,6 +249,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             into.excluded.append(Excluded(channel.name, index, reasons, cost))
             continue
         standing = _wished(case, channel.name, standing)
+        level = standing.level
         candidate = Candidate(
             channel.name,
             index,
@@ -259,18 +260,12 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             health.unknown_ppm,
             standing.rank < UNRANKED,
             health.ill,
-            standing.level,
+            level,
             standing.weight_ppm,
             standing.effects,
         )
         waiting = health.latency_ms * (channel.inflight + 1)
-        key = (
-            standing.level,
-            cost.total * standing.weight_ppm,
-            waiting,
-            channel.name,
-            index,
-        )
+        key = (level, cost.total * standing.weight_ppm, waiting, channel.name, index)
         (into.probes if health.ill else into.healthy).append(Ranked(key, candidate))
 
 

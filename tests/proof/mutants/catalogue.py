@@ -251,7 +251,7 @@ MUTANTS: tuple[Mutant, ...] = (
         LIFE,
         "(P.ROUTING, Contradicted): P.HELD",
         "(P.ROUTING, Contradicted): P.ROUTING",
-        LIFECYCLE,
+        Ask("L1", "lifecycle and ledger", seeds=40),
     ),
     mutant(
         "a return is not booked",

@@ -175,7 +175,7 @@ FOCUS: Mapping[str, Mapping[str, float]] = {
     },
     "a frozen channel's word still counts": {"lie_rejected": 0.3, "refused_definite": 0.3},
     "a webhook without an answer counts as delivered": {"hook_lost": 0.3},
-    "silence counts at once": {"request_late": 0.5, "not_found": 0.4, "pause": 8},
+    "silence counts at once": {"request_late": 0.5, "settle_late": 0.4, "notice_lost": 0.8},
     "a restored database goes on as if nothing were": {"restore": 1, "refused_definite": 0.3},
     "one person may be two": {
         "certify": 12,
