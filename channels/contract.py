@@ -21,6 +21,8 @@ class Rail(StrEnum):
     WECHAT = "wechat"
     BANK_CARD = "bank_card"
     BANK_ACCOUNT = "bank_account"
+    WIRE = "wire"
+    CHAIN = "chain"
 
 
 class AlipayIdentity(StrEnum):
@@ -76,7 +78,32 @@ class BankAccount:
     rail: Literal[Rail.BANK_ACCOUNT] = field(default=Rail.BANK_ACCOUNT, init=False)
 
 
-Instrument = AlipayAccount | WechatWallet | BankCard | BankAccount
+@dataclass(frozen=True, slots=True)
+class WireAccount:
+    """A bank account abroad, registered beforehand with the institution that pays to it.
+
+    `account_id` is the id which that institution gave the registration; another one refuses it.
+    """
+
+    account_id: str = field(repr=False)
+    name: str = field(repr=False)
+    rail: Literal[Rail.WIRE] = field(default=Rail.WIRE, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAddress:
+    """An address on a blockchain, registered beforehand with the institution that pays to it."""
+
+    address: str = field(repr=False)
+    chain: str
+    """The institution's code of the chain: ETH, SOL, BASE …"""
+    recipient_id: str | None = field(default=None, repr=False)
+    """The id of its entry in the institution's address book, where the institution has one."""
+    name: str | None = field(default=None, repr=False)
+    rail: Literal[Rail.CHAIN] = field(default=Rail.CHAIN, init=False)
+
+
+Instrument = AlipayAccount | WechatWallet | BankCard | BankAccount | WireAccount | ChainAddress
 """One way to reach a beneficiary; a beneficiary may have several."""
 
 INSTRUMENTS: Mapping[Rail, type[Instrument]] = {
@@ -84,6 +111,8 @@ INSTRUMENTS: Mapping[Rail, type[Instrument]] = {
     Rail.WECHAT: WechatWallet,
     Rail.BANK_CARD: BankCard,
     Rail.BANK_ACCOUNT: BankAccount,
+    Rail.WIRE: WireAccount,
+    Rail.CHAIN: ChainAddress,
 }
 
 
@@ -448,7 +477,8 @@ class Evidence:
 class PayeeAction:
     """What the beneficiary must do before the money moves."""
 
-    kind: Literal["wechat_confirm"]
+    kind: Literal["wechat_confirm", "open_link"]
+    """`open_link`: the beneficiary opens the address in `package_info`."""
     package_info: str
     expires_at: datetime
 
@@ -623,12 +653,39 @@ class Balance:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a payment as the institution issues it (电子回单), to hand to a beneficiary."""
+
+    content_type: str
+    body: bytes = field(repr=False)
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key or certificate a channel works with, without anything secret."""
+
+    name: str
+    """The key of the channel's settings it comes from, e.g. `private_key_file`."""
+    holder: Literal["ours", "theirs"]
+    fingerprint: str
+    """SHA-256 of the public key (SPKI, DER; hex), or of a shared secret's salted form: equal for
+    equal credentials, useless to whoever reads it."""
+    not_after: datetime | None = None
+    """When it expires; None for bare keys."""
+
+
 class ChannelError(Exception):
     """A read (statement, balance, recall) could not be answered; money is not in question."""
 
 
 class ThrottledError(ChannelError):
     """Too many questions; the same one may be asked again after a moment."""
+
+
+class ReceiptNotReadyError(ChannelError):
+    """The institution is still making the receipt; ask again later."""
 
 
 class StatementNotReadyError(ChannelError):
@@ -689,3 +746,11 @@ class Funded(Protocol):
 
     async def balance(self) -> Balance:
         """The available balance, or `ChannelError`."""
+
+
+@runtime_checkable
+class Receipted(Protocol):
+    """A channel whose institution issues receipts of payments."""
+
+    async def receipt(self, inquiry: Inquiry) -> Receipt:
+        """The receipt of a paid payout; `ReceiptNotReadyError` while it is made, `ChannelError`."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import click
 
 from simulators.control import Control
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.registry import KINDS
+from simulators.sandbox import make_sandbox
 from simulators.scenario import Plan, ScenarioError, Source, load
 from simulators.world import World
 
 _REFUSED, _USAGE = 1, 2
+Callback: TypeAlias = Callable[..., None]
 
 
 @click.group()
@@ -39,20 +44,30 @@ def serve(config: Path) -> None:
         raise SystemExit(_REFUSED) from None
 
 
+def _counts(command: Callback) -> Callback:
+    """An option for the number of accounts of each kind."""
+    for kind, one in reversed(list(KINDS.items())):
+        told = f"accounts of the kind {kind}"
+        option = click.option(f"--{one.short}", kind, default=0, help=told)
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--alipay", default=1, show_default=True, help="Alipay accounts")
-@click.option("--wechat", default=1, show_default=True, help="WeChat Pay accounts")
+@_counts
 @click.option("--seed", default=1, show_default=True, help="seed of the faults")
 @click.option("--port-base", default=0, help="first of consecutive ports (default: free ones)")
 @click.option("--balance-fen", default=100_000_000, show_default=True, help="on each account")
 @click.option("--clock", "clock_mode", type=click.Choice(["real", "virtual"]), default="real")
 @click.option("--clock-start", help="RFC 3339; a virtual clock stands there")
 @click.option("--notify-url", help="where notices go; {account} and {kind} are filled in")
-def init(folder: Path, **wishes: object) -> None:
-    """Make keys, credentials.json and sim.yaml in FOLDER."""
+def init(folder: Path, **given: Any) -> None:
+    """Make keys, credentials.json and sim.yaml in FOLDER; without counts, one account of a kind."""
+    asked = {kind: given.pop(kind) for kind in KINDS}
+    accounts = asked if any(asked.values()) else dict.fromkeys(KINDS, 1)
     try:
-        credentials = make_sandbox(folder, Wishes(**wishes))  # type: ignore[arg-type]  # click checked each option's type
+        credentials = make_sandbox(folder, Wishes(accounts=accounts, **given))
     except OSError as error:
         click.echo(str(error), err=True)
         raise SystemExit(_REFUSED) from None

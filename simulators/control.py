@@ -17,7 +17,8 @@ from simulators.clock import parse_duration
 from simulators.faults import read_rule
 from simulators.kernel import UnknownTriggerError
 from simulators.listener import Listener
-from simulators.magic import rows as magic_rows
+from simulators.magic import rows
+from simulators.registry import KINDS
 from simulators.scenario import Script, read_rules, read_yaml
 from simulators.world import World
 
@@ -178,7 +179,7 @@ class Control:
         return {"account": account, "added_fen": amount}
 
     async def _magic(self, _: web.BaseRequest) -> object:
-        return magic_rows()
+        return [row for kind, one in KINDS.items() for row in rows(one.magic, kind)]
 
     async def _trigger(self, request: web.BaseRequest) -> object:
         given = await _object(request, {"event", "reference", "simulator"})

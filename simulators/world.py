@@ -223,7 +223,8 @@ class World:
             raise self._source.complaint((*under, "kind"), f"unknown (known: {', '.join(KINDS)})")
         faults = Faults(seed=self.plan.seed)
         try:
-            return KINDS[kind](_without_ports(section), seed=self.plan.seed, faults=faults), faults
+            build = KINDS[kind].build
+            return build(_without_ports(section), seed=self.plan.seed, faults=faults), faults
         except (ValidationError, ValueError) as error:
             raise self._source.refused(error, under) from None
         except OSError as error:

@@ -30,9 +30,11 @@ from channels.contract import (
     AlipayIdentity,
     BankAccount,
     BankCard,
+    ChainAddress,
     Instrument,
     Reason,
     WechatWallet,
+    WireAccount,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 from gateway.domain.payout import Constraints, Event, PayoutState
@@ -259,8 +261,37 @@ class BankAccountIn(Model):
         )
 
 
+class WireAccountIn(Model):
+    """A bank account abroad, under the id that the paying institution registered it with."""
+
+    rail: Literal["wire"]
+    account_id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+    name: Text128
+
+    def instrument(self) -> Instrument:
+        """As the domain has it."""
+        return WireAccount(self.account_id, self.name)
+
+
+class ChainAddressIn(Model):
+    """An address on a blockchain."""
+
+    rail: Literal["chain"]
+    address: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9]{20,128}$")]
+    chain: Annotated[StrictStr, Field(pattern=r"^[A-Z0-9-]{2,16}$", description="ETH, SOL …")]
+    recipient_id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = Field(
+        default=None, description="Its entry in the paying institution's address book"
+    )
+    name: Text128 | None = None
+
+    def instrument(self) -> Instrument:
+        """As the domain has it."""
+        return ChainAddress(self.address, self.chain, self.recipient_id, self.name)
+
+
 InstrumentIn = Annotated[
-    AlipayAccountIn | WechatWalletIn | BankCardIn | BankAccountIn, Field(discriminator="rail")
+    AlipayAccountIn | WechatWalletIn | BankCardIn | BankAccountIn | WireAccountIn | ChainAddressIn,
+    Field(discriminator="rail"),
 ]
 
 

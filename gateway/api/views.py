@@ -11,11 +11,13 @@ from channels.contract import (
     AlipayIdentity,
     BankAccount,
     BankCard,
+    ChainAddress,
     Instrument,
     PayeeAction,
     Rail,
     Reason,
     WechatWallet,
+    WireAccount,
 )
 from channels.money import Currency
 from gateway.domain.incident import Incident, IncidentKind
@@ -56,6 +58,9 @@ class InstrumentView(TypedDict, total=False):
     appid: str | None
     number: str
     bank_code: str | None
+    account_id: str
+    address: str
+    chain: str
     name: str | None
 
 
@@ -638,12 +643,25 @@ def instrument_view(instrument: Instrument) -> InstrumentView:
                 "name": masked_name(name),
                 "bank_code": code,
             }
+        case WireAccount(account_id=account_id, name=name):
+            return {
+                "rail": Rail.WIRE,
+                "account_id": masked(account_id),
+                "name": masked_name(name),
+            }
+        case ChainAddress(address=address, chain=chain, name=name):
+            return {
+                "rail": Rail.CHAIN,
+                "address": masked(address),
+                "chain": chain,
+                "name": masked_name(name),
+            }
 
 
 def without_payee(text: str, instruments: Iterable[Instrument]) -> str:
     """A channel's sentence with what it repeats of the beneficiary's details masked."""
     for view, instrument in ((instrument_view(one), one) for one in instruments):
-        for name in ("identity", "openid", "number", "name"):
+        for name in ("identity", "openid", "number", "account_id", "address", "name"):
             told = getattr(instrument, name, None)
             if told:
                 text = text.replace(told, str(view.get(name)))

@@ -17,7 +17,13 @@ _WAYS = {
     "alipay": ("alipay", "identity"),
     "card": ("bank_card", "number"),
     "wechat": ("wechat", "openid"),
+    "account": ("bank_account", "number"),
+    "wire": ("wire", "account_id"),
+    "chain": ("chain", "address"),
 }
+_BANKED = {"bank_card", "bank_account"}
+_DETAILS = {"name": "name", "bank": "bank_code", "bank_name": "bank_name"}
+_WAYS_TOLD = ", ".join(f"--{option}" for option in _WAYS)
 
 
 class InstrumentCommand(Command):
@@ -36,16 +42,14 @@ def instruments(context: click.Context, flags: Mapping[str, Any]) -> list[dict[s
     for option, value in _in_order(context, flags):
         if option in _WAYS:
             rail, field = _WAYS[option]
-            found.append({"rail": rail, field: value})
-        elif option == "name" and found:
-            found[-1]["name"] = value
-        elif option == "bank" and found and found[-1]["rail"] == "bank_card":
-            found[-1]["bank_code"] = value
+            found.append({"rail": rail, field: value, **_chained(rail, value)})
+        elif found and (option == "name" or found[-1]["rail"] in _BANKED):
+            found[-1][_DETAILS[option]] = value
         else:
-            before = "--card" if option == "bank" else "--alipay, --card or --wechat"
-            raise click.UsageError(f"--{option} must follow {before}")
+            before = _WAYS_TOLD if option == "name" else "--card or --account"
+            raise click.UsageError(f"--{option.replace('_', '-')} must follow {before}")
     if not found:
-        raise click.UsageError("Say to whom: --alipay, --card or --wechat (or give --file).")
+        raise click.UsageError(f"Say to whom: one of {_WAYS_TOLD} (or give --file).")
     name = next((one["name"] for one in found if "name" in one), None)
     for one in found:
         if name is not None:
@@ -53,9 +57,18 @@ def instruments(context: click.Context, flags: Mapping[str, Any]) -> list[dict[s
     return found
 
 
+def _chained(rail: str, value: str) -> dict[str, str]:
+    if rail != "chain":
+        return {}
+    chain, colon, address = value.partition(":")
+    if not colon:
+        raise click.UsageError("--chain names the chain and the address: ETH:0x12ab…")
+    return {"chain": chain, "address": address}
+
+
 def _in_order(context: click.Context, flags: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     taken: dict[str, int] = defaultdict(int)
     for option in context.meta[_ORDER]:
-        if option in _WAYS or option in {"name", "bank"}:
+        if option in _WAYS or option in _DETAILS:
             yield option, flags[option][taken[option]]
             taken[option] += 1

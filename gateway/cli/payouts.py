@@ -29,8 +29,17 @@ def payout_command() -> None:
 @click.option("--alipay", multiple=True, metavar="LOGON_ID", help="Pay to an Alipay account.")
 @click.option("--card", multiple=True, metavar="NUMBER", help="Pay to a personal bank card.")
 @click.option("--wechat", multiple=True, metavar="OPENID", help="Pay to a WeChat user.")
+@click.option("--account", multiple=True, metavar="NUMBER", help="Pay to a corporate account.")
+@click.option("--wire", multiple=True, metavar="ACCOUNT_ID", help="Pay to a registered account.")
+@click.option("--chain", multiple=True, metavar="CHAIN:ADDRESS", help="Pay to an address.")
 @click.option("--name", multiple=True, help="Of the beneficiary; belongs to what stands before it.")
-@click.option("--bank", multiple=True, metavar="CODE", help="Of the card before it, e.g. ICBC.")
+@click.option(
+    "--bank",
+    multiple=True,
+    metavar="CODE",
+    help="Of the card (ICBC) or account (line number) before it.",
+)
+@click.option("--bank-name", multiple=True, help="Of the card or account before it, in full.")
 @click.option("--purpose", help="What the beneficiary sees.")
 @click.option("--ref", help="The merchant's own number; unique for ever.")
 @click.option("--speed", type=click.Choice(["standard", "fast", "instant"]))
@@ -355,6 +364,7 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
 
 
 def _way(instrument: Mapping[str, Any]) -> str:
-    which = instrument.get("identity") or instrument.get("openid") or instrument.get("number")
+    named = ("identity", "openid", "number", "account_id", "address")
+    which = next((instrument[field] for field in named if instrument.get(field)), None)
     name = instrument.get("name")
     return f"{instrument['rail']} {which}" + (f" {name}" if name else "")

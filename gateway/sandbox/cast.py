@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+ACCOUNTS: Mapping[str, int] = {"alipay": 2, "wechat": 2}
+"""How many accounts at which institution."""
+
 CHANNEL_NAMES: Mapping[str, str] = {
     "alipay-1": "alipay-main",
     "alipay-2": "alipay-night",

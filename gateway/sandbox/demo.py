@@ -53,7 +53,7 @@ async def run(folder: Path, *, payouts: int, seed: int, show_live: bool, console
     started = time.monotonic()
     console.print("航道 演练：启动机构模拟器和网关 · starting institutions and gateway")
     async with _stage(folder, seed) as stage:
-        accounts = await found(folder, alipay=2, wechat=2, seed=seed)
+        accounts = await found(folder, cast.ACCOUNTS, seed=seed)
         appids = [one.given["appid"] for one in accounts if one.kind == "wechat_pay"]
         asked = story.payouts(payouts, seed, appids)
         async with _showing(stage, len(asked), console, show_live):
@@ -76,7 +76,7 @@ async def _stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        accounts = await found(folder, alipay=2, wechat=2, seed=seed)
+        accounts = await found(folder, cast.ACCOUNTS, seed=seed)
         adjust(
             folder,
             {

@@ -23,14 +23,15 @@ class Account:
     given: Mapping[str, str]
 
 
-async def found(folder: Path, *, alipay: int, wechat: int, seed: int) -> list[Account]:
-    """Make a sandbox of institutions in `folder`, or read the one that is there."""
+async def found(folder: Path, accounts: Mapping[str, int], *, seed: int) -> list[Account]:
+    """Make a sandbox of so many accounts in `folder`, or read the one that is there."""
     handed_out = folder / "credentials.json"
     if not handed_out.exists():
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "simulators", "init", str(folder)),
-            *("--alipay", str(alipay), "--wechat", str(wechat), "--seed", str(seed)),
+            *(part for kind, count in accounts.items() for part in (f"--{kind}", str(count))),
+            *("--seed", str(seed)),
             *("--balance-fen", "5000000000"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -59,7 +59,7 @@ async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoR
     before = card.read(folder)
     await _check_free(folder, before, port)
     _clear(folder)
-    accounts = await found(folder, alipay=2, wechat=2, seed=1)
+    accounts = await found(folder, cast.ACCOUNTS, seed=1)
     async with AsyncExitStack() as stack:
         institutions = Institutions(folder)
         stack.push_async_callback(institutions.stop)

@@ -17,6 +17,7 @@ from channels.contract import (
     AlipayIdentity,
     BankAccount,
     BankCard,
+    ChainAddress,
     Evidence,
     FeeSchedule,
     Instrument,
@@ -24,6 +25,7 @@ from channels.contract import (
     Rail,
     Reason,
     WechatWallet,
+    WireAccount,
 )
 from gateway.domain.payout import (
     UNCONSTRAINED,
@@ -89,6 +91,11 @@ def payee_of(instrument: Instrument) -> bytes:
             parts = ["wechat", appid or "", openid]
         case BankCard(number=number) | BankAccount(number=number):
             parts = ["bank", "".join(number.split())]
+        case WireAccount(account_id=account_id):
+            parts = ["wire", account_id]
+        case ChainAddress(address=address, chain=chain):
+            # Hexadecimal addresses differ by their checksum's case alone; others are case-bound.
+            parts = ["chain", chain, address.lower() if address.startswith("0x") else address]
     return "\x1f".join(parts).encode()
 
 

@@ -15,6 +15,7 @@ from simulators import magic, wirefaults
 from simulators.actions import Stage
 from simulators.alipay.bills import Bills
 from simulators.alipay.errors import GatewayRefusedError, RefusedError, node_of
+from simulators.alipay.magic import MAGIC
 from simulators.alipay.messages import Tone, Voice, envelope
 from simulators.alipay.parameters import Application, Call, read_call
 from simulators.alipay.settings import Account, Settings
@@ -48,7 +49,7 @@ _PLAIN = (("content-type", "text/plain; charset=utf-8"),)
 def build(config: Mapping[str, object], *, seed: int, faults: Faults) -> AlipaySimulator:
     """Make a simulator of its configuration. Raises pydantic's ValidationError."""
     faults.seed = seed
-    faults.magic = magic.rules("alipay")
+    faults.magic = magic.rules(MAGIC)
     return AlipaySimulator(Settings.model_validate(config), faults)
 
 
@@ -239,7 +240,7 @@ class AlipaySimulator:
 
     def magic(self) -> Sequence[Row]:
         """The rows for Alipay."""
-        return magic.rows("alipay")
+        return magic.rows(MAGIC, "alipay")
 
 
 def _disguise(node: Mapping[str, object], hits: Hits) -> dict[str, object]:

@@ -24,6 +24,7 @@ from simulators.wechat_pay.desk import Call, Desk
 from simulators.wechat_pay.errors import RefusedError, refused
 from simulators.wechat_pay.fund_bills import FundBills
 from simulators.wechat_pay.gatekeeper import Caller, Gatekeeper
+from simulators.wechat_pay.magic import MAGIC
 from simulators.wechat_pay.notices import Notices, ProbeResult
 from simulators.wechat_pay.routes import Route, find
 from simulators.wechat_pay.settings import Settings
@@ -48,7 +49,7 @@ class WeChatPay:
         """Opens the merchants' accounts. The same seed and requests give the same bytes."""
         self._settings = settings
         self._faults = faults
-        faults.magic = magic.rules(KIND)
+        faults.magic = magic.rules(MAGIC)
         entropy = random.Random(f"{seed}:{settings.name}")  # noqa: S311 - reproducible, not secret
         gatekeeper = Gatekeeper(settings, entropy)
         books = Books()
@@ -183,7 +184,7 @@ class WeChatPay:
 
     def magic(self) -> Sequence[Row]:
         """The rows of the magic table that apply here."""
-        return magic.rows(KIND)
+        return magic.rows(MAGIC, KIND)
 
     def _probes(self, account: str, *, passed: bool) -> int:
         results = (probe for probe in self._notices.probes if probe.account == account)

@@ -14,6 +14,7 @@ from channels.contract import (
     AlipayIdentity,
     BankAccount,
     BankCard,
+    ChainAddress,
     ChannelError,
     Elsewhere,
     Evidence,
@@ -34,6 +35,7 @@ from channels.contract import (
     StatementNotReadyError,
     Unknown,
     WechatWallet,
+    WireAccount,
 )
 from channels.money import Currency, Money
 from policies import facts
@@ -125,8 +127,19 @@ EXAMPLES: dict[Rail, Instrument] = {
     Rail.WECHAT: WechatWallet("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "wx88", "王五"),
     Rail.BANK_CARD: CARD,
     Rail.BANK_ACCOUNT: BankAccount("1100293847562", "王五贸易", "102100099996", "工行", "总行"),
+    Rail.WIRE: WireAccount("a1b2c3d4-0001", "Li Trading"),
+    Rail.CHAIN: ChainAddress("0x8381470ED67C3802402dbbFa0058E8871F017A6F", "ETH", "r-1", "王五"),
 }
-SECRETS = ("2088102169481075", "oUpF8uMuAJO", "6222021234567890123", "1100293847562", "王五")
+SECRETS = (
+    "2088102169481075",
+    "oUpF8uMuAJO",
+    "6222021234567890123",
+    "1100293847562",
+    "王五",
+    "a1b2c3d4",
+    "Li Trading",
+    "0x8381",
+)
 
 
 @pytest.mark.parametrize("rail", Rail)

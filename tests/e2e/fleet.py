@@ -23,7 +23,8 @@ from gateway.settings import load
 from gateway.wiring import create_operator_key
 from simulators import scenario
 from simulators.faults import read_rule
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 from simulators.world import World
 from tests.e2e.town import CHANNEL, FLOAT_FEN, TERMS, body, furnish, payee
 
@@ -169,7 +170,7 @@ async def fleet(
     folder: Path, url: str, count: int, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Fleet]:
     """One Alipay account without notices, a funded merchant with a receiver, `count` gateways."""
-    given = make_sandbox(folder, Wishes(alipay=1, wechat=0, seed=7))
+    given = make_sandbox(folder, Wishes({"alipay": 1}, seed=7))
     adjust(folder, {"alipay-1": {"balance_fen": FLOAT_FEN, "fee": {}}})
     accounts = [Account(one["kind"], one["account"], one) for one in given]
     world = World(*scenario.load(folder / "sim.yaml"))

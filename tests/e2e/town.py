@@ -20,7 +20,8 @@ from gateway.settings import Loaded, load
 from gateway.wiring import create_operator_key
 from simulators import scenario
 from simulators.faults import read_rule
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 from simulators.world import World
 
 FLOAT_FEN = 100_000_000
@@ -144,7 +145,7 @@ def body(number: int) -> dict[str, Any]:
 @asynccontextmanager
 async def town(folder: Path) -> AsyncIterator[Town]:
     """One Alipay account without notices, one funded merchant, a gateway that serves."""
-    given = make_sandbox(folder, Wishes(alipay=1, wechat=0, seed=7))
+    given = make_sandbox(folder, Wishes({"alipay": 1}, seed=7))
     adjust(folder, {"alipay-1": {"balance_fen": FLOAT_FEN, "fee": {}}})
     accounts = [Account(one["kind"], one["account"], one) for one in given]
     world = World(*scenario.load(folder / "sim.yaml"))

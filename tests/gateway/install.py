@@ -9,7 +9,8 @@ import yaml
 from gateway.sandbox.installation import install
 from gateway.sandbox.institutions import Account
 from gateway.settings import Loaded, load
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 
 TERMS: Mapping[str, Mapping[str, Any]] = {
     "alipay-1": {"currency": "CNY", "amount_min": 10, "amount_max": 1_000_000, "fee": {}},
@@ -22,7 +23,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 def handed_out(folder: Path) -> list[Account]:
     """Credentials of one Alipay and one WeChat account."""
-    given = make_sandbox(folder, Wishes(alipay=1, wechat=1))
+    given = make_sandbox(folder, Wishes({"alipay": 1, "wechat_pay": 1}))
     return [Account(one["kind"], one["account"], one) for one in given]
 
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +79,7 @@ async def test_a_broken_configuration_is_refused_with_its_line(tmp_path: Path) -
 def test_what_a_sandbox_holds(tmp_path: Path) -> None:
     """Credentials point at real keys, private ones for their owner alone, and ports differ."""
     credentials = make_sandbox(
-        tmp_path, Wishes(alipay=2, wechat=2, notify_url="http://h/{account}")
+        tmp_path, Wishes({"alipay": 2, "wechat_pay": 2}, notify_url="http://h/{account}")
     )
     for given in credentials:
         load_pem_private_key(Path(given["private_key_file"]).read_bytes(), None)
@@ -94,10 +95,10 @@ def test_what_a_sandbox_holds(tmp_path: Path) -> None:
 
 def test_a_sandbox_is_not_overwritten(tmp_path: Path) -> None:
     """A second `init` into the same folder is refused and changes nothing."""
-    make_sandbox(tmp_path, Wishes(wechat=0, port_base=21_000))
+    make_sandbox(tmp_path, Wishes({"alipay": 1}, port_base=21_000))
     before = (tmp_path / "credentials.json").read_bytes()
     with pytest.raises(FileExistsError):
-        make_sandbox(tmp_path, Wishes())
+        make_sandbox(tmp_path, Wishes({"alipay": 1, "wechat_pay": 1}))
     assert (tmp_path / "credentials.json").read_bytes() == before
     plan = yaml.safe_load((tmp_path / "sim.yaml").read_text())
     assert plan["control"]["port"] == 21_000

@@ -22,7 +22,8 @@ from gateway.sandbox.receiver import Receiver
 from gateway.settings import load
 from gateway.wiring import create_operator_key
 from simulators import scenario
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 from simulators.world import World
 from tests.proof.chaos.postgres import Pair
 from tests.proof.chaos.proxy import Link
@@ -165,7 +166,7 @@ async def _answers(replica: Replica) -> bool:
 @asynccontextmanager
 async def city(folder: Path, replicas: int) -> AsyncIterator[City]:
     """All of it, furnished: one merchant with money, floats on every account."""
-    given = make_sandbox(folder, Wishes(alipay=2, wechat=1, seed=7))
+    given = make_sandbox(folder, Wishes({"alipay": 2, "wechat_pay": 1}, seed=7))
     adjust(folder, {name: {"balance_fen": FLOAT_FEN, "fee": {}} for name in CHANNELS})
     world = World(*scenario.load(folder / "sim.yaml"))
     pair = Pair(folder / "postgres")

@@ -39,7 +39,8 @@ from gateway.store import Vault, open_store
 from simulators import scenario
 from simulators.faults import read_rule
 from simulators.kernel import Answer, Cut, Request
-from simulators.sandbox import Wishes, make_sandbox
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 from simulators.world import World
 from tests import builders
 
@@ -415,7 +416,9 @@ def _fields(answer: Answer) -> dict[str, Any]:
 async def town(folder: Path) -> AsyncIterator[Town]:
     """Institutions that serve, a store to copy for every run, and a nursery."""
     port = free_port()
-    wishes = Wishes(alipay=2, wechat=1, seed=7, clock_mode="virtual", clock_start=START.isoformat())
+    wishes = Wishes(
+        {"alipay": 2, "wechat_pay": 1}, seed=7, clock_mode="virtual", clock_start=START.isoformat()
+    )
     given = make_sandbox(folder, wishes)
     adjust(
         folder,
