@@ -6,6 +6,7 @@ doing: neither side has the luck of what happened to fail. What happened is used
 only, how often attempts succeed (`estimate`).
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -447,7 +448,11 @@ def replay(
     counted_from: datetime | None = None,
     almanac: Almanac = PUBLISHED,
 ) -> Comparison:
-    """Take a history through a draft; see `Replay`. One pass, memory does not grow with it."""
+    """Take a history through a draft; see `Replay`. One pass, memory does not grow with it.
+
+    For a process that does nothing else meanwhile: it pauses the search for reference cycles, which
+    finds none among a million records and takes a tenth of the time.
+    """
     run = Replay(
         terms,
         draft,
@@ -456,8 +461,14 @@ def replay(
         counted_from=counted_from,
         almanac=almanac,
     )
-    for record in records:
-        run.feed(record)
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        for record in records:
+            run.feed(record)
+    finally:
+        if searched:
+            gc.enable()
     return run.finish()
 
 
