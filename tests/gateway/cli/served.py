@@ -104,7 +104,7 @@ def configure(folder: Path, account: Account | None = None) -> Installation:
 def serve(folder: Path) -> Served:
     """Start everything, by commands alone."""
     init = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "gateway", "sim", "init", str(folder), "--wechat", "0", "--json"],
+        [sys.executable, "-m", "gateway", "sim", "init", str(folder), "--alipay", "1", "--json"],
         stdout=subprocess.PIPE,
         check=True,
     )
