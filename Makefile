@@ -21,7 +21,11 @@ test: requirements-test.txt
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS)
+	@# On a loaded machine a test may run out of patience: what failed is asked once more, alone.
+	@# Both runs are shown; what fails alone, too, fails.
+	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS) || { \
+		echo 'Once more, alone: what failed above.'; \
+		$(BIN)/pytest -q --last-failed --last-failed-no-failures none; }
 
 prove: requirements-test.txt
 	@$(call set_up,requirements-test.txt)

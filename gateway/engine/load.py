@@ -54,6 +54,12 @@ class Load:
         """Start of the business day that `day_used` speaks of."""
         self._months: dict[str, tuple[datetime, MonthUse]] = {}
         """Per channel when its month began, in its own time zone, and what was carried since."""
+        self._meanwhile: list[Change] | None = None
+        """Committed while the store was counting; None when it is not."""
+
+    def counting(self) -> None:
+        """The store begins to count: what is committed from now on it may not see."""
+        self._meanwhile = []
 
     def refresh(
         self,
@@ -62,7 +68,11 @@ class Load:
         at: datetime,
         months: Mapping[str, datetime] | None = None,
     ) -> None:
-        """Take over what the store counts; `months` are the local starts it was asked about."""
+        """Take over what the store counts; `months` are the local starts it was asked about.
+
+        What was taken up since `counting` is added once more, though the store may have seen it:
+        until the next refresh a cap or a float seems nearer than it is, and is never passed.
+        """
         self.uses = uses
         self.in_doubt = Counter({name: use.in_doubt for name, use in uses.items()})
         self.day_used = Counter({name: use.day_used_minor for name, use in uses.items()})
@@ -73,6 +83,9 @@ class Load:
         for name, start in (months or {}).items():
             use = uses.get(name)
             self._months[name] = (start, UNUSED if use is None else use.month)
+        missed, self._meanwhile = self._meanwhile or (), None
+        for change in missed:
+            self._follow(change, given_back=False)
 
     def month(self, channel: str, now: datetime) -> MonthUse:
         """What the channel has carried since the first of its local month.
@@ -113,22 +126,29 @@ class Load:
 
     def moved(self, change: "Change") -> None:
         """Follow a committed change."""
+        if self._meanwhile is not None:
+            self._meanwhile.append(change)
         self._turn(change.after.updated_at)
+        self._follow(change)
+
+    def _follow(self, change: "Change", *, given_back: bool = True) -> None:
+        """Count what the change takes up, and unless told otherwise what it gives back."""
         for posting in change.postings:
             for entry in posting:
-                if entry.account.book is Book.FLOAT:
+                if entry.account.book is Book.FLOAT and (given_back or entry.change_minor < 0):
                     self.float_minor[entry.account.owner] += entry.change_minor
         for event in change.events:
             if isinstance(event, Armed | Adopted):
                 self._carried(event.attempt, change.after.amount.minor)
-            elif isinstance(event, Died):
+            elif isinstance(event, Died) and given_back:
                 self._carried(change.after.attempts[event.number - 1], -change.after.amount.minor)
         was = {} if change.before is None else {a.number: a.state for a in change.before.attempts}
         for attempt in change.after.attempts:
             doubted = (attempt.state is AttemptState.IN_DOUBT) - (
                 was.get(attempt.number) is AttemptState.IN_DOUBT
             )
-            self.in_doubt[attempt.channel] += doubted
+            if given_back or doubted > 0:
+                self.in_doubt[attempt.channel] += doubted
 
     def _carried(self, attempt: Attempt, minor: int) -> None:
         """Count an attempt in, or out again, where the store counts it: when it was armed."""

@@ -235,6 +235,7 @@ async def refresh(gateway: Gateway) -> None:
         name: priced(channel.traits.terms).month_start(now)
         for name, channel in gateway.channels.items()
     }
+    gateway.load.counting()
     uses = await gateway.store.use(business_day_start(now), months)
     gateway.quarantine = await gateway.store.quarantine()
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now, months)

@@ -45,6 +45,21 @@ def test_what_died_no_longer_counts() -> None:
     assert load.month(build.CHANNEL, MARCH_END) == MonthUse(7, 700)
 
 
+def test_what_leaves_while_the_store_counts_is_not_forgotten() -> None:
+    """A count begun before the send does not undo it; what died meanwhile waits for the next."""
+    load = loaded()
+    load.counting()
+    load.moved(build.kill(sent(load, MARCH_END), at=MARCH_END))
+    sent(load, MARCH_END)
+    use = ChannelUse(build.CHANNEL, 0, 0, 100, 0, MonthUse(7, 700))
+    start = month_start(MARCH_END, SHANGHAI)
+    load.refresh({build.CHANNEL: use}, {}, MARCH_END, {build.CHANNEL: start})
+    assert load.used(build.CHANNEL, MARCH_END) == 100 + 2 * 10_000
+    assert load.month(build.CHANNEL, MARCH_END) == MonthUse(9, 700 + 2 * 10_000)
+    load.refresh({build.CHANNEL: use}, {}, MARCH_END, {build.CHANNEL: start})
+    assert load.used(build.CHANNEL, MARCH_END) == 100
+
+
 def test_a_month_begins_empty_at_its_local_midnight() -> None:
     """Before any refresh, and not a second earlier."""
     load = loaded()
