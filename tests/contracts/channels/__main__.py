@@ -5,7 +5,6 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.contracts.channels.rigs import RIGS
 from tests.contracts.channels.suite import SUITE
 
 PASSED, DIFFERS, LACKS, FAILED, NOT_RUN = "passed", "differs", "–", "FAILED", "not run"
+WAIVED = "waived"
 Cell = tuple[str, str]
 
 
@@ -22,33 +22,38 @@ class Verdicts:
 
     def __init__(self) -> None:
         self.failed: dict[Cell, bool] = {}
+        self.waived: dict[Cell, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called for set-up, call and tear-down alike."""
-        for name, value in report.user_properties:
-            if name == "cell" and isinstance(value, tuple | list):
-                cell = (str(value[0]), str(value[1]))
-                self.failed[cell] = self.failed.get(cell, False) or report.failed
+        known = dict(report.user_properties)
+        given = known.get("cell")
+        if isinstance(given, tuple):
+            cell = (str(given[0]), str(given[1]))
+            self.failed[cell] = self.failed.get(cell, False) or report.failed
+            if known.get("waived"):
+                self.waived[cell] = str(known["waived"])
+
+    def verdict(self, cell: Cell) -> str:
+        """What to print for one cell."""
+        case, rig = SUITE[cell[1]], RIGS[cell[0]]
+        if case.lacked_by(rig) is not None:
+            return LACKS
+        if cell not in self.failed:
+            return NOT_RUN
+        if self.failed[cell]:
+            return FAILED
+        if cell in self.waived:
+            return WAIVED
+        return DIFFERS if case.differences(rig) else PASSED
 
 
-def verdict(cell: Cell, failed: Mapping[Cell, bool]) -> str:
-    """What to print for one cell."""
-    case, rig = SUITE[cell[1]], RIGS[cell[0]]
-    if case.lacked_by(rig) is not None:
-        return LACKS
-    if cell not in failed:
-        return NOT_RUN
-    if failed[cell]:
-        return FAILED
-    return DIFFERS if case.differences(rig) else PASSED
-
-
-def matrix(failed: Mapping[Cell, bool]) -> str:
+def matrix(verdicts: Verdicts) -> str:
     """The table, then every difference and every gap in words, then the counts."""
     width = max(map(len, SUITE))
     columns = {kind: max(len(kind), 7) for kind in RIGS}
     lines = ["  ".join(["case".ljust(width), *(k.ljust(w) for k, w in columns.items())])]
-    cells = {(kind, case): verdict((kind, case), failed) for case in SUITE for kind in RIGS}
+    cells = {(kind, case): verdicts.verdict((kind, case)) for case in SUITE for kind in RIGS}
     lines += [
         "  ".join([case.ljust(width), *(cells[k, case].ljust(w) for k, w in columns.items())])
         for case in SUITE
@@ -58,8 +63,10 @@ def matrix(failed: Mapping[Cell, bool]) -> str:
         for case in SUITE.values():
             if (why := case.lacked_by(rig)) is not None:
                 lines.append(f"  {case.id}: not in the protocol: {why}")
-            else:
-                lines += [f"  {case.id}: differs: {how}" for how in case.differences(rig)]
+                continue
+            lines += [f"  {case.id}: differs: {how}" for how in case.differences(rig)]
+            if waived := verdicts.waived.get((kind, case.id)):
+                lines.append(f"  {case.id}: waived: {waived}")
         if rig.secret_in_headers:
             lines.append(f"  no_secret_sent: headers left out: {rig.secret_in_headers}")
         counts = Counter(cells[kind, case] for case in SUITE)
@@ -71,7 +78,7 @@ def main() -> int:
     """Run, print, judge."""
     verdicts = Verdicts()
     code = pytest.main(["-q", str(Path(__file__).parent), *sys.argv[1:]], plugins=[verdicts])
-    sys.stdout.write(matrix(verdicts.failed) + "\n")
+    sys.stdout.write(matrix(verdicts) + "\n")
     return int(code)
 
 

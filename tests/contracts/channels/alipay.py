@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from channels.alipay.channel import build
@@ -12,6 +14,7 @@ from channels.contract import (
     BankCard,
     Channel,
     Paid,
+    Pending,
     Prepared,
 )
 from tests.channels.alipay.platform import ALL_RAILS, TERMS
@@ -67,3 +70,13 @@ RIG = Rig(
         "ask_echo_payee": "no answer names the payee",
     },
 )
+
+CARD = replace(
+    RIG,
+    payee=_CARD,
+    other_payee=BankCard("6222020200112233452", "李四光", "ICBC", "中国工商银行"),
+    slow_payee=None,
+    takes=Pending,
+    settles=timedelta(hours=2),
+)
+"""The same application paying to cards: the bank answers later."""

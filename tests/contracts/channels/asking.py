@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from channels.contract import Absent, Paid, Pending, Rejected, Returned, Unknown, UnknownCause
 from tests.contracts.channels.cases import UNSEEN, Run, Spoilt, case
-from tests.contracts.channels.rig import Expect
+from tests.contracts.channels.rig import DOUBT, Expect
 from tests.contracts.channels.scene import Scene
 
 PAID = Expect(Paid)
@@ -39,6 +39,13 @@ SPOILT: tuple[Spoilt, ...] = (
         Expect(Unknown, UnknownCause.UNKNOWN_STATE),
     ),
     Spoilt(
+        "ask_unsure",
+        "they say that they cannot tell",
+        "reject",
+        {"code": DOUBT},
+        Expect(Unknown),
+    ),
+    Spoilt(
         "ask_throttled",
         "too many questions",
         "throttle",
@@ -64,7 +71,7 @@ def _spoilt(action: str, given: Mapping[str, JsonValue]) -> Run:
         order = scene.order()
         await scene.pay(order)
         await scene.settle()
-        await scene.fault(action, "inquire", None, **given)
+        await scene.fault(action, "inquire", None, **scene.rig.filled(given))
         scene.answers("ask", await scene.ask(order))
         await scene.place.clear()
         scene.answers("look", await scene.ask(order))

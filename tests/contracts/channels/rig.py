@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from channels.contract import Absent, Channel, Instruction, Instrument, Prepared
 from channels.money import Currency, Money
 from simulators.books import Movement
@@ -22,6 +24,8 @@ from simulators.world import World
 
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Beijing."""
+DOUBT = "<Rig.unsure_code>"
+"""Stands in a fault's parameters for the kind's own word for "cannot tell"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +179,20 @@ class Rig:
     """Case, group of cases or fault action → why this protocol cannot have it."""
     answers: Mapping[str, Expect] = field(default_factory=dict)
     """`case.step` → the answer this protocol gives instead of the usual one, with its `why`."""
+    journal_is_readable: bool = True
+    """Whether a body on the wire is text in which a payee stands, so that masking it matters."""
     secret_in_headers: str = ""
     """Why a secret has to stand in a header of the prepared request (a bearer token, say)."""
 
     def op(self, name: str) -> str:
         """The simulator's word for an operation."""
         return self.ops.get(name, name)
+
+    def filled(self, params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """A fault's parameters with the kind's own word for doubt."""
+        return {
+            name: self.unsure_code if value == DOUBT else value for name, value in params.items()
+        }
 
     @property
     def slow(self) -> Instrument:

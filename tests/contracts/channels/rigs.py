@@ -1,4 +1,7 @@
-"""Every kind's entry, in a literal table."""
+"""Every kind's entries, in a literal table.
+
+A kind has one entry under its own name, and may have more where its rails differ.
+"""
 
 from collections.abc import Mapping
 
@@ -7,5 +10,6 @@ from tests.contracts.channels.rig import Rig
 
 RIGS: Mapping[str, Rig] = {
     "alipay": alipay.RIG,
+    "alipay_card": alipay.CARD,
     "wechat_pay": wechat_pay.RIG,
 }

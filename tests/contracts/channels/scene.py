@@ -44,6 +44,8 @@ class Scene:
     signed_at: dict[str, datetime] = field(default_factory=dict)
     """Reference → when it was first prepared, which an inquiry may use."""
     opened: list[Channel] = field(default_factory=list)
+    waived: str = ""
+    """Why there was nothing to hold the channel to: it does not claim what the case is about."""
 
     # ---- acting ----
 
@@ -125,6 +127,10 @@ class Scene:
         return read
 
     # ---- judging ----
+
+    def waive(self, why: str) -> None:
+        """End a case about a claim that this channel does not make; the matrix shows it."""
+        self.waived = why
 
     def answers(self, step: str, got: object) -> None:
         """Hold an answer against the one this kind must give."""

@@ -4,6 +4,7 @@ Each ends in the institution's own books: the channel may be in doubt, the money
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pydantic import JsonValue
 
@@ -17,7 +18,7 @@ from channels.contract import (
     UnknownCause,
 )
 from tests.contracts.channels.cases import TAKEN, UNSEEN, Run, Spoilt, case
-from tests.contracts.channels.rig import Expect
+from tests.contracts.channels.rig import DOUBT, Expect
 from tests.contracts.channels.scene import Scene
 
 LOST = Expect(Unknown, UnknownCause.CONNECTION_LOST)
@@ -27,9 +28,6 @@ UNPROVEN = Expect(Unknown, UnknownCause.BAD_SIGNATURE)
 UNSURE = Expect(Unknown, UnknownCause.CHANNEL_UNSURE)
 MISMATCH = Expect(Unknown, UnknownCause.MISMATCH)
 PAID = Expect(Paid)
-DOUBT = "<Rig.unsure_code>"
-"""Stands in a fault's parameters for the kind's own word for "cannot tell"."""
-
 EXECUTED: tuple[Spoilt, ...] = (
     Spoilt("lost_after", "the reply is lost after the commit", "reset_after", {}, LOST),
     Spoilt("cut", "the connection is reset in the middle of the reply", "reset_mid", {}, LOST),
@@ -111,17 +109,10 @@ NOT_EXECUTED: tuple[Spoilt, ...] = (
 """The same; no money moves in any."""
 
 
-async def _spoilt(scene: Scene, action: str, given: Mapping[str, JsonValue]) -> None:
-    """Have the next answer spoilt."""
-    code = scene.rig.unsure_code
-    params = {key: code if value == DOUBT else value for key, value in given.items()}
-    await scene.fault(action, **params)
-
-
 def _executed(action: str, given: Mapping[str, JsonValue]) -> Run:
     async def run(scene: Scene) -> None:
         order = scene.order()
-        await _spoilt(scene, action, given)
+        await scene.fault(action, **scene.rig.filled(given))
         scene.answers("send", await scene.pay(order))
         assert len(scene.requests()) == 1
         await scene.settle()
@@ -134,7 +125,7 @@ def _executed(action: str, given: Mapping[str, JsonValue]) -> Run:
 def _not_executed(action: str, given: Mapping[str, JsonValue]) -> Run:
     async def run(scene: Scene) -> None:
         order = scene.order()
-        await _spoilt(scene, action, given)
+        await scene.fault(action, **scene.rig.filled(given))
         scene.answers("send", await scene.pay(order))
         assert len(scene.requests()) == 1
         scene.answers("look", await scene.ask(order))
@@ -241,4 +232,25 @@ async def stranger(scene: Scene) -> None:
     order = scene.order()
     scene.channel = scene.connected(scene.place.stranger())
     scene.answers("send", await scene.pay(order))
+    scene.nothing_moved()
+
+
+@case(
+    "submit",
+    "bytes older than the acceptance window pay nothing, where a window is claimed",
+    send=Expect((Rejected, Unknown)),
+)
+async def old_bytes(scene: Scene) -> None:
+    """What certificate C5 rests on: after the window and the skew, old bytes are worthless."""
+    profile = scene.channel.traits.profile
+    if profile.acceptance_window_s is None:
+        scene.waive("no acceptance window is claimed, so that silence never proves anything")
+        return
+    window = timedelta(seconds=profile.acceptance_window_s)
+    prepared = scene.prepared(scene.order())
+    assert prepared.not_after is not None
+    assert prepared.not_after <= prepared.signed_at + window
+    await scene.place.advance(window + timedelta(seconds=profile.skew_s + 1))
+    scene.answers("send", await scene.send(prepared))
+    await scene.settle()
     scene.nothing_moved()

@@ -26,3 +26,4 @@ async def test_channel_keeps_the_contract(
     case, rig = SUITE[case_id], RIGS[kind]
     async with staged(rig, case.expected(rig), tmp_path, case.total_timeout_s) as scene:
         await case.run(scene)
+        record_property("waived", scene.waived)
