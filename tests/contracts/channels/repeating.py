@@ -18,8 +18,11 @@ MISMATCH = Expect(Unknown, UnknownCause.MISMATCH)
 async def resend(scene: Scene) -> None:
     """Prepared and sent twice at once; paid once."""
     order = scene.order()
-    scene.answers("send", await scene.pay(order))
-    scene.answers("again", await scene.pay(order))
+    outcomes = [await scene.pay(order) for _ in range(2)]
+    for step, outcome in zip(("send", "again"), outcomes, strict=True):
+        scene.answers(step, outcome)
+    named = {getattr(one, "channel_ref", None) for one in outcomes} - {None}
+    assert len(named) <= 1, "two numbers of theirs for one payout"
     await scene.settle()
     scene.answers("look", await scene.ask(order))
     scene.paid_once(order)
