@@ -62,6 +62,7 @@ RIG = Rig(
     business=_business,
     secrets=(pair("app").private_pem,),
     unsure_code="SYSTEM_ERROR",
+    dates_within=timedelta(seconds=1),
     fail_reason="PAYEE_CARD_INFO_ERROR",
     lacks={
         "recall": "no interface cancels a transfer that was taken in",

@@ -153,6 +153,8 @@ class Rig:
     purpose: str = "十月佣金"
     start: datetime = START
     """Where the clock stands at first; within opening hours."""
+    dates_within: timedelta = timedelta(days=1)
+    """How far `Paid.at` may be from the movement in their books; hours where they give a time."""
     settles: timedelta = timedelta(minutes=5)
     """After so long an ordinary payout is paid."""
     slow_settles: timedelta = timedelta(hours=2)

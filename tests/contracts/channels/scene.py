@@ -19,7 +19,9 @@ from channels.contract import (
     Outcome,
     Prepared,
     StatementLine,
+    Unknown,
 )
+from channels.transport import EVIDENCE_BYTES
 from simulators.books import Movement
 from simulators.faults import FaultRule
 from simulators.kernel import Row
@@ -70,6 +72,8 @@ class Scene:
         """Send these bytes once."""
         outcome = await self.channel.send(prepared)
         self.said.append(outcome)
+        if isinstance(outcome, Unknown):
+            assert len(outcome.evidence.body) <= EVIDENCE_BYTES
         return outcome
 
     async def ask(
@@ -149,14 +153,17 @@ class Scene:
         """Nothing but this payout, and that exactly once, has left the account."""
         assert self.moved() == [("payout", instruction.reference, instruction.amount.minor)]
 
+    def asked(self) -> list[Row]:
+        """Every request of any kind that has reached the institution."""
+        return [row for row in self.place.journal() if row["direction"] == "in"]
+
     def nothing_moved(self) -> None:
         """No money has left the account."""
         assert self.moved() == []
 
     def requests(self, op: str = "submit") -> list[Row]:
         """What the institution was asked."""
-        name = self.rig.op(op)
-        return [r for r in self.place.journal() if r["direction"] == "in" and r["op"] == name]
+        return [row for row in self.asked() if row["op"] == self.rig.op(op)]
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 Each ends in the institution's own books: the channel may be in doubt, the money may not.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from channels.contract import (
     Unknown,
     UnknownCause,
 )
+from channels.money import Money
 from tests.contracts.channels.cases import TAKEN, UNSEEN, Run, Spoilt, case
 from tests.contracts.channels.rig import DOUBT, Expect
 from tests.contracts.channels.scene import Scene
@@ -159,13 +161,19 @@ for _one in NOT_EXECUTED:
 
 @case("submit", "a plain payout is one request and is paid once", send=TAKEN, look=PAID)
 async def pays(scene: Scene) -> None:
-    """Taken, paid, one request, one movement."""
+    """Taken, paid, one request of any kind, one movement; date and fee as in their books."""
     order = scene.order()
     scene.answers("send", await scene.pay(order))
-    assert len(scene.requests()) == 1
+    assert len(scene.requests()) == len(scene.asked()) == 1
     await scene.settle()
-    scene.answers("look", await scene.ask(order))
+    found = await scene.ask(order)
+    scene.answers("look", found)
     scene.paid_once(order)
+    if isinstance(found, Paid):
+        (moved,) = scene.movements("payout")
+        assert abs(found.at - moved.at) <= scene.rig.dates_within
+        fees = sum(one.amount_minor for one in scene.movements("fee"))
+        assert found.fee in (None, Money(fees, scene.rig.currency))
 
 
 @case(
@@ -182,6 +190,22 @@ async def timeout(scene: Scene) -> None:
     await scene.fault("slow", fixed="60s")
     scene.answers("send", await scene.pay(order))
     assert len(scene.requests()) == 1
+    await scene.settle()
+    scene.answers("look", await scene.ask(order))
+    scene.paid_once(order)
+
+
+@case("answers", "whoever sends is stopped before the answer", "slow", look=PAID)
+async def cancelled(scene: Scene) -> None:
+    """A cancelled call says nothing about the money: it is found, and paid once."""
+    order = scene.order()
+    await scene.fault("slow", fixed="60s")
+    sending = asyncio.create_task(scene.pay(order))
+    while not (scene.requests() or sending.done()):  # noqa: ASYNC110 - a journal sets no event
+        await asyncio.sleep(0.01)
+    sending.cancel()
+    (ended,) = await asyncio.gather(sending, return_exceptions=True)
+    assert isinstance(ended, asyncio.CancelledError)
     await scene.settle()
     scene.answers("look", await scene.ask(order))
     scene.paid_once(order)

@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
-from channels.contract import Funded, Prepared, Recallable, Receipted
-from channels.money import Money
+from channels.contract import Funded, NoticeRefused, Prepared, Recallable, Receipted
+from channels.money import Currency, Money
 from tests.contracts.channels.cases import case
 from tests.contracts.channels.personal import fragments, listening_to_logs, marks, revealed
 from tests.contracts.channels.scene import Scene
@@ -112,7 +112,8 @@ async def traits(scene: Scene) -> None:
         "recall": isinstance(channel, Recallable),
     }
     assert {name for name, there in has.items() if not there} == has.keys() & rig.lacks.keys()
-    assert said.notices or scene.ear.heard == []
+    if rig.lacks.keys() & {"repeat", "resend", "resend_when_paid", "same_bytes"}:
+        assert said.resend is None, "a resend is promised, and not held to it"
 
 
 @case("shows", "what the channel would refuse for ever is a problem before anything is sent")
@@ -125,4 +126,30 @@ async def check(scene: Scene) -> None:
     }
     for name, instruction in refused.items():
         assert [p.field for p in scene.channel.check(instruction) if p.field == name], name
+    other = next(one for one in Currency if one is not terms.currency)
+    assert scene.channel.check(replace(order, amount=Money(order.amount.minor, other)))
     assert scene.place.journal() == []
+
+
+STRAY = (
+    b"",
+    b"{}",
+    b"[]",
+    b"null",
+    b"a=b&c",
+    b"<a/>",
+    b"\xff\xfe\x00",
+    b'{"id":1}',
+    b"0" * 100_000,
+)
+"""Bodies that no institution has sent."""
+
+
+@case("shows", "what is no notice is refused, never an exception")
+async def no_notice(scene: Scene) -> None:
+    """Anyone can post to a public address, to a channel with notices or without."""
+    for body in STRAY:
+        for headers in ({}, {"content-type": "application/json", "signature": "x"}):
+            read = scene.channel.read_notice(headers, body, scene.place.now())
+            assert isinstance(read, NoticeRefused), body
+            assert 200 <= read.reply.status < 600

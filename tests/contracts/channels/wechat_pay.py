@@ -74,6 +74,7 @@ RIG = Rig(
     business=_business,
     secrets=((KEYS / "merchant_test_only.pem").read_text(), APIV3_KEY),
     unsure_code="SYSTEM_ERROR",
+    dates_within=timedelta(seconds=1),
     fail_reason="ACCOUNT_FROZEN",
     settles=timedelta(minutes=1),
     lacks={
