@@ -23,5 +23,9 @@ To add a kind:
 `Rig.business(prepared)` says what the institution understands of the bytes, without time, nonce
 and signature. A secret that has to travel (a bearer token) is said in `secret_in_headers`; it must
 still show in no journal, log or repr. `reference`, `amount`, `currency`, `start`, payees and the
-waiting times (`settles`, `returns`, …) suit kinds with rules of their own.
+waiting times (`settles`, `returns`, …) suit kinds with rules of their own. A kind that cannot ask
+by our reference alone says so in `needs_their_number`. Rails that behave differently get entries
+of their own in `rigs.py`, beside the one under the kind's name (`alipay_card`).
+
+`test_the_suite_can_fail.py` bends channels and institutions (`bent.py`) and must see cases fail.
 """

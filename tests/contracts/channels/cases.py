@@ -31,10 +31,12 @@ class Case:
     steps: Mapping[str, Expect] = field(default_factory=dict)
     """The usual answers; an entry may give others."""
     total_timeout_s: float = 5.0
+    like: str = ""
+    """Another case about the same situation: what an entry says of it holds here as well."""
 
     def lacked_by(self, rig: Rig) -> str | None:
         """Why a kind does not have this case; None when it has it."""
-        for key in (self.id, *self.actions, self.group):
+        for key in (self.id, self.like, *self.actions, self.group):
             if key in rig.lacks:
                 return rig.lacks[key]
         return None
@@ -45,12 +47,19 @@ class Case:
             step: Expect(rig.takes) if one is TAKEN else rig.unseen if one is UNSEEN else one
             for step, one in self.steps.items()
         }
-        return {step: rig.answers.get(f"{self.id}.{step}", one) for step, one in usual.items()}
+        return {step: self._given(rig, step) or one for step, one in usual.items()}
 
     def differences(self, rig: Rig) -> list[str]:
         """In words, how a kind's answers differ from the usual ones."""
-        given = (rig.answers.get(f"{self.id}.{step}") for step in self.steps)
-        return [one.why for one in given if one is not None]
+        given = (self._given(rig, step) for step in self.steps)
+        words = [one.why for one in given if one is not None]
+        if self.id == "restarted" and rig.needs_their_number:
+            words.append(rig.needs_their_number)
+        return words
+
+    def _given(self, rig: Rig, step: str) -> Expect | None:
+        own = rig.answers.get(f"{self.id}.{step}")
+        return own or rig.answers.get(f"{self.like}.{step}")
 
 
 class Spoilt(NamedTuple):
@@ -75,6 +84,7 @@ def case(
     *actions: str,
     name: str | None = None,
     total_timeout_s: float = 5.0,
+    like: str = "",
     **steps: Expect,
 ) -> Callable[[Run], Run]:
     """Register a case under its function's name. `steps` are the usual answers."""
@@ -83,7 +93,7 @@ def case(
         known = name or str(getattr(run, "__name__", ""))
         if known in CASES:
             raise ValueError(f"two cases are called {known}")
-        CASES[known] = Case(known, group, says, run, actions, steps, total_timeout_s)
+        CASES[known] = Case(known, group, says, run, actions, steps, total_timeout_s, like)
         return run
 
     return register

@@ -181,6 +181,10 @@ class Rig:
     """Case, group of cases or fault action → why this protocol cannot have it."""
     answers: Mapping[str, Expect] = field(default_factory=dict)
     """`case.step` → the answer this protocol gives instead of the usual one, with its `why`."""
+    needs_their_number: str = ""
+    """Why inquiries need the institution's own number as well as our reference. The suite then asks
+    with the number that the channel's answer to the submission named, as the gateway does, and
+    takes a notice that names this number alone."""
     journal_is_readable: bool = True
     """Whether a body on the wire is text in which a payee stands, so that masking it matters."""
     secret_in_headers: str = ""

@@ -16,7 +16,10 @@ from channels.contract import (
     Inquiry,
     Instruction,
     Instrument,
+    Notice,
     Outcome,
+    Paid,
+    Pending,
     Prepared,
     StatementLine,
     Unknown,
@@ -45,6 +48,8 @@ class Scene:
     """Everything the channel has answered so far."""
     signed_at: dict[str, datetime] = field(default_factory=dict)
     """Reference → when it was first prepared, which an inquiry may use."""
+    their_numbers: dict[str, str] = field(default_factory=dict)
+    """Reference → the institution's own number, as the answer to a submission named it."""
     opened: list[Channel] = field(default_factory=list)
     waived: str = ""
     """Why there was nothing to hold the channel to: it does not claim what the case is about."""
@@ -74,6 +79,8 @@ class Scene:
         self.said.append(outcome)
         if isinstance(outcome, Unknown):
             assert len(outcome.evidence.body) <= EVIDENCE_BYTES
+        if isinstance(outcome, Pending | Paid) and outcome.channel_ref is not None:
+            self.their_numbers.setdefault(prepared.instruction.reference, outcome.channel_ref)
         return outcome
 
     async def ask(
@@ -87,6 +94,8 @@ class Scene:
     def inquiry(self, instruction: Instruction, channel_ref: str | None = None) -> Inquiry:
         """All that an inquiry may use."""
         at = self.signed_at.get(instruction.reference, self.place.now())
+        if self.rig.needs_their_number:
+            channel_ref = channel_ref or self.their_numbers.get(instruction.reference)
         return Inquiry(
             instruction.reference, instruction.amount, instruction.instrument, at, channel_ref
         )
@@ -131,6 +140,13 @@ class Scene:
         return read
 
     # ---- judging ----
+
+    def named(self, notice: Notice) -> str:
+        """The reference of the payout that a notice is about."""
+        if notice.reference or not self.rig.needs_their_number:
+            return notice.reference
+        ours = (one for one, number in self.their_numbers.items() if number == notice.channel_ref)
+        return next(ours, "")
 
     def waive(self, why: str) -> None:
         """End a case about a claim that this channel does not make; the matrix shows it."""

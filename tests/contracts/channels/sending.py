@@ -7,9 +7,12 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
+import pytest
 from pydantic import JsonValue
 
 from channels.contract import (
+    ChannelError,
+    Funded,
     NotSent,
     NotSentCause,
     Paid,
@@ -195,7 +198,7 @@ async def timeout(scene: Scene) -> None:
     scene.paid_once(order)
 
 
-@case("answers", "whoever sends is stopped before the answer", "slow", look=PAID)
+@case("answers", "whoever sends is stopped before the answer", "slow", like="timeout", look=PAID)
 async def cancelled(scene: Scene) -> None:
     """A cancelled call says nothing about the money: it is found, and paid once."""
     order = scene.order()
@@ -213,7 +216,7 @@ async def cancelled(scene: Scene) -> None:
 
 @case(
     "answers",
-    "connection refused: nothing was sent, and a question stays open",
+    "connection refused: nothing was sent, and every question stays open",
     "refuse",
     send=Expect(NotSent, NotSentCause.REFUSED),
     look=Expect(Unknown),
@@ -225,7 +228,12 @@ async def refused(scene: Scene) -> None:
     await scene.fault_everywhere("refuse")
     scene.answers("send", await scene.send(prepared))
     scene.answers("look", await scene.ask(order))
-    assert scene.requests() == []
+    if scene.channel.traits.statement:
+        assert isinstance(await scene.statement(), ChannelError)
+    if isinstance(scene.channel, Funded):
+        with pytest.raises(ChannelError):
+            await scene.channel.balance()
+    assert scene.asked() == []
     scene.nothing_moved()
 
 

@@ -25,7 +25,7 @@ async def notice(scene: Scene) -> None:
     order = await _told(scene)
     told = scene.ear.notices
     assert told
-    assert {one.reference for one in told} == {order.reference}
+    assert {scene.named(one) for one in told} == {order.reference}
     assert len({one.notice_id for one in told}) == len(told)
     scene.answers("look", await scene.ask(order))
 
@@ -47,7 +47,7 @@ async def notice_forged(scene: Scene) -> None:
     await scene.fault("notice_forged", "notice")
     order = await _told(scene)
     assert scene.ear.refused
-    assert {one.reference for one in scene.ear.notices} == {order.reference}
+    assert {scene.named(one) for one in scene.ear.notices} == {order.reference}
     scene.answers("look", await scene.ask(order))
     scene.paid_once(order)
 
@@ -95,5 +95,5 @@ async def notice_out_of_order(scene: Scene) -> None:
     await scene.place.advance(timedelta(days=3))
     told = scene.ear.notices
     assert len(told) >= 2
-    assert {one.reference for one in told} == {order.reference}
+    assert {scene.named(one) for one in told} == {order.reference}
     scene.answers("look", await scene.ask(order))
