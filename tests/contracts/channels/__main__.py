@@ -12,7 +12,13 @@ import pytest
 from tests.contracts.channels.rigs import RIGS
 from tests.contracts.channels.suite import SUITE
 
-PASSED, DIFFERS, LACKS, FAILED, NOT_RUN = "passed", "differs", "–", "FAILED", "not run"
+PASSED, DIFFERS, LACKS, FAILED, NOT_RUN = (
+    "passed",
+    "differs",
+    "not in the protocol",
+    "FAILED",
+    "not run",
+)
 WAIVED = "waived"
 Cell = tuple[str, str]
 
@@ -55,7 +61,9 @@ def matrix(verdicts: Verdicts) -> str:
     lines = ["  ".join(["case".ljust(width), *(k.ljust(w) for k, w in columns.items())])]
     cells = {(kind, case): verdicts.verdict((kind, case)) for case in SUITE for kind in RIGS}
     lines += [
-        "  ".join([case.ljust(width), *(cells[k, case].ljust(w) for k, w in columns.items())])
+        "  ".join(
+            [case.ljust(width), *(_short(cells[k, case]).ljust(w) for k, w in columns.items())]
+        )
         for case in SUITE
     ]
     for kind, rig in RIGS.items():
@@ -69,9 +77,18 @@ def matrix(verdicts: Verdicts) -> str:
                 lines.append(f"  {case.id}: waived: {waived}")
         if rig.secret_in_headers:
             lines.append(f"  no_secret_sent: headers left out: {rig.secret_in_headers}")
-        counts = Counter(cells[kind, case] for case in SUITE)
-        lines.append("  " + ", ".join(f"{n} {word}" for word, n in counts.items()))
+        lines.append("  " + _listed(Counter(cells[kind, case] for case in SUITE)))
+    total = Counter(cells.values())
+    lines += ["", f"{len(RIGS)} entries × {len(SUITE)} cases: " + _listed(total)]
     return "\n".join(lines)
+
+
+def _short(word: str) -> str:
+    return "–" if word == LACKS else word
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{n} {word}" for word, n in counts.items())
 
 
 def main() -> int:

@@ -5,7 +5,16 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from channels.contract import Absent, Paid, Pending, Rejected, Returned, Unknown, UnknownCause
+from channels.contract import (
+    Absent,
+    NotSent,
+    Paid,
+    Pending,
+    Rejected,
+    Returned,
+    Unknown,
+    UnknownCause,
+)
 from tests.contracts.channels.cases import UNSEEN, Run, Spoilt, case
 from tests.contracts.channels.rig import DOUBT, Expect
 from tests.contracts.channels.scene import Scene
@@ -44,6 +53,7 @@ SPOILT: tuple[Spoilt, ...] = (
         "reject",
         {"code": DOUBT},
         Expect(Unknown),
+        like="ask_unknown_code",
     ),
     Spoilt(
         "ask_throttled",
@@ -208,7 +218,7 @@ async def closed(scene: Scene) -> None:
     await scene.channel.aclose()
     await scene.channel.aclose()
     outcome = await scene.send(prepared)
-    assert type(outcome).__name__ == "NotSent", outcome
+    assert isinstance(outcome, NotSent)
     answer = await scene.ask(order)
     assert not isinstance(answer, Absent)
     scene.answers("look", answer)

@@ -35,9 +35,8 @@ def _booked(scene: Scene) -> Booked:
     return Counter((one.kind, one.amount_minor) for one in scene.place.truth() if one.kind in shows)
 
 
-def _shown(scene: Scene, lines: list[StatementLine]) -> Booked:
+def _shown(lines: list[StatementLine]) -> Booked:
     """What a statement shows of that, and whatever fits nothing."""
-    del scene
     return Counter((line.kind.value, line.amount.minor) for line in lines)
 
 
@@ -47,7 +46,7 @@ async def _differences(scene: Scene) -> tuple[Booked, Booked] | None:
     scene.answers("read", read)
     if isinstance(read, ChannelError):
         return None
-    booked, shown = _booked(scene), _shown(scene, read)
+    booked, shown = _booked(scene), _shown(read)
     return shown - booked, booked - shown
 
 
@@ -59,7 +58,7 @@ async def statement(scene: Scene) -> None:
     read = await scene.statement()
     scene.answers("read", read)
     assert isinstance(read, list)
-    assert _shown(scene, read) == _booked(scene)
+    assert _shown(read) == _booked(scene)
     paid = [line for line in read if line.kind is LineKind.PAYOUT]
     truth = scene.movements("payout")
     assert sorted((line.reference, line.amount.minor) for line in paid) == sorted(

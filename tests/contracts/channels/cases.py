@@ -71,6 +71,8 @@ class Spoilt(NamedTuple):
     params: Mapping[str, JsonValue]
     answer: Expect
     """The usual one."""
+    like: str = ""
+    """As `Case.like`."""
 
 
 CASES: dict[str, Case] = {}

@@ -31,8 +31,6 @@ from simulators.kernel import Row
 from tests.contracts.channels.hearing import Ear, listening
 from tests.contracts.channels.rig import Expect, Place, Rig, Wish
 
-BEIJING = ZoneInfo("Asia/Shanghai")
-
 
 @dataclass(slots=True)
 class Scene:
