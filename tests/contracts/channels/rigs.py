@@ -1,0 +1,15 @@
+"""Every kind's entries, in a literal table.
+
+A kind has one entry under its own name, and may have more where its rails differ.
+"""
+
+from collections.abc import Mapping
+
+from tests.contracts.channels import alipay, wechat_pay
+from tests.contracts.channels.rig import Rig
+
+RIGS: Mapping[str, Rig] = {
+    "alipay": alipay.RIG,
+    "alipay_card": alipay.CARD,
+    "wechat_pay": wechat_pay.RIG,
+}
