@@ -42,8 +42,9 @@ from channels.unionpay.profile import PROFILE
 from channels.unionpay.settings import UnionpaySettings
 from channels.unionpay.statement import Archive
 
-REFERENCE = ReferenceRule(string.ascii_letters + string.digits, 8, 40)
-"""§3.2 orderId."""
+REFERENCE = ReferenceRule(string.ascii_letters + string.digits, 8, 32)
+"""§3.2: an orderId may have 40 characters, but §3.7 leaves it 32 in the settlement file: a longer
+one could not be found there again."""
 STATEMENT_READY = time(9)
 """§3.8: files come the next day, UNVERIFIED when; until then respCode 98 says so."""
 STATEMENT_BYTES_MAX = 256 << 20

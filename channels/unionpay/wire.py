@@ -168,6 +168,8 @@ def read_inquiry(message: Message, asked: Inquiry, mer_id: str, seen: Evidence) 
         return Paid(query_id, _paid_at(message, asked))
     if fate in codes.PENDING:
         return Pending(query_id, fate)
+    if fate not in codes.RESP_CODES:
+        return Unknown(UnknownCause.UNKNOWN_STATE, seen)
     row = codes.meaning(fate)
     if isinstance(row.means, UnknownCause):
         return Unknown(row.means, seen)
