@@ -250,5 +250,6 @@ def _traits(settings: UnionpaySettings, terms: Terms) -> Traits:
         statement=True,
         statement_ready=STATEMENT_READY,
         payee_confirms=False,
+        inquires_by_time=True,
         profile=replace(PROFILE, refusal_lag_s=settings.refusal_lag_s),
     )
