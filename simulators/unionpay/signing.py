@@ -33,7 +33,10 @@ def load_private_key(pem: str) -> RSAPrivateKey:
 
 def load_certificate(pem: str) -> tuple[RSAPublicKey, str]:
     """Public key and decimal serial of one PEM certificate. Raises ValueError."""
-    certificate = x509.load_pem_x509_certificate(pem.encode())
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        raise ValueError("not a PEM certificate") from None
     key = certificate.public_key()
     if not isinstance(key, RSAPublicKey):
         raise ValueError("a certificate must hold an RSA key")  # noqa: TRY004 - a bad value

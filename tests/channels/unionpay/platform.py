@@ -96,7 +96,7 @@ def channel(**changes: object) -> UnionpayChannel:
     return build("unionpay-test", settings(**changes), TERMS, lambda: NOW)
 
 
-def instruction(instrument: Instrument = CARD, **changes: object) -> Instruction:
+def instruction(instrument: Instrument = CARD, /, **changes: object) -> Instruction:
     """One try to pay 123.45 yuan."""
     fields: dict[str, object] = {
         "attempt_id": "a1",

@@ -37,7 +37,7 @@ from tests.channels.unionpay.platform import (
     row,
     taken,
 )
-from tests.channels.unionpay.test_statement import PAYOUT, RETURNED, ZME_WIDTHS, fixed, packed
+from tests.channels.unionpay.test_statement import PAYOUT, RETURNED, fixed, packed
 from tests.simulators.unionpay.merchant import MER_ID
 
 WIRE = Path(__file__).parents[2] / "wire" / "unionpay"
@@ -146,7 +146,7 @@ _SAME_DAY = {**RETURNED, 5: "1102180000"}
 _CONTENT = packed(
     {
         f"INN26110288ZM_{MER_ID}": fixed(PAYOUT) + b"\r\n",
-        f"INN26110288ZME_{MER_ID}": fixed(_SAME_DAY, ZME_WIDTHS) + b"\r\n",
+        f"INN26110288ZME_{MER_ID}": fixed(_SAME_DAY, statement.ZME_WIDTHS) + b"\r\n",
     }
 )
 

@@ -146,8 +146,8 @@ async def test_payout_is_taken_in_then_paid(
     instrument: BankCard | BankAccount, is_encrypted: bool
 ) -> None:
     """Both kinds of account, plain and encrypted; 00 alone is not paid."""
-    encryption = {"encrypt_cert_file": usual().encrypt} if is_encrypted else {}
-    async with staged(**encryption) as scene:
+    file = usual().encrypt if is_encrypted else None
+    async with staged(encrypt_cert_file=file) as scene:
         order = instruct(instrument=instrument)
         assert isinstance(await scene.pay(order), Pending)
         assert isinstance(await scene.ask(order), Pending)

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 from channels.contract import BankCard, Channel, Paid, Pending, Prepared, Unknown, UnknownCause
 from channels.unionpay.channel import build
+from channels.unionpay.settings import UnionpaySettings
 from tests.channels.unionpay import platform
 from tests.contracts.channels.rig import Expect, Place, Rig, Wish, world_of
 from tests.simulators.keys import pair
@@ -31,7 +32,7 @@ async def _open(wish: Wish) -> AsyncIterator[Place]:
                 "file_url": url,
                 "total_timeout_s": wish.total_timeout_s,
             }
-            settings = platform.UnionpaySettings.model_validate(given)
+            settings = UnionpaySettings.model_validate(given)
             return build("unionpay-sim", settings, platform.TERMS, world.clock.now)
 
         yield Place(world, "unionpay", connect, lambda: connect("stranger"))

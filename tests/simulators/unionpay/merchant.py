@@ -116,7 +116,7 @@ class Merchant:
         return (self.now + timedelta(hours=8)).strftime("%Y%m%d%H%M%S")
 
     def payout(
-        self, reference: str = "ORDER0001", fen: int = 1234, **changes: str
+        self, reference: str = "ORDER0001", fen: int = 1234, /, **changes: str
     ) -> dict[str, str]:
         """The fields of a payout to a card."""
         return {
@@ -189,7 +189,9 @@ class Merchant:
         assert reply is not None
         return verified(reply)
 
-    def pay(self, reference: str = "ORDER0001", fen: int = 1234, **changes: str) -> dict[str, str]:
+    def pay(
+        self, reference: str = "ORDER0001", fen: int = 1234, /, **changes: str
+    ) -> dict[str, str]:
         """Submit a payout."""
         return self.ask(PAYOUT, self.payout(reference, fen, **changes))
 
