@@ -67,7 +67,9 @@ def load_pfx(content: bytes, password: str) -> tuple[RSAPrivateKey, x509.Certifi
     """Our key and certificate from the PKCS#12 file that CFCA hands out."""
     try:
         key, certificate, _ = pkcs12.load_key_and_certificates(content, password.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UnsupportedAlgorithm as error:
+        raise KeyMaterialError("locked in a way nothing here opens: convert it to PEM") from error
+    except ValueError as error:
         raise KeyMaterialError("not a PKCS#12 file that this password opens") from error
     if certificate is None:
         raise KeyMaterialError("holds no certificate")

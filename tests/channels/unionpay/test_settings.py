@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ from tests.simulators.unionpay.merchant import (
 )
 
 PASSWORD = "000000"
+NO_PEM = {"private_key_file": None, "certificate_file": None}
 
 
 def refused(**changes: object) -> str:
@@ -36,13 +37,26 @@ def refused(**changes: object) -> str:
     return str(error.value)
 
 
-def pfx(folder: Path, key: str = "unionpay-merchant", certificate: str | None = None) -> Path:
+def pfx(folder: Path, lock: serialization.KeySerializationEncryption | None = None) -> Path:
     """The file CFCA hands out."""
-    read = x509.load_pem_x509_certificate((certificate or merchant_pem()).encode())
-    lock = serialization.BestAvailableEncryption(PASSWORD.encode())
+    read = x509.load_pem_x509_certificate(merchant_pem().encode())
+    lock = lock or serialization.BestAvailableEncryption(PASSWORD.encode())
+    key = pair("unionpay-merchant").key
     file = folder / "merchant.pfx"
-    file.write_bytes(pkcs12.serialize_key_and_certificates(b"m", pair(key).key, read, None, lock))
+    file.write_bytes(pkcs12.serialize_key_and_certificates(b"m", key, read, None, lock))
     return file
+
+
+def test_old_pfx_is_read_too(tmp_path: Path) -> None:
+    """Triple DES and SHA-1, as such files were made for years."""
+    lock = (
+        serialization.PrivateFormat.PKCS12.encryption_builder()
+        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        .hmac_hash(hashes.SHA1())  # noqa: S303 - old files are locked so
+        .build(PASSWORD.encode())
+    )
+    made = settings(**NO_PEM, pfx_file=pfx(tmp_path, lock), pfx_password=PASSWORD)
+    assert made.keys.cert_id == serial(merchant_pem())
 
 
 def expired_certificate(folder: Path) -> Path:
@@ -53,9 +67,6 @@ def expired_certificate(folder: Path) -> Path:
     file = folder / "expired.pem"
     file.write_text(pem(made))
     return file
-
-
-NO_PEM = {"private_key_file": None, "certificate_file": None}
 
 
 def test_pfx_and_pem_give_the_same_key(tmp_path: Path) -> None:
