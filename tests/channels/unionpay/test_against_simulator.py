@@ -208,6 +208,18 @@ async def test_order_that_ends_in_60_stays_open(scene: Scene) -> None:
     assert scene.moved() == []
 
 
+@pytest.mark.parametrize(("at", "code"), [(None, "05"), (START - timedelta(hours=1), "34")])
+async def test_answer_to_a_query_is_kept_with_its_code(
+    scene: Scene, at: datetime | None, code: str
+) -> None:
+    """The fate if there is one, else why there is none."""
+    await scene.pay(instruct())
+    scene.rule("wrong_echo", "inquire", field="reference")
+    outcome = await scene.ask(instruct(), at)
+    assert isinstance(outcome, Unknown)
+    assert outcome.evidence.code == code
+
+
 async def test_stale_time_is_refused(scene: Scene) -> None:
     """Bytes that rested for two hours: a format error, not a payout."""
     prepared = scene.channel.prepare(instruct(), START)

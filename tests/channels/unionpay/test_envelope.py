@@ -115,6 +115,14 @@ def test_certificate_of_a_stranger_is_not_believed() -> None:
     assert refused(row(signed(taken(), fake, "evil"))) is UnknownCause.BAD_SIGNATURE
 
 
+def test_intermediate_needs_its_root() -> None:
+    """A configured intermediate under an unconfigured root is not enough."""
+    stray = x509.load_pem_x509_certificate(merchant_pem().encode())
+    rootless = type(TRUST)(TRUST.middles, (stray,), TRUST.signers)
+    with pytest.raises(WireError, match="no chain"):
+        open_reply(reply(**taken()), rootless, NOW)
+
+
 def test_certificate_of_another_customer_of_the_authority_is_not_believed() -> None:
     """A merchant's certificate has the right chain and the wrong name."""
     body = row(signed(taken(), merchant_pem(), "unionpay-merchant"))
