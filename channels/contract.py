@@ -333,6 +333,9 @@ class Traits:
     """Local time on the next day from which the statement of a day can be fetched."""
     payee_confirms: bool
     """Whether the beneficiary has to act before money moves (WeChat's confirmation page)."""
+    inquires_by_time: bool = False
+    """Whether a payout is found only by our reference *and* the time it was signed. Without that
+    very time, as after a restore, "not found" says nothing at all."""
     profile: Profile = STICKY
 
 

@@ -78,9 +78,11 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post(self, url: str, headers: Headers, body: bytes) -> Reply | NotSent | Unknown:
+    async def post(
+        self, url: str, headers: Headers, body: bytes, *, max_bytes: int = REPLY_BYTES_MAX
+    ) -> Reply | NotSent | Unknown:
         """Send exactly these bytes as one POST, at most once, and hear the whole reply."""
-        return await self._once("POST", url, headers, body, REPLY_BYTES_MAX)
+        return await self._once("POST", url, headers, body, max_bytes)
 
     async def get(
         self, url: str, headers: Headers, *, max_bytes: int = REPLY_BYTES_MAX

@@ -79,7 +79,10 @@ async def asked_channels(
 async def inquire_reference(
     gateway: Gateway, payout: Payout, number: int, channel: Channel, instrument: int
 ) -> Outcome | Absent:
-    """Ask about an attempt that is on no record; a defect of the adapter is no answer."""
+    """Ask about an attempt that is on no record; a defect of the adapter is no answer.
+
+    When it was signed is on no record either: a channel that needs to know cannot say "not found".
+    """
     question = Inquiry(
         reference_of(gateway, channel.name, payout.id, number),
         payout.amount,
@@ -94,6 +97,8 @@ async def inquire_reference(
         outcome = Unknown(UnknownCause.CRASHED)
     name = type(outcome).__name__.lower()
     gateway.observer.called(channel.name, "inquire", name, perf_counter() - started)
+    if isinstance(outcome, Absent) and channel.traits.inquires_by_time:
+        return Unknown(UnknownCause.CHANNEL_UNSURE)
     return Unknown(UnknownCause.CRASHED) if isinstance(outcome, NotSent) else outcome
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from channels.contract import Absent, Reason
+from channels.contract import Absent, Reason, Unknown
 from gateway.domain.errors import ConflictError
 from gateway.domain.payout import Payout, PayoutState
 from gateway.engine import dispatch, operate, quarantine, traces
@@ -225,6 +227,17 @@ async def test_the_seats_know_nothing_of_what_was_never_sent(rig: Rig) -> None:
     for channel, instrument in traces.takers(rig.gateway, payout):
         answer = await traces.inquire_reference(rig.gateway, payout, 9, channel, instrument)
         assert isinstance(answer, Absent)
+
+
+async def test_a_channel_that_finds_by_time_cannot_deny_a_forgotten_attempt(rig: Rig) -> None:
+    """When it was signed is forgotten along with it, so "not found" is no answer there."""
+    payout = await rig.accept(23_411, ZHANG)
+    await rig.stop()
+    channel, instrument = traces.takers(rig.gateway, payout)[0]
+    by_time = replace(channel.traits, inquires_by_time=True)
+    with patch.object(type(channel), "traits", by_time):
+        answer = await traces.inquire_reference(rig.gateway, payout, 9, channel, instrument)
+    assert isinstance(answer, Unknown)
 
 
 def test_every_seat_is_part_of_it() -> None:

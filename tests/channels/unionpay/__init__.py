@@ -1,0 +1,1 @@
+"""The UnionPay adapter: its parts, and the whole against the simulator."""

@@ -1,0 +1,1 @@
+"""The UnionPay simulator, asked as a merchant asks."""
