@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
 from channels.contract import Channel, Terms
+from channels.epay.channel import build as build_epay
+from channels.epay.settings import EpaySettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
 
@@ -38,5 +40,6 @@ class Kind(Generic[Settings]):
 KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+    "epay": Kind(EpaySettings, build_epay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""
