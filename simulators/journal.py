@@ -18,7 +18,7 @@ _EXCERPT = 2000
 _SECRET_NAMES = (
     *("identity", "name", "cert_no", "user_name", "openid", "sign", "sign_data", "token"),
     *("apiv3_key", "ciphertext", "package_info", "encrypt_certificate", "signature", "nonce_str"),
-    *("id_card_number", "account_no", "other_account"),
+    *("id_card_number", "account_no", "other_account", "account", "jumpurl"),
 )
 _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE

@@ -157,10 +157,9 @@ class EpayChannel:
         text = b"no notices are expected here"
         return NoticeRefused("unexpected", NoticeReply(404, "text/plain; charset=utf-8", text))
 
-    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        """Raise: a site issues no statements."""
+    def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        """Raise `ChannelError`: a site issues no statements."""
         raise no_statement(day)
-        yield  # unreachable, and what makes this an iterator
 
     async def balance(self) -> Balance:
         """What may be paid out now; says so when the site's rate is not the configured one."""

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -174,7 +175,7 @@ class EpaySettings(BaseModel):
         self._keys = Keys(platform, private=private)
         return self
 
-    def _private(self) -> signing.RSAPrivateKey:
+    def _private(self) -> RSAPrivateKey:
         inline, file = self.private_key, self.private_key_file
         if inline is not None and file is None:
             return _parsed(signing.load_private_key, "private_key", inline.get_secret_value())
@@ -183,7 +184,7 @@ class EpaySettings(BaseModel):
             return _parsed(signing.load_private_key, "private_key_file", text)
         raise ValueError("exactly one of private_key and private_key_file must be given")
 
-    def _platform(self) -> Iterator[signing.RSAPublicKey]:
+    def _platform(self) -> Iterator[RSAPublicKey]:
         if bool(self.public_key) == bool(self.public_key_file):
             raise ValueError("exactly one of public_key and public_key_file must be given")
         for text in self.public_key:

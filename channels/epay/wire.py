@@ -102,11 +102,12 @@ def read_submission(
     if answer.signed_at is None:
         return Unknown(UnknownCause.BAD_SIGNATURE, seen)
     if answer.code != codes.OK:
+        named = any(answer.get(name) for name in ("biz_no", "out_biz_no", "orderid"))
+        if answer.code == codes.REFUSED and named:
+            return Unknown(UnknownCause.CHANNEL_UNSURE, seen)
         row = codes.submission_refusal(answer.code, answer.message, refusals)
         if isinstance(row.means, UnknownCause):
             return Unknown(row.means, seen)
-        if any(answer.get(name) for name in ("biz_no", "out_biz_no", "orderid")):
-            return Unknown(UnknownCause.CHANNEL_UNSURE, seen)
         return Rejected(row.means, answer.code, answer.message, confirm=row.confirm)
     if not _is_about(answer, asked):
         return Unknown(UnknownCause.MISMATCH, seen)
@@ -138,15 +139,15 @@ def read_inquiry(
         return Absent(seen) if named else Unknown(UnknownCause.MISMATCH, seen)
     if answer.signed_at is None:
         return Unknown(UnknownCause.BAD_SIGNATURE, seen)
+    if answer.code not in {codes.OK, codes.REFUSED}:
+        return Unknown(UnknownCause.UNKNOWN_CODE, seen)
     if not _is_about(answer, asked):
         return Unknown(UnknownCause.MISMATCH, seen)
     ref = answer.get("biz_no") or asked.reference
-    if answer.code != codes.OK:
-        if answer.code == codes.REFUSED and answer.message in codes.ALIVE:
+    if answer.code == codes.REFUSED:
+        if answer.message.strip() in codes.ALIVE:
             return Pending(ref, codes.QUEUED)
-        unsure = answer.code == codes.REFUSED
-        cause = UnknownCause.CHANNEL_UNSURE if unsure else UnknownCause.UNKNOWN_CODE
-        return Unknown(cause, seen)
+        return Unknown(UnknownCause.CHANNEL_UNSURE, seen)
     status = answer.get("status") or ""
     step = codes.STATUSES.get(status)
     if step is None:

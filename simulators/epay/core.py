@@ -134,7 +134,7 @@ class EpaySimulator:
         return said
 
     def _balance(self, call: Call, now: datetime) -> dict[str, Value]:
-        available = self._transfers.available_minor(call.merchant.account, now)
+        available = self._transfers.charges.available_minor(call.merchant.account, now)
         shown = yuan(available) if self._settings.balance_mode == "D+0" else str(Float(available))
         percent = f"{self._settings.rate_ppm // 10_000}.{self._settings.rate_ppm % 10_000:04d}"
         rate = percent.rstrip("0").rstrip(".")

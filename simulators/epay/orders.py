@@ -30,7 +30,6 @@ class Row:
     added_at: datetime
     visible_from: datetime
     status: int = UNDER_WAY
-    order_id: str | None = None
     paid_at: datetime | None = None
     """`paytime`: set once, and kept when the transfer is taken back."""
     result: str = ""

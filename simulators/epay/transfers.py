@@ -1,11 +1,8 @@
-"""What becomes of a transfer at the site: checked, passed on, written down, charged, taken back.
+"""What becomes of a transfer at the site: passed on, written down, asked about, taken back.
 
 Source: wire-protocols.md §6, dialects.md §2 and §5, mistakes included: the row is written after the
 channel behind the site has said yes, so an error of that channel leaves nothing, whatever it paid;
 an administrator may take any order back, as often as he likes.
-
-Money: a payout is a movement of the merchant's account. Where the site pays without charging (no
-row, or one already taken back) it puts its own money in first, as a top-up that names the order.
 """
 
 from __future__ import annotations
@@ -17,24 +14,16 @@ from simulators.actions import Stage
 from simulators.books import Books
 from simulators.clock import BEIJING
 from simulators.epay import errors
+from simulators.epay.charges import Charges
 from simulators.epay.downstream import Change, Channel, Payment, State
 from simulators.epay.errors import RefusedError, ThrownError, channel_text
 from simulators.epay.gatekeeper import Call
-from simulators.epay.orders import (
-    FAILED,
-    PAID,
-    QUEUED,
-    UNDER_WAY,
-    Row,
-    Table,
-    names,
-    stamp,
-    stored,
-)
-from simulators.epay.settings import Merchant, Settings
+from simulators.epay.orders import FAILED, PAID, QUEUED, UNDER_WAY, Row, Table, names, stamp, stored
+from simulators.epay.rules import way_of
+from simulators.epay.settings import Settings
 from simulators.epay.signing import Float, Value, yuan
 from simulators.epay.submission import Submission, is_nineteen, read_submission
-from simulators.faults import Faults, Hits
+from simulators.faults import Faults
 from simulators.kernel import UnknownTriggerError
 
 _REJECTED, _TAKEN_BACK = "管理员已拒绝", "管理员已退回"
@@ -49,9 +38,11 @@ class Transfers:
     faults: Faults
     table: Table = field(init=False)
     channel: Channel = field(init=False)
+    charges: Charges = field(init=False)
 
     def __post_init__(self) -> None:
         """Start with no rows and no payments."""
+        self.charges = Charges(self.settings, self.books)
         self.table = Table(self.faults.seed)
         self.channel = Channel(self.settings)
 
@@ -77,15 +68,23 @@ class Transfers:
         keeps = is_nineteen(out_biz_no) and not self.settings.mints_always
         biz_no = out_biz_no if keeps else self.table.mint(now)
         try:
-            way = self._check(merchant, asked, out_biz_no, now, available_minor)
+            way = way_of(
+                merchant,
+                asked,
+                out_biz_no,
+                now,
+                table=self.table,
+                charges=self.charges,
+                available_minor=available_minor,
+            )
         except RefusedError as refusal:
             if old:
                 raise ThrownError(refusal.message) from None
             raise
         numbers: dict[str, Value] = {"biz_no": biz_no, "out_biz_no": out_biz_no}
         if way == "queue":
-            row = self._write(merchant, biz_no, out_biz_no, asked, QUEUED, now)
-            said = {"code": 0, "status": QUEUED, "orderid": None, **numbers}
+            row = self._write(merchant.account, numbers, asked, QUEUED, now)
+            said: dict[str, Value] = {"code": 0, "status": QUEUED, "orderid": None, **numbers}
             said["msg"] = "提交成功！请等待管理员审核转账。"
             return self._told(said, asked, row)
         payment = self._pass_on(merchant.account, biz_no, out_biz_no, asked, now)
@@ -93,21 +92,11 @@ class Transfers:
             self.catch_up(now)
             raise RefusedError(channel_text(*breaks), **numbers)
         # One step to whoever looks from outside: the row stands only if the channel said yes.
-        row = self._write(merchant, biz_no, out_biz_no, asked, UNDER_WAY, now)
-        if row is not None:
-            row.visible_from = now + payment.hidden
-            self._charge_late(row, payment, now)
+        row = self._write(merchant.account, numbers, asked, UNDER_WAY, now, payment)
         self.catch_up(now)
-        status = PAID if payment.state is State.PAID else UNDER_WAY
-        if row is not None:
-            row.status, row.paid_at = status, payment.done_at if status == PAID else None
-        paid_on = stamp(payment.done_at or now)
-        slip = f"转账单据号:{payment.order_id} 支付时间:{paid_on}"
-        said = {"code": 0, "status": status, "orderid": payment.order_id, "paydate": paid_on}
-        said |= {**numbers, "msg": ("转账成功！" if status else "提交成功！转账处理中。") + slip}
-        if payment.confirms and row is not None and status == UNDER_WAY:
-            said["jumpurl"] = f"{url}/paypage/wxtrans.php?type=transfer&id={row.number}"
-        return self._told(said, asked, row)
+        if row is not None and payment.state is State.PAID:
+            row.status, row.paid_at = PAID, payment.done_at
+        return self._told(self._accepted(payment, row, numbers, url, now), asked, row)
 
     def inquire(self, call: Call, now: datetime) -> dict[str, Value]:
         """The row's state, refreshed at the channel while it is open. Raises both errors."""
@@ -157,7 +146,7 @@ class Transfers:
                 row = self.table.rows.get(payment.biz_no)
                 if row is not None and payment.state is State.PAID:
                     row.paid_at = row.paid_at or payment.done_at
-                    self._take_back(row, _TAKEN_BACK, at)
+                    self.charges.take_back(row, _TAKEN_BACK, at)
             else:
                 self._finish(payment, change, at)
 
@@ -186,9 +175,9 @@ class Transfers:
             case "payout.approved":
                 self._approve(row, now)
             case "payout.rejected":
-                self._take_back(row, _REJECTED, now)
+                self.charges.take_back(row, _REJECTED, now)
             case _:
-                self._take_back(row, _TAKEN_BACK, now)
+                self.charges.take_back(row, _TAKEN_BACK, now)
 
     # ---- the life of a transfer ----
 
@@ -198,11 +187,7 @@ class Transfers:
         known = self.channel.repeated(biz_no)
         if known is not None:
             return known
-        hits = self._fate(account, out_biz_no, asked, now)
-        return self.channel.take(account, out_biz_no, biz_no, asked, hits, now)
-
-    def _fate(self, account: str, out_biz_no: str, asked: Submission, now: datetime) -> Hits:
-        return self.faults.pick(
+        hits = self.faults.pick(
             Stage.ORDER,
             op="submit",
             account=account,
@@ -211,28 +196,57 @@ class Transfers:
             amount_minor=asked.amount_minor,
             now=now,
         )
+        return self.channel.take(account, out_biz_no, biz_no, asked, hits, now)
 
     def _write(
         self,
-        merchant: Merchant,
-        biz_no: str,
-        out_biz_no: str,
+        account: str,
+        numbers: dict[str, Value],
         asked: Submission,
         status: int,
         now: datetime,
+        payment: Payment | None = None,
     ) -> Row | None:
         """Insert the row and charge for it; None where the key is taken and the insert fails."""
+        biz_no, out_biz_no = str(numbers["biz_no"]), str(numbers["out_biz_no"])
         if biz_no in self.table.rows:
             return None
         cost = asked.amount_minor + self.settings.fee(asked.amount_minor)
-        row = Row(
-            len(self.table.rows) + 1, merchant.account, biz_no, out_biz_no, asked, cost, now, now
-        )
-        row.status = status
-        row.held_minor = cost
-        self.books.freeze(merchant.account, cost)
+        number = len(self.table.rows) + 1
+        row = Row(number, account, biz_no, out_biz_no, asked, cost, now, now, status)
         self.table.rows[biz_no] = row
+        self.charges.hold(row)
+        if payment is not None:
+            self._join(row, payment, now)
         return row
+
+    def _join(self, row: Row, payment: Payment, now: datetime) -> None:
+        row.visible_from = now + payment.hidden
+        if payment.state is State.PAID:
+            self.charges.take_fee(row, now)
+
+    def _accepted(
+        self,
+        payment: Payment,
+        row: Row | None,
+        numbers: dict[str, Value],
+        url: str,
+        now: datetime,
+    ) -> dict[str, Value]:
+        """What a submission is told that the channel has taken."""
+        is_paid, paid_on = payment.state is State.PAID, stamp(payment.done_at or now)
+        slip = f"转账单据号:{payment.order_id} 支付时间:{paid_on}"
+        said: dict[str, Value] = {
+            "code": 0,
+            "status": PAID if is_paid else UNDER_WAY,
+            "orderid": payment.order_id,
+            "paydate": paid_on,
+            **numbers,
+            "msg": ("转账成功！" if is_paid else "提交成功！转账处理中。") + slip,
+        }
+        if payment.confirms and row is not None and not is_paid:
+            said["jumpurl"] = f"{url}/paypage/wxtrans.php?type=transfer&id={row.number}"
+        return said
 
     def _told(self, said: dict[str, Value], asked: Submission, row: Row | None) -> dict[str, Value]:
         """The cost, if a row could be written for it; an old site names it and no number."""
@@ -241,11 +255,6 @@ class Transfers:
         if row is not None or self.settings.era == "old":
             said["cost_money"] = Float(asked.amount_minor + self.settings.fee(asked.amount_minor))
         return said
-
-    def _charge_late(self, row: Row, payment: Payment, now: datetime) -> None:
-        """A row for what was paid already: the amount stays set aside, it cannot leave twice."""
-        if payment.state is State.PAID:
-            self._take_fee(row, now)
 
     def _finish(self, payment: Payment, change: Change, at: datetime) -> None:
         """Pay or fail at the channel, unless that has happened; the site hears of it when asked."""
@@ -257,23 +266,7 @@ class Transfers:
             payment.error_code = payment.error_code or "PAYEE_CARD_INFO_ERROR"
             return
         payment.state = State.PAID
-        amount, row = payment.submission.amount_minor, self.table.rows.get(payment.biz_no)
-        charges = row is not None and row.held_minor and row.account == payment.account
-        if row is not None and charges:
-            self._take_fee(row, at)
-            self.books.unfreeze(row.account, row.held_minor)
-            row.held_minor, row.has_moved = 0, True
-        else:
-            self._put_in(payment.account, payment.biz_no, amount, at)
-        self.books.move(
-            "payout",
-            at=at,
-            account=payment.account,
-            amount_minor=amount,
-            reference=payment.reference,
-            payee=payment.submission.payee,
-            channel_ref=payment.biz_no,
-        )
+        self.charges.pay(payment, self.table.rows.get(payment.biz_no), at)
 
     def _refreshed(self, row: Row, payment: Payment) -> dict[str, Value]:
         """What the channel says of an open row; the row remembers what is final."""
@@ -283,7 +276,7 @@ class Transfers:
             said = {"status": PAID, "msg": "转账成功！", "paydate": stamp(payment.done_at)}
         elif payment.state is State.FAILED:
             text = channel_text(payment.error_code)
-            self._take_back(row, text, payment.done_at or row.added_at)
+            self.charges.take_back(row, text, payment.done_at or row.added_at)
             said = {"status": FAILED, "errmsg": text, "msg": f"转账失败：{text}"}
             if self.settings.failures_name_time and payment.done_at is not None:
                 said["paydate"] = payment.done_at.astimezone(BEIJING).isoformat()
@@ -293,6 +286,6 @@ class Transfers:
 
     def _approve(self, row: Row, now: datetime) -> None:
         payment = self._pass_on(row.account, row.biz_no, row.out_biz_no, row.submission, now)
-        row.status, row.order_id = UNDER_WAY, payment.order_id
-        self._charge_late(row, payment, now)
+        row.status = UNDER_WAY
+        self._join(row, payment, now)
         self.catch_up(now)
