@@ -5,12 +5,15 @@ is read from the site's own books.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from channels.contract import (
     Absent,
@@ -35,6 +38,8 @@ from channels.epay.channel import EpayChannel, build
 from channels.epay.settings import EpaySettings
 from channels.money import Currency, Money
 from simulators.faults import FaultRule
+from simulators.opening import Wishes
+from simulators.sandbox import make_sandbox
 from simulators.scenario import ClockPlan, Plan
 from simulators.world import World
 from tests.channels.epay.platform import ALL_RAILS, TERMS, bare
@@ -81,7 +86,7 @@ class Scene:
         """What the administrator does to the order."""
         await self.world.trigger(event, NUMBER)
 
-    def fault(self, action: str, op: str = "submit", **params: object) -> None:
+    def fault(self, action: str, op: str = "submit", /, **params: object) -> None:
         """Let the next one go wrong."""
         rule = {"action": action, "op": op, "params": params, "times": 1}
         self.world.add_rule(FaultRule.model_validate(rule))
@@ -107,9 +112,9 @@ def settings(world: World, **changes: object) -> EpaySettings:
 
 @asynccontextmanager
 async def opened(
-    merchant: dict[str, object] | None = None,
-    ours: dict[str, object] | None = None,
-    **knobs: object,
+    merchant: Mapping[str, object] | None = None,
+    ours: Mapping[str, object] | None = None,
+    **knobs: Any,
 ) -> AsyncIterator[Scene]:
     """A site with these knobs on a virtual clock that stands at ten in the morning."""
     section = config(account(**(merchant or {})), transfer_rate_ppm=RATE_PPM, **knobs)
@@ -154,6 +159,29 @@ async def test_an_account_is_paid_at_once_and_the_query_agrees(scene: Scene) -> 
     assert await scene.ask(instruct()) == outcome
     assert await scene.ask(instruct(), NUMBER) == outcome
     assert scene.moved() == [("payout", 12_345)]
+
+
+async def test_a_sandbox_opens_a_merchant_that_can_pay(tmp_path: Path) -> None:
+    """What `init` hands out is all that a channel needs."""
+    (given,) = make_sandbox(tmp_path, Wishes({"epay": 1}))
+    section = yaml.safe_load((tmp_path / "sim.yaml").read_text())["simulators"][0]
+    section["platform_private_key_file"] = tmp_path / section["platform_private_key_file"]
+    for one in section["accounts"]:
+        one["public_key_file"] = tmp_path / one["public_key_file"]
+    async with World(Plan(seed=1, clock=ClockPlan(), simulators=(section,))) as world:
+        configured = EpaySettings.model_validate(
+            {
+                "base_url": given["base_url"],
+                "pid": given["pid"],
+                "private_key_file": given["private_key_file"],
+                "public_key_file": given["platform_public_key_file"],
+            }
+        )
+        channel = build("epay-1", configured, TERMS, world.clock.now)
+        outcome = await channel.send(channel.prepare(instruct(), world.clock.now()))
+        await channel.aclose()
+    assert isinstance(outcome, Paid)
+    assert outcome.fee == Money(74, Currency.CNY)
 
 
 async def test_an_md5_merchant_pays_as_well() -> None:
@@ -243,7 +271,8 @@ async def test_hazard_2_the_same_19_digits_again_pay_once(scene: Scene) -> None:
 @pytest.mark.parametrize("knob", ["mints_always", "channel_is_idempotent"])
 async def test_hazard_2_and_pay_twice_where_the_site_is_another(knob: str) -> None:
     """Why no site gets the right to be sent a number again by default."""
-    async with opened(**{knob: knob == "mints_always"}) as scene:
+    knobs: dict[str, Any] = {knob: knob == "mints_always"}
+    async with opened(**knobs) as scene:
         assert scene.channel.traits.resend is None
         scene.fault("reject", **TRAP)
         await scene.pay(instruct())

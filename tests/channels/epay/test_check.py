@@ -1,6 +1,7 @@
 """What is refused before anything is signed: the field is named, its content is not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from channels.money import Currency, Money
 from tests.channels.epay.platform import ACCOUNT, CARD, NOW, REFERENCE, WALLET, channel, instruction
 
 
-def fields(made: Instruction, **changes: object) -> list[str]:
+def fields(made: Instruction, **changes: Any) -> list[str]:
     """The fields at fault."""
     return [problem.field for problem in channel(**changes).check(made)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from simulators.epay.signing import Float, yuan
@@ -40,9 +42,7 @@ def test_a_bad_field_is_thrown(changes: dict[str, str], expected: str) -> None:
         ({"ways": {"alipay": "off"}}, "未开启此转账方式"),
     ],
 )
-def test_a_rule_of_the_site_refuses_with_a_signature(
-    rules: dict[str, object], expected: str
-) -> None:
+def test_a_rule_of_the_site_refuses_with_a_signature(rules: dict[str, Any], expected: str) -> None:
     """Returned, so signed; it names no order, for there is none."""
     one = merchant(**rules)
     answer = one.ask("submit", transfer())
