@@ -71,6 +71,7 @@ def test_19_digits_sent_again_after_an_error_pay_once() -> None:
     assert one.held()["available_fen"] == 1_000_000
     assert one.ask("submit", transfer(money="100.00"))["status"] == 1
     assert one.moved() == [("payout", NUMBER, 10_000)]
+    assert [m.amount_minor for m in one.simulator.truth() if m.kind == "fee"] == [100]
     assert one.held()["available_fen"] == 1_000_000 - 10_100
 
 
