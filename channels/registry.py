@@ -12,6 +12,8 @@ from channels.alipay.settings import AlipaySettings
 from channels.contract import Channel, Terms
 from channels.unionpay.channel import build as build_unionpay
 from channels.unionpay.settings import UnionpaySettings
+from channels.epay.channel import build as build_epay
+from channels.epay.settings import EpaySettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
 
@@ -41,5 +43,6 @@ KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
     "unionpay": Kind(UnionpaySettings, build_unionpay),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+    "epay": Kind(EpaySettings, build_epay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""

@@ -20,6 +20,7 @@ _SECRET_NAMES = (
     *("apiv3_key", "ciphertext", "package_info", "encrypt_certificate", "signature", "nonce_str"),
     *("id_card_number", "account_no", "other_account"),
     *("accNo", "customerInfo", "encryptedInfo", "signPubKeyCert", "fileContent"),
+    *("id_card_number", "account_no", "other_account", "account", "jumpurl"),
 )
 _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE

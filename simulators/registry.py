@@ -9,6 +9,9 @@ from typing import Protocol
 from simulators.alipay import core as alipay
 from simulators.alipay import magic as alipay_magic
 from simulators.alipay import opening as alipay_opening
+from simulators.epay import core as epay
+from simulators.epay import magic as epay_magic
+from simulators.epay import opening as epay_opening
 from simulators.faults import Faults
 from simulators.kernel import Simulator
 from simulators.magic import Magic
@@ -42,4 +45,5 @@ KINDS: Mapping[str, Kind] = {
     "alipay": Kind(alipay.build, alipay_opening, alipay_magic.MAGIC, "alipay"),
     "unionpay": Kind(unionpay.build, unionpay_opening, unionpay_magic.MAGIC, "unionpay"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
+    "epay": Kind(epay.build, epay_opening, epay_magic.MAGIC, "epay"),
 }

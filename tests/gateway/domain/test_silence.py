@@ -158,15 +158,17 @@ def test_no_order_of_absences_kills_too_early(moments: Sequence[int], canaries: 
 
 
 def test_no_channel_that_is_shipped_lets_absence_prove() -> None:
-    """Alipay and WeChat: C5 is forbidden, and only WeChat's window makes C6 possible."""
+    """C5 is forbidden to all, and only WeChat's window makes C6 possible."""
     from channels.alipay.profile import PROFILE as ALIPAY
+    from channels.epay.profile import PROFILE as EPAY
     from channels.wechat_pay.profile import PROFILE as WECHAT
 
-    assert set(KINDS) == {"alipay", "wechat_pay"}
-    for profile in (ALIPAY, WECHAT):
+    assert set(KINDS) == {"alipay", "wechat_pay", "epay"}
+    for profile in (ALIPAY, WECHAT, EPAY):
         assert not profile.absence_proves
         assert profile.expiry is None
     assert statement_days(IN_DOUBT.attempts[0], ALIPAY, BEIJING) == ()
+    assert statement_days(IN_DOUBT.attempts[0], EPAY, BEIJING) == ()
     assert wait_of(ALIPAY) is None
     wait = wait_of(WECHAT)
     assert wait is not None
