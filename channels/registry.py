@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
 from channels.contract import Channel, Terms
+from channels.stablecoin.channel import build as build_stablecoin
+from channels.stablecoin.settings import StablecoinSettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
 
@@ -37,6 +39,7 @@ class Kind(Generic[Settings]):
 
 KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
+    "stablecoin": Kind(StablecoinSettings, build_stablecoin),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""
