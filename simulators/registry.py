@@ -13,6 +13,9 @@ from simulators.faults import Faults
 from simulators.kernel import Simulator
 from simulators.magic import Magic
 from simulators.opening import Opening
+from simulators.stablecoin import core as stablecoin
+from simulators.stablecoin import magic as stablecoin_magic
+from simulators.stablecoin import opening as stablecoin_opening
 from simulators.wechat_pay import core as wechat_pay
 from simulators.wechat_pay import magic as wechat_pay_magic
 from simulators.wechat_pay import opening as wechat_pay_opening
@@ -37,5 +40,6 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "alipay": Kind(alipay.build, alipay_opening, alipay_magic.MAGIC, "alipay"),
+    "stablecoin": Kind(stablecoin.build, stablecoin_opening, stablecoin_magic.MAGIC, "stablecoin"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
 }
