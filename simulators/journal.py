@@ -18,17 +18,21 @@ _EXCERPT = 2000
 _SECRET_NAMES = (
     *("identity", "name", "cert_no", "user_name", "openid", "sign", "sign_data", "token"),
     *("apiv3_key", "ciphertext", "package_info", "encrypt_certificate", "signature", "nonce_str"),
-    *("id_card_number", "account_no", "other_account"),
+    *("id_card_number", "account_no", "other_account", "destination"),
 )
 _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE
 )
 _FORM_FIELD = re.compile(r"(^|[?&])((?:" + "|".join(_SECRET_NAMES) + r")=)[^&]*", re.IGNORECASE)
+_DESTINATION = re.compile(r'(\\?"destination\\?"\s*:\s*)\{[^{}]*\}')
+"""A beneficiary's registered id, whose name `id` alone is that of everything else as well; in a
+message within a message its quotes are escaped."""
 _HIDDEN = "***"
 
 
 def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
+    text = _DESTINATION.sub(rf"\1{_HIDDEN}", text)
     return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
 
 
