@@ -3,7 +3,7 @@
 The suite asks by our reference alone. The gateway would also know the institution's id, once a
 reply has named it: `_AsTheGateway` keeps that as its books do, across restarts. Where no reply
 came, the list shows payouts like ours and cannot prove which: `Unknown`, and the gateway repeats
-the request (`Resend.answers`), as tests/channels/stablecoin/test_recovery.py plays through.
+the request (`Resend.answers`), as tests/gateway/engine/test_mint.py plays through.
 """
 
 import json
