@@ -8,7 +8,7 @@ it: nothing in it repeats our key.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from channels.contract import (
@@ -106,7 +106,7 @@ class Standing:
     """A payout as the institution shows it."""
 
     id: str
-    destination: tuple[str, str]
+    destination: tuple[str, str] = field(repr=False)
     amount: Money | None
     """What the payee gets: `toAmount` where there is one. None if it cannot be read."""
     status: str

@@ -128,6 +128,7 @@ def _list(
     pairs = parse_qsl(request.query, keep_blank_values=True)
     query = dict(pairs)
     statuses = {value for name, value in pairs if name == "status"}
+    since, until = _moment(query, "from"), _moment(query, "to")
     found = desk.payouts.of_account(own.account, is_crypto=request.path == CRYPTO, now=now)
     shown = [
         one
@@ -135,8 +136,8 @@ def _list(
         if query.get("destination") in {None, one.asked.payee}
         and query.get("type") in {None, one.asked.destination_type}
         and (not statuses or one.status in statuses)
-        and one.created_at >= (_moment(query, "from") or one.created_at)
-        and one.created_at <= (_moment(query, "to") or one.created_at)
+        and (since is None or one.created_at >= since)
+        and (until is None or one.created_at <= until)
     ]
     page = _page(shown, query)
     return 200, {"data": [views.payout(one, own.wallet_id) for one in page]}

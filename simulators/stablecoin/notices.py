@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -124,7 +125,7 @@ class Notices:
                 self.queue,
                 self._push(payout, one, at),
                 hits,
-                lambda status, to=one: self._forged(payout, to, at, status),  # type: ignore[misc]
+                partial(self._forged, payout, one, at),
             )
 
     def resend(self, payout: Payout, at: datetime) -> bool:

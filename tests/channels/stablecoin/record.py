@@ -1,8 +1,8 @@
 """Write the recordings under tests/wire/stablecoin: `python -m tests.channels.stablecoin.record`.
 
 Each file shows one exchange as it stands on the wire, made from the documented shapes of request
-and reply (wire-protocols.md §5), the API key starred out, and what the adapter makes of it. A change
-of any byte or meaning is a change of a file, to be read as a diff.
+and reply (wire-protocols.md §5), the API key starred out, and what the adapter makes of it. Any
+change of a byte or of a meaning is a change of a file, to be read as a diff.
 """
 
 import sys

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from channels.contract import AlipayAccount, AlipayIdentity, Instruction, WireAccount
+from channels.contract import AlipayAccount, AlipayIdentity, Instruction, Instrument, WireAccount
 from channels.money import Currency, Money
-from tests.channels.stablecoin.platform import ADDRESS, TERMS, channel, instruction
+from tests.channels.stablecoin.platform import ADDRESS, BANK, TERMS, channel, instruction
 
 
-@pytest.mark.parametrize("instrument", [instruction().instrument, ADDRESS])
-def test_ordinary_instructions_are_taken(instrument: object) -> None:
+@pytest.mark.parametrize("instrument", [BANK, ADDRESS])
+def test_ordinary_instructions_are_taken(instrument: Instrument) -> None:
     """Both rails."""
-    assert channel().check(replace(instruction(), instrument=instrument)) == ()  # type: ignore[type-var]
+    assert channel().check(instruction(instrument)) == ()
 
 
 @pytest.mark.parametrize(

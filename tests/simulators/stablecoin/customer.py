@@ -80,7 +80,7 @@ def key(number: int = 1) -> str:
     return str(uuid.UUID(int=number, version=4))
 
 
-def wire(number: int = 1, amount: str = "123.45", **changes: object) -> dict[str, Any]:
+def wire(number: int = 1, amount: str = "123.45", /, **changes: object) -> dict[str, Any]:
     """The body of a fiat payout."""
     return {
         "idempotencyKey": key(number),
@@ -89,7 +89,7 @@ def wire(number: int = 1, amount: str = "123.45", **changes: object) -> dict[str
     } | changes
 
 
-def coins(number: int = 1, amount: str = "123.45", **changes: object) -> dict[str, Any]:
+def coins(number: int = 1, amount: str = "123.45", /, **changes: object) -> dict[str, Any]:
     """The body of a crypto payout."""
     target = {"type": "address_book", "id": RECIPIENT_ID}
     return wire(number, amount, destination=target) | changes
