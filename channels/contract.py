@@ -254,7 +254,8 @@ class Resend:
     answers: bool = False
     """The repeated request is itself the question: nothing can be looked up by our reference, and
     a repetition is answered with what became of the original. Then doubt alone is reason enough,
-    and nothing has to be found absent first."""
+    and nothing has to be found absent first; but only the very bytes that were armed are sent
+    again, for with others under the same reference all promises end."""
 
 
 @dataclass(frozen=True, slots=True)

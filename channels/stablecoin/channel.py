@@ -144,7 +144,10 @@ class StablecoinChannel:
 
     async def inquire(self, inquiry: Inquiry) -> Outcome | Absent:
         """Ask by their id; without one, look through the list for what could be ours."""
-        await self._run_errands()
+        outcome, _ = await asyncio.gather(self._question(inquiry), self._run_errands())
+        return outcome
+
+    async def _question(self, inquiry: Inquiry) -> Outcome | Absent:
         if inquiry.channel_ref is None:
             return await self._look(inquiry)
         path = wire.PATHS[inquiry.instrument.rail]
@@ -165,7 +168,6 @@ class StablecoinChannel:
 
     async def balance(self) -> Balance:
         """What is available now, in the currency that the account holds."""
-        await self._run_errands()
         currency = self._settings.source_currency or self._traits.terms.currency
         at = self._clock()
         answer = await self._ask("/v1/businessAccount/balances")
@@ -223,15 +225,18 @@ class StablecoinChannel:
     # --- What notices want fetched ------------------------------------------------------------
 
     async def _run_errands(self) -> None:
-        """Fetch each wanted certificate and confirm each subscription, once; SNS asks again."""
+        """Fetch one wanted certificate and confirm one subscription; SNS asks for more again.
+
+        Beside a question and not before it: who is slow here must not hold up news of money.
+        """
         errands = self._errands
-        while errands.wanted:
+        if errands.wanted:
             url = errands.wanted.pop()
             answer = await self._transport.get(url, (), max_bytes=CERTIFICATE_BYTES_MAX)
             if isinstance(answer, Reply) and answer.status == 200:
                 with contextlib.suppress(signing.KeyMaterialError):
                     errands.certificates[url] = signing.load_certificate(answer.body)
-        while errands.to_confirm:
+        if errands.to_confirm:
             token, url = errands.to_confirm.popitem()
             answer = await self._transport.get(url, ())
             if isinstance(answer, Reply) and answer.status == 200:

@@ -278,3 +278,20 @@ async def test_a_return_is_told_and_booked(mint: MintRig) -> None:
     assert (await mint.look(payout)).state is PayoutState.RETURNED
     assert mint.moved("payout", "return") == [(MINT.name, CENTS)] * 2
     assert await mint.balance(Book.IN_TRANSIT, MINT.name) == 0
+
+
+async def test_other_bytes_are_never_sent_under_an_armed_key(mint: MintRig) -> None:
+    """The settings change while a reply is missing: looked for, told, and not sent again."""
+    mint.fault("reset_after", MINT)
+    payout = await mint.pays()
+    there = mint.world.shells["stablecoin"].url_of(MINT.name)
+    changed = platform.settings(base_url=there, api_key=API_KEY, wire_type="cbit")
+    before = mint.gateway.channels[MINT.name]
+    mint.replace_channel(build(MINT.name, changed, TERMS, mint.now))
+    await before.aclose()
+    await mint.pass_time(hours=7)
+    stuck = await mint.look(payout)
+    assert (stuck.state, stuck.attempts[0].sends) == (PayoutState.PARKED, 1)
+    assert mint.asked() == [key_of(payout)]
+    assert mint.moved() == [(MINT.name, CENTS)]
+    assert mint.witness.alarmed("attempt.unrepeatable") >= 1
