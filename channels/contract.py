@@ -251,6 +251,11 @@ class Resend:
     quiet_s: int = 60
     """How long after a send to leave the channel alone: two requests under one number at the same
     moment have been paid twice (dialects.md §5, 14)."""
+    answers: bool = False
+    """The repeated request is itself the question: nothing can be looked up by our reference, and
+    a repetition is answered with what became of the original. Then doubt alone is reason enough,
+    and nothing has to be found absent first; but only the very bytes that were armed are sent
+    again, for with others under the same reference all promises end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,6 +615,7 @@ class Notice:
     notice_id: str
     """The channel's own id of the message; equal for its duplicates."""
     reference: str
+    """Ours; empty where the channel names its payouts by `channel_ref` alone."""
     channel_ref: str | None
     event: str
     reply: NoticeReply

@@ -14,6 +14,8 @@ from channels.unionpay.channel import build as build_unionpay
 from channels.unionpay.settings import UnionpaySettings
 from channels.epay.channel import build as build_epay
 from channels.epay.settings import EpaySettings
+from channels.stablecoin.channel import build as build_stablecoin
+from channels.stablecoin.settings import StablecoinSettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
 
@@ -42,6 +44,7 @@ class Kind(Generic[Settings]):
 KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
     "unionpay": Kind(UnionpaySettings, build_unionpay),
+    "stablecoin": Kind(StablecoinSettings, build_stablecoin),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
     "epay": Kind(EpaySettings, build_epay),
 }

@@ -21,16 +21,21 @@ _SECRET_NAMES = (
     *("id_card_number", "account_no", "other_account"),
     *("accNo", "customerInfo", "encryptedInfo", "signPubKeyCert", "fileContent"),
     *("id_card_number", "account_no", "other_account", "account", "jumpurl"),
+    *("id_card_number", "account_no", "other_account", "destination"),
 )
 _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE
 )
 _FORM_FIELD = re.compile(r"(^|[?&])((?:" + "|".join(_SECRET_NAMES) + r")=)[^&]*", re.IGNORECASE)
+_DESTINATION = re.compile(r'(\\?"destination\\?"\s*:\s*)\{[^{}]*\}')
+"""A beneficiary's registered id, whose name `id` alone is that of everything else as well; in a
+message within a message its quotes are escaped."""
 _HIDDEN = "***"
 
 
 def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
+    text = _DESTINATION.sub(rf"\1{_HIDDEN}", text)
     return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
 
 

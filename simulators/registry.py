@@ -19,6 +19,9 @@ from simulators.opening import Opening
 from simulators.unionpay import core as unionpay
 from simulators.unionpay import magic as unionpay_magic
 from simulators.unionpay import opening as unionpay_opening
+from simulators.stablecoin import core as stablecoin
+from simulators.stablecoin import magic as stablecoin_magic
+from simulators.stablecoin import opening as stablecoin_opening
 from simulators.wechat_pay import core as wechat_pay
 from simulators.wechat_pay import magic as wechat_pay_magic
 from simulators.wechat_pay import opening as wechat_pay_opening
@@ -44,6 +47,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "alipay": Kind(alipay.build, alipay_opening, alipay_magic.MAGIC, "alipay"),
     "unionpay": Kind(unionpay.build, unionpay_opening, unionpay_magic.MAGIC, "unionpay"),
+    "stablecoin": Kind(stablecoin.build, stablecoin_opening, stablecoin_magic.MAGIC, "stablecoin"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
     "epay": Kind(epay.build, epay_opening, epay_magic.MAGIC, "epay"),
 }

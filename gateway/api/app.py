@@ -41,6 +41,7 @@ def build_app(
     app.router.add_get("/version", _version)
     app.router.add_get("/metrics", _metrics)
     app.router.add_post("/notices/{channel}", _notice)
+    app.router.add_head("/notices/{channel}", _noticeable)
     return app
 
 
@@ -131,6 +132,13 @@ async def _metrics(request: web.Request) -> web.Response:
         body=request.app[API].metrics(),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
+
+
+async def _noticeable(request: web.Request) -> web.Response:
+    """Some institutions look whether anybody is there before they tell (Circle's warm-up)."""
+    if request.match_info["channel"] not in request.app[API].gateway.channels:
+        return web.Response(status=404)
+    return web.Response()
 
 
 async def _notice(request: web.Request) -> web.Response:

@@ -64,12 +64,15 @@ def may_resend(attempt: Attempt, traits: Traits, now: datetime) -> bool:
     """Whether the same reference may be signed and sent once more.
 
     Only where the channel promises to honour its own reference, only inside that promise counted
-    from the first send, only after two inquiries in a row found nothing, and never close behind
-    the last send: after as long again as the attempt had been open then, so that a reference that
-    the channel will not take is sent a dozen times in a day and not a thousand.
+    from the first send, only after two inquiries in a row found nothing (unless the repetition is
+    itself the inquiry: `Resend.answers`), and never close behind the last send: after as long
+    again as the attempt had been open then, so that a reference that the channel will not take is
+    sent a dozen times in a day and not a thousand.
     """
-    if traits.resend is None or attempt.absences < 2 or attempt.refusal is not None:
+    if traits.resend is None or attempt.refusal is not None:
         # A refusal is completed by looks; a resend would void it, and its own refusal is no proof.
+        return False
+    if attempt.absences < 2 and not traits.resend.answers:
         return False
     fresh = now - attempt.armed_at < timedelta(seconds=traits.resend.window_s * 9 // 10)
     quiet = now - attempt.signed_at >= max(

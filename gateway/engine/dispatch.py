@@ -32,7 +32,7 @@ from channels.contract import (
 )
 from gateway.domain.certify import events_of, withheld
 from gateway.domain.incident import frozen_reason
-from gateway.domain.pace import must_park
+from gateway.domain.pace import must_park, next_inquiry
 from gateway.domain.payout import (
     Armed,
     Attempt,
@@ -189,6 +189,12 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         prepared = await asyncio.to_thread(channel.prepare, told, now)
         if gateway.stopped() is not None or gateway.load.is_killed(channel.name):
             return await put_off(gateway, payout)
+        if _must_repeat(channel) and prepared.digest != attempt.digest:
+            # Its settings have changed since: only looks, and people, can end this doubt.
+            gateway.observer.alarm("attempt.unrepeatable", channel=channel.name)
+            later = next_inquiry(payout, attempt, channel.traits, now)
+            await gateway.store.postpone(payout, later, None)
+            return replace(payout, due_at=later)
         fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
@@ -197,6 +203,11 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             return armed
         outcome = await _send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+def _must_repeat(channel: Channel) -> bool:
+    """Whether a second send must be the first one to the byte."""
+    return channel.traits.resend is not None and channel.traits.resend.answers
 
 
 async def _send_within(

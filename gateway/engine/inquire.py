@@ -64,7 +64,10 @@ async def inquire(
     payout = await settle(gateway, payout, attempt.number, outcome, Source.INQUIRY, asked)
     attempt = payout.attempts[attempt.number - 1]
     now = gateway.clock.now()
-    unseen = isinstance(outcome, Absent) and attempt.state is AttemptState.IN_DOUBT
+    resends = channel.traits.resend
+    # Where a repetition is the question, a look that could not tell is a reason to put it.
+    blind = resends is not None and resends.answers and isinstance(outcome, Unknown)
+    unseen = (isinstance(outcome, Absent) or blind) and attempt.state is AttemptState.IN_DOUBT
     may_send = gateway.stopped() is None and not gateway.load.is_killed(attempt.channel)
     if unseen and may_send and may_resend(attempt, channel.traits, now):
         return await resend(gateway, payout, attempt)

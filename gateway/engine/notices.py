@@ -10,6 +10,7 @@ from datetime import datetime
 
 from channels.contract import Notice, NoticeRefused, NoticeReply
 from gateway.domain.errors import AbsenceError
+from gateway.domain.payout import PayoutId
 from gateway.engine.gateway import Gateway, Told
 
 REFUSED = "refused"
@@ -38,14 +39,25 @@ async def receive(
 
 
 async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: int) -> None:
-    """Have the worker ask about the reference that a verified notice names."""
-    payout_id = await gateway.store.by_reference(channel_name, notice.reference)
+    """Have the worker ask about the attempt that a verified notice names."""
+    payout_id, reference = await _named(gateway, channel_name, notice)
     if payout_id is None:
         await gateway.store.notice_done(notice_id, UNKNOWN_REFERENCE)
         gateway.observer.alarm("notice.unknown_reference", channel=channel_name)
         return
-    gateway.wake(Told(payout_id, notice.reference, notice_id))
+    gateway.wake(Told(payout_id, reference, notice_id))
     gateway.announce(payout_id)
+
+
+async def _named(
+    gateway: Gateway, channel_name: str, notice: Notice
+) -> tuple[PayoutId | None, str]:
+    """Whose attempt it is, and our reference of it; by the channel's own number if need be."""
+    if notice.reference or notice.channel_ref is None:
+        found = await gateway.store.by_reference(channel_name, notice.reference)
+        return found, notice.reference
+    attempt = await gateway.store.by_channel_ref(channel_name, notice.channel_ref)
+    return attempt or (None, "")
 
 
 async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | None = None) -> int:

@@ -26,6 +26,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "audit.export_failed": "A signed checkpoint did not reach a place outside; the next one may.",
     "audit.inconsistent": "The audit log no longer begins with what was signed; nothing is signed.",
     "attempt.withheld": "Armed, and not sent: another process may have taken over meanwhile.",
+    "attempt.unrepeatable": "Not sent again: its channel's settings, so its bytes, have changed.",
     "attempt.proposed": "Somebody proposes to declare an attempt dead; another person must decide.",
     "calendar.missing": "A year's working days are due and unknown; arrivals in it are guessed.",
     "bank.back": "Payouts to a bank go through again; its incident is closed.",

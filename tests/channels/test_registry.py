@@ -17,6 +17,7 @@ def test_kinds_are_the_adapters_there_are() -> None:
     """One entry per adapter."""
     assert set(KINDS) == {"alipay", "unionpay", "wechat_pay"}
     assert set(KINDS) == {"alipay", "wechat_pay", "epay"}
+    assert set(KINDS) == {"alipay", "stablecoin", "wechat_pay"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -273,3 +273,12 @@ async def test_a_channels_notice_is_answered_in_its_own_words(desk: Desk) -> Non
     assert desk.rows()["notices"] == 1
     nobody = await desk.post("/notices/gone", b"R1", key=None)
     assert (nobody.status, nobody.code) == (404, "no_such_channel")
+
+
+async def test_whoever_looks_before_telling_finds_somebody(desk: Desk) -> None:
+    """HEAD on the address of notices: there, or not; nothing is read or kept."""
+    there = await desk.call("HEAD", "/notices/till", key=None)
+    assert (there.status, there.raw) == (200, b"")
+    nobody = await desk.call("HEAD", "/notices/gone", key=None)
+    assert nobody.status == 404
+    assert desk.rows()["notices"] == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.contract import Profile
+from channels.contract import Profile, Reason, Resend
 from gateway.domain.pace import (
     DELIVERY_LADDER_S,
     jitter,
@@ -16,7 +16,7 @@ from gateway.domain.pace import (
     next_delivery,
     next_inquiry,
 )
-from gateway.domain.payout import AttemptState
+from gateway.domain.payout import AttemptState, Refusal
 from tests.builders import NOW, after, attempt
 from tests.gateway.domain.situations import HISTORIES, situation, traits
 
@@ -131,6 +131,18 @@ def test_resend_is_allowed_after_two_absences() -> None:
 def test_resend_waits_for_the_second_absence(absences: int) -> None:
     """One "not found" may be a slow index."""
     assert not may_resend(replace(DOUBTFUL, absences=absences), traits(), after(60))
+
+
+@pytest.mark.parametrize("absences", [0, 1, 2])
+def test_where_a_repetition_is_the_question_nothing_has_to_be_absent(absences: int) -> None:
+    """Doubt is enough; the quiet time, the window and a refusal's looks still count."""
+    asks = replace(traits(), resend=Resend(86_400, answers=True))
+    doubtful = replace(DOUBTFUL, absences=absences)
+    assert may_resend(doubtful, asks, after(60))
+    assert not may_resend(doubtful, asks, after(59))
+    assert not may_resend(doubtful, asks, after(86_400 * 9 // 10))
+    refused = replace(doubtful, refusal=Refusal(Reason.SIGNATURE_REFUSED, "401", ""))
+    assert not may_resend(refused, asks, after(60))
 
 
 def test_sticky_channel_is_never_sent_to_again() -> None:
