@@ -334,6 +334,8 @@ class Traits:
     payee_confirms: bool
     """Whether the beneficiary has to act before money moves (WeChat's confirmation page)."""
     profile: Profile = STICKY
+    notices_in_query: bool = False
+    """Whether its notices come in the query string of the address; others have none."""
 
 
 # --- What a channel answers ------------------------------------------------------------------
@@ -591,6 +593,10 @@ class Inquiry:
     channel_ref: str | None = None
 
 
+NOTICE_QUERY = ":query"
+"""The name under which a notice's query string stands among its headers; no header can have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeReply:
     """What the channel expects to hear back, to the byte."""
@@ -607,6 +613,7 @@ class Notice:
     notice_id: str
     """The channel's own id of the message; equal for its duplicates."""
     reference: str
+    """Ours; empty where the channel names the payout by its own number alone."""
     channel_ref: str | None
     event: str
     reply: NoticeReply
@@ -723,7 +730,10 @@ class Channel(Protocol):
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, now: datetime
     ) -> Notice | NoticeRefused:
-        """Verify first, parse second; pure. Header names are lower case."""
+        """Verify first, parse second; pure. Header names are lower case.
+
+        Where `Traits.notices_in_query` says so, the raw query string stands under `NOTICE_QUERY`.
+        """
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """Every line of the local business day, or `ChannelError`; never a silent stop."""

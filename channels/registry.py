@@ -10,8 +10,12 @@ from pydantic import BaseModel
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
 from channels.contract import Channel, Terms
+from channels.jeepay.channel import build as build_jeepay
+from channels.jeepay.settings import JeepaySettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
+from channels.xxpay.channel import build as build_xxpay
+from channels.xxpay.settings import XxPaySettings
 
 Clock = Callable[[], datetime]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -37,6 +41,8 @@ class Kind(Generic[Settings]):
 
 KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
+    "jeepay": Kind(JeepaySettings, build_jeepay),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+    "xxpay": Kind(XxPaySettings, build_xxpay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""

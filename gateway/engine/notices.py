@@ -10,6 +10,7 @@ from datetime import datetime
 
 from channels.contract import Notice, NoticeRefused, NoticeReply
 from gateway.domain.errors import AbsenceError
+from gateway.domain.payout import PayoutId
 from gateway.engine.gateway import Gateway, Told
 
 REFUSED = "refused"
@@ -39,13 +40,31 @@ async def receive(
 
 async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: int) -> None:
     """Have the worker ask about the reference that a verified notice names."""
-    payout_id = await gateway.store.by_reference(channel_name, notice.reference)
-    if payout_id is None:
+    named = await _named(gateway, channel_name, notice)
+    if named is None:
         await gateway.store.notice_done(notice_id, UNKNOWN_REFERENCE)
         gateway.observer.alarm("notice.unknown_reference", channel=channel_name)
         return
-    gateway.wake(Told(payout_id, notice.reference, notice_id))
+    payout_id, reference = named
+    gateway.wake(Told(payout_id, reference, notice_id))
     gateway.announce(payout_id)
+
+
+async def _named(
+    gateway: Gateway, channel_name: str, notice: Notice
+) -> tuple[PayoutId, str] | None:
+    """The payout and our reference that a notice is about; None when we know of none.
+
+    A channel that names its own number alone is understood once we have heard that number.
+    """
+    if notice.reference:
+        payout_id = await gateway.store.by_reference(channel_name, notice.reference)
+        return None if payout_id is None else (payout_id, notice.reference)
+    if notice.channel_ref is None:
+        return None
+    found = await gateway.store.attempts_by_references(channel_name, [notice.channel_ref])
+    booked = found.get(notice.channel_ref)
+    return None if booked is None else (booked.payout_id, booked.reference)
 
 
 async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | None = None) -> int:
