@@ -19,17 +19,21 @@ _SECRET_NAMES = (
     *("identity", "name", "cert_no", "user_name", "openid", "sign", "sign_data", "token"),
     *("apiv3_key", "ciphertext", "package_info", "encrypt_certificate", "signature", "nonce_str"),
     *("id_card_number", "account_no", "other_account"),
+    *("accountNo", "accountName", "channelResData"),
 )
 _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE
 )
 _FORM_FIELD = re.compile(r"(^|[?&])((?:" + "|".join(_SECRET_NAMES) + r")=)[^&]*", re.IGNORECASE)
+_CARD_TOLD = re.compile(r"(卡号:)\d+")
+"""Some institutions write the card into their error texts."""
 _HIDDEN = "***"
 
 
 def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
-    return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
+    hidden = _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
+    return _CARD_TOLD.sub(rf"\1{_HIDDEN}", hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class Journal:
                 account=push.account,
                 reference=push.reference,
                 method="POST",
-                path=push.url,
+                path=masked(push.url),
                 asked=_excerpt(push.body),
                 status=status,
                 answered="",

@@ -10,12 +10,18 @@ from simulators.alipay import core as alipay
 from simulators.alipay import magic as alipay_magic
 from simulators.alipay import opening as alipay_opening
 from simulators.faults import Faults
+from simulators.jeepay import core as jeepay
+from simulators.jeepay import magic as jeepay_magic
+from simulators.jeepay import opening as jeepay_opening
 from simulators.kernel import Simulator
 from simulators.magic import Magic
 from simulators.opening import Opening
 from simulators.wechat_pay import core as wechat_pay
 from simulators.wechat_pay import magic as wechat_pay_magic
 from simulators.wechat_pay import opening as wechat_pay_opening
+from simulators.xxpay import core as xxpay
+from simulators.xxpay import magic as xxpay_magic
+from simulators.xxpay import opening as xxpay_opening
 
 
 class Build(Protocol):
@@ -37,5 +43,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "alipay": Kind(alipay.build, alipay_opening, alipay_magic.MAGIC, "alipay"),
+    "jeepay": Kind(jeepay.build, jeepay_opening, jeepay_magic.MAGIC, "jeepay"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
+    "xxpay": Kind(xxpay.build, xxpay_opening, xxpay_magic.MAGIC, "xxpay"),
 }

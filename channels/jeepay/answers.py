@@ -45,13 +45,12 @@ class Reader:
         if isinstance(envelope, Unknown):
             return envelope
         if envelope.code != codes.OK:
-            evidence = _evidence(reply, asked, str(envelope.code), envelope.text)
+            evidence = _evidence(reply, asked, envelope.code, envelope.text)
             meaning = codes.refusal(envelope.code)
             if isinstance(meaning, Reason):
-                code, message = str(envelope.code), evidence.message or ""
-                return Rejected(meaning, code, message, confirm=True)
+                return Rejected(meaning, envelope.code, evidence.message or "", confirm=True)
             return Unknown(meaning, evidence)
-        return self._order(reply, envelope, asked, now)
+        return self._order(reply, envelope, asked, now, confirm=True)
 
     def inquired(self, reply: Reply, asked: Inquiry, now: datetime) -> Outcome | Absent:
         """Read what the answer to a query by our number says."""
@@ -59,16 +58,25 @@ class Reader:
         if isinstance(envelope, Unknown):
             return envelope
         if envelope.code != codes.OK:
-            evidence = _evidence(reply, asked, str(envelope.code), envelope.text)
+            evidence = _evidence(reply, asked, envelope.code, envelope.text)
             known = envelope.code in codes.SUBMIT
             if self.settings.trust_not_found and envelope.says_not_found:
                 return Absent(evidence)
             # Not signed: somebody says so, and the payout's fate is as open as before.
             cause = UnknownCause.CHANNEL_UNSURE if known else UnknownCause.UNKNOWN_CODE
             return Unknown(cause, evidence)
-        return self._order(reply, envelope, asked, now)
+        return self._order(reply, envelope, asked, now, confirm=False)
 
-    def _order(self, reply: Reply, envelope: "_Envelope", asked: Inquiry, now: datetime) -> Outcome:
+    def _order(
+        self,
+        reply: Reply,
+        envelope: "_Envelope",
+        asked: Inquiry,
+        now: datetime,
+        *,
+        confirm: bool,
+    ) -> Outcome:
+        """`confirm`: a failure must still be found when the order is asked about."""
         fields = proven(envelope.fields, self.settings.secrets)
         if fields is None:
             return Unknown(UnknownCause.BAD_SIGNATURE, reply.evidence())
@@ -93,11 +101,11 @@ class Reader:
                 at = now if order.successTime is None else wire.moment(order.successTime)
                 return Paid(order.transferId, at)
             case Step.FAILED:
-                return self._failed(reply, order, asked)
+                return self._failed(reply, order, asked, confirm=confirm)
             case _:
                 assert_never(step)
 
-    def _failed(self, reply: Reply, order: wire.Order, asked: Inquiry) -> Outcome:
+    def _failed(self, reply: Reply, order: wire.Order, asked: Inquiry, *, confirm: bool) -> Outcome:
         code, text = order.errCode or "", order.errMsg or ""
         reason = codes.listed(asked.instrument.rail, code, text)
         evidence = _evidence(reply, asked, code or order.state, text)
@@ -109,8 +117,7 @@ class Reader:
             reason or Reason.UNEXPLAINED,
             code or order.state,
             evidence.message or "",
-            # The order it names must be found failed when asked about: one answer is not enough.
-            confirm=True,
+            confirm=confirm,
             channel_ref=order.transferId,
         )
 
@@ -136,7 +143,7 @@ class Reader:
 class _Envelope:
     """A reply before anything is proven."""
 
-    code: int
+    code: str
     text: str
     fields: dict[str, object]
 
@@ -149,10 +156,10 @@ def _envelope(reply: Reply) -> _Envelope | Unknown:
     # Stock servers answer refusals with 200 too; anything else comes from a box before them.
     fields = read_object(reply.body) if reply.status == 200 else None
     code = None if fields is None else fields.get("code")
-    if fields is None or not isinstance(code, int) or isinstance(code, bool):
+    if fields is None or not isinstance(code, int | str):
         return Unknown(UnknownCause.UNREADABLE, reply.evidence())
     text = fields.get("msg")
-    return _Envelope(code, text if isinstance(text, str) else "", fields)
+    return _Envelope(str(code), text if isinstance(text, str) else "", fields)
 
 
 def _evidence(reply: Reply, asked: Inquiry, code: str | None, said: str) -> Evidence:

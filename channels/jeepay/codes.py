@@ -15,8 +15,8 @@ from enum import StrEnum
 
 from channels.contract import Rail, Reason, UnknownCause
 
-OK = 0
-BUSINESS = 9999
+OK = "0"
+BUSINESS = "9999"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class Row:
     source: str
 
 
-SUBMIT: Mapping[int, Row] = {
-    9999: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: business text; duplicates come so, too"),
-    10: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: system"),
-    11: Row(Reason.PARAMETER_REFUSED, "§1 envelope: params, before an order is written"),
-    12: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: database"),
-    5000: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: create failed"),
-    5001: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: delete failed"),
-    5002: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: update failed"),
-    5003: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: no such record"),
-    5004: Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: permission"),
+SUBMIT: Mapping[str, Row] = {
+    "9999": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: business text; duplicates come so, too"),
+    "10": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: system"),
+    "11": Row(Reason.PARAMETER_REFUSED, "§1 envelope: params, before an order is written"),
+    "12": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: database"),
+    "5000": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: create failed"),
+    "5001": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: delete failed"),
+    "5002": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: update failed"),
+    "5003": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: no such record"),
+    "5004": Row(UnknownCause.CHANNEL_UNSURE, "§1 envelope: permission"),
 }
 
 NOT_FOUND = "订单不存在"
@@ -99,7 +99,7 @@ WECHAT_WORDS: Mapping[str, Reason] = {
 WECHAT_FAIL = "FAIL"
 
 
-def refusal(code: int) -> Reason | UnknownCause:
+def refusal(code: str) -> Reason | UnknownCause:
     """What an unsigned answer to a submission means."""
     row = SUBMIT.get(code)
     return UnknownCause.UNKNOWN_CODE if row is None else row.means

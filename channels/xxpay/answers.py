@@ -136,8 +136,8 @@ class Reader:
             Reason.UNEXPLAINED,
             order.status,
             evidence.message or "",
-            # The order it names must be found failed when asked about, with its amount.
-            confirm=True,
+            # An answer without the amount must be followed by one that names it.
+            confirm=order.amount is None,
             channel_ref=order.agentpayOrderId,
         )
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
-from tests.contracts.channels import alipay, wechat_pay
+from tests.contracts.channels import alipay, jeepay, wechat_pay, xxpay
 from tests.contracts.channels.rig import Rig
 
 RIGS: Mapping[str, Rig] = {
     "alipay": alipay.RIG,
+    "jeepay": jeepay.RIG,
     "wechat_pay": wechat_pay.RIG,
+    "xxpay": xxpay.RIG,
 }
