@@ -14,6 +14,8 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -91,6 +93,18 @@ def credentials_of(secrets: Secrets, *names: str) -> tuple[Credential, ...]:
         Credential(name, "ours", _fingerprint(secret))
         for name, secret in zip(names, secrets.live, strict=False)
     )
+
+
+def is_private(base_url: str) -> bool:
+    """Whether nobody on the way can say what is not signed, or say again what was said about
+    another order: TLS, or this machine."""
+    parts = urlsplit(base_url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _fingerprint(secret: str) -> str:

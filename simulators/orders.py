@@ -87,7 +87,8 @@ class Orders:
     """How long after taking an order its repair looks what became of it; None: for ever."""
     shows_returns: bool = True
     """Whether an order says that its money came back."""
-    failure: Failure = Failure("FAIL", "交易失败")
+    failure: Failure = Failure("", "")
+    """Why orders fail when nobody says why."""
     by_reference: dict[tuple[str, str], Order] = field(default_factory=dict)
     by_number: dict[str, Order] = field(default_factory=dict)
     _agenda: list[tuple[datetime, int, str, Change, Failure | None]] = field(default_factory=list)
@@ -244,8 +245,7 @@ class Orders:
             order.stage, order.said_paid_at = Stage.PAID, at
             self.told(order, at, True)
         else:
-            code = failure.code if failure is not None else ""
-            why = Failure(code, self.failure.text) if code else self.failure
+            why = failure if failure is not None and failure.code else self.failure
             self.fail(order, why, at, is_told=change is Change.FAIL)
 
     def _pay(self, order: Order, at: datetime) -> None:

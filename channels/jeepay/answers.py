@@ -107,7 +107,8 @@ class Reader:
 
     def _failed(self, reply: Reply, order: wire.Order, asked: Inquiry, *, confirm: bool) -> Outcome:
         code, text = order.errCode or "", order.errMsg or ""
-        reason = codes.listed(asked.instrument.rail, code, text)
+        way = self.settings.rails.get(asked.instrument.rail)
+        reason = None if way is None else codes.listed(way.if_code, code, text)
         evidence = _evidence(reply, asked, code or order.state, text)
         trust = self.settings.trust_failures
         if trust == "none" or (trust == "listed" and reason is None):

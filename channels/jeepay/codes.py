@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from channels.contract import Rail, Reason, UnknownCause
+from channels.contract import Reason, UnknownCause
 
 OK = "0"
 BUSINESS = "9999"
@@ -105,12 +105,17 @@ def refusal(code: str) -> Reason | UnknownCause:
     return UnknownCause.UNKNOWN_CODE if row is None else row.means
 
 
-def listed(rail: Rail, error_code: str, error_text: str) -> Reason | None:
+def listed(if_code: str, error_code: str, error_text: str) -> Reason | None:
     """Why a payout failed, if the words are those by which the channel behind says so itself.
 
     Jeepay turns every answer it does not know into state 3, and a question that Alipay or WeChat
-    refused as well (§5, 7). These words they use for nothing but a payout that did not happen.
+    refused as well (§5, 7). These words they use for nothing but a payout that did not happen. What
+    other interfaces say is nobody's published word, so none of theirs is listed.
     """
-    if rail is Rail.WECHAT:
-        return WECHAT_WORDS.get(error_text) if error_code == WECHAT_FAIL else None
-    return ALIPAY_WORDS.get(error_code)
+    match if_code:
+        case "alipay":
+            return ALIPAY_WORDS.get(error_code)
+        case "wxpay" if error_code == WECHAT_FAIL:
+            return WECHAT_WORDS.get(error_text)
+        case _:
+            return None

@@ -4,7 +4,6 @@ Secrets are shown by no repr and by no validation error.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from pydantic import (
 
 from channels.contract import AlipayIdentity, Credential, Rail
 from channels.jeepay.profile import REFUSAL_LAG_S
-from channels.keyed_md5 import Secrets, credentials_of, secrets_of
+from channels.keyed_md5 import Secrets, credentials_of, is_private, secrets_of
 
 INQUIRE_FIRST_S = 30
 INQUIRE_MAX_S = 6 * 3600
@@ -158,14 +157,3 @@ class JeepaySettings(BaseModel):
             raise ValueError("trust_not_found needs an https address: the answer is not signed")
         self._secrets = secrets_of("app_secret", self.app_secret, self.previous_app_secret)
         return self
-
-
-def is_private(base_url: str) -> bool:
-    """Whether nobody on the way can put words in the server's mouth: TLS, or this machine."""
-    parts = urlsplit(base_url)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return True
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from channels.contract import Credential, Rail
-from channels.keyed_md5 import Secrets, credentials_of, secrets_of
+from channels.keyed_md5 import Secrets, credentials_of, is_private, secrets_of
 from channels.xxpay.profile import REFUSAL_LAG_S
 
 INQUIRE_FIRST_S = 30
@@ -99,5 +99,7 @@ class XxPaySettings(BaseModel):
     def _load(self) -> Self:
         if self.inquire_max_s < self.inquire_first_s:
             raise ValueError("inquire_max_s must not be below inquire_first_s")
+        if self.trust_refusals and not is_private(self.base_url):
+            raise ValueError("trust_refusals needs an https address: refusals name no order")
         self._secrets = secrets_of("private_key", self.private_key, self.previous_private_key)
         return self

@@ -69,7 +69,6 @@ class JeepaySimulator:
             told=self._notices.changed,
             sees_for=self._repair_of,
             shows_returns=False,
-            failure=Failure("PAYEE_ACCOUNT_STATUS_ERROR", "收款账号存在异常"),
         )
 
     # ---- requests ----

@@ -102,9 +102,11 @@ def _failed(order: Order) -> Fields:
     if order.failure is None:
         return {}
     code, text = order.failure.code, order.failure.text
-    if order.asked.get("entryType") == WECHAT_ENTRY and text == "":
-        return {"errCode": "FAIL", "errMsg": code}
-    return {"errCode": code, "errMsg": text}
+    if order.stage is not Stage.FAILED or text:
+        return {"errCode": code, "errMsg": text}
+    if order.asked.get("entryType") == WECHAT_ENTRY:
+        return {"errCode": "FAIL", "errMsg": code or "OTHER_FAIL_REASON_TYPE"}
+    return {"errCode": code or "PAYEE_ACCOUNT_STATUS_ERROR", "errMsg": "收款方账户异常"}
 
 
 def _attached(order: Order, site_url: str) -> str | None:

@@ -107,4 +107,4 @@ def _code(word: str, settings: Settings) -> str:
 
 
 def _message(order: Order) -> str:
-    return "" if order.failure is None else order.failure.text
+    return "" if order.failure is None else order.failure.text or order.failure.code

@@ -116,7 +116,7 @@ def taken(**changes: object) -> dict[str, object]:
     return {name: value for name, value in (said | changes).items() if value is not None}
 
 
-def envelope(data: Mapping[str, object], **changes: object) -> bytes:
+def envelope(data: Mapping[str, object], /, **changes: object) -> bytes:
     """Code 0 with signed data."""
     said: dict[str, object] = {"code": 0, "msg": "SUCCESS", "data": data, "sign": signature(data)}
     return compact({n: v for n, v in (said | changes).items() if v is not None})

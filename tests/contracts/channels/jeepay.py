@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from channels.contract import (
     AlipayAccount,
     AlipayIdentity,
-    BankCard,
     Channel,
     Paid,
     Prepared,
     Unknown,
     UnknownCause,
+    WechatWallet,
 )
 from channels.jeepay.channel import build
 from tests.channels.jeepay import gateway
@@ -65,12 +65,12 @@ RIG = Rig(
     open=_open,
     payee=AlipayAccount("zhang@example.test", AlipayIdentity.LOGON_ID, "张三丰"),
     other_payee=AlipayAccount("li@example.test", AlipayIdentity.LOGON_ID, "李清照"),
-    slow_payee=BankCard("6217000000000009", "张三丰", "CMB", "招商银行"),
+    slow_payee=WechatWallet("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", None, "欧阳娜娜"),
     takes=Paid,
     business=_business,
     secrets=(SECRET,),
     unsure_code="9999",
-    fail_reason="PAYEE_CARD_INFO_ERROR",
+    fail_reason="ACCOUNT_FROZEN",
     unseen=_unsure("订单不存在 comes unsigned, so it is no verified absence"),
     lacks={
         "return_late": "stock servers never learn of a return: the order stays paid",
