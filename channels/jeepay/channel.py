@@ -127,8 +127,10 @@ class JeepayChannel:
 
     async def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """Always ChannelError: a Jeepay gateway has no statement."""
+        nothing: tuple[StatementLine, ...] = ()
+        for line in nothing:
+            yield line
         raise ChannelError("Jeepay has no statement")
-        yield  # unreachable; makes this the iterator that the contract asks for
 
     async def aclose(self) -> None:
         """Let go of connections; safe to call twice."""

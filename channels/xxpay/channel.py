@@ -127,8 +127,10 @@ class XxPayChannel:
 
     async def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """Always ChannelError: an XxPay gateway has no statement."""
+        nothing: tuple[StatementLine, ...] = ()
+        for line in nothing:
+            yield line
         raise ChannelError("XxPay has no statement")
-        yield  # unreachable; makes this the iterator that the contract asks for
 
     async def balance(self) -> Balance:
         """What is free on the payout balance, of which `sub_amount_from` 2 pays."""

@@ -1,5 +1,7 @@
 """What the XxPay adapter makes of answers: proof first, then codes, then every field."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from channels.contract import (
@@ -33,12 +35,12 @@ from tests.channels.xxpay.gateway import (
 READER = Reader(settings())
 
 
-def asked(fields: dict[str, object], **trust: object) -> object:
+def asked(fields: Mapping[str, object], **trust: object) -> object:
     """What a query's answer means."""
     return Reader(settings(**trust)).inquired(reply(signed(fields)), inquiry(), NOW)
 
 
-def sent(fields: dict[str, object], **trust: object) -> object:
+def sent(fields: Mapping[str, object], **trust: object) -> object:
     """What a submission's answer means."""
     return Reader(settings(**trust)).submitted(reply(signed(fields)), inquiry())
 

@@ -38,7 +38,7 @@ def account(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def alipay(reference: str = "po1", fen: int = 1234, **changes: object) -> dict[str, object]:
+def alipay(reference: str = "po1", fen: int = 1234, /, **changes: object) -> dict[str, object]:
     """A transfer to an Alipay account."""
     return {
         "mchOrderNo": reference,
@@ -52,13 +52,13 @@ def alipay(reference: str = "po1", fen: int = 1234, **changes: object) -> dict[s
     } | changes
 
 
-def wechat(reference: str = "po1", fen: int = 1234, **changes: object) -> dict[str, object]:
+def wechat(reference: str = "po1", fen: int = 1234, /, **changes: object) -> dict[str, object]:
     """A transfer to a WeChat user, who confirms."""
     given = {"ifCode": "wxpay", "entryType": "WX_CASH", "accountNo": "o1", "channelExtra": SCENE}
     return alipay(reference, fen, **(given | changes))
 
 
-def card(reference: str = "po1", fen: int = 1234, **changes: object) -> dict[str, object]:
+def card(reference: str = "po1", fen: int = 1234, /, **changes: object) -> dict[str, object]:
     """A transfer to a bank card."""
     given = {"ifCode": "bank", "entryType": "BANK_CARD", "accountNo": "6217000000000009"}
     return alipay(reference, fen, **(given | changes))
@@ -81,13 +81,14 @@ class Merchant:
 
     def request(self, path: str, given: Mapping[str, object], *, form: bool = False) -> Request:
         """Common fields and signature added, unless given."""
-        fields = {
+        fields: dict[str, object] = {
             "mchNo": "M1",
             "appId": "A1",
             "version": "1.0",
             "signType": "MD5",
             "reqTime": str(int(self.now.timestamp() * 1000)),
-        } | given
+            **given,
+        }
         fields.setdefault("sign", signature(fields))
         if form:
             kind = {"content-type": "application/x-www-form-urlencoded"}

@@ -277,7 +277,7 @@ def test_magic_payees_need_no_rule() -> None:
     lie = one.data(TRANSFER, wechat("po3", accountNo="magic-jeepay-unsure"))
     assert lie["state"] == 3
     assert [reference for _, reference, _ in one.moved()] == ["po2", "po3"]
-    unsure = one.ask(TRANSFER, alipay("po4", fen=10_005))
+    unsure = one.ask(TRANSFER, alipay("po4", 10_005))
     assert unsure["code"] == 9999
     assert one.state("po4") == 2
     assert json.dumps([dict(row) for row in one.simulator.magic()])

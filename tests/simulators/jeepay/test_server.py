@@ -140,7 +140,7 @@ def test_a_second_order_of_a_number_is_refused() -> None:
     """Code 9999, whether the first was paid or not, and whatever the second asks."""
     one = merchant()
     one.ask(TRANSFER, alipay())
-    for again in (alipay(), alipay(fen=99)):
+    for again in (alipay(), alipay("po1", 99)):
         assert one.ask(TRANSFER, again) == {"code": 9999, "msg": "商户订单[po1]已存在"}
     assert one.moved() == [("payout", "po1", 1234)]
 

@@ -36,7 +36,7 @@ def account(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def payout(reference: str = "po1", fen: int = 1234, **changes: str) -> dict[str, str]:
+def payout(reference: str = "po1", fen: int = 1234, /, **changes: str) -> dict[str, str]:
     """An application for a payout to a personal card."""
     return {
         "mchOrderNo": reference,
@@ -69,7 +69,8 @@ class Merchant:
         fields = {
             "mchId": "20000000",
             "reqTime": (self.now + timedelta(hours=8)).strftime("%Y%m%d%H%M%S"),
-        } | given
+            **given,
+        }
         fields.setdefault("sign", signature(fields))
         return fields
 

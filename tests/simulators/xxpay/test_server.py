@@ -154,7 +154,7 @@ def test_a_number_twice_is_refused_in_words() -> None:
     """Paid or not, whatever the second asks."""
     one = merchant(same_payee_s=0)
     one.ask(APPLY, payout())
-    for again in (payout(), payout(fen=99)):
+    for again in (payout(), payout("po1", 99)):
         assert one.ask(APPLY, again)["retMsg"] == "商户代付单号重复"
     one.wait(MINUTE)
     assert one.moved()[:1] == [("payout", "po1", 1234)]
@@ -165,7 +165,7 @@ def test_short_money_is_refused() -> None:
     """Amount and fee must be there."""
     one = merchant(account(balance_fen=1240))
     assert one.ask(APPLY, payout())["retMsg"] == "账户余额不足"
-    assert one.ask(APPLY, payout(fen=1233))["retCode"] == "SUCCESS"
+    assert one.ask(APPLY, payout("po1", 1233))["retCode"] == "SUCCESS"
 
 
 # ---- notices ----
@@ -261,10 +261,7 @@ def test_clones_show_and_tell_a_reversal() -> None:
         one = merchant(shows_returns=shows, notices_name_reference=True)
         one.add("return_late", params={"after": "1d"})
         one.ask(APPLY, payout())
-        pushes = []
-        for push in one.wait(2 * DAY):
-            one.simulator.on_push_result(push, 200, one.now, b"success")
-            pushes.append(told(push))
+        pushes = [told(push) for push in one.wait(2 * DAY)]
         assert [fields["status"] for fields in pushes] == tells
         assert {fields["mchOrderNo"] for fields in pushes} == {"po1"}
         assert one.status() == status
