@@ -87,6 +87,8 @@ class Orders:
     """How long after taking an order its repair looks what became of it; None: for ever."""
     shows_returns: bool = True
     """Whether an order says that its money came back."""
+    tells_lies: bool = True
+    """Whether customers are told of a payout that was made and booked as failed."""
     failure: Failure = Failure("", "")
     """Why orders fail when nobody says why."""
     by_reference: dict[tuple[str, str], Order] = field(default_factory=dict)
@@ -176,10 +178,10 @@ class Orders:
         order.stage, order.failure = Stage.FAILED, failure
         self.told(order, at, is_told)
 
-    def lie(self, order: Order, failure: Failure, now: datetime, *, is_told: bool = True) -> None:
+    def lie(self, order: Order, failure: Failure, now: datetime) -> None:
         """Pay it and book it as failed. Raises ShortBalanceError."""
         self._pay(order, now)
-        self.fail(order, failure, now, is_told=is_told)
+        self.fail(order, failure, now, is_told=self.tells_lies)
 
     def pay_again(self, order: Order, now: datetime) -> None:
         """What an institution without idempotency does with a repeated number."""
@@ -246,7 +248,7 @@ class Orders:
             self.told(order, at, True)
         else:
             why = failure if failure is not None and failure.code else self.failure
-            self.fail(order, why, at, is_told=change is Change.FAIL)
+            self.fail(order, why, at, is_told=change is Change.FAIL or self.tells_lies)
 
     def _pay(self, order: Order, at: datetime) -> None:
         self._release(order)

@@ -54,6 +54,7 @@ class XxPaySimulator:
             prefix="G",
             told=self._notices.changed,
             shows_returns=settings.shows_returns,
+            tells_lies=False,
             failure=Failure("", "银行返回交易失败"),
         )
         self._recent: dict[tuple[str, str, int], Order] = {}

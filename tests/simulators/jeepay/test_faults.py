@@ -124,7 +124,8 @@ def test_a_payout_can_be_booked_as_failed() -> None:
     """For good, and told: the lie a caller cannot see through."""
     one = merchant()
     one.add("failed_though_paid", params={"reason": "X"})
-    one.ask(TRANSFER, alipay())
+    one.last = one.simulator.handle(one.request(TRANSFER, alipay()), one.now)
+    assert [told(push)["state"] for push in one.last.pushes] == ["3"]
     assert one.state() == 3
     assert one.moved() == [("payout", "po1", 1234)]
 
