@@ -158,16 +158,19 @@ def test_no_order_of_absences_kills_too_early(moments: Sequence[int], canaries: 
 
 
 def test_no_channel_that_is_shipped_lets_absence_prove() -> None:
-    """Alipay and WeChat: C5 is forbidden, and only WeChat's window makes C6 possible."""
+    """C5 is forbidden everywhere, and only WeChat's window makes C6 possible."""
     from channels.alipay.profile import PROFILE as ALIPAY
+    from channels.jeepay.profile import PROFILE as JEEPAY
     from channels.wechat_pay.profile import PROFILE as WECHAT
+    from channels.xxpay.profile import PROFILE as XXPAY
 
-    assert set(KINDS) == {"alipay", "wechat_pay"}
-    for profile in (ALIPAY, WECHAT):
+    assert set(KINDS) == {"alipay", "jeepay", "wechat_pay", "xxpay"}
+    for profile in (ALIPAY, JEEPAY, WECHAT, XXPAY):
         assert not profile.absence_proves
         assert profile.expiry is None
-    assert statement_days(IN_DOUBT.attempts[0], ALIPAY, BEIJING) == ()
-    assert wait_of(ALIPAY) is None
+    for profile in (ALIPAY, JEEPAY, XXPAY):
+        assert statement_days(IN_DOUBT.attempts[0], profile, BEIJING) == ()
+        assert wait_of(profile) is None
     wait = wait_of(WECHAT)
     assert wait is not None
     assert wait > timedelta(days=1)

@@ -209,7 +209,8 @@ def test_a_query_can_have_it_told_again() -> None:
     one = merchant()
     one.ask(APPLY, payout())
     one.ask(QUERY, {"mchOrderNo": "po1", "executeNotify": "true"})
-    assert one.last.pushes == ()
+    early = one.last.pushes
+    assert early == ()
     one.wait(MINUTE)
     one.ask(QUERY, {"mchOrderNo": "po1", "executeNotify": "true"})
     assert [told(push)["status"] for push in one.last.pushes] == ["2"]
