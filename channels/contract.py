@@ -342,6 +342,8 @@ class Traits:
     """Whether a payout is found only by our reference *and* the time it was signed. Without that
     very time, as after a restore, "not found" says nothing at all."""
     profile: Profile = STICKY
+    notices_in_query: bool = False
+    """Whether its notices come in the query string of the address; others have none."""
 
 
 # --- What a channel answers ------------------------------------------------------------------
@@ -599,6 +601,10 @@ class Inquiry:
     channel_ref: str | None = None
 
 
+NOTICE_QUERY = ":query"
+"""The name under which a notice's query string stands among its headers; no header can have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeReply:
     """What the channel expects to hear back, to the byte."""
@@ -732,7 +738,10 @@ class Channel(Protocol):
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, now: datetime
     ) -> Notice | NoticeRefused:
-        """Verify first, parse second; pure. Header names are lower case."""
+        """Verify first, parse second; pure. Header names are lower case.
+
+        Where `Traits.notices_in_query` says so, the raw query string stands under `NOTICE_QUERY`.
+        """
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """Every line of the local business day, or `ChannelError`; never a silent stop."""

@@ -16,8 +16,12 @@ from channels.epay.channel import build as build_epay
 from channels.epay.settings import EpaySettings
 from channels.stablecoin.channel import build as build_stablecoin
 from channels.stablecoin.settings import StablecoinSettings
+from channels.jeepay.channel import build as build_jeepay
+from channels.jeepay.settings import JeepaySettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
+from channels.xxpay.channel import build as build_xxpay
+from channels.xxpay.settings import XxPaySettings
 
 Clock = Callable[[], datetime]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -47,5 +51,8 @@ KINDS: Mapping[str, Kind[Any]] = {
     "stablecoin": Kind(StablecoinSettings, build_stablecoin),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
     "epay": Kind(EpaySettings, build_epay),
+    "jeepay": Kind(JeepaySettings, build_jeepay),
+    "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+    "xxpay": Kind(XxPaySettings, build_xxpay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""

@@ -631,9 +631,6 @@ class PayoutStore(Protocol):
     async def by_reference(self, channel: str, reference: str) -> PayoutId | None:
         """Whose attempt a reference names."""
 
-    async def by_channel_ref(self, channel: str, channel_ref: str) -> tuple[PayoutId, str] | None:
-        """Whose latest attempt the channel's own number names, and our reference of it."""
-
     async def timeline(self, payout_id: PayoutId) -> list[StoredEvent]:
         """All events of a payout, in order."""
 

@@ -171,6 +171,18 @@ ACTIONS: Mapping[str, Action] = {
         "taken, then failed with this reason; the money comes back",
         reason=("text", ""),
     ),
+    "left_created": _of(
+        Stage.ORDER,
+        "written and never carried on with (where a gateway pays by way of somebody else); "
+        "`executed`: the money moves all the same",
+        executed=("flag", False),
+    ),
+    "failed_though_paid": _of(
+        Stage.ORDER,
+        "paid, and booked for good as failed with this reason (where a gateway pays by way of "
+        "somebody else)",
+        reason=("text", ""),
+    ),
     "return_late": _of(
         Stage.ORDER,
         "succeeds, and comes back so long after the success",

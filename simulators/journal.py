@@ -22,6 +22,7 @@ _SECRET_NAMES = (
     *("accNo", "customerInfo", "encryptedInfo", "signPubKeyCert", "fileContent"),
     *("id_card_number", "account_no", "other_account", "account", "jumpurl"),
     *("id_card_number", "account_no", "other_account", "destination"),
+    *("accountNo", "accountName", "channelResData"),
 )
 _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE
@@ -30,6 +31,8 @@ _FORM_FIELD = re.compile(r"(^|[?&])((?:" + "|".join(_SECRET_NAMES) + r")=)[^&]*"
 _DESTINATION = re.compile(r'(\\?"destination\\?"\s*:\s*)\{[^{}]*\}')
 """A beneficiary's registered id, whose name `id` alone is that of everything else as well; in a
 message within a message its quotes are escaped."""
+_CARD_TOLD = re.compile(r"(卡号:)\d+")
+"""Some institutions write the card into their error texts."""
 _HIDDEN = "***"
 
 
@@ -37,6 +40,8 @@ def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
     text = _DESTINATION.sub(rf"\1{_HIDDEN}", text)
     return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
+    hidden = _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
+    return _CARD_TOLD.sub(rf"\1{_HIDDEN}", hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class Journal:
                 account=push.account,
                 reference=push.reference,
                 method="POST",
-                path=push.url,
+                path=masked(push.url),
                 asked=_excerpt(push.body),
                 status=status,
                 answered="",

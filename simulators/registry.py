@@ -13,6 +13,9 @@ from simulators.epay import core as epay
 from simulators.epay import magic as epay_magic
 from simulators.epay import opening as epay_opening
 from simulators.faults import Faults
+from simulators.jeepay import core as jeepay
+from simulators.jeepay import magic as jeepay_magic
+from simulators.jeepay import opening as jeepay_opening
 from simulators.kernel import Simulator
 from simulators.magic import Magic
 from simulators.opening import Opening
@@ -25,6 +28,9 @@ from simulators.stablecoin import opening as stablecoin_opening
 from simulators.wechat_pay import core as wechat_pay
 from simulators.wechat_pay import magic as wechat_pay_magic
 from simulators.wechat_pay import opening as wechat_pay_opening
+from simulators.xxpay import core as xxpay
+from simulators.xxpay import magic as xxpay_magic
+from simulators.xxpay import opening as xxpay_opening
 
 
 class Build(Protocol):
@@ -50,4 +56,7 @@ KINDS: Mapping[str, Kind] = {
     "stablecoin": Kind(stablecoin.build, stablecoin_opening, stablecoin_magic.MAGIC, "stablecoin"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
     "epay": Kind(epay.build, epay_opening, epay_magic.MAGIC, "epay"),
+    "jeepay": Kind(jeepay.build, jeepay_opening, jeepay_magic.MAGIC, "jeepay"),
+    "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
+    "xxpay": Kind(xxpay.build, xxpay_opening, xxpay_magic.MAGIC, "xxpay"),
 }

@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from channels.contract import NOTICE_QUERY
 from gateway.api.context import API, WHO, Api, serve
 from gateway.api.openapi import document
 from gateway.api.problems import REQUEST_ID, Handler, problem, problems
@@ -143,12 +144,14 @@ async def _noticeable(request: web.Request) -> web.Response:
 
 async def _notice(request: web.Request) -> web.Response:
     """A channel's message: raw bytes in, the exact reply out; nothing is decided in between."""
-    if request.query_string:
-        raise InvalidError("query_unknown", "notices take no query parameters")
+    gateway, name = request.app[API].gateway, request.match_info["channel"]
     headers = {name.lower(): value for name, value in request.headers.items()}
-    reply = await notices.receive(
-        request.app[API].gateway, request.match_info["channel"], headers, await request.read()
-    )
+    if request.query_string:
+        channel = gateway.channels.get(name)
+        if channel is None or not channel.traits.notices_in_query:
+            raise InvalidError("query_unknown", "notices take no query parameters")
+        headers[NOTICE_QUERY] = request.rel_url.raw_query_string
+    reply = await notices.receive(gateway, name, headers, await request.read())
     return web.Response(
         status=reply.status,
         body=reply.body,

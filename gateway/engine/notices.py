@@ -39,25 +39,32 @@ async def receive(
 
 
 async def queue(gateway: Gateway, channel_name: str, notice: Notice, notice_id: int) -> None:
-    """Have the worker ask about the attempt that a verified notice names."""
-    payout_id, reference = await _named(gateway, channel_name, notice)
-    if payout_id is None:
+    """Have the worker ask about the reference that a verified notice names."""
+    named = await _named(gateway, channel_name, notice)
+    if named is None:
         await gateway.store.notice_done(notice_id, UNKNOWN_REFERENCE)
         gateway.observer.alarm("notice.unknown_reference", channel=channel_name)
         return
+    payout_id, reference = named
     gateway.wake(Told(payout_id, reference, notice_id))
     gateway.announce(payout_id)
 
 
 async def _named(
     gateway: Gateway, channel_name: str, notice: Notice
-) -> tuple[PayoutId | None, str]:
-    """Whose attempt it is, and our reference of it; by the channel's own number if need be."""
-    if notice.reference or notice.channel_ref is None:
-        found = await gateway.store.by_reference(channel_name, notice.reference)
-        return found, notice.reference
-    attempt = await gateway.store.by_channel_ref(channel_name, notice.channel_ref)
-    return attempt or (None, "")
+) -> tuple[PayoutId, str] | None:
+    """The payout and our reference that a notice is about; None when we know of none.
+
+    A channel that names its own number alone is understood once we have heard that number.
+    """
+    if notice.reference:
+        payout_id = await gateway.store.by_reference(channel_name, notice.reference)
+        return None if payout_id is None else (payout_id, notice.reference)
+    if notice.channel_ref is None:
+        return None
+    found = await gateway.store.attempts_by_references(channel_name, [notice.channel_ref])
+    booked = found.get(notice.channel_ref)
+    return None if booked is None else (booked.payout_id, booked.reference)
 
 
 async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | None = None) -> int:

@@ -123,13 +123,6 @@ class Payouts(Part):
         )
         return PayoutId(found[0][0]) if found else None
 
-    async def by_channel_ref(self, channel: str, channel_ref: str) -> tuple[PayoutId, str] | None:
-        """Whose latest attempt the channel's own number names, and our reference of it."""
-        found = await self._read(
-            "payout_by_channel_ref", {"channel": channel, "channel_ref": channel_ref}
-        )
-        return (PayoutId(found[0][0]), found[0][1]) if found else None
-
     async def timeline(self, payout_id: PayoutId) -> list[StoredEvent]:
         """All events of a payout, in order."""
         return [_event(row) for row in await self._read("timeline", {"payout_id": payout_id})]

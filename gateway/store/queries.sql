@@ -190,12 +190,6 @@ LIMIT :limit
 -- name: payout_by_reference
 SELECT payout_id FROM attempts WHERE channel = :channel AND reference = :reference
 
--- name: payout_by_channel_ref
-SELECT payout_id, reference FROM attempts
-WHERE channel = :channel AND channel_ref = :channel_ref
-ORDER BY armed_at DESC, payout_id DESC
-LIMIT 1
-
 -- name: timeline
 SELECT feed, payout_id, seq, kind, state, at, actor, detail FROM events
 WHERE merchant_id = (SELECT p.merchant_id FROM payouts AS p WHERE p.id = :payout_id)

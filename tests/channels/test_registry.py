@@ -18,6 +18,7 @@ def test_kinds_are_the_adapters_there_are() -> None:
     assert set(KINDS) == {"alipay", "unionpay", "wechat_pay"}
     assert set(KINDS) == {"alipay", "wechat_pay", "epay"}
     assert set(KINDS) == {"alipay", "stablecoin", "wechat_pay"}
+    assert set(KINDS) == {"alipay", "jeepay", "wechat_pay", "xxpay"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from channels.contract import Notice, NoticeRefused
+from channels.contract import NOTICE_QUERY, Notice, NoticeRefused
 
 Read = Callable[[Mapping[str, str], bytes], Notice | NoticeRefused]
 
@@ -50,6 +50,8 @@ async def listening() -> AsyncIterator[Ear]:
         if ear.read is None:
             raise AssertionError("told something before there was a channel")
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if request.query_string:
+            headers[NOTICE_QUERY] = request.rel_url.raw_query_string
         body = await request.read()
         answer = ear.read(headers, body)
         ear.heard.append(Heard(headers, body, answer))

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from channels.contract import Instruction, NoticeRefused, Paid, Returned
+from channels.contract import NOTICE_QUERY, Instruction, NoticeRefused, Paid, Returned
 from tests.contracts.channels.cases import case
 from tests.contracts.channels.rig import Expect
 from tests.contracts.channels.scene import Scene
@@ -58,11 +58,17 @@ async def notice_tampered(scene: Scene) -> None:
     await _told(scene)
     proven = [one for one in scene.ear.heard if not isinstance(one.read, NoticeRefused)]
     assert proven
-    body, headers = proven[0].body, proven[0].headers
+    headers = proven[0].headers
+    in_query = scene.channel.traits.notices_in_query
+    body = headers[NOTICE_QUERY].encode() if in_query else proven[0].body
     for at in (len(body) // 4, len(body) // 2, 3 * len(body) // 4):
         other = b"7" if body[at : at + 1] != b"7" else b"4"
         changed = body[:at] + other + body[at + 1 :]
-        read = scene.channel.read_notice(headers, changed, scene.place.now())
+        if in_query:
+            told, changed = {**headers, NOTICE_QUERY: changed.decode()}, b""
+        else:
+            told = dict(headers)
+        read = scene.channel.read_notice(told, changed, scene.place.now())
         assert isinstance(read, NoticeRefused), (at, read)
     assert isinstance(scene.channel.read_notice({}, b"", scene.place.now()), NoticeRefused)
 

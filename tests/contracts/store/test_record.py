@@ -208,19 +208,6 @@ async def test_a_reference_names_one_attempt_for_ever(store: SqlStore, fund: Fun
     assert await store.payout(second.id) == second
 
 
-async def test_the_channels_own_number_names_an_attempt(store: SqlStore, accepted: Payout) -> None:
-    """Once it is on record, it finds payout and reference; at another channel it finds nothing."""
-    armed = build.arm(accepted)
-    await store.record(armed)
-    assert await store.by_channel_ref(build.CHANNEL, "theirs-1") is None
-
-    await store.record(build.change(armed.after, build.pended(channel_ref="theirs-1")))
-
-    reference = armed.after.attempts[0].reference
-    assert await store.by_channel_ref(build.CHANNEL, "theirs-1") == (accepted.id, reference)
-    assert await store.by_channel_ref("other", "theirs-1") is None
-
-
 async def test_evidence_and_decision_are_kept_with_the_event(
     store: SqlStore, accepted: Payout
 ) -> None:

@@ -2,9 +2,9 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from channels.contract import NOTICE_QUERY, NoticeRefused, NoticeReply
 from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.settings import load
 from gateway.wiring import Assembly, assemble
@@ -282,3 +283,24 @@ async def test_whoever_looks_before_telling_finds_somebody(desk: Desk) -> None:
     nobody = await desk.call("HEAD", "/notices/gone", key=None)
     assert nobody.status == 404
     assert desk.rows()["notices"] == 0
+
+
+async def test_a_query_string_reaches_the_channel_that_takes_one(desk: Desk) -> None:
+    """Raw, under a name that no header can have; for others it stays an error."""
+    till = desk.till
+    heard: list[str | None] = []
+
+    def read(headers: Mapping[str, str], body: bytes, now: datetime) -> NoticeRefused:
+        heard.append(headers.get(NOTICE_QUERY))
+        return NoticeRefused("only listening", NoticeReply(200, "text/plain", b"heard"))
+
+    refused = await desk.post("/notices/till?a=%E5%BC%A0&b=1", b"", key=None)
+    assert (refused.status, refused.code) == (422, "query_unknown")
+    till.traits = replace(till.traits, notices_in_query=True)
+    till.read_notice = read  # type: ignore[method-assign]  # it only listens
+    taken = await desk.post("/notices/till?a=%E5%BC%A0&b=1", b"", key=None)
+    assert (taken.status, taken.raw) == (200, b"heard")
+    await desk.post("/notices/till", b"", key=None)
+    assert heard == ["a=%E5%BC%A0&b=1", None]
+    gone = await desk.post("/notices/gone?a=1", b"", key=None)
+    assert (gone.status, gone.code) == (422, "query_unknown")

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
 from channels.contract import (
+    NOTICE_QUERY,
     AlipayAccount,
     AlipayIdentity,
     BankCard,
@@ -31,6 +32,7 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import Currency
+from channels.registry import KINDS
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
 from gateway.domain.ledger import Book, funded, topped_up
@@ -84,6 +86,19 @@ class Seat:
         """The institution's name in the world."""
         return self.kind
 
+
+_SECRET = "a-secret-for-tests-alone"
+RESOLD: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "jeepay": (
+        {"mch_no": "M1", "app_id": "A1", "app_secret": _SECRET},
+        {"mch_no": "M1", "app_id": "A1", "app_secret": _SECRET, "wechat_version": "old"},
+    ),
+    "xxpay": (
+        {"mch_id": "20000000", "private_key": _SECRET},
+        {"mch_id": "20000000", "private_key": _SECRET},
+    ),
+}
+"""Kind → settings of our adapter and of the institution, of the gateways that resell others."""
 
 A, B, W = Seat("alipay-a"), Seat("alipay-b", flat_fen=20), Seat("wechat-a", "wechat_pay", 30)
 SEATS = (A, B, W)
@@ -416,6 +431,8 @@ async def running(
 
     async def hear(request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if request.query_string:
+            headers[NOTICE_QUERY] = request.rel_url.raw_query_string
         body = await request.read()
         reply = await receive(rig.gateway, request.match_info["channel"], headers, body)
         return web.Response(status=reply.status, body=reply.body)
@@ -491,6 +508,9 @@ def adapter_at(seat: Seat, url: str, world: World) -> Channel:
     """Our side of a seat, asking at this address."""
     given = {"amount_min": 10, "amount_max": 2_000_000, **seat.terms}
     terms = Terms(Currency.CNY, tariffs=(Tariff(flat_minor=seat.flat_fen),), **given)
+    if seat.kind in RESOLD:
+        resold = {"base_url": url, **RESOLD[seat.kind][0], **seat.settings}
+        return KINDS[seat.kind].open(seat.name, resold, terms, world.clock.now)
     settings = _settings(seat)
     if isinstance(settings, AlipaySettings):
         there = settings.model_copy(update={"gateway_url": f"{url}/gateway.do"})
@@ -559,6 +579,15 @@ def _plan(seats: Iterable[Seat], changes: Mapping[str, Mapping[str, Any]]) -> Pl
                 **changes.get("wechat_pay", {}),
             }
         )
+    for kind, (_, account) in RESOLD.items():
+        accounts = [
+            {"account": seat.name, "port": 0, "balance_fen": BALANCE_FEN, **account, **seat.account}
+            for seat in seats
+            if seat.kind == kind
+        ]
+        if accounts:
+            extra = changes.get(kind, {})
+            sections.append({"name": kind, "kind": kind, "accounts": accounts, **extra})
     clock = {"mode": "virtual", "start": START}
     return Plan.model_validate({"seed": 1, "clock": clock, "simulators": sections})
 

@@ -1,0 +1,139 @@
+"""The signature of the Jeepay and XxPay families, and the JSON it is taken over. Pure.
+
+Source: dialects.md §1 (Signing), §3.1. Build `k=v&` for every field that is neither null nor empty,
+sort these whole strings without regard to case, append `key=` and the secret, take MD5 in upper
+hex. Worked example with the secret `s`: {"b": 1, "A": "x", "c": ""} is `A=x&b=1&key=s`.
+
+MD5 with a secret in the tail is weak, and the text does not say where a value ends: one that holds
+`&state=3` reads like another field. So whoever reads a proven message must demand that names,
+numbers and states are plain words, and take nothing out of a free text.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from channels.contract import Credential
+
+SIGN = "sign"
+"""The field that carries the signature and is never part of it."""
+SECRET_CHARS_MIN = 8
+
+_FINGERPRINT_SALT = b"hangdao credential fingerprint"
+_SCRYPT_COST = 2**14
+
+
+class UnsignableError(ValueError):
+    """A value that their software would write in a way of its own: an object, a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The live secrets of one merchant: the first signs, any verifies."""
+
+    live: tuple[str, ...] = field(repr=False)
+
+    def sign(self, fields: Mapping[str, object]) -> str:
+        """The signature over these fields."""
+        return signature(fields, self.live[0])
+
+    def proves(self, fields: Mapping[str, object], given: object) -> bool:
+        """Whether `given` is a signature over these fields; upper or lower hex both count."""
+        if not isinstance(given, str) or not given.isascii():
+            return False
+        try:
+            made = [signature(fields, secret) for secret in self.live]
+        except UnsignableError:
+            return False
+        return any(hmac.compare_digest(one, given.upper()) for one in made)
+
+
+def signature(fields: Mapping[str, object], secret: str) -> str:
+    """Sign with one secret; UnsignableError for nested values."""
+    parts = [f"{name}={text}&" for name, text in _texts(fields).items()]
+    parts.sort(key=str.lower)
+    signed = "".join(parts) + f"key={secret}"
+    return hashlib.md5(signed.encode()).hexdigest().upper()  # noqa: S324 - named by the protocol
+
+
+def read_object(body: bytes) -> dict[str, object] | None:
+    """The JSON object in these bytes; None if it is none, or names a field twice.
+
+    Decimals stay text: that is how they were signed, and no amount may be one.
+    """
+    try:
+        read = json.loads(
+            body, object_pairs_hook=_unambiguous, parse_float=str, parse_constant=_refuse
+        )
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def secrets_of(name: str, *given: SecretStr | None) -> Secrets:
+    """The secrets that are configured; ValueError naming the setting, never its content."""
+    live = tuple(one.get_secret_value() for one in given if one is not None)
+    for secret in live:
+        if len(secret) < SECRET_CHARS_MIN or secret != secret.strip() or not secret.isascii():
+            raise ValueError(f"{name}: at least {SECRET_CHARS_MIN} ASCII characters, no blanks")
+    if len(set(live)) != len(live):
+        raise ValueError(f"{name}: the previous secret is the present one")
+    return Secrets(live)
+
+
+def credentials_of(secrets: Secrets, *names: str) -> tuple[Credential, ...]:
+    """Name each secret, the present one first, by a fingerprint that does not give it away."""
+    return tuple(
+        Credential(name, "ours", _fingerprint(secret))
+        for name, secret in zip(names, secrets.live, strict=False)
+    )
+
+
+def is_private(base_url: str) -> bool:
+    """Whether nobody on the way can say what is not signed, or say again what was said about
+    another order: TLS, or this machine."""
+    parts = urlsplit(base_url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _fingerprint(secret: str) -> str:
+    # Merchants choose short secrets; a plain hash of one could be guessed.
+    cost = _SCRYPT_COST
+    return hashlib.scrypt(secret.encode(), salt=_FINGERPRINT_SALT, n=cost, r=8, p=1, dklen=32).hex()
+
+
+def _texts(fields: Mapping[str, object]) -> dict[str, str]:
+    texts = {}
+    for name, value in fields.items():
+        if name == SIGN or value is None or value == "":
+            continue
+        match value:
+            case bool():
+                texts[name] = "true" if value else "false"
+            case int() | str():
+                texts[name] = str(value)
+            case _:
+                raise UnsignableError(f"{name} is neither text nor number")
+    return texts
+
+
+def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError("a field stands twice")
+    return read
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
