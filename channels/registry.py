@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
+from channels.bank.build import build as build_bank
+from channels.bank.settings import BankSettings
 from channels.contract import Channel, Terms
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
@@ -37,6 +39,7 @@ class Kind(Generic[Settings]):
 
 KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
+    "bank": Kind(BankSettings, build_bank),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""

@@ -91,7 +91,7 @@ def read(raw: bytes, accepted: frozenset[str]) -> tuple[str, Any]:
         raise DocumentError(f"a {name} that does not keep its schema") from error
 
 
-def _root(raw: bytes) -> Any:  # noqa: ANN401 - the library for XML has no types
+def _root(raw: bytes) -> Any:
     if len(raw) > DOCUMENT_BYTES_MAX:
         raise DocumentError("implausibly large")
     if b"\0" in raw or b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
@@ -107,7 +107,7 @@ def _root(raw: bytes) -> Any:  # noqa: ANN401 - the library for XML has no types
     return root
 
 
-def _name(root: Any) -> str:  # noqa: ANN401 - the library for XML has no types
+def _name(root: Any) -> str:
     tag = etree.QName(root)
     namespace = tag.namespace or ""
     if tag.localname != "Document" or not namespace.startswith(NAMESPACE):
@@ -115,7 +115,7 @@ def _name(root: Any) -> str:  # noqa: ANN401 - the library for XML has no types
     return namespace.removeprefix(NAMESPACE)
 
 
-def _parser() -> Any:  # noqa: ANN401 - the library for XML has no types
+def _parser() -> Any:
     """A parser that fetches nothing, expands nothing and keeps the library's own limits."""
     return etree.XMLParser(
         resolve_entities=False,
@@ -130,5 +130,5 @@ def _parser() -> Any:  # noqa: ANN401 - the library for XML has no types
 
 
 @cache
-def _schema() -> Any:  # noqa: ANN401 - the library for XML has no types
+def _schema() -> Any:
     return etree.XMLSchema(etree.parse(str(SCHEMA), _parser()))

@@ -15,7 +15,7 @@ GIVEN: dict[str, object] = {
 
 def test_kinds_are_the_adapters_there_are() -> None:
     """One entry per adapter."""
-    assert set(KINDS) == {"alipay", "wechat_pay"}
+    assert set(KINDS) == {"alipay", "bank", "wechat_pay"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
