@@ -24,11 +24,14 @@ _JSON_FIELD = re.compile(
     r'("(?:' + "|".join(_SECRET_NAMES) + r')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE
 )
 _FORM_FIELD = re.compile(r"(^|[?&])((?:" + "|".join(_SECRET_NAMES) + r")=)[^&]*", re.IGNORECASE)
+_XML_FIELD = re.compile(r"(<(?:\w+:)?(?:Nm|Id|IBAN)>)[^<]+(?=</)")
+"""Names and account numbers of ISO 20022 messages."""
 _HIDDEN = "***"
 
 
 def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
+    text = _XML_FIELD.sub(rf"\1{_HIDDEN}", text)
     return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
 
 

@@ -9,6 +9,9 @@ from typing import Protocol
 from simulators.alipay import core as alipay
 from simulators.alipay import magic as alipay_magic
 from simulators.alipay import opening as alipay_opening
+from simulators.bank import core as bank
+from simulators.bank import magic as bank_magic
+from simulators.bank import opening as bank_opening
 from simulators.faults import Faults
 from simulators.kernel import Simulator
 from simulators.magic import Magic
@@ -37,5 +40,6 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "alipay": Kind(alipay.build, alipay_opening, alipay_magic.MAGIC, "alipay"),
+    "bank": Kind(bank.build, bank_opening, bank_magic.MAGIC, "bank"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
 }

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from simulators.clock import VirtualClock
 from simulators.faults import FaultRule, Faults
+from simulators.folders import FolderPair, Folders
 from simulators.journal import Journal
 from simulators.kernel import Push, Request, Simulator
 from simulators.listener import Listener, origin_form, send
@@ -42,9 +43,11 @@ class Shell:
         host: str = "127.0.0.1",
         port: int = 0,
         account_ports: Mapping[str, int] | None = None,
+        folders: Mapping[str, FolderPair] | None = None,
     ) -> None:
         """Bind the ports (0: free ones). Accounts in `account_ports` get a listener of their own,
-        which can then refuse alone; the others share `port`. Raises OSError."""
+        which can then refuse alone; the others share `port`. Files of the accounts in `folders`
+        are carried as well. Raises OSError, and ValueError for a kind that takes no files."""
         self.simulator = simulator
         self.faults = faults
         self._clock = clock
@@ -61,6 +64,7 @@ class Shell:
         except OSError:
             self.release()
             raise
+        self._folders = Folders(simulator, folders or {})
         self._owed: list[Push] = []
         self._lanes: dict[tuple[str, str], deque[Push]] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -137,6 +141,9 @@ class Shell:
     def catch_up(self) -> None:
         """Carry out what is due now and begin the deliveries that are due."""
         now = self._clock.now()
+        for asked, answer in self._folders.sweep(self.simulator, now):
+            self._journal.note_request(self.simulator.name, asked, answer, now)
+            self._owed += answer.pushes
         self._owed += self.simulator.tick(now)
         due = sorted((p for p in self._owed if p.due_at <= now), key=lambda p: p.due_at)
         if due:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from simulators.clock import VirtualClock
 from simulators.faults import FaultRule, Faults
+from simulators.folders import FolderPair
 from simulators.journal import Journal
 from simulators.kernel import Push, Row, Simulator, UnknownTriggerError
 from simulators.registry import KINDS
@@ -203,6 +204,7 @@ class World:
         simulator, faults = self._build(index)
         try:
             port, account_ports = _port(section.get("port", 0)), _account_ports(section)
+            folders = _folders(section)
         except ValueError as error:
             raise self._source.refused(error, ("simulators", index)) from None
         self.shells[simulator.name] = Shell(
@@ -213,6 +215,7 @@ class World:
             host=str(section.get("host", "127.0.0.1")),
             port=port,
             account_ports=account_ports,
+            folders=folders,
         )
 
     def _build(self, index: int) -> tuple[Simulator, Faults]:
@@ -251,10 +254,21 @@ def _account_ports(section: Mapping[str, object]) -> dict[str, int]:
     }
 
 
+def _folders(section: Mapping[str, object]) -> dict[str, FolderPair]:
+    """Accounts whose files are carried by folders, which is the shell's affair as well."""
+    return {
+        str(account["account"]): FolderPair.model_validate(account["folders"])
+        for account in _sections(section)
+        if "folders" in account
+    }
+
+
 def _without_ports(section: Mapping[str, object]) -> dict[str, object]:
     if not _sections(section):
         return dict(section)
-    accounts = [{k: v for k, v in a.items() if k != "port"} for a in _sections(section)]
+    accounts = [
+        {k: v for k, v in a.items() if k not in {"port", "folders"}} for a in _sections(section)
+    ]
     return {**section, "accounts": accounts}
 
 

@@ -34,6 +34,7 @@ from channels.contract import (
     Notice,
     NoticeRefused,
     NotSent,
+    NotSentCause,
     Outcome,
     Pending,
     Prepared,
@@ -156,6 +157,7 @@ class OverFolders:
         self._out = out
         self._in = into
         self._delivery = delivery
+        self._is_closed = False
 
     def address(self, reference: str) -> tuple[str, Headers]:
         """The file's name."""
@@ -163,11 +165,15 @@ class OverFolders:
 
     async def put(self, prepared: Prepared) -> Reply | Pending | NotSent | Unknown:
         """Write, force and rename; see `folder.py` for what is sent and what is not."""
+        if self._is_closed:
+            return NotSent(NotSentCause.PREPARE, "the channel is closed")
         name = prepared.url.removeprefix("file:")
         return await asyncio.to_thread(folder.drop, self._out, self._delivery, name, prepared.body)
 
     async def names(self, since: date) -> list[Listed] | Unknown:
         """Look; a folder does not tell when a file was made, so all are named."""
+        if self._is_closed:
+            return Unknown(UnknownCause.CONNECTION_LOST, Evidence(message="the channel is closed"))
         try:
             return await asyncio.to_thread(folder.listed, self._in, self._delivery)
         except FolderError as error:
@@ -181,7 +187,8 @@ class OverFolders:
             return Unknown(UnknownCause.CONNECTION_LOST, Evidence(message=str(error)))
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """From now on nothing is dropped and nothing is read."""
+        self._is_closed = True
 
 
 def build(name: str, settings: BankSettings, terms: Terms, clock: Clock) -> "BankChannel":

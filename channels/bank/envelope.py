@@ -72,7 +72,7 @@ def is_message(reply: Reply) -> bool:
 
 def not_received(reply: Reply, envelope: Https, reference: str) -> Unknown | None:
     """None if the reply is a receipt of this very file; else why nothing is known."""
-    if reply.status in {429, 503}:
+    if reply.status == 429:
         return Unknown(UnknownCause.THROTTLED, reply.evidence())
     if reply.status not in {200, 201, 202}:
         return Unknown(UnknownCause.UNREADABLE, reply.evidence())

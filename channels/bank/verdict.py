@@ -2,12 +2,14 @@
 
 Pure. The rules, strongest first:
 
-1. A fact that names our reference with another amount or payee is a mismatch: nothing else counts.
+1. A booking, or the newest status, that names our reference with another amount or payee is a
+   mismatch; an older one that does spoils a refusal.
 2. A booked credit that brings our payment back: returned.
-3. A booked debit proves that money left. Then a rejection without that credit is a contradiction;
-   a final status confirms the payment; else it is paid only if the profile says so.
+3. A booked debit proves that money left. With a final status newest it is paid; with a rejection
+   newest and no return it is in doubt; else it is paid only if the profile says so.
 4. Of the statuses the newest wins (`CreDtTm`; of the same second the later stage). A refusal of a
-   repeated file says nothing about the first one. A rejection beside a final status is in doubt.
+   repeated file says nothing about the first one. Without a debit, a rejection beside a final
+   status is in doubt, whichever is newer.
 5. A rejection is believed by its reason; one to be confirmed only once the bookings had
    `refusal_lag_s` to show a debit. Every file of the time must have been readable.
 6. Nothing at all: absent, which proves nothing.
@@ -48,8 +50,12 @@ def judge(
 ) -> Outcome | Absent:
     """The outcome, of facts that all may be about this payout."""
     seen = _evidence(statuses)
-    if not all(_is_told(one, asked) for one in statuses) or not all(
-        _fits(one, asked) for one in entries
+    # Charges may be booked apart under our reference; they prove nothing about the payment.
+    entries = [one for one in entries if one.credit or one.bank_code not in bank.fee_codes]
+    first_hand = [one for one in statuses if not _is_duplicate(one)]
+    mismatched = [one for one in first_hand if not _is_told(one, asked)]
+    if not all(_fits(one, asked) for one in entries) or (
+        mismatched and max(first_hand, key=_order) in mismatched
     ):
         return Unknown(UnknownCause.MISMATCH, seen)
     booked = [one for one in entries if one.status == BOOKED]
@@ -58,7 +64,9 @@ def judge(
         return Returned(back.service_ref, back.booked_at, back.amount)
     debit = next((one for one in booked if not one.credit), None)
     is_reserved = any(one.status == UNDER_WAY and not one.credit for one in entries)
-    outcome = _by_status(asked, statuses, debit, bank, now, is_reserved=is_reserved)
+    outcome = _by_status(statuses, first_hand, debit, bank, now, is_reserved=is_reserved)
+    if mismatched and isinstance(outcome, Rejected):
+        return Unknown(UnknownCause.MISMATCH, seen)
     if unreadable and isinstance(outcome, Rejected | Absent):
         # Any of them may tell the debit that this refusal, or this absence, knows nothing of.
         message = f"{len(unreadable)} unreadable files, e.g. {unreadable[0]}"
@@ -95,8 +103,8 @@ def about(reference: str, statuses: Sequence[Status]) -> list[Status]:
 
 
 def _by_status(
-    asked: Inquiry,
     statuses: Sequence[Status],
+    first_hand: Sequence[Status],
     debit: Entry | None,
     bank: BankProfile,
     now: datetime,
@@ -104,13 +112,14 @@ def _by_status(
     is_reserved: bool,
 ) -> Outcome | Absent:
     seen = _evidence(statuses)
-    first_hand = [one for one in statuses if not _is_duplicate(one)]
     if not first_hand and statuses and debit is None:
         return Unknown(UnknownCause.CHANNEL_UNSURE, seen)
     if not first_hand:
         return _unsaid(debit, bank, seen, is_reserved=is_reserved)
     newest = max(first_hand, key=_order)
     steps = {STATUSES.get(one.code, (None, ""))[0] for one in first_hand}
+    if debit is not None and _is_final(newest, bank):
+        return _paid(newest, debit)
     is_refused = bool(steps & {Step.REJECTED, Step.CANCELLED})
     if is_refused and (debit is not None or is_reserved or steps & {Step.DEBITED, Step.CREDITED}):
         return Unknown(UnknownCause.CHANNEL_UNSURE, seen)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from tests.contracts.channels import alipay, wechat_pay
+from tests.contracts.channels import alipay, bank, wechat_pay
 from tests.contracts.channels.rig import Rig
 
 RIGS: Mapping[str, Rig] = {
     "alipay": alipay.RIG,
+    "bank": bank.RIG,
     "wechat_pay": wechat_pay.RIG,
 }
