@@ -21,6 +21,7 @@ from simulators.folders import FolderPair, Folders
 from simulators.journal import Journal
 from simulators.kernel import Push, Request, Simulator
 from simulators.listener import Listener, origin_form, send
+from simulators.tls import Tls, with_certificate
 
 _PUSH_TIMEOUT_S = 5.0
 _REPLY_LIMIT = 65536
@@ -44,6 +45,7 @@ class Shell:
         port: int = 0,
         account_ports: Mapping[str, int] | None = None,
         folders: Mapping[str, FolderPair] | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """Bind the ports (0: free ones). Accounts in `account_ports` get a listener of their own,
         which can then refuse alone; the others share `port`. Files of the accounts in `folders`
@@ -55,12 +57,13 @@ class Shell:
         own = dict(account_ports or {})
         names = [str(row["account"]) for row in simulator.accounts()]
         shared = tuple(name for name in names if name not in own)
+        context = None if tls is None else tls.context()
         self._listeners: list[Listener] = []
         try:
             if shared:
-                self._listeners.append(Listener(host, port, shared, self._serve))
+                self._listeners.append(Listener(host, port, shared, self._serve, context))
             for name, own_port in own.items():
-                self._listeners.append(Listener(host, own_port, (name,), self._serve))
+                self._listeners.append(Listener(host, own_port, (name,), self._serve, context))
         except OSError:
             self.release()
             raise
@@ -199,6 +202,7 @@ class Shell:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = with_certificate(headers, request.transport)
         asked = Request(request.method, origin_form(request.raw_path), headers, body)
         now = self._clock.now()
         answer = self.simulator.handle(asked, now)

@@ -22,6 +22,7 @@ from simulators.kernel import Push, Row, Simulator, UnknownTriggerError
 from simulators.registry import KINDS
 from simulators.scenario import KeyPath, Plan, Source, read_rules
 from simulators.shell import Shell
+from simulators.tls import Tls
 
 _STEP = timedelta(milliseconds=1)
 
@@ -205,6 +206,7 @@ class World:
         try:
             port, account_ports = _port(section.get("port", 0)), _account_ports(section)
             folders = _folders(section)
+            tls = Tls.model_validate(section["tls"]) if "tls" in section else None
         except ValueError as error:
             raise self._source.refused(error, ("simulators", index)) from None
         self.shells[simulator.name] = Shell(
@@ -216,6 +218,7 @@ class World:
             port=port,
             account_ports=account_ports,
             folders=folders,
+            tls=tls,
         )
 
     def _build(self, index: int) -> tuple[Simulator, Faults]:
@@ -264,8 +267,9 @@ def _folders(section: Mapping[str, object]) -> dict[str, FolderPair]:
 
 
 def _without_ports(section: Mapping[str, object]) -> dict[str, object]:
+    section = {key: value for key, value in section.items() if key != "tls"}
     if not _sections(section):
-        return dict(section)
+        return section
     accounts = [
         {k: v for k, v in a.items() if k not in {"port", "folders"}} for a in _sections(section)
     ]

@@ -8,6 +8,7 @@ A file is never put over another one, and what the bank writes is read, never ch
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ def drop(
     """Put a file there, at most once; says what the folder proves."""
     steps = steps or STEPS
     final = folder / name
-    written = folder / f"{name}{delivery.temporary_suffix}"
+    # A name of its own: two sends at one moment must not write into one file.
+    written = folder / f"{name}.{secrets.token_hex(4)}{delivery.temporary_suffix}"
     known = _already(final, body)
     if known is not None:
         return known
@@ -128,7 +130,7 @@ def _mark(
     folder: Path, final: Path, delivery: Folder, marker: str, steps: Steps
 ) -> NotSent | Unknown | None:
     """Publish the marker. None if that went well; without it the file is taken back."""
-    written = folder / f"{final.name}{marker}{delivery.temporary_suffix}"
+    written = folder / f"{final.name}{marker}.{secrets.token_hex(4)}{delivery.temporary_suffix}"
     mark = folder / f"{final.name}{marker}"
     try:
         steps.force(folder)  # the file must not come after its marker
@@ -150,7 +152,7 @@ def _mark(
 
 
 def _write(path: Path, body: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
     with os.fdopen(handle, "wb") as file:
         file.write(body)
         file.flush()

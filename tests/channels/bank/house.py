@@ -1,6 +1,6 @@
 """The customer's side of a test: settings of an account, and a simulated bank to go with them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from channels.bank.settings import BankSettings
@@ -24,6 +24,8 @@ ACCOUNT = "0200004509022100123"
 CUSTOMER = "CUST000001"
 NOTICE_SECRET = "a-notice-secret-for-tests-alone"
 BALANCE_FEN = 1_000_000
+SETTLED = timedelta(minutes=5)
+"""After so long the simulated bank has settled and credited a payment."""
 TERMS = Terms(Currency.CNY, amount_min=1, amount_max=500_000_000, tariffs=(Tariff(),))
 
 CARD = BankCard("6222020200112233445", "张三丰", "ICBC", "中国工商银行")

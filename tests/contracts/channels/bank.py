@@ -60,9 +60,7 @@ RIG = Rig(
     kind="bank",
     open=_open,
     payee=BankCard("6222020200112233445", "张三丰", "ICBC", "中国工商银行"),
-    other_payee=BankAccount(
-        "0200004509022100777", "李四光贸易公司", "102100000450", "工商银行"
-    ),
+    other_payee=BankAccount("0200004509022100777", "李四光贸易公司", "102100000450", "工商银行"),
     takes=Pending,
     business=_business,
     secrets=(house.NOTICE_SECRET,),
