@@ -32,7 +32,7 @@ STATUSES: Mapping[str, tuple[Step, str]] = {
     "PDNG": (Step.PENDING, _S),
     # Payee verification: informational, and may come before anything is accepted.
     "RCVC": (Step.PENDING, _S + " (SEPA VoP)"),
-    "RCVM": (Step.PENDING, _S + " (SEPA VoP)"),
+    "RVCM": (Step.PENDING, _S + " (SEPA VoP); spelt as in the code set"),
     "RVNA": (Step.PENDING, _S + " (SEPA VoP)"),
     "RVNM": (Step.PENDING, _S + " (SEPA VoP)"),
     "RVMC": (Step.PENDING, _S + " (SEPA VoP)"),
