@@ -54,6 +54,7 @@ class Shell:
         self.faults = faults
         self._clock = clock
         self._journal = journal
+        self._folders = Folders(simulator, folders or {})
         own = dict(account_ports or {})
         names = [str(row["account"]) for row in simulator.accounts()]
         shared = tuple(name for name in names if name not in own)
@@ -67,7 +68,6 @@ class Shell:
         except OSError:
             self.release()
             raise
-        self._folders = Folders(simulator, folders or {})
         self._owed: list[Push] = []
         self._lanes: dict[tuple[str, str], deque[Push]] = {}
         self._deliveries: set[asyncio.Task[None]] = set()

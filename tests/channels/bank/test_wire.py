@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as law
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -138,6 +139,7 @@ def test_what_is_no_bank_account_cannot_be_written() -> None:
         wire.transfer(instruction(alipay), settings(), NOW)
 
 
+@law(deadline=None)
 @given(
     fen=st.integers(1, 10**15),
     name=st.text(
