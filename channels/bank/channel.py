@@ -17,11 +17,12 @@ from channels.bank import envelope, folder, signing, statement, wire
 from channels.bank.check import problems
 from channels.bank.documents import DOCUMENT_BYTES_MAX, DocumentError
 from channels.bank.envelope import EnvelopeError
-from channels.bank.facts import Told, told
+from channels.bank.facts import Told
 from channels.bank.folder import FolderError
 from channels.bank.mailbox import Listed, Mailbox
 from channels.bank.notice import read_notice
 from channels.bank.profile import PROFILE, BankProfile, Folder, Https
+from channels.bank.reading import told
 from channels.bank.settings import BankSettings
 from channels.bank.verdict import judge, read_receipt
 from channels.contract import (

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from channels.bank import signing
 from channels.bank.documents import DocumentError
-from channels.bank.facts import Told, told
+from channels.bank.facts import Told
+from channels.bank.reading import told
 from channels.bank.settings import BankSettings
 from channels.contract import Notice, NoticeRefused, NoticeReply
 

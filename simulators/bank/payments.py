@@ -14,25 +14,19 @@ from datetime import datetime, timedelta
 
 from simulators.actions import Stage
 from simulators.bank.business import Hours
-from simulators.bank.messages import Line, Owner, StatusWord, account_report, major, status_report
+from simulators.bank.messages import account_report, status_report
 from simulators.bank.notices import pushed
 from simulators.bank.orders import Change, Order, OrderBook
 from simulators.bank.outbox import Outbox
 from simulators.bank.settings import Account, Settings
 from simulators.bank.submission import Submission, Transaction, problem
+from simulators.bank.words import disguised, line_of, owner_of, word_of
 from simulators.books import Books, Movement
 from simulators.faults import Faults, Hits
 from simulators.kernel import Push, PushQueue, UnknownTriggerError
 from simulators.notices import post
 
-RETURNED_FOR = "AC04"
 REFUSED_FOR = "AC04"
-_SUB_FAMILIES: Mapping[str, tuple[str, str]] = {
-    "payout": ("ICDT", "DMCT"),
-    "fee": ("ICDT", "CHRG"),
-    "return": ("RCDT", "RRTN"),
-    "topup": ("RCDT", "DMCT"),
-}
 
 
 @dataclass(slots=True)
@@ -272,10 +266,10 @@ class Payments:
     def _tell(self, order: Order, at: datetime, hits: Hits | None = None) -> None:
         """A pain.002 with the payment's present status, spoilt as the faults want it."""
         account = self.accounts[order.account]
-        word = _word(order.submission, order.asked, order.status, order.reason, order.number)
+        word = word_of(order.submission, order.asked, order.status, order.reason, order.number)
         if order.status != "RJCT":
             word = replace(word, reason="DT06" if order.status == "ACWC" else "")
-        word = _disguised(word, hits)
+        word = disguised(word, hits)
         message_id = self.outbox.number("pain.002", at)
         body = status_report(message_id, at, word)
         self.outbox.put(
@@ -294,14 +288,14 @@ class Payments:
         at: datetime,
     ) -> None:
         """A pain.002 about a payment that was not taken."""
-        word = _word(file, asked, status, reason, number)
+        word = word_of(file, asked, status, reason, number)
         message_id = self.outbox.number("pain.002", at)
         self.outbox.put(
             account.account, "pain.002", message_id, status_report(message_id, at, word), at
         )
 
     def _refuse_file(self, account: Account, file: Submission, code: str, at: datetime) -> None:
-        word = replace(_word(file, file.transactions[0], "RJCT", code, ""), for_group=True)
+        word = replace(word_of(file, file.transactions[0], "RJCT", code, ""), for_group=True)
         message_id = self.outbox.number("pain.002", at)
         self.outbox.put(
             account.account, "pain.002", message_id, status_report(message_id, at, word), at
@@ -322,71 +316,8 @@ class Payments:
         )
 
         def forge(status: str) -> Push:
-            word = _word(order.submission, order.asked, status[:4], "", order.number)
+            word = word_of(order.submission, order.asked, status[:4], "", order.number)
             lie = status_report(self.outbox.number("pain.002", at), at, word)
             return pushed(account, order.reference, lie, due_at, is_true=False)
 
         post(self.queue, pushed(account, order.reference, body, due_at), hits, forge)
-
-
-def line_of(movement: Movement) -> Line:
-    """How a movement is booked."""
-    family, sub_family = _SUB_FAMILIES[movement.kind]
-    return Line(
-        entry_ref=f"E{movement.number:012d}",
-        amount_minor=movement.amount_minor,
-        credit=not movement.is_outgoing,
-        booked_at=movement.at,
-        family=family,
-        sub_family=sub_family,
-        end_to_end_id=movement.reference,
-        payee=movement.payee if movement.kind == "payout" else "",
-        returned_for=RETURNED_FOR if movement.kind == "return" else "",
-    )
-
-
-def owner_of(account: Account) -> Owner:
-    """The account as reports name it."""
-    return Owner(account.number, account.currency, account.exponent, account.owner)
-
-
-def _word(
-    file: Submission, asked: Transaction, status: str, reason: str, number: str
-) -> StatusWord:
-    return StatusWord(
-        original_message_id=file.message_id,
-        original_created_at=file.created_at,
-        payment_id=asked.payment_id,
-        instruction_id=asked.instruction_id,
-        end_to_end_id=asked.end_to_end_id,
-        status=status,
-        reason=reason,
-        amount=str(asked.amount),
-        currency=asked.currency,
-        payee=asked.payee,
-        service_ref=number,
-    )
-
-
-def _disguised(word: StatusWord, hits: Hits | None) -> StatusWord:
-    """The faults that change what a true first status says."""
-    if hits is None or not hits:
-        return word
-    if (lie := hits.get("reject")) is not None:
-        return replace(word, status="RJCT", reason=lie.text("code"))
-    if (strange := hits.get("unknown_code")) is not None:
-        return replace(word, status="RJCT", reason=strange.text("code"))
-    for action in ("unknown_status", "status_lie"):
-        if (lie := hits.get(action)) is not None:
-            return replace(word, status=lie.text("status")[:4])
-    if (wrong := hits.get("wrong_echo")) is not None:
-        match wrong.text("field"):
-            case "reference":
-                return replace(word, end_to_end_id=f"{word.end_to_end_id[:34]}X")
-            case "payee":
-                return replace(word, payee=word.payee[::-1])
-            case _:
-                digits = int(word.amount.replace(".", "")) + 1
-                places = len(word.amount.partition(".")[2])
-                return replace(word, amount=major(digits, places) if places else str(digits))
-    return word

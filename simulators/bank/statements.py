@@ -14,8 +14,8 @@ from datetime import date, datetime, time, timedelta
 from simulators.actions import Stage
 from simulators.bank.messages import BalanceWord, Line, account_report
 from simulators.bank.outbox import Outbox
-from simulators.bank.payments import line_of, owner_of
 from simulators.bank.settings import Account, Settings
+from simulators.bank.words import line_of, owner_of
 from simulators.books import Books
 from simulators.clock import BEIJING
 from simulators.faults import Faults, Hits

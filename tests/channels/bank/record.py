@@ -15,7 +15,7 @@ from lxml import etree
 
 from channels.bank import statement as statements
 from channels.bank import wire
-from channels.bank.facts import told
+from channels.bank.reading import told
 from channels.bank.verdict import judge, read_receipt
 from channels.contract import BankCard, ChannelError, Instrument
 from channels.money import Currency

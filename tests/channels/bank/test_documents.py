@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from channels.bank import wire
 from channels.bank.documents import DOCUMENT_BYTES_MAX, DocumentError, message_name
-from channels.bank.facts import told
+from channels.bank.reading import told
 from tests.channels.bank.house import CARD, NOW, instruction, settings
 from tests.channels.bank.letters import report, status
 

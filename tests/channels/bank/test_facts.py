@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from channels.bank.documents import DocumentError
-from channels.bank.facts import Status, minor, told
+from channels.bank.facts import Status
+from channels.bank.reading import minor, told
 from channels.money import Currency, Money
 from tests.channels.bank.house import ACCOUNT, REFERENCE, settings
 from tests.channels.bank.letters import Booking, balance, camt, part, report, status, why

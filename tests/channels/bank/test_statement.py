@@ -8,8 +8,9 @@ from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from channels.bank import statement as statements
-from channels.bank.facts import Report, told
+from channels.bank.facts import Report
 from channels.bank.mailbox import Closing
+from channels.bank.reading import told
 from channels.contract import LineKind, StatementBrokenError, StatementLine
 from channels.money import Currency, Money
 from tests.channels.bank.house import REFERENCE, settings

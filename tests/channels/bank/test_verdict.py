@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from channels.bank.facts import Entry, Status, told
+from channels.bank.facts import Entry, Status
 from channels.bank.profile import BankProfile
+from channels.bank.reading import told
 from channels.bank.verdict import judge, read_receipt
 from channels.contract import (
     Absent,
@@ -259,12 +260,13 @@ def test_an_announced_return_is_none_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    "echo", [{"amount": "123.46"}, {"payee": "6222020200112233446"}, {"amount": "0.001"}]
+    ("amount", "payee"), [("123.46", ""), ("", "6222020200112233446"), ("0.001", "")]
 )
 @pytest.mark.parametrize("code", ["ACSP", "ACSC", "RJCT"])
-def test_a_status_about_something_else_is_a_mismatch(code: str, echo: dict[str, str]) -> None:
+def test_a_status_about_something_else_is_a_mismatch(code: str, amount: str, payee: str) -> None:
     """Amount and payee are compared where they are echoed."""
-    outcome = verdict(said(code, *(["AC04"] if code == "RJCT" else []), **echo))
+    reasons = ["AC04"] if code == "RJCT" else []
+    outcome = verdict(said(code, *reasons, amount=amount, payee=payee))
     assert isinstance(outcome, Unknown)
     assert outcome.cause is UnknownCause.MISMATCH
 
