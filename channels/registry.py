@@ -9,15 +9,17 @@ from pydantic import BaseModel
 
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings
+from channels.bank.build import build as build_bank
+from channels.bank.settings import BankSettings
 from channels.contract import Channel, Terms
-from channels.unionpay.channel import build as build_unionpay
-from channels.unionpay.settings import UnionpaySettings
 from channels.epay.channel import build as build_epay
 from channels.epay.settings import EpaySettings
-from channels.stablecoin.channel import build as build_stablecoin
-from channels.stablecoin.settings import StablecoinSettings
 from channels.jeepay.channel import build as build_jeepay
 from channels.jeepay.settings import JeepaySettings
+from channels.stablecoin.channel import build as build_stablecoin
+from channels.stablecoin.settings import StablecoinSettings
+from channels.unionpay.channel import build as build_unionpay
+from channels.unionpay.settings import UnionpaySettings
 from channels.wechat_pay.channel import build as build_wechat_pay
 from channels.wechat_pay.settings import WechatPaySettings
 from channels.xxpay.channel import build as build_xxpay
@@ -47,12 +49,12 @@ class Kind(Generic[Settings]):
 
 KINDS: Mapping[str, Kind[Any]] = {
     "alipay": Kind(AlipaySettings, build_alipay),
-    "unionpay": Kind(UnionpaySettings, build_unionpay),
-    "stablecoin": Kind(StablecoinSettings, build_stablecoin),
     "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+    "unionpay": Kind(UnionpaySettings, build_unionpay),
+    "bank": Kind(BankSettings, build_bank),
+    "stablecoin": Kind(StablecoinSettings, build_stablecoin),
     "epay": Kind(EpaySettings, build_epay),
     "jeepay": Kind(JeepaySettings, build_jeepay),
-    "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
     "xxpay": Kind(XxPaySettings, build_xxpay),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""

@@ -18,10 +18,8 @@ _EXCERPT = 2000
 _SECRET_NAMES = (
     *("identity", "name", "cert_no", "user_name", "openid", "sign", "sign_data", "token"),
     *("apiv3_key", "ciphertext", "package_info", "encrypt_certificate", "signature", "nonce_str"),
-    *("id_card_number", "account_no", "other_account"),
     *("accNo", "customerInfo", "encryptedInfo", "signPubKeyCert", "fileContent"),
-    *("id_card_number", "account_no", "other_account", "account", "jumpurl"),
-    *("id_card_number", "account_no", "other_account", "destination"),
+    *("id_card_number", "account_no", "other_account", "account", "jumpurl", "destination"),
     *("accountNo", "accountName", "channelResData"),
 )
 _JSON_FIELD = re.compile(
@@ -33,12 +31,15 @@ _DESTINATION = re.compile(r'(\\?"destination\\?"\s*:\s*)\{[^{}]*\}')
 message within a message its quotes are escaped."""
 _CARD_TOLD = re.compile(r"(卡号:)\d+")
 """Some institutions write the card into their error texts."""
+_XML_FIELD = re.compile(r"(<(?:\w+:)?(?:Nm|Id|IBAN)>)[^<]+(?=</)")
+"""Names and account numbers of ISO 20022 messages."""
 _HIDDEN = "***"
 
 
 def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
     text = _DESTINATION.sub(rf"\1{_HIDDEN}", text)
+    text = _XML_FIELD.sub(rf"\1{_HIDDEN}", text)
     return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
     hidden = _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
     return _CARD_TOLD.sub(rf"\1{_HIDDEN}", hidden)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from simulators.books import Movement
 
@@ -95,6 +95,14 @@ class Answer:
     """Ids of the fault rules that shaped this answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One file an institution has laid out for a customer."""
+
+    name: str
+    body: bytes
+
+
 class UnknownTriggerError(LookupError):
     """The event is not offered, or no order with this reference can take it now."""
 
@@ -149,6 +157,19 @@ class Simulator(Protocol):
 
     def magic(self) -> Sequence[Row]:
         """The rows of the magic table that apply here."""
+        ...
+
+
+@runtime_checkable
+class Filing(Protocol):
+    """A simulator whose customers may drop files into folders; see simulators.folders."""
+
+    def take_file(self, account: str, body: bytes, now: datetime) -> Answer:
+        """Execute one file. Its reply reaches nobody."""
+        ...
+
+    def files_of(self, account: str, now: datetime) -> Sequence[Filed]:
+        """Every file for the customer so far, oldest first; names are unique."""
         ...
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 
@@ -26,9 +27,17 @@ _SHUTDOWN_S = 0.2
 class Listener:
     """A listening, or refusing, socket for some accounts."""
 
-    def __init__(self, host: str, port: int, accounts: tuple[str, ...], handler: Handler) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        accounts: tuple[str, ...],
+        handler: Handler,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Bind at once (port 0: a free one). Raises OSError."""
         self.accounts = accounts
+        self._tls = tls
         self._host = host
         self._handler = handler
         self._socket = _bound(host, port)
@@ -38,7 +47,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"http://{self._host}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{self._host}:{self.port}"
 
     @property
     def is_open(self) -> bool:
@@ -53,7 +62,9 @@ class Listener:
                 shutdown_timeout=_SHUTDOWN_S,
             )
             await runner.setup()
-            await web.SockSite(runner, self._socket, backlog=_BACKLOG).start()
+            await web.SockSite(
+                runner, self._socket, backlog=_BACKLOG, ssl_context=self._tls
+            ).start()
             self._runner = runner
 
     async def refuse(self) -> None:

@@ -9,6 +9,9 @@ from typing import Protocol
 from simulators.alipay import core as alipay
 from simulators.alipay import magic as alipay_magic
 from simulators.alipay import opening as alipay_opening
+from simulators.bank import core as bank
+from simulators.bank import magic as bank_magic
+from simulators.bank import opening as bank_opening
 from simulators.epay import core as epay
 from simulators.epay import magic as epay_magic
 from simulators.epay import opening as epay_opening
@@ -19,12 +22,12 @@ from simulators.jeepay import opening as jeepay_opening
 from simulators.kernel import Simulator
 from simulators.magic import Magic
 from simulators.opening import Opening
-from simulators.unionpay import core as unionpay
-from simulators.unionpay import magic as unionpay_magic
-from simulators.unionpay import opening as unionpay_opening
 from simulators.stablecoin import core as stablecoin
 from simulators.stablecoin import magic as stablecoin_magic
 from simulators.stablecoin import opening as stablecoin_opening
+from simulators.unionpay import core as unionpay
+from simulators.unionpay import magic as unionpay_magic
+from simulators.unionpay import opening as unionpay_opening
 from simulators.wechat_pay import core as wechat_pay
 from simulators.wechat_pay import magic as wechat_pay_magic
 from simulators.wechat_pay import opening as wechat_pay_opening
@@ -52,11 +55,11 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "alipay": Kind(alipay.build, alipay_opening, alipay_magic.MAGIC, "alipay"),
-    "unionpay": Kind(unionpay.build, unionpay_opening, unionpay_magic.MAGIC, "unionpay"),
-    "stablecoin": Kind(stablecoin.build, stablecoin_opening, stablecoin_magic.MAGIC, "stablecoin"),
     "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
+    "unionpay": Kind(unionpay.build, unionpay_opening, unionpay_magic.MAGIC, "unionpay"),
+    "bank": Kind(bank.build, bank_opening, bank_magic.MAGIC, "bank"),
+    "stablecoin": Kind(stablecoin.build, stablecoin_opening, stablecoin_magic.MAGIC, "stablecoin"),
     "epay": Kind(epay.build, epay_opening, epay_magic.MAGIC, "epay"),
     "jeepay": Kind(jeepay.build, jeepay_opening, jeepay_magic.MAGIC, "jeepay"),
-    "wechat_pay": Kind(wechat_pay.build, wechat_pay_opening, wechat_pay_magic.MAGIC, "wechat"),
     "xxpay": Kind(xxpay.build, xxpay_opening, xxpay_magic.MAGIC, "xxpay"),
 }

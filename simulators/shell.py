@@ -17,9 +17,11 @@ from aiohttp import web
 
 from simulators.clock import VirtualClock
 from simulators.faults import FaultRule, Faults
+from simulators.folders import FolderPair, Folders
 from simulators.journal import Journal
 from simulators.kernel import Push, Request, Simulator
 from simulators.listener import Listener, origin_form, send
+from simulators.tls import Tls, with_certificate
 
 _PUSH_TIMEOUT_S = 5.0
 _REPLY_LIMIT = 65536
@@ -42,22 +44,27 @@ class Shell:
         host: str = "127.0.0.1",
         port: int = 0,
         account_ports: Mapping[str, int] | None = None,
+        folders: Mapping[str, FolderPair] | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """Bind the ports (0: free ones). Accounts in `account_ports` get a listener of their own,
-        which can then refuse alone; the others share `port`. Raises OSError."""
+        which can then refuse alone; the others share `port`. Files of the accounts in `folders`
+        are carried as well. Raises OSError, and ValueError for a kind that takes no files."""
         self.simulator = simulator
         self.faults = faults
         self._clock = clock
         self._journal = journal
+        self._folders = Folders(simulator, folders or {})
         own = dict(account_ports or {})
         names = [str(row["account"]) for row in simulator.accounts()]
         shared = tuple(name for name in names if name not in own)
+        context = None if tls is None else tls.context()
         self._listeners: list[Listener] = []
         try:
             if shared:
-                self._listeners.append(Listener(host, port, shared, self._serve))
+                self._listeners.append(Listener(host, port, shared, self._serve, context))
             for name, own_port in own.items():
-                self._listeners.append(Listener(host, own_port, (name,), self._serve))
+                self._listeners.append(Listener(host, own_port, (name,), self._serve, context))
         except OSError:
             self.release()
             raise
@@ -137,6 +144,9 @@ class Shell:
     def catch_up(self) -> None:
         """Carry out what is due now and begin the deliveries that are due."""
         now = self._clock.now()
+        for asked, answer in self._folders.sweep(self.simulator, now):
+            self._journal.note_request(self.simulator.name, asked, answer, now)
+            self._owed += answer.pushes
         self._owed += self.simulator.tick(now)
         due = sorted((p for p in self._owed if p.due_at <= now), key=lambda p: p.due_at)
         if due:
@@ -192,6 +202,7 @@ class Shell:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = with_certificate(headers, request.transport)
         asked = Request(request.method, origin_form(request.raw_path), headers, body)
         now = self._clock.now()
         answer = self.simulator.handle(asked, now)

@@ -16,11 +16,13 @@ from pydantic import ValidationError
 
 from simulators.clock import VirtualClock
 from simulators.faults import FaultRule, Faults
+from simulators.folders import FolderPair
 from simulators.journal import Journal
 from simulators.kernel import Push, Row, Simulator, UnknownTriggerError
 from simulators.registry import KINDS
 from simulators.scenario import KeyPath, Plan, Source, read_rules
 from simulators.shell import Shell
+from simulators.tls import Tls
 
 _STEP = timedelta(milliseconds=1)
 
@@ -203,6 +205,8 @@ class World:
         simulator, faults = self._build(index)
         try:
             port, account_ports = _port(section.get("port", 0)), _account_ports(section)
+            folders = _folders(section)
+            tls = Tls.model_validate(section["tls"]) if "tls" in section else None
         except ValueError as error:
             raise self._source.refused(error, ("simulators", index)) from None
         self.shells[simulator.name] = Shell(
@@ -213,6 +217,8 @@ class World:
             host=str(section.get("host", "127.0.0.1")),
             port=port,
             account_ports=account_ports,
+            folders=folders,
+            tls=tls,
         )
 
     def _build(self, index: int) -> tuple[Simulator, Faults]:
@@ -251,10 +257,22 @@ def _account_ports(section: Mapping[str, object]) -> dict[str, int]:
     }
 
 
+def _folders(section: Mapping[str, object]) -> dict[str, FolderPair]:
+    """Accounts whose files are carried by folders, which is the shell's affair as well."""
+    return {
+        str(account["account"]): FolderPair.model_validate(account["folders"])
+        for account in _sections(section)
+        if "folders" in account
+    }
+
+
 def _without_ports(section: Mapping[str, object]) -> dict[str, object]:
+    section = {key: value for key, value in section.items() if key != "tls"}
     if not _sections(section):
-        return dict(section)
-    accounts = [{k: v for k, v in a.items() if k != "port"} for a in _sections(section)]
+        return section
+    accounts = [
+        {k: v for k, v in a.items() if k not in {"port", "folders"}} for a in _sections(section)
+    ]
     return {**section, "accounts": accounts}
 
 

@@ -15,10 +15,16 @@ GIVEN: dict[str, object] = {
 
 def test_kinds_are_the_adapters_there_are() -> None:
     """One entry per adapter."""
-    assert set(KINDS) == {"alipay", "unionpay", "wechat_pay"}
-    assert set(KINDS) == {"alipay", "wechat_pay", "epay"}
-    assert set(KINDS) == {"alipay", "stablecoin", "wechat_pay"}
-    assert set(KINDS) == {"alipay", "jeepay", "wechat_pay", "xxpay"}
+    assert set(KINDS) == {
+        "alipay",
+        "bank",
+        "epay",
+        "jeepay",
+        "stablecoin",
+        "unionpay",
+        "wechat_pay",
+        "xxpay",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
