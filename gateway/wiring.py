@@ -28,6 +28,7 @@ from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
 from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
+from gateway.engine.balances import Balances
 from gateway.engine.deliver import Courier
 from gateway.engine.floats import seconds_left
 from gateway.engine.gateway import Gateway, Limits
@@ -76,6 +77,7 @@ class Assembly:
     observe: Observe
     replica: Replica
     planner: Planner
+    balances: Balances
     stopping: asyncio.Event
 
     async def aclose(self) -> None:
@@ -221,6 +223,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         notify_base=settings.server.public_url,
         limits=Limits(runway_warn=timedelta(hours=settings.alerts.runway_hours)),
         maintenance={one.name: one.terms.as_maintenance() for one in settings.channels},
+        balance_paces={one.name: one.balance.as_pace() for one in settings.channels},
         installation=position.installation,
         quarantine=quarantine,
     )
@@ -239,9 +242,9 @@ async def assemble(loaded: Loaded) -> Assembly:
     standby = StandbyWatch(store, observe)
     board = board_of(loaded, gateway)
     stopping = asyncio.Event()
-    planner = _planner(loaded, gateway)
+    planner, balances = _planner(loaded, gateway), Balances(gateway)
     api = _api(
-        *(loaded, gateway, worker, auditor, standby, board, planner),
+        *(loaded, gateway, worker, auditor, standby, board, planner, balances),
         *(egress, observe, stopping, gateway.entropy, replica),
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
@@ -261,6 +264,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         observe=observe,
         replica=replica,
         planner=planner,
+        balances=balances,
         stopping=stopping,
     )
 
@@ -337,6 +341,7 @@ def _api(
     standby: StandbyWatch,
     board: Board,
     planner: Planner,
+    balances: Balances,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -374,6 +379,7 @@ def _api(
         notes=partial(_notes, gateway, standby, replica, board, planner),
         metrics=partial(_scraped, gateway, board, planner, replica, observe.metrics),
         planner=planner,
+        balances=balances,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
@@ -410,6 +416,7 @@ def _scraped(
         {name: seconds_left(gateway, name) for name in names},
         waiting=len(gateway.waiting),
     )
+    metrics.see(gateway.load.balances, now)
     metrics.believe({name: view.success_ppm for name, view in views.items()})
     metrics.share(up=replica.up, replicas=replica.replicas)
     metrics.count(metrics.tokens, replica.turns.tokens.items())
