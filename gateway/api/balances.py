@@ -8,7 +8,7 @@ from gateway.api.context import Answer, Call
 from gateway.api.views import stamp
 from gateway.domain.errors import AbsenceError
 from gateway.domain.floats import KeptBalance
-from gateway.engine.floats import free_minor
+from gateway.engine.floats import usable_minor
 from gateway.engine.gateway import Gateway
 
 
@@ -87,7 +87,7 @@ async def _view(gateway: Gateway, channel: Channel, kept: KeptBalance | None) ->
         "high_minor": None if heard is None else heard.extent.high_minor,
         "difference_minor": None if heard is None else heard.off_minor,
         "told_minor": 0 if kept is None else kept.told_minor,
-        "usable_minor": free_minor(gateway, name),
+        "usable_minor": usable_minor(gateway, name, now.low_minor),
         "failures": 0 if kept is None else kept.failures,
         "problem": "" if kept is None else kept.problem,
         "due_at": None if kept is None else stamp(kept.due_at),

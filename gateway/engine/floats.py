@@ -21,20 +21,20 @@ def watch_floats(gateway: Gateway) -> None:
 
 def seconds_left(gateway: Gateway, channel: str) -> int | None:
     """How long a channel's float lasts at its pace; None while that is not known."""
-    return gateway.load.runway(channel).seconds_left(free_minor(gateway, channel))
+    use = gateway.load.uses.get(channel)
+    ours = 0 if use is None else use.float_minor
+    return gateway.load.runway(channel).seconds_left(usable_minor(gateway, channel, ours))
 
 
-def free_minor(gateway: Gateway, channel: str) -> int:
+def usable_minor(gateway: Gateway, channel: str, float_minor: int) -> int:
     """The money there that may be counted on: our float, or less where the institution has less.
 
     What the institution said counts while it is fresh. Never decided on: the store guards our
     float alone.
     """
-    use = gateway.load.uses.get(channel)
-    ours = 0 if use is None else use.float_minor
     kept = gateway.load.balances.get(channel)
     if kept is None or kept.said_at is None:
-        return ours
+        return float_minor
     age_s = (gateway.clock.now() - kept.said_at).total_seconds()
     fresh_s = FRESH_LOOKS * gateway.balance_pace(channel).every_s
-    return kept.free_minor(ours) if age_s <= fresh_s else ours
+    return kept.free_minor(float_minor) if age_s <= fresh_s else float_minor

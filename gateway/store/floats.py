@@ -54,7 +54,7 @@ class Floats(Part):
         """Open it unless that channel's float has an open one; False then."""
         unit = Unit()
         unit.add(self._queries["open_float_incident"], incident_params(incident), NothingToDoError)
-        return await self._done(unit)
+        return await self._took(unit)
 
     async def close_float_incident(self, channel: str, at: datetime, by: str, note: str) -> bool:
         """Close a channel's; False when there is none. Leaves an audit row."""
@@ -65,7 +65,7 @@ class Floats(Part):
             NothingToDoError,
         )
         self._audit(unit, by, "incident.released", f"float:{channel}", {"note": note})
-        return await self._done(unit)
+        return await self._took(unit)
 
     async def note_receipt(self, payout_id: str, channel: str, digest: str, actor: str) -> None:
         """Leave an audit row: somebody was handed the institution's receipt of a payout."""
@@ -74,7 +74,7 @@ class Floats(Part):
         self._audit(unit, actor, "payout.receipt", payout_id, detail)
         await self._database.write(unit)
 
-    async def _done(self, unit: Unit) -> bool:
+    async def _took(self, unit: Unit) -> bool:
         try:
             await self._database.write(unit)
         except NothingToDoError:
