@@ -197,8 +197,7 @@ def signer_of(loaded: Loaded) -> Signer:
 
 async def assemble(loaded: Loaded) -> Assembly:
     """Put the gateway together. Raises `SettingsError` or `StoreError`, leaving nothing open."""
-    settings = loaded.settings
-    clock = SystemClock()
+    settings, clock = loaded.settings, SystemClock()
     log = make_log(clock, sys.stderr, level=settings.log.level, form=settings.log.format)
     adopt_standard_logging(log)
     observe = Observe(log, Metrics(program_version()))
@@ -239,8 +238,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     auditor = Auditor(store, clock, observe, signer, LastSigned(settings.data_dir), exports)
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
-    standby = StandbyWatch(store, observe)
-    board = board_of(loaded, gateway)
+    standby, board = StandbyWatch(store, observe), board_of(loaded, gateway)
     stopping = asyncio.Event()
     planner, balances = _planner(loaded, gateway), Balances(gateway)
     api = _api(

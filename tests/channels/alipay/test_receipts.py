@@ -124,9 +124,9 @@ def test_the_oldest_applications_are_forgotten() -> None:
 # --- Against the simulator ---------------------------------------------------------------------
 
 
-async def paid(scene: Scene, **changes: str) -> Inquiry:
+async def paid(scene: Scene) -> Inquiry:
     """Pay, and put together what a receipt is asked with."""
-    order = instruct(**changes)
+    order = instruct()
     outcome = await scene.pay(order)
     reference = getattr(outcome, "channel_ref", None)
     return Inquiry(

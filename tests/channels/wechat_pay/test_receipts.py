@@ -21,7 +21,7 @@ from tests.channels.wechat_pay.test_against_simulator import here as _here
 here = _here
 
 DIGEST = hashlib.sha256(b"%PDF-1.4").hexdigest()
-FINISHED = {
+FINISHED: dict[str, object] = {
     "state": "FINISHED",
     "hash_type": "SHA256",
     "hash_value": DIGEST.upper(),
@@ -34,6 +34,11 @@ def reply(status: int = 200, **fields: object) -> Reply:
     return Reply(status, {}, orjson.dumps(fields))
 
 
+def finished(**changes: object) -> Reply:
+    """A receipt that is made."""
+    return reply(200, **{**FINISHED, **changes})
+
+
 def test_the_channel_offers_receipts(here: Here) -> None:
     """Implementing the protocol is the opt-in."""
     assert isinstance(here.channel, Receipted)
@@ -41,7 +46,7 @@ def test_the_channel_offers_receipts(here: Here) -> None:
 
 def test_address_and_digest_are_read_once_it_is_finished() -> None:
     """The digest in lower case, whatever the platform writes."""
-    assert receipts.finished(reply(**FINISHED)) == (FINISHED["download_url"], DIGEST)
+    assert receipts.finished(finished()) == (FINISHED["download_url"], DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +54,10 @@ def test_address_and_digest_are_read_once_it_is_finished() -> None:
     [
         (reply(state="GENERATING"), ReceiptNotReadyError),
         (reply(state="FAILED", fail_reason="X"), ReceiptRefusedError),
-        (reply(**{**FINISHED, "hash_value": None}), ChannelError),
-        (reply(**{**FINISHED, "hash_type": "MD5"}), ChannelError),
-        (reply(**{**FINISHED, "hash_value": "ab"}), ChannelError),
-        (reply(**{**FINISHED, "download_url": None}), ChannelError),
+        (finished(hash_value=None), ChannelError),
+        (finished(hash_type="MD5"), ChannelError),
+        (finished(hash_value="ab"), ChannelError),
+        (finished(download_url=None), ChannelError),
         (reply(state="ARCHIVED"), ChannelError),
         (reply(), ChannelError),
         (reply(500, code="SYSTEM_ERROR"), ChannelError),
