@@ -35,7 +35,10 @@ def trigger_command(api: Api, event: str, payout: str | None) -> None:
     found = _payout(api, payout)
     attempt = None if found is None else _attempt(api, found)
     reference = payout if attempt is None else str(attempt["reference"])
-    done = api.control("POST", "trigger", {"event": event, "reference": reference})
+    asked = {"event": event, "reference": reference}
+    if attempt is not None:
+        asked |= _institution(api, str(attempt["channel"]))
+    done = api.control("POST", "trigger", asked)
     after = None if found is None else _until_noticed(api, found)
     said = {**done, "payout": None if after is None else {k: after[k] for k in ("id", "state")}}
 
@@ -85,6 +88,14 @@ def _attempt(api: Api, payout: Mapping[str, Any]) -> Mapping[str, Any]:
     live = [one for one in attempts if one["state"] != "dead"]
     chosen: Mapping[str, Any] = (live or attempts)[-1]
     return chosen
+
+
+def _institution(api: Api, channel: str) -> dict[str, str]:
+    """Which simulator serves the channel, where that is known: others need not say no."""
+    account = api.place.accounts.get(channel)
+    running: Mapping[str, Any] = api.control("GET", "health")["simulators"]
+    names = [name for name, one in running.items() if account in one["accounts"]]
+    return {"simulator": names[0]} if names else {}
 
 
 def _until_noticed(api: Api, before: Mapping[str, Any]) -> Mapping[str, Any]:
