@@ -703,6 +703,10 @@ class ReceiptNotReadyError(ChannelError):
     """The institution is still making the receipt; ask again later."""
 
 
+class ReceiptRefusedError(ChannelError):
+    """The institution issues no receipt for this payout, and asking again will not change that."""
+
+
 class StatementNotReadyError(ChannelError):
     """The institution has not published that day yet; ask again later."""
 
@@ -771,4 +775,5 @@ class Receipted(Protocol):
     """A channel whose institution issues receipts of payments."""
 
     async def receipt(self, inquiry: Inquiry) -> Receipt:
-        """The receipt of a paid payout; `ReceiptNotReadyError` while it is made, `ChannelError`."""
+        """The receipt of a paid payout; `ReceiptNotReadyError` while it is made,
+        `ReceiptRefusedError` where none is issued, `ChannelError` for any other trouble."""

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from channels.contract import Evidence, FeeSchedule, StatementLine
-from channels.money import Money
+from channels.money import Currency, Money
 from gateway.domain.audit import Deed, Origin
+from gateway.domain.floats import Extent, KeptBalance
 from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
 from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, PayoutState
@@ -1002,6 +1003,28 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
+class FloatStore(Protocol):
+    """What institutions say is on our accounts, and receipts they issued."""
+
+    async def float_extent(self, channel: str, currency: Currency) -> Extent:
+        """What may lie on a channel's account by our books, at one moment."""
+
+    async def channel_balances(self) -> dict[str, KeptBalance]:
+        """What each institution said last, by channel."""
+
+    async def keep_channel_balance(self, kept: KeptBalance) -> None:
+        """In place of what was kept before."""
+
+    async def open_float_incident(self, incident: Incident) -> bool:
+        """Open it unless that channel's float has an open one; False then."""
+
+    async def close_float_incident(self, channel: str, at: datetime, by: str, note: str) -> bool:
+        """Close a channel's; False when there is none. Leaves an audit row."""
+
+    async def note_receipt(self, payout_id: str, channel: str, digest: str, actor: str) -> None:
+        """Leave an audit row: somebody was handed the institution's receipt of a payout."""
+
+
 class PolicyStore(Protocol):
     """Policies, what people did with them, and what a shadow would have decided."""
 
@@ -1121,6 +1144,7 @@ class Store(
     AuditStore,
     RestoreStore,
     IncidentStore,
+    FloatStore,
     PolicyStore,
     CalendarStore,
     SwitchStore,

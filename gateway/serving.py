@@ -28,6 +28,7 @@ LOG_ROUND_S = 1
 CHECKPOINT_ROUND_S = 60
 STANDBY_ROUND_S = 60
 PLAN_ROUND_S = 60
+BALANCE_ROUND_S = 5
 LOOK_S = 1
 FOLLOW_S = 1
 REBUILD_ROUND_S = 5
@@ -79,6 +80,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
                 asyncio.create_task(_read_statements(assembly)),
                 asyncio.create_task(_rebuild(assembly)),
                 asyncio.create_task(_plan(assembly)),
+                asyncio.create_task(_see_balances(assembly)),
             ]
         sharing = asyncio.create_task(assembly.replica.run())
         host, port = runner.addresses[0][:2]
@@ -261,6 +263,20 @@ async def _plan(assembly: Assembly) -> None:
         except Exception as error:  # noqa: BLE001 - the old plan stays, payouts go on
             assembly.observe.defect("plan.defect", error)
         await _pause(assembly, PLAN_ROUND_S)
+
+
+async def _see_balances(assembly: Assembly) -> None:
+    """Ask institutions what is on our accounts, each at its own pace."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        try:
+            await assembly.balances.look()
+        except StoreBrokenError:
+            return
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - payouts go on, balances grow old
+            assembly.observe.defect("float.defect", error)
+        await _pause(assembly, BALANCE_ROUND_S)
 
 
 async def _sign_off(assembly: Assembly) -> None:

@@ -28,6 +28,7 @@ from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
 from gateway.engine import calendar
 from gateway.engine.audit import Auditor, Export
+from gateway.engine.balances import Balances
 from gateway.engine.deliver import Courier
 from gateway.engine.floats import seconds_left
 from gateway.engine.gateway import Gateway, Limits
@@ -76,6 +77,7 @@ class Assembly:
     observe: Observe
     replica: Replica
     planner: Planner
+    balances: Balances
     stopping: asyncio.Event
 
     async def aclose(self) -> None:
@@ -195,8 +197,7 @@ def signer_of(loaded: Loaded) -> Signer:
 
 async def assemble(loaded: Loaded) -> Assembly:
     """Put the gateway together. Raises `SettingsError` or `StoreError`, leaving nothing open."""
-    settings = loaded.settings
-    clock = SystemClock()
+    settings, clock = loaded.settings, SystemClock()
     log = make_log(clock, sys.stderr, level=settings.log.level, form=settings.log.format)
     adopt_standard_logging(log)
     observe = Observe(log, Metrics(program_version()))
@@ -221,6 +222,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         notify_base=settings.server.public_url,
         limits=Limits(runway_warn=timedelta(hours=settings.alerts.runway_hours)),
         maintenance={one.name: one.terms.as_maintenance() for one in settings.channels},
+        balance_paces={one.name: one.balance.as_pace() for one in settings.channels},
         installation=position.installation,
         quarantine=quarantine,
     )
@@ -236,12 +238,11 @@ async def assemble(loaded: Loaded) -> Assembly:
     auditor = Auditor(store, clock, observe, signer, LastSigned(settings.data_dir), exports)
     folder = settings.data_dir
     watch = Watch(gateway, partial(read_mark, folder), partial(write_mark, folder))
-    standby = StandbyWatch(store, observe)
-    board = board_of(loaded, gateway)
+    standby, board = StandbyWatch(store, observe), board_of(loaded, gateway)
     stopping = asyncio.Event()
-    planner = _planner(loaded, gateway)
+    planner, balances = _planner(loaded, gateway), Balances(gateway)
     api = _api(
-        *(loaded, gateway, worker, auditor, standby, board, planner),
+        *(loaded, gateway, worker, auditor, standby, board, planner, balances),
         *(egress, observe, stopping, gateway.entropy, replica),
     )
     app = build_app(api, body_max=settings.limits.body_kib * 1024, observe_http=_Requests(observe))
@@ -261,6 +262,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         observe=observe,
         replica=replica,
         planner=planner,
+        balances=balances,
         stopping=stopping,
     )
 
@@ -337,6 +339,7 @@ def _api(
     standby: StandbyWatch,
     board: Board,
     planner: Planner,
+    balances: Balances,
     egress: Egress,
     observe: Observe,
     stopping: asyncio.Event,
@@ -374,6 +377,7 @@ def _api(
         notes=partial(_notes, gateway, standby, replica, board, planner),
         metrics=partial(_scraped, gateway, board, planner, replica, observe.metrics),
         planner=planner,
+        balances=balances,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
@@ -410,6 +414,7 @@ def _scraped(
         {name: seconds_left(gateway, name) for name in names},
         waiting=len(gateway.waiting),
     )
+    metrics.see(gateway.load.balances, now)
     metrics.believe({name: view.success_ppm for name, view in views.items()})
     metrics.share(up=replica.up, replicas=replica.replicas)
     metrics.count(metrics.tokens, replica.turns.tokens.items())

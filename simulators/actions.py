@@ -37,6 +37,8 @@ class Stage(StrEnum):
     """Once for every notice when the institution makes it."""
     STATEMENT = "statement"
     """Once for every statement when it is made; the file then stays as it is."""
+    BOOKING = "booking"
+    """Once for every movement: on which day's statement it stands."""
     LINE = "line"
     """Once for every line of that statement."""
 
@@ -227,6 +229,11 @@ ACTIONS: Mapping[str, Action] = {
         "a line for money that never moved",
         reference=("text", "EXTRA-LINE-0001"),
         amount_fen=("whole", 100),
+    ),
+    "statement_shifted_line": _of(
+        Stage.BOOKING,
+        "the line stands in the file of so many days later (negative: earlier; a week at most)",
+        days=("whole", 1),
     ),
     "statement_missing_line": _of(Stage.LINE, "the line is left out"),
     "statement_wrong_amount": _of(

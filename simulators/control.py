@@ -13,6 +13,8 @@ from datetime import datetime
 
 from aiohttp import web
 
+from simulators import triggers
+from simulators.actions import ACTIONS
 from simulators.clock import parse_duration
 from simulators.faults import read_rule
 from simulators.kernel import UnknownTriggerError
@@ -44,6 +46,8 @@ class Control:
             ("GET", "journal"): self._journal,
             ("GET", "accounts"): self._accounts,
             ("GET", "magic"): self._magic,
+            ("GET", "triggers"): self._triggers,
+            ("GET", "actions"): self._actions,
             ("POST", "trigger"): self._trigger,
             ("POST", "reset"): self._reset,
         }
@@ -179,7 +183,24 @@ class Control:
         return {"account": account, "added_fen": amount}
 
     async def _magic(self, _: web.BaseRequest) -> object:
-        return [row for kind, one in KINDS.items() for row in rows(one.magic, kind)]
+        running = {shell.simulator.kind for shell in self._world.shells.values()}
+        return [
+            row for kind, one in KINDS.items() if kind in running for row in rows(one.magic, kind)
+        ]
+
+    async def _triggers(self, _: web.BaseRequest) -> object:
+        return triggers.rows(shell.simulator for shell in self._world.shells.values())
+
+    async def _actions(self, _: web.BaseRequest) -> object:
+        return [
+            {
+                "action": name,
+                "asked": action.stage.value,
+                "params": list(action.params),
+                "meaning": action.meaning,
+            }
+            for name, action in ACTIONS.items()
+        ]
 
     async def _trigger(self, request: web.BaseRequest) -> object:
         given = await _object(request, {"event", "reference", "simulator"})

@@ -40,7 +40,6 @@ def masked(text: str) -> str:
     """The text with the values of secret fields starred out."""
     text = _DESTINATION.sub(rf"\1{_HIDDEN}", text)
     text = _XML_FIELD.sub(rf"\1{_HIDDEN}", text)
-    return _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
     hidden = _FORM_FIELD.sub(rf"\1\2{_HIDDEN}", _JSON_FIELD.sub(rf'\1"{_HIDDEN}"', text))
     return _CARD_TOLD.sub(rf"\1{_HIDDEN}", hidden)
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time
 
-from channels.alipay import codes, wire
+from channels.alipay import codes, receipts, wire
 from channels.alipay.check import problems
 from channels.alipay.envelope import Node, Signed, WireError, open_reply, request
 from channels.alipay.notice import read_notice
@@ -32,6 +32,8 @@ from channels.contract import (
     Outcome,
     Prepared,
     Problem,
+    Receipt,
+    ReceiptNotReadyError,
     ReferenceRule,
     Resend,
     StatementLine,
@@ -72,6 +74,7 @@ class AlipayChannel:
         self._settings = settings
         self._clock = clock
         self._traits = _traits(settings, terms)
+        self._file_ids = receipts.FileIds()
         tls = settings.tls_ca_file
         self._transport = Transport(
             connect_timeout_s=settings.connect_timeout_s,
@@ -190,6 +193,30 @@ class AlipayChannel:
         except MoneyError as error:
             raise ChannelError("balance: no readable amount in the answer") from error
         return Balance(available, at)
+
+    async def receipt(self, inquiry: Inquiry) -> Receipt:
+        """The transfer's receipt as the platform made it.
+
+        The application that was made for it is remembered, so that asking again goes on with it.
+        """
+        reference = inquiry.reference
+        file_id = self._file_ids.get(reference)
+        if file_id is None:
+            order = receipts.fund_order(await self._node(wire.QUERY, wire.query(inquiry)), inquiry)
+            applied = await self._node(receipts.APPLY, receipts.application(order))
+            file_id = receipts.read_application(applied)
+            self._file_ids.keep(reference, file_id)
+        try:
+            url = receipts.read_query(await self._node(receipts.QUERY, {"file_id": file_id}))
+        except ReceiptNotReadyError:
+            raise
+        except ChannelError:
+            self._file_ids.forget(reference)
+            raise
+        reply = await self._transport.get(url, (), max_bytes=receipts.BYTES_MAX)
+        if isinstance(reply, Unknown) or reply.status != 200:
+            raise ChannelError("the receipt could not be fetched")
+        return receipts.document(reply.body, reference)
 
     async def aclose(self) -> None:
         """Let go of connections."""

@@ -26,6 +26,8 @@ from channels.contract import (
     Outcome,
     Prepared,
     Problem,
+    Receipt,
+    ReceiptNotReadyError,
     StatementLine,
     StatementNotReadyError,
     Terms,
@@ -36,7 +38,7 @@ from channels.contract import (
 )
 from channels.money import Currency, Money
 from channels.transport import Headers, Reply, Transport, read
-from channels.wechat_pay import checks, codes, notice, statement, wire
+from channels.wechat_pay import checks, codes, notice, receipts, statement, wire
 from channels.wechat_pay.answers import Reader, refusal_of
 from channels.wechat_pay.profile import ACCEPTANCE_WINDOW_S
 from channels.wechat_pay.settings import WechatPaySettings
@@ -72,7 +74,7 @@ def build(
 
 
 class WechatPayChannel:
-    """One merchant account at WeChat Pay. Also Recallable and Funded."""
+    """One merchant account at WeChat Pay. Also Recallable, Funded and Receipted."""
 
     def __init__(
         self,
@@ -201,6 +203,28 @@ class WechatPayChannel:
             raise ChannelError("the balance is not readable")
         return Balance(Money(funds.available_amount, Currency.CNY), self._clock())
 
+    async def receipt(self, inquiry: Inquiry) -> Receipt:
+        """The transfer's receipt; the first question applies for it, a later one fetches it."""
+        reference, now = inquiry.reference, self._clock()
+        reply = await self._verified(receipts.target(reference))
+        if receipts.is_unknown(reply):
+            body = receipts.application(reference)
+            headers = self._signed("POST", receipts.APPLY, body, reference, now)
+            url = self._settings.base_url + receipts.APPLY
+            applied = await self._transport.post(url, headers, body)
+            if not isinstance(applied, Reply):
+                raise ChannelError(f"the application was not answered: {applied.cause}")
+            receipts.check_applied(self._proven(applied))
+            raise ReceiptNotReadyError("the receipt was applied for")
+        download_url, digest = receipts.finished(reply)
+        download = wire.download_target(download_url)
+        if download is None:
+            raise ChannelError("the receipt's address is not one of the bill download")
+        file = await read(partial(self._get, download, max_bytes=receipts.BYTES_MAX))
+        if isinstance(file, Unknown) or file.status != 200:
+            raise ChannelError("the receipt could not be fetched")
+        return receipts.document(file.body, digest, reference)
+
     async def aclose(self) -> None:
         """Let go of connections; safe to call twice."""
         await self._transport.aclose()
@@ -227,6 +251,9 @@ class WechatPayChannel:
         reply = await read(partial(self._get, target))
         if isinstance(reply, Unknown):
             raise ChannelError(f"no answer: {reply.cause}")
+        return self._proven(reply)
+
+    def _proven(self, reply: Reply) -> Reply:
         unproven = self._reader.unproven(reply, self._clock())
         if unproven is not None:
             raise ChannelError(f"the answer proves nothing: {unproven.evidence.message}")

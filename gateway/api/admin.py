@@ -16,6 +16,7 @@ from gateway.api.schemas import (
 )
 from gateway.api.views import (
     ChannelView,
+    ClockView,
     QuarantineView,
     backup_view,
     balance_view,
@@ -296,7 +297,12 @@ async def _quarantine(call: Call) -> QuarantineView:
 
 async def show_clock(call: Call) -> Answer:
     """GET /v1/admin/clock."""
-    return 200, {"now": stamp(call.gateway.clock.now())}
+    return 200, await _clock(call)
+
+
+async def _clock(call: Call) -> ClockView:
+    position = await call.gateway.store.position()
+    return {"now": stamp(call.gateway.clock.now()), "feed": position.feed}
 
 
 async def advance_clock(call: Call) -> Answer:
@@ -308,5 +314,6 @@ async def advance_clock(call: Call) -> Answer:
             "this gateway runs on real time; only a sandbox's clock can be moved",
             zh="生产环境时钟不可调整",
         )
+    before = await _clock(call)
     call.api.advance_clock(int(timedelta(seconds=body.seconds).total_seconds()))
-    return 200, {"now": stamp(call.gateway.clock.now())}
+    return 200, {**before, "now": stamp(call.gateway.clock.now())}

@@ -15,6 +15,7 @@ from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
+from gateway.engine.balances import Balances
 from gateway.engine.gateway import Gateway
 from gateway.engine.plan import Planner
 from gateway.engine.policies import Board
@@ -37,6 +38,7 @@ class Api:
     pepper: bytes = field(repr=False)
     version: str
     planner: Planner
+    balances: Balances
     check_webhook_url: Callable[[str], str | None]
     """A sentence on what is wrong with a webhook URL, or None."""
     new_webhook_secret: Callable[[bytes], str]
@@ -57,6 +59,17 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 API: web.AppKey[Api] = web.AppKey("api", Api)
 WHO: web.RequestKey[dict[str, str]] = web.RequestKey("who", dict)
 """Ids for the request's log line: request, key, merchant."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An answer that is a document of its own and not JSON."""
+
+    content_type: str
+    body: bytes = field(repr=False)
+    name: str
+    """What it may be saved as; plain ASCII."""
+
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 Endpoint = Callable[["Call"], Awaitable[Answer]]
@@ -96,7 +109,7 @@ class Route:
     handle: Endpoint
     scope: Scope
     answer: Any
-    """The TypedDict of the answer."""
+    """The TypedDict of the answer, or `File`."""
     status: int = 200
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
@@ -136,6 +149,8 @@ def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Respo
             )
         result = await route.handle(Call(api, request, caller, body, query, raw))
         headers = result[2] if len(result) == 3 else None
+        if isinstance(result[1], File):
+            return _document(result[0], result[1])
         return web.Response(
             status=result[0],
             body=orjson.dumps(result[1]),
@@ -144,6 +159,17 @@ def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Respo
         )
 
     return handler
+
+
+def _document(status: int, file: File) -> web.Response:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+    }
+    return web.Response(
+        status=status, body=file.body, content_type=file.content_type, headers=headers
+    )
 
 
 def _query(request: web.Request) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from gateway.api.context import ID, Route
+from gateway.api.context import ID, File, Route
 from gateway.api.views import AliveView, ReadyView, VersionView
 
 _PROBLEM = {
@@ -93,15 +93,20 @@ def document(routes: Sequence[Route], version: str) -> dict[str, object]:
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    if route.answer is File:
+        binary = {"type": "string", "format": "binary"}
+        done = _answer("The document, as its maker made it", "application/pdf", binary)
+        done["content"]["application/octet-stream"] = {"schema": binary}
+    else:
+        schema = _schema(route.answer, schemas, "serialization")
+        done = _done(schema, route.answer_headers)
     operation: dict[str, Any] = {
         "operationId": f"{route.handle.__module__.rsplit('.', 1)[-1]}_{route.handle.__name__}",
         "summary": route.summary,
         "description": f"Needs the scope `{route.scope}`.",
         "parameters": [*_path_parameters(route.path), *_header_parameters(route.headers)],
         "responses": {
-            str(route.status): _done(
-                _schema(route.answer, schemas, "serialization"), route.answer_headers
-            ),
+            str(route.status): done,
             **{str(status): _problem(status) for status in _statuses(route)},
         },
     }

@@ -62,6 +62,7 @@ def problem(
     zh: str = "",
     param: str | None = None,
     retryable: bool = False,
+    retry_after_s: int = 1,
     mistakes: Sequence[Mistake] = (),
 ) -> web.Response:
     """A problem document; `detail_zh` says in Chinese, if known, what `detail` says.
@@ -97,7 +98,7 @@ def problem(
     )
     request.get(WHO, {})["code"] = code
     if retryable:
-        response.headers["Retry-After"] = "1"
+        response.headers["Retry-After"] = str(retry_after_s)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="hangdao"'
     return response
@@ -122,6 +123,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             zh=error.zh,
             param=error.param,
             retryable=error.retryable,
+            retry_after_s=error.retry_after_s if isinstance(error, UnavailableError) else 1,
             mistakes=error.mistakes if isinstance(error, PolicyInvalidError) else (),
         )
     except CommitUnknownError:

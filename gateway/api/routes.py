@@ -3,6 +3,7 @@
 from gateway.api import (
     admin,
     audit,
+    balances,
     calendar,
     costs,
     history,
@@ -11,10 +12,11 @@ from gateway.api import (
     plans,
     policies,
     policy_views,
+    receipts,
     switches,
     views,
 )
-from gateway.api.context import Route
+from gateway.api.context import File, Route
 from gateway.api.schemas import (
     POLICY_MAX,
     AdvanceIn,
@@ -108,6 +110,15 @@ ROUTES: tuple[Route, ...] = (
         audit.proof,
         READ,
         audit.ProofView,
+        errors=(409,),
+    ),
+    Route(
+        "GET",
+        f"{_PAYOUT}/receipt",
+        "Fetch the institution's receipt (电子回单)",
+        receipts.show,
+        READ,
+        File,
         errors=(409,),
     ),
     Route(
@@ -252,6 +263,31 @@ ROUTES: tuple[Route, ...] = (
         errors=(404,),
     ),
     Route("GET", _CHANNEL, "Show a channel", admin.show_channel, ADMIN, views.ChannelView),
+    Route(
+        "GET",
+        "/v1/admin/channel-balances",
+        "What institutions say is on our accounts",
+        balances.listing,
+        ADMIN,
+        balances.ChannelBalanceList,
+    ),
+    Route(
+        "GET",
+        f"{_CHANNEL}/balance",
+        "Its balance there, beside our float",
+        balances.show,
+        ADMIN,
+        balances.ChannelBalanceView,
+    ),
+    Route(
+        "POST",
+        f"{_CHANNEL}/balance",
+        "Ask for its balance now",
+        balances.ask,
+        ADMIN,
+        balances.ChannelBalanceView,
+        errors=(409,),
+    ),
     Route(
         "GET",
         "/v1/admin/calendar",

@@ -516,9 +516,11 @@ class IncidentList(TypedDict):
 
 
 class ClockView(TypedDict):
-    """What time the gateway believes it is."""
+    """What time the gateway believes it is, and the position of its newest event: what happens
+    from now on stands after it (`/v1/events`)."""
 
     now: str | None
+    feed: int
 
 
 class AliveView(TypedDict):

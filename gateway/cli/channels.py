@@ -7,6 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from gateway.cli.balances import balance_command
 from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.merchants import book
 from gateway.cli.output import Group, amount, facts, grid, moment, tell
@@ -17,6 +18,9 @@ from policies.wording import money
 @click.group(cls=Group)
 def channel_command() -> None:
     """Channels (with an operator's key)."""
+
+
+channel_command.add_command(balance_command)
 
 
 @channel_command.command("ls")

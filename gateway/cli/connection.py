@@ -197,7 +197,8 @@ class Api:
         with httpx.Client(base_url=url, timeout=_CONTROL_TIMEOUT, trust_env=False) as http:
             response = _exchange(http, method, f"/_sim/{path}", json=body)
         if response.is_error:
-            raise Refusal("institutions_refused", _detail(response, "error"))
+            detail = _detail(response, "error")
+            raise Refusal("institutions_refused", detail, zh=f"机构模拟器拒绝：{detail}")
         return response.json()
 
     def payout_id(self, named: str) -> str:

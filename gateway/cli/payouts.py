@@ -12,6 +12,7 @@ from gateway.cli.connection import CONNECTION_FLAGS, Api, Connect, connecting, p
 from gateway.cli.instruments import InstrumentCommand, instruments
 from gateway.cli.output import Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY
+from gateway.cli.receipts import receipt_command
 from policies.wording import money, percent
 
 _UNSURE = frozenset({"no_answer", "commit_unknown", "store_unavailable", "defect"})
@@ -21,6 +22,9 @@ _UNSURE = frozenset({"no_answer", "commit_unknown", "store_unavailable", "defect
 @click.group(cls=Group)
 def payout_command() -> None:
     """Payouts. PAYOUT is an id (po_…) or the merchant's own number."""
+
+
+payout_command.add_command(receipt_command)
 
 
 @payout_command.command("create", cls=InstrumentCommand)

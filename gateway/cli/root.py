@@ -38,9 +38,10 @@ COMMANDS: Mapping[str, str] = {
     "backup": "backups",
     "restore": "backups",
     "quarantine": "backups",
-    "clock": "rehearsals",
+    "clock": "clocks",
     "fault": "rehearsals",
-    "trigger": "rehearsals",
+    "trigger": "triggers",
+    "magic": "triggers",
     "demo": "demo",
     "version": "processes",
 }

@@ -55,3 +55,16 @@ class UnavailableError(GatewayError):
     """The gateway cannot take this now; nothing was stored."""
 
     retryable = True
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        zh: str = "",
+        param: str | None = None,
+        retry_after_s: int = 1,
+    ) -> None:
+        """`retry_after_s`: asking again sooner is of no use."""
+        super().__init__(code, message, zh=zh, param=param)
+        self.retry_after_s = retry_after_s

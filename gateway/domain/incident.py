@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.floats import KeptBalance, evidence
 from gateway.domain.payout import AttemptState, Contradicted, Event, Payout, PayoutId
 from gateway.domain.reconciliation import Break, BreakKind
 
@@ -26,6 +27,9 @@ class IncidentKind(StrEnum):
     """A statement shows two payouts under one reference."""
     BANK_DOWN = "bank_down"
     """A beneficiary's bank fails through every channel; it closes by itself when that is back."""
+    FLOAT_OFF = "float_off"
+    """An institution's balance and our float there disagree; it closes by itself once they agree.
+    It stops nothing: what may be sent is decided by our own float."""
 
     @property
     def freezes(self) -> bool:
@@ -94,6 +98,19 @@ def of_bank(bank: str, channels: tuple[str, ...], at: datetime, incident_id: str
         evidence=f"payouts to {bank} fail through {', '.join(channels) or 'every channel'}",
         opened_at=at,
         bank=bank,
+    )
+
+
+def of_float(kept: KeptBalance, at: datetime, incident_id: str) -> Incident:
+    """The incident that a lasting difference between an institution and our books is."""
+    return Incident(
+        id=incident_id,
+        kind=IncidentKind.FLOAT_OFF,
+        channel=kept.channel,
+        payout_id=None,
+        attempt=None,
+        evidence=evidence(kept),
+        opened_at=at,
     )
 
 

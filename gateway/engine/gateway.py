@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from channels.contract import Channel
+from gateway.domain.floats import BalancePace
 from gateway.domain.payout import Payout, PayoutId
 from gateway.domain.policy_change import Change
 from gateway.engine.following import Following
@@ -117,6 +118,8 @@ class Gateway:
     halted: Halt | None = None
     maintenance: Mapping[str, Sequence[Planned]] = field(default_factory=dict)
     """As configured, by channel."""
+    balance_paces: Mapping[str, BalancePace] = field(default_factory=dict)
+    """How often each channel's balance is asked for, where that was configured."""
     waiting: Waiting = field(default_factory=Waiting)
     """Payouts that wait for somebody to recover."""
     throttle: Throttle = field(default_factory=Unthrottled)
@@ -152,6 +155,10 @@ class Gateway:
             if one.channel == channel:
                 planned.append(Once(one.from_at, one.until_at))
         return under_way(planned, now) if planned else None
+
+    def balance_pace(self, channel: str) -> BalancePace:
+        """How often the channel is asked for its balance."""
+        return self.balance_paces.get(channel) or BalancePace()
 
     def is_usable(self, channel: str, now: datetime) -> bool:
         """Whether nobody has stopped the channel, and no maintenance is under way."""

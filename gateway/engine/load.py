@@ -22,6 +22,7 @@ from policies.runway import Runway
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gateway.domain.floats import KeptBalance
     from gateway.ports import Change, ChannelStatus, ChannelUse, Kill, Maintenance
 
 
@@ -46,6 +47,8 @@ class Load:
         """What a person has stopped, by channel or for all."""
         self.maintenance: Sequence[Maintenance] = ()
         """Planned by people, beyond what is configured."""
+        self.balances: Mapping[str, KeptBalance] = {}
+        """What institutions said last is on our accounts; for people only, never decided on."""
         self._runways: dict[str, Runway] = {}
         self.uses: Mapping[str, ChannelUse] = {}
         """As the store counted them at the last refresh."""

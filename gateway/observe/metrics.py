@@ -5,6 +5,7 @@ stays bounded.
 """
 
 from collections.abc import Container, Iterable, Mapping
+from datetime import datetime
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -15,6 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from gateway.domain.floats import KeptBalance
 from gateway.ports import ChannelUse
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -95,7 +97,14 @@ class Metrics:
         self.float_minor = self._gauge(
             "float_minor", "Free money there, in minor units.", "channel", "currency"
         )
-
+        self.balance = self._gauge(
+            "channel_balance_minor",
+            "What the institution said last is on our account, in minor units.",
+            *("channel", "currency"),
+        )
+        self.balance_age = self._gauge(
+            "channel_balance_age_seconds", "Since the institution said so.", "channel"
+        )
         self.plan_age = self._gauge(
             "plan_age_seconds", "Since the month's plan that is followed was made.", "currency"
         )
@@ -188,6 +197,14 @@ class Metrics:
         for name, seconds in runways.items():
             if seconds is not None:
                 self.runway.labels(name).set(seconds)
+
+    def see(self, balances: Mapping[str, KeptBalance], now: datetime) -> None:
+        """Take over what institutions say is on our accounts; called before a scrape."""
+        for name, kept in balances.items():
+            if kept.available_minor is not None and kept.said_at is not None:
+                self.balance.labels(name, kept.currency).set(kept.available_minor)
+                age_s = (now - kept.said_at).total_seconds()
+                self.balance_age.labels(name).set(max(age_s, 0))
 
     def believe(self, ratios_ppm: Mapping[str, int]) -> None:
         """Take over channels' success ratios, in parts per million; called before a scrape."""

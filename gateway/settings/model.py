@@ -26,6 +26,7 @@ from pydantic import (
 
 from channels.contract import Cycle, Tariff, TariffCommitment, TariffTier, Terms, Window
 from channels.money import INT64_MAX, Currency
+from gateway.domain.floats import BalancePace
 from gateway.domain.pricing import fee_of, schedule_of
 from policies.maintenance import Planned, parse
 
@@ -474,6 +475,19 @@ class TermsSettings(Section):
         )
 
 
+class BalanceSettings(Section):
+    """How often the institution is asked for its balance, and how many looks in a row must differ
+    from our books by more than `tolerance_minor` before people are told; 0 never asks."""
+
+    every_s: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 300
+    looks: Annotated[int, Field(strict=True, ge=1, le=1000)] = 6
+    tolerance_minor: Annotated[int, Field(strict=True, ge=0, le=10**15)] = 0
+
+    def as_pace(self) -> BalancePace:
+        """As the engine takes it."""
+        return BalancePace(self.every_s, self.looks, self.tolerance_minor)
+
+
 class ChannelSettings(Section):
     """One account at an institution. `credentials` are checked by the adapter's own model."""
 
@@ -482,6 +496,7 @@ class ChannelSettings(Section):
     label: Label | None = None
     credentials: Annotated[dict[str, object], Field(repr=False)]
     terms: TermsSettings
+    balance: BalanceSettings = BalanceSettings()
 
 
 class Settings(Section):

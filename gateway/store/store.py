@@ -8,6 +8,7 @@ from gateway.store.audit import Audit
 from gateway.store.calendar import Calendar
 from gateway.store.database import Database
 from gateway.store.directory import Directory
+from gateway.store.floats import Floats
 from gateway.store.history import History
 from gateway.store.inbox import Inbox
 from gateway.store.incidents import Incidents
@@ -38,6 +39,7 @@ class SqlStore(
     Statements,
     Restore,
     Incidents,
+    Floats,
     Calendar,
     Switches,
     Policies,

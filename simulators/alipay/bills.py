@@ -18,10 +18,11 @@ from simulators.actions import Stage
 from simulators.alipay.errors import RefusedError
 from simulators.alipay.settings import Account, Settings
 from simulators.alipay.statement import Line, bill_file, line_of, mask, yuan
-from simulators.books import Books
+from simulators.books import Books, Movement
 from simulators.clock import BEIJING
 from simulators.faults import Faults, Hits
 from simulators.kernel import Answer, Reply
+from simulators.shifts import Shifts
 
 _DAY = timedelta(days=1)
 _LOG_SPAN = timedelta(days=31)
@@ -45,6 +46,11 @@ class Bills:
     _made: dict[tuple[str, date, date], _Made] = field(default_factory=dict)
     _delays: dict[tuple[str, date, date], Hits] = field(default_factory=dict)
     _tokens: dict[str, tuple[str, date, date, datetime]] = field(default_factory=dict)
+    _shifts: Shifts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """No file is made yet, and no line shifted."""
+        self._shifts = Shifts(self.faults, lambda name, day: (name, day, day) in self._made)
 
     def address(
         self, account: Account, biz: Mapping[str, object], base: str, now: datetime
@@ -140,8 +146,9 @@ class Bills:
     def _lines(self, account: str, first: date, last: date, now: datetime) -> list[Line]:
         lines: list[Line] = []
         for movement in self.books.truth:
-            on = movement.at.astimezone(BEIJING).date()
-            if movement.account != account or not first <= on <= last:
+            if movement.account != account:
+                continue
+            if not first <= self._day_of(movement, first, last, now) <= last:
                 continue
             hits = self.faults.pick(
                 Stage.LINE,
@@ -159,6 +166,10 @@ class Bills:
                 line = line.off_by(wrong.whole("delta_fen"))
             lines += [line] * (2 if "statement_duplicate_line" in hits else 1)
         return lines
+
+    def _day_of(self, movement: Movement, first: date, last: date, now: datetime) -> date:
+        on = movement.at.astimezone(BEIJING).date()
+        return self._shifts.day_of(movement, min(max(on, first), last), now)
 
 
 def _days(named: str) -> tuple[date, date]:

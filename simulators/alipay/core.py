@@ -18,6 +18,7 @@ from simulators.alipay.errors import GatewayRefusedError, RefusedError, node_of
 from simulators.alipay.magic import MAGIC
 from simulators.alipay.messages import Tone, Voice, envelope
 from simulators.alipay.parameters import Application, Call, read_call
+from simulators.alipay.receipts import Receipts
 from simulators.alipay.settings import Account, Settings
 from simulators.alipay.signing import (
     certificate_key,
@@ -39,6 +40,8 @@ _OPS = {
     "alipay.data.bill.balance.query": "balance",
     "alipay.data.bill.accountlog.query": "ledger",
     "alipay.data.dataservice.bill.downloadurl.query": "statement",
+    "alipay.data.bill.ereceipt.apply": "receipt",
+    "alipay.data.bill.ereceipt.query": "receipt",
 }
 _METHODS = frozenset(_OPS)
 _GATEWAY = "/gateway.do"
@@ -79,12 +82,15 @@ class AlipaySimulator:
             settings, self._books, faults, self._voice, callers, self._accounts
         )
         self._bills = Bills(settings, self._books, faults)
+        self._receipts = Receipts(settings, self._transfers, faults)
 
     # ---- requests ----
 
     def handle(self, request: Request, now: datetime) -> Answer:
-        """The gateway, and the address bills are fetched from."""
+        """The gateway, and the addresses that files are fetched from."""
         self._transfers.catch_up(now)
+        if request.path == self._receipts.path and request.method == "GET":
+            return self._receipts.download(request.query, now)
         if request.path == self._bills.path and request.method == "GET":
             return self._bills.download(request.query, now)
         if request.path != _GATEWAY or request.method not in ("GET", "POST"):
@@ -136,6 +142,7 @@ class AlipaySimulator:
 
     def _run(self, call: Call, request: Request, hits: Hits, now: datetime) -> dict[str, object]:
         account = self._accounts[call.application.account]
+        base = self._settings.public_url or f"http://{request.headers.get('host', '')}"
         match _OPS[call.method]:
             case "submit":
                 short = hits.get("short_balance")
@@ -147,8 +154,11 @@ class AlipaySimulator:
                 return self._balance(account, call)
             case "ledger":
                 return self._bills.ledger(account, call.biz)
+            case "receipt" if call.method.endswith("apply"):
+                return self._receipts.apply(account, call.biz, now)
+            case "receipt":
+                return self._receipts.query(account, call.biz, base, now)
             case _:
-                base = self._settings.public_url or f"http://{request.headers.get('host', '')}"
                 return self._bills.address(account, call.biz, base, now)
 
     def _balance(self, account: Account, call: Call) -> dict[str, object]:
@@ -166,8 +176,11 @@ class AlipaySimulator:
     def _subject(self, call: Call) -> tuple[str, str, int | None]:
         """Reference, payee and amount a fault rule may select by, as far as they can be told."""
         biz = call.biz
-        order = self._transfers.find(call.application.account, biz)
-        if order is not None and _OPS[call.method] == "inquire":
+        account, op = call.application.account, _OPS[call.method]
+        order = self._transfers.find(account, biz)
+        if op == "receipt":
+            order = self._receipts.order(account, biz.get("key"))
+        if order is not None and op in {"inquire", "receipt"}:
             return order.reference, order.submission.payee, order.submission.amount_minor
         reference, info = biz.get("out_biz_no"), biz.get("payee_info")
         payee = info.get("identity") if isinstance(info, dict) else None

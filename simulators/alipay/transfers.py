@@ -155,8 +155,8 @@ class Transfers:
             )
         change, from_status = changes[event]
         if order.status is not from_status or not order.submission.is_card:
-            kind = "card" if order.submission.is_card else "account"
-            raise UnknownTriggerError(f"{event} does not fit a {kind} order in {order.status}")
+            kind = "a card" if order.submission.is_card else "an account"
+            raise UnknownTriggerError(f"{event} does not fit {kind} order in {order.status}")
         self._befall(order, change, now)
         return self.take_due_notices(now)
 

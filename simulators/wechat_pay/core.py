@@ -45,6 +45,11 @@ class _Subject:
 class WeChatPay:
     """One simulated WeChat Pay with all its merchants. Pure: see simulators.kernel."""
 
+    triggers = (
+        *("payout.confirmed", "payout.failed", "payout.expired"),
+        *("notice.resend", "notice.probe"),
+    )
+
     def __init__(self, settings: Settings, *, seed: int, faults: Faults) -> None:
         """Opens the merchants' accounts. The same seed and requests give the same bytes."""
         self._settings = settings
@@ -173,13 +178,17 @@ class WeChatPay:
         self._pass_time(now)
 
     def trigger(self, event: str, reference: str, now: datetime) -> tuple[Push, ...]:
-        """Forces `payout.confirmed`, `payout.failed`, `payout.expired`, `notice.resend` or
-        `notice.probe`."""
+        """Forces one of `triggers` on a transfer."""
         self._pass_time(now)
-        bill = self._desk.transfers.of_reference(reference)
         do = self._events().get(event)
-        if bill is None or do is None or not do(bill, now):
-            raise UnknownTriggerError(f"{event} is not possible for {reference!r}")
+        if do is None:
+            offered = ", ".join(self.triggers)
+            raise UnknownTriggerError(f"no event {event!r} (there are: {offered})")
+        bill = self._desk.transfers.of_reference(reference)
+        if bill is None:
+            raise UnknownTriggerError(f"no transfer has the number {reference!r}")
+        if not do(bill, now):
+            raise UnknownTriggerError(f"{event} does not fit a transfer in {bill.state}")
         return self.tick(now)
 
     def magic(self) -> Sequence[Row]:

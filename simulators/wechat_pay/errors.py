@@ -64,7 +64,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "INVALID_REQUEST/day_cap": (400, "INVALID_REQUEST", "超出商户单日转账额度"),
     "INVALID_REQUEST/bounds": (400, "INVALID_REQUEST", "转账金额超过单笔转账上下限"),
     "INVALID_REQUEST/cancel": (400, "INVALID_REQUEST", "当前转账单状态不支持撤销"),
-    "INVALID_REQUEST/receipt": (400, "INVALID_REQUEST", "转账单未成功，无法申请电子回单"),
+    "INVALID_REQUEST/receipt": (400, "INVALID_REQUEST", "不满足电子回单申请条件"),
 }
 
 # fail_reason of a bill whose state is FAIL (查询转账单); the spelling is the platform's.

@@ -14,6 +14,7 @@ from simulators.actions import Stage
 from simulators.books import Books
 from simulators.clock import BEIJING
 from simulators.faults import Faults, Hits
+from simulators.shifts import Shifts
 from simulators.wechat_pay import statement
 from simulators.wechat_pay.errors import refused
 from simulators.wechat_pay.settings import Account
@@ -30,6 +31,11 @@ class FundBills:
     from_hour: int
     _hits: dict[tuple[str, date], Hits] = field(default_factory=dict)
     _files: dict[tuple[str, date], bytes] = field(default_factory=dict)
+    _shifts: Shifts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """No bill is made yet, and no line shifted."""
+        self._shifts = Shifts(self.faults, lambda name, day: (name, day) in self._files)
 
     def content(self, account: Account, day: date, now: datetime) -> bytes:
         """The CSV file; RefusedError STATEMENT_CREATING while it is late, NO_STATEMENT_EXIST when
@@ -67,7 +73,7 @@ class FundBills:
         for movement in self.books.truth:
             if movement.account != account.account:
                 continue
-            if movement.at.astimezone(BEIJING).date() != day:
+            if self._shifts.day_of(movement, day, now) != day:
                 continue
             hits = self.faults.pick(
                 Stage.LINE,

@@ -1,7 +1,7 @@
 """Electronic receipts of paid transfers (电子回单): ask, wait, download a PDF.
 
-Source: 申请电子回单, 查询电子回单 by either number. GENERATING turns FINISHED a few seconds after
-it was asked for; the address then lives ten minutes.
+Source: 商户单号申请电子回单, 微信单号申请电子回单 and the two queries. GENERATING turns
+FINISHED a few seconds after it was asked for; the address then lives ten minutes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
+from simulators import pdf
 from simulators.wechat_pay.bill import Bill, State
 from simulators.wechat_pay.bill_api import offer
 from simulators.wechat_pay.desk import Call, Desk
@@ -19,6 +20,10 @@ from simulators.wechat_pay.submission import parse_object
 
 MAKING = timedelta(seconds=2)
 ADDRESS_LIFE = timedelta(minutes=10)
+KEPT = timedelta(days=90)
+"""Then it must be applied for again."""
+ISSUED_FOR = timedelta(days=183)
+"""Only transfers of the last six months have one, and only those that named the payee."""
 
 
 def ask_by_out_bill_no(desk: Desk, call: Call) -> Said:
@@ -54,20 +59,26 @@ def _number(call: Call, name: str) -> str:
 def _asked(bill: Bill | None, now: datetime) -> Said:
     if bill is None:
         raise refused("NOT_FOUND")
-    if bill.state is not State.SUCCESS:
+    too_old = now > bill.created_at + ISSUED_FOR
+    if bill.state is not State.SUCCESS or bill.submission.user_name is None or too_old:
         raise refused("INVALID_REQUEST/receipt")
-    bill.receipt_at = bill.receipt_at or now
-    return {"state": "GENERATING", "create_time": wire_time(bill.receipt_at)}
+    if not _is_kept(bill, now):
+        bill.receipt_at = now
+    return {"state": "GENERATING", "create_time": wire_time(bill.receipt_at or now)}
+
+
+def _is_kept(bill: Bill, now: datetime) -> bool:
+    return bill.receipt_at is not None and now < bill.receipt_at + KEPT
 
 
 def _queried(desk: Desk, call: Call, bill: Bill | None) -> Said:
-    if bill is None or bill.receipt_at is None:
+    if bill is None or bill.receipt_at is None or not _is_kept(bill, call.now):
         raise refused("NOT_FOUND")
     ready_at = bill.receipt_at + MAKING
     said: Said = {"state": "GENERATING", "create_time": wire_time(bill.receipt_at)}
     if call.now < ready_at:
         return said | {"update_time": wire_time(bill.receipt_at)}
-    content = pdf(bill)
+    content = document(bill)
     return said | {
         "state": "FINISHED",
         "update_time": wire_time(ready_at),
@@ -77,25 +88,7 @@ def _queried(desk: Desk, call: Call, bill: Bill | None) -> Said:
     }
 
 
-def pdf(bill: Bill) -> bytes:
-    """A one-page PDF naming the transfer; the same bill gives the same bytes."""
-    text = f"Transfer {bill.transfer_bill_no}  CNY {yuan(bill.submission.amount_fen)}"
-    drawing = f"BT /F1 11 Tf 40 780 Td ({text}) Tj ET".encode()
-    objects = (
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
-        b"/Resources<</Font<</F1 5 0 R>>>>>>",
-        b"<</Length %d>>stream\n%s\nendstream" % (len(drawing), drawing),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    )
-    out = bytearray(b"%PDF-1.4\n")
-    offsets: list[int] = []
-    for number, content in enumerate(objects, start=1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table_at = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    out += b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n" % (len(objects) + 1)
-    return bytes(out + b"%d\n%%%%EOF\n" % table_at)
+def document(bill: Bill) -> bytes:
+    """A page naming the transfer; the same bill gives the same bytes."""
+    amount = yuan(bill.submission.amount_fen)
+    return pdf.page(f"Transfer {bill.transfer_bill_no}  CNY {amount}")

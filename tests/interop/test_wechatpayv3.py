@@ -308,7 +308,7 @@ async def test_receipt(platform: Platform) -> None:
     """The receipt of a paid transfer is asked for, made, and downloaded."""
     client = platform.client()
     platform.read = client.callback
-    await transfer(client)
+    await transfer(client, user_name="张三")
     await platform.world.advance(timedelta(seconds=1))
     assert (await call(client.mch_transfer_elecsign, "payout1"))[1]["state"] == "GENERATING"
     await platform.world.advance(timedelta(seconds=2))

@@ -169,6 +169,31 @@ async def test_a_trigger_forces_a_return(desk: Desk) -> None:
     assert "REFUND" in body["error"]
 
 
+async def test_triggers_are_listed_by_kind(desk: Desk) -> None:
+    """Each with its words in both languages; what is listed is what the simulator knows."""
+    _, listed = await desk.call("GET", "triggers")
+    assert all(row["zh"] and row["en"] for row in listed)
+    await desk.pay(to_card())
+    for row in listed:
+        if row["kind"] != "alipay":
+            continue
+        status, said = await desk.call(
+            "POST", "trigger", {"event": row["event"], "reference": "po-1", "simulator": "alipay"}
+        )
+        assert status == 200 or "no event" not in said["error"], said
+    status, said = await desk.call("POST", "trigger", {"event": "x", "reference": "po-1"})
+    for row in listed:
+        assert row["event"] in said["error"]
+
+
+async def test_actions_are_listed_with_their_parameters(desk: Desk) -> None:
+    """What a rule may say, for people and consoles."""
+    _, listed = await desk.call("GET", "actions")
+    late = next(row for row in listed if row["action"] == "statement_late")
+    assert (late["asked"], late["params"]) == ("statement", ["after"])
+    assert late["meaning"]
+
+
 async def test_a_reset_starts_over(desk: Desk) -> None:
     """Books, orders, rules and journal are fresh; the clock and the addresses stay."""
     await desk.pay()
@@ -183,9 +208,10 @@ async def test_a_reset_starts_over(desk: Desk) -> None:
 
 
 async def test_magic_is_listed(desk: Desk) -> None:
-    """The table, for consoles and people."""
+    """The table of the kinds that run, for consoles and people."""
     _, rows = await desk.call("GET", "magic")
-    assert {"nobody@magic.test", "magic-never-confirms"} <= {row["payee"] for row in rows}
+    assert {"nobody@magic.test", "6222000000000002", None} <= {row["payee"] for row in rows}
+    assert {row["kind"] for row in rows} == {"alipay"}
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from gateway.domain.checkpoint import Signer
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.engine import operate
 from gateway.engine.audit import Auditor
+from gateway.engine.balances import Balances
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.load import Load
 from gateway.engine.plan import Planner
@@ -279,6 +280,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
         ready=ready,
         notes=list,
         planner=Planner(gateway, mode="on"),
+        balances=Balances(gateway),
         metrics=observe.metrics.render,
         advance_clock=move_clock,
     )

@@ -323,10 +323,12 @@ async def test_statements_are_read_on_demand(desk: Desk, monkeypatch: pytest.Mon
 
 
 async def test_a_sandbox_clock_moves_forward(desk: Desk) -> None:
-    """By whole seconds, and the gateway's own time with it."""
-    assert await ask(desk, "GET", "/v1/admin/clock") == {"now": "2026-03-02T02:00:00Z"}
+    """By whole seconds, and the gateway's own time with it; what follows stands after `feed`."""
+    assert await ask(desk, "GET", "/v1/admin/clock") == {"now": "2026-03-02T02:00:00Z", "feed": 0}
+    await desk.pay()
+    feed = (await desk.get("/v1/events")).json["next_after"]
     moved = await ask(desk, "POST", "/v1/admin/clock/advance", {"seconds": 86_400})
-    assert moved == {"now": "2026-03-03T02:00:00Z"}
+    assert moved == {"now": "2026-03-03T02:00:00Z", "feed": feed}
     for seconds in (0, -1, 401 * 86_400):
         told = await refused(desk, "POST", "/v1/admin/clock/advance", {"seconds": seconds})
         assert told == (422, "field_invalid", "seconds")

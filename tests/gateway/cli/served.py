@@ -139,7 +139,8 @@ def _start(served: Served, config: str) -> None:
         merchant_key="",
         accounts={CHANNEL: "alipay-1"},
     )
-    card.write(served.folder, made)
+    # Booked while no institution is known: what was opened there lies there already.
+    card.write(served.folder, Card(**{**_fields(made), "accounts": {}}))
     served.ask("merchant", "add", "acme", "--name", "Acme")
     served.ask("merchant", "fund", "acme", "--amount", "1000000.00")
     served.ask("channel", "topup", CHANNEL, "--amount", "1000000.00", "--booking", "opening")

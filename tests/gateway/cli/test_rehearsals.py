@@ -1,35 +1,14 @@
-"""Clock, faults and triggers: institutions and gateway move together, and only in a sandbox."""
-
-from datetime import datetime
+"""Faults at simulated institutions: by the channel's own name, and only in a sandbox."""
 
 import orjson
 
-from gateway.sandbox import card
 from tests.gateway.cli.served import CHANNEL, Served, hangdao
-from tests.gateway.cli.test_payouts import LATER, ask_for, until_paid
+from tests.gateway.cli.test_payouts import ask_for, until_paid
 
 
-def test_both_clocks_advance_together(served: Served) -> None:
-    """Institutions and gateway stay within a few seconds of each other, and the card remembers."""
-    before = served.ask("clock", "show")
-    after = served.ask("clock", "advance", "2h")
-    moved = [at(after, who) - at(before, who) for who in ("gateway", "institutions")]
-    assert all(7200 <= one.total_seconds() < 7230 for one in moved)
-    made = card.read(served.folder)
-    assert made is not None
-    assert made.ahead_s >= 7200
-    assert "institutions" in served.run("clock", "show").stdout
-
-
-def at(clocks: dict[str, str], who: str) -> datetime:
-    """One of the two clocks."""
-    return datetime.fromisoformat(clocks[who])
-
-
-def test_without_institutions_only_the_gateways_clock_moves(served: Served) -> None:
+def test_without_institutions_there_are_no_faults(served: Served) -> None:
     """An address alone names no simulators; the answer says so."""
     flags = ("--url", served.url, "--key", served.operator_key)
-    assert orjson.loads(hangdao("clock", "show", *flags, "--json").stdout)["institutions"] is None
     refused = hangdao("fault", "ls", *flags, "--json")
     assert refused.exit_code == 1
     assert orjson.loads(refused.stdout)["error"]["code"] == "no_institutions"
@@ -63,17 +42,17 @@ def test_a_fault_that_does_not_exist_is_refused_with_the_known_ones(served: Serv
     assert "reset_after" in result.stderr
 
 
-def test_an_event_is_forced_on_a_payouts_order(served: Served) -> None:
-    """A payout's id stands for the reference of its last attempt."""
-    made = ask_for(served)
-    until_paid(served, made["id"])
-    done = served.ask("trigger", "notice.resend", made["id"])
-    reference = served.ask("payout", "attempts", made["id"])["data"][0]["reference"]
-    assert done == {"event": "notice.resend", "reference": reference}
+def test_everything_that_can_go_wrong_is_listed(served: Served) -> None:
+    """With the parameters that each action takes."""
+    listed = {one["action"]: one["params"] for one in served.ask("fault", "actions")["data"]}
+    assert listed["statement_late"] == ["after"]
+    assert listed["statement_extra_line"] == ["reference", "amount_fen"]
+    assert "statement_missing_line" in served.run("fault", "actions").stdout
 
 
-def test_an_event_needs_an_order(served: Served) -> None:
-    """A payout that was not sent has none, and an unknown reference neither."""
-    later = ask_for(served, *LATER)
-    for reference in (later["id"], "unheard-of"):
-        assert served.run("trigger", "payout.returned", reference).exit_code == 1
+def test_a_fault_may_be_meant_for_one_institution(served: Served) -> None:
+    """By its name; one that is not there is refused."""
+    served.ask("fault", "add", "notice_lost", "--simulator", "alipay")
+    (listed,) = served.ask("fault", "ls")["data"]
+    assert listed["simulator"] == "alipay"
+    served.ask("fault", "clear")

@@ -11,7 +11,7 @@ CONTRACT = """
 up / serve / sim / migrate / doctor / config show
 merchant add / merchant ls / merchant fund / key create / key ls / key revoke
 payout create / payout show / payout ls / payout cancel / payout release / payout attempts
-payout timeline / payout why / payout deliveries / payout unpark
+payout timeline / payout why / payout deliveries / payout unpark / payout receipt
 attempt certify / attempt approve / attempt reject / attempt proposals
 incident ls / incident show / incident release
 policy ls / policy show / policy export / policy diff
@@ -21,7 +21,7 @@ policy approve / policy reject / policy activate / policy cancel / policy rollba
 policy preview / policy suggest / history export
 policy canary start / policy canary raise / policy canary finish / policy canary abort
 policy shadow start / policy shadow stop / policy shadow-report
-channel ls / channel show / channel compare
+channel ls / channel show / channel compare / channel balance
 channel pause / channel resume / channel drain / channel topup
 calendar check / calendar ls / calendar set / calendar import
 ledger check / statement read / break ls / event ls
@@ -31,7 +31,8 @@ channel maintenance add / channel maintenance ls / channel maintenance rm
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
 backup / restore / quarantine status / quarantine begin / quarantine release
-clock show / clock advance / fault add / fault ls / fault rm / fault clear / trigger
+clock show / clock advance / fault add / fault ls / fault rm / fault clear / fault actions
+trigger / magic
 demo / version
 """
 

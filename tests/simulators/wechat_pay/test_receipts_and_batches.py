@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.simulators.wechat_pay.merchant import World, account, make_world
+from tests.simulators.wechat_pay.merchant import World, account, make_world, seal
 
 RECEIPTS = "/v3/fund-app/mch-transfer/elecsign"
 BATCHES = "/v3/transfer/batches"
@@ -34,7 +34,7 @@ def world() -> World:
 @pytest.mark.parametrize("kind", ["out-bill-no", "transfer-bill-no"])
 def test_receipt_is_made_and_downloaded(world: World, kind: str) -> None:
     """GENERATING becomes FINISHED; the address yields the PDF that the hash names."""
-    number = world.submit().text("transfer_bill_no")
+    number = world.submit(user_name=seal("张三")).text("transfer_bill_no")
     world.pass_time(seconds=1)
     asked = "payout1" if kind == "out-bill-no" else number
     heard = world.post(f"{RECEIPTS}/{kind}", {kind.replace("-", "_"): asked})
@@ -59,6 +59,29 @@ def test_receipt_of_an_unpaid_transfer_is_refused(world: World) -> None:
     assert world.post(f"{RECEIPTS}/out-bill-no", {"out_bill_no": "no"}).status == 404
     assert world.post(f"{RECEIPTS}/out-bill-no", {}).said["code"] == "PARAM_ERROR"
     assert world.get(f"{RECEIPTS}/out-bill-no/payout1").status == 404
+
+
+def test_only_a_transfer_that_named_the_payee_has_a_receipt(world: World) -> None:
+    """Paid or not, without a name it is refused for good."""
+    world.submit()
+    world.pass_time(seconds=1)
+    assert world.post(f"{RECEIPTS}/out-bill-no", {"out_bill_no": "payout1"}).said["code"] == (
+        "INVALID_REQUEST"
+    )
+
+
+def test_receipts_are_kept_for_a_while_and_made_for_half_a_year(world: World) -> None:
+    """After ninety days it must be applied for again; after six months in vain."""
+    world.submit(user_name=seal("张三"))
+    world.pass_time(seconds=1)
+    apply = {"out_bill_no": "payout1"}
+    assert world.post(f"{RECEIPTS}/out-bill-no", apply).status == 200
+    world.pass_time(days=90)
+    assert world.get(f"{RECEIPTS}/out-bill-no/payout1").status == 404
+    assert world.post(f"{RECEIPTS}/out-bill-no", apply).status == 200
+    assert world.get(f"{RECEIPTS}/out-bill-no/payout1").said["state"] == "GENERATING"
+    world.pass_time(days=100)
+    assert world.post(f"{RECEIPTS}/out-bill-no", apply).status == 400
 
 
 def test_batch_is_read_by_either_number(world: World) -> None:

@@ -385,20 +385,20 @@ def test_operator_forces_an_event(world: World, event: str, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "reference"),
+    ("event", "reference", "why"),
     [
-        ("payout.returned", "payout1"),
-        ("payout.confirmed", "unknown"),
-        ("payout.confirmed", "payout1"),
-        ("payout.failed", "payout1"),
-        ("nonsense", "payout1"),
+        ("payout.returned", "payout1", "no event 'payout.returned' .there are: payout.confirmed"),
+        ("payout.confirmed", "unknown", "no transfer has the number 'unknown'"),
+        ("payout.confirmed", "payout1", "does not fit a transfer in SUCCESS"),
+        ("payout.failed", "payout1", "does not fit a transfer in SUCCESS"),
+        ("nonsense", "payout1", "no event 'nonsense'"),
     ],
 )
-def test_impossible_event_is_told(world: World, event: str, reference: str) -> None:
-    """A trigger that does not fit the bill's state, or exist, raises LookupError."""
+def test_impossible_event_is_told(world: World, event: str, reference: str, why: str) -> None:
+    """A trigger that does not fit the bill's state, or exist, raises LookupError with the cause."""
     world.submit()
     world.pass_time(seconds=1)
-    with pytest.raises(LookupError, match="not possible"):
+    with pytest.raises(LookupError, match=why):
         world.simulator.trigger(event, reference, world.now)
 
 
