@@ -1,16 +1,19 @@
 """Every kind of channel there is, in a literal table: how it is configured and who builds it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from channels.alipay.channel import build as build_alipay
-from channels.alipay.settings import AlipaySettings
-from channels.contract import Channel, Terms
-from channels.wechat_pay.channel import build as build_wechat_pay
+from channels.alipay import channel as alipay
+from channels.alipay.settings import PRODUCTS, AlipaySettings
+from channels.capabilities import Capabilities, capabilities_of
+from channels.contract import Channel, Terms, Traits
+from channels.money import INT64_MAX, Currency
+from channels.wechat_pay import channel as wechat_pay
+from channels.wechat_pay import checks as wechat_pay_checks
 from channels.wechat_pay.settings import WechatPaySettings
 
 Clock = Callable[[], datetime]
@@ -25,6 +28,22 @@ class Kind(Generic[Settings]):
     """Validates the `settings` part of a channel's configuration; unknown keys are errors."""
     build: Callable[[str, Settings, Terms, Clock], Channel]
     """Makes a channel from its name, its valid settings and the operator's terms; no I/O."""
+    channel: type[Channel]
+    """What `build` makes; which optional powers a kind has is read from its class."""
+    traits: Callable[[Settings, Terms], Traits]
+    """The constants of a configured account."""
+    currencies: frozenset[Currency]
+    """What its accounts can be held in; a channel in another currency is not built."""
+    broadest: Mapping[str, Any] = field(default_factory=dict)
+    """Settings on which its constants depend and that have no default, or a narrower one: as an
+    account would have them that is signed for everything."""
+
+    def capabilities(self) -> Capabilities:
+        """What the kind can do, before an account is configured: its settings as they come."""
+        settings = self.settings.model_construct(None, **self.broadest)
+        terms = Terms(min(self.currencies), amount_min=1, amount_max=INT64_MAX)
+        traits = self.traits(settings, terms)
+        return capabilities_of(self.channel, traits, self.currencies, configured=False)
 
     def open(self, name: str, given: Mapping[str, object], terms: Terms, clock: Clock) -> Channel:
         """Validate what was configured and build the channel.
@@ -32,11 +51,40 @@ class Kind(Generic[Settings]):
         `pydantic.ValidationError` for bad settings (it never shows a secret), `ValueError` for
         terms the kind cannot keep.
         """
-        return self.build(name, self.settings.model_validate(given), terms, clock)
+        return self.make(name, self.settings.model_validate(given), terms, clock)
 
+    def make(self, name: str, settings: Settings, terms: Terms, clock: Clock) -> Channel:
+        """Build the channel of valid settings; `ValueError` for terms the kind cannot keep."""
+        if terms.currency not in self.currencies:
+            able = ", ".join(sorted(self.currencies))
+            raise ValueError(f"channel {name}: its kind pays {able}, not {terms.currency}")
+        return self.build(name, settings, terms, clock)
+
+
+_YUAN = frozenset({Currency.CNY})
 
 KINDS: Mapping[str, Kind[Any]] = {
-    "alipay": Kind(AlipaySettings, build_alipay),
-    "wechat_pay": Kind(WechatPaySettings, build_wechat_pay),
+    "alipay": Kind(
+        settings=AlipaySettings,
+        build=alipay.build,
+        channel=alipay.AlipayChannel,
+        traits=alipay.traits_of,
+        currencies=_YUAN,
+        broadest={"products": PRODUCTS},
+    ),
+    "wechat_pay": Kind(
+        settings=WechatPaySettings,
+        build=wechat_pay.build,
+        channel=wechat_pay.WechatPayChannel,
+        traits=wechat_pay_checks.traits,
+        currencies=_YUAN,
+    ),
 }
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""
+
+
+def capabilities_of_channel(channel: Channel) -> Capabilities:
+    """What a configured channel can do, with the operator's contract."""
+    traits = channel.traits
+    currencies = frozenset({traits.terms.currency})
+    return capabilities_of(type(channel), traits, currencies, configured=True)

@@ -112,7 +112,7 @@ def channels_of(loaded: Loaded, clock: SystemClock) -> dict[str, Channel]:
         try:
             credentials = check_credentials(loaded, one, kind.settings)
             terms = one.terms.as_terms()
-            channels[one.name] = kind.build(one.name, credentials, terms, clock.now)
+            channels[one.name] = kind.make(one.name, credentials, terms, clock.now)
         except SettingsError as error:
             problems += error.problems
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import click
@@ -13,8 +14,23 @@ from gateway.cli.output import Group, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY, LOCAL_MOMENT, minor_units
 from policies.wording import money
 
+_ELSEWHERE: Mapping[str, str] = {"capabilities": "capabilities"}
+"""Commands that load the whole gateway, in modules of their own; imported when they run."""
 
-@click.group(cls=Group)
+
+class _Channels(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"gateway.cli.{_ELSEWHERE[cmd_name]}")
+        found: Any = getattr(module, cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=_Channels)
 def channel_command() -> None:
     """Channels (with an operator's key)."""
 
@@ -96,7 +112,7 @@ def revive(api: Api, channel: str, reason: str) -> None:
     _show(api.post(f"/v1/admin/channels/{path_of(channel)}/revive", {"reason": reason}))
 
 
-@channel_command.group("maintenance")
+@channel_command.group("maintenance", cls=Group)
 def maintenance() -> None:
     """Planned maintenance: the channel gets nothing between two moments."""
 
