@@ -18,19 +18,6 @@ def test_the_table_of_kinds_is_made_from_the_adapters() -> None:
     assert channel_tables.marked(README) == ["capabilities"]
 
 
-def test_every_kind_has_a_column() -> None:
-    """The table lists exactly the registered kinds."""
-    (head, *_) = channel_tables.capabilities().splitlines()
-    assert re.findall(r"`(\w+)`", head) == sorted(KINDS)
-
-
-def test_every_adapter_has_the_six_files() -> None:
-    """Who knows one adapter finds his way in all."""
-    named = {"channel.py", "wire.py", "signing.py", "codes.py", "statement.py", "settings.py"}
-    for kind in KINDS:
-        assert named <= {path.name for path in (FOLDER / kind).iterdir()}, kind
-
-
 def test_only_the_channel_file_awaits() -> None:
     """All other files of an adapter are pure."""
     for kind in KINDS:

@@ -21,7 +21,8 @@ policy approve / policy reject / policy activate / policy cancel / policy rollba
 policy preview / policy suggest / history export
 policy canary start / policy canary raise / policy canary finish / policy canary abort
 policy shadow start / policy shadow stop / policy shadow-report
-channel ls / channel show / channel compare / channel capabilities
+channel ls / channel show / channel compare
+channel capabilities / channel scaffold
 channel pause / channel resume / channel drain / channel topup
 calendar check / calendar ls / calendar set / calendar import
 ledger check / statement read / break ls / event ls
