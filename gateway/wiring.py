@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import BaseModel
 
-from channels.contract import Channel
+from channels.contract import Channel, Credential
 from channels.registry import KINDS
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
@@ -26,12 +27,12 @@ from gateway.domain.checkpoint import Signer
 from gateway.domain.policy_change import Standing, StoredPolicy, fold
 from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.domain.policy_rules import Who
-from gateway.engine import calendar
+from gateway.engine import calendar, credentials
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.balances import Balances
 from gateway.engine.deliver import Courier
 from gateway.engine.floats import seconds_left
-from gateway.engine.gateway import Gateway, Limits
+from gateway.engine.gateway import ChannelLabel, Gateway, Limits
 from gateway.engine.load import Load
 from gateway.engine.notes import unpriced
 from gateway.engine.plan import Planner
@@ -98,9 +99,24 @@ def program_version() -> str:
         return "0"
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A configured channel, what it signs and verifies with, and what people call it."""
+
+    channel: Channel
+    settings: BaseModel
+    credentials: tuple[Credential, ...]
+    label: ChannelLabel | None
+
+
 def channels_of(loaded: Loaded, clock: SystemClock) -> dict[str, Channel]:
     """Build every configured channel. Raises `SettingsError` naming file and line."""
-    channels: dict[str, Channel] = {}
+    return {name: one.channel for name, one in accounts_of(loaded, clock).items()}
+
+
+def accounts_of(loaded: Loaded, clock: SystemClock) -> dict[str, Account]:
+    """The same, each with its credentials and its label."""
+    accounts: dict[str, Account] = {}
     problems: list[Problem] = []
     for one in loaded.settings.channels:
         where = loaded.origins.get(("channels", loaded.settings.channels.index(one)), one.name)
@@ -112,16 +128,21 @@ def channels_of(loaded: Loaded, clock: SystemClock) -> dict[str, Channel]:
             )
             continue
         try:
-            credentials = check_credentials(loaded, one, kind.settings)
-            terms = one.terms.as_terms()
-            channels[one.name] = kind.build(one.name, credentials, terms, clock.now)
+            settings = check_credentials(loaded, one, kind.settings)
+            terms, label = one.terms.as_terms(), one.label
+            accounts[one.name] = Account(
+                kind.make(one.name, settings, terms, clock.now),
+                settings,
+                settings.credentials(),
+                None if label is None else ChannelLabel(label.zh, label.en),
+            )
         except SettingsError as error:
             problems += error.problems
         except ValueError as error:
             problems.append(Problem(where, str(error)))
     if problems:
         raise SettingsError(problems)
-    return channels
+    return accounts
 
 
 def policy_of(loaded: Loaded) -> Policy:
@@ -201,7 +222,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     log = make_log(clock, sys.stderr, level=settings.log.level, form=settings.log.format)
     adopt_standard_logging(log)
     observe = Observe(log, Metrics(program_version()))
-    channels = channels_of(loaded, clock)
+    accounts = accounts_of(loaded, clock)
     policy = policy_of(loaded)
     signer, embedded = signer_of(loaded), settings.database.is_embedded
     store = await open_configured_store(loaded, clock, migrate=embedded)
@@ -210,22 +231,8 @@ async def assemble(loaded: Loaded) -> Assembly:
     except StoreError:
         await store.aclose()
         raise
-    gateway = Gateway(
-        store=store,
-        clock=clock,
-        entropy=SystemEntropy(),
-        channels=channels,
-        policy=policy,
-        health=Health(),
-        observer=observe,
-        load=Load(),
-        notify_base=settings.server.public_url,
-        limits=Limits(runway_warn=timedelta(hours=settings.alerts.runway_hours)),
-        maintenance={one.name: one.terms.as_maintenance() for one in settings.channels},
-        balance_paces={one.name: one.balance.as_pace() for one in settings.channels},
-        installation=position.installation,
-        quarantine=quarantine,
-    )
+    gateway = _gateway(loaded, accounts, store, clock, observe, policy)
+    gateway.installation, gateway.quarantine = position.installation, quarantine
     replica = _replica(loaded, gateway)
     gateway.health, gateway.throttle = replica.health, replica.turns
     gateway.announce = replica.announce
@@ -264,6 +271,33 @@ async def assemble(loaded: Loaded) -> Assembly:
         planner=planner,
         balances=balances,
         stopping=stopping,
+    )
+
+
+def _gateway(
+    loaded: Loaded,
+    accounts: Mapping[str, Account],
+    store: Store,
+    clock: SystemClock,
+    observe: Observe,
+    policy: Policy,
+) -> Gateway:
+    settings = loaded.settings
+    return Gateway(
+        store=store,
+        clock=clock,
+        entropy=SystemEntropy(),
+        channels={name: one.channel for name, one in accounts.items()},
+        credentials={name: one.credentials for name, one in accounts.items()},
+        labels={name: one.label for name, one in accounts.items() if one.label is not None},
+        policy=policy,
+        health=Health(),
+        observer=observe,
+        load=Load(),
+        notify_base=settings.server.public_url,
+        limits=Limits(runway_warn=timedelta(hours=settings.alerts.runway_hours)),
+        maintenance={one.name: one.terms.as_maintenance() for one in settings.channels},
+        balance_paces={one.name: one.balance.as_pace() for one in settings.channels},
     )
 
 
@@ -390,7 +424,8 @@ def _notes(
 ) -> list[Note]:
     """What operators should know that keeps nothing from going on."""
     own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
-    return [note for note in (*own, *unpriced(gateway), *planner.notes) if note is not None]
+    told = (*own, *unpriced(gateway), *credentials.notes(gateway), *planner.notes)
+    return [note for note in told if note is not None]
 
 
 def _scraped(
@@ -415,6 +450,7 @@ def _scraped(
         waiting=len(gateway.waiting),
     )
     metrics.see(gateway.load.balances, now)
+    metrics.expire(credentials.seconds_left(gateway))
     metrics.believe({name: view.success_ppm for name, view in views.items()})
     metrics.share(up=replica.up, replicas=replica.replicas)
     metrics.count(metrics.tokens, replica.turns.tokens.items())

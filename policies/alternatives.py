@@ -220,7 +220,10 @@ def _lift(reason: Exclusion, currency: str) -> Sentence:
 
 
 _BY_PEOPLE: Final = frozenset(
-    {Code.KILLED, Code.PAUSED, Code.DRAINING, Code.FLOAT_SHORT, Code.NO_FEE}
+    {
+        *(Code.KILLED, Code.CREDENTIAL_EXPIRED, Code.PAUSED, Code.DRAINING),
+        *(Code.FLOAT_SHORT, Code.NO_FEE),
+    }
 )
 """Their time is only when to look again; a person or a top-up is what it takes."""
 
@@ -275,6 +278,9 @@ def _below(zh: str, en: str) -> _Make:
 
 _LIFTS: Final[Mapping[Code, _Make]] = {
     Code.KILLED: _fixed("由具名人员解除紧急停用", "a person who gives a name revives it"),
+    Code.CREDENTIAL_EXPIRED: lambda of: Sentence(
+        f"更换已过期的 {of.values[0]}", f"its expired {of.values[0]} is replaced"
+    ),
     Code.PAUSED: _fixed("操作员恢复该渠道", "an operator resumes it"),
     Code.DRAINING: _fixed("操作员恢复该渠道", "an operator resumes it"),
     Code.CURRENCY: lambda of: Sentence(

@@ -32,6 +32,8 @@ def standing_reasons(
     reasons: tuple[Exclusion, ...] = ()
     if channel.killed:
         reasons += (Exclusion(Code.KILLED, (), now + _OPERATOR_RECHECK),)
+    if channel.expired is not None:
+        reasons += (Exclusion(Code.CREDENTIAL_EXPIRED, channel.expired, now + _OPERATOR_RECHECK),)
     if channel.status != "active":
         code = Code.PAUSED if channel.status == "paused" else Code.DRAINING
         reasons += (Exclusion(code, (), now + _OPERATOR_RECHECK),)

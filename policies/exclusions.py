@@ -14,6 +14,7 @@ class Code(StrEnum):
     """Every reason there is; `policies/README.md` tells each one's meaning."""
 
     KILLED = "killed"
+    CREDENTIAL_EXPIRED = "credential_expired"
     PAUSED = "paused"
     DRAINING = "draining"
     CURRENCY = "currency"
@@ -50,6 +51,10 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
     Code.KILLED: (
         "渠道已被人工紧急停用，只能由人工恢复",
         "a person has stopped the channel, and only a person lets it go on",
+    ),
+    Code.CREDENTIAL_EXPIRED: (
+        "渠道的密钥或证书 {0} 已于 {1} 过期",
+        "its key or certificate {0} expired on {1}",
     ),
     Code.PAUSED: ("渠道已暂停", "the channel is paused"),
     Code.DRAINING: ("渠道正在排空，不接新单", "the channel is draining and takes no new payouts"),

@@ -125,6 +125,8 @@ class ChannelFacts(NamedTuple):
     status: Literal["active", "paused", "draining"] = "active"
     killed: bool = False
     """A person has stopped it, and only a person lets it go on."""
+    expired: tuple[str, str] | None = None
+    """A key or certificate it works with that has ended, and on which day."""
     maintenance_until: datetime | None = None
     """The end of the planned maintenance that is under way."""
     hours: Hours = Hours()

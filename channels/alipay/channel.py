@@ -73,7 +73,7 @@ class AlipayChannel:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._traits = _traits(settings, terms)
+        self._traits = traits_of(settings, terms)
         self._file_ids = receipts.FileIds()
         tls = settings.tls_ca_file
         self._transport = Transport(
@@ -248,7 +248,8 @@ class AlipayChannel:
             return Unknown(error.cause, reply.evidence(message=str(error)))
 
 
-def _traits(settings: AlipaySettings, terms: Terms) -> Traits:
+def traits_of(settings: AlipaySettings, terms: Terms) -> Traits:
+    """What the product promises, with the operator's terms."""
     window_s = RESEND_WINDOW_S if settings.resend_window_s is None else settings.resend_window_s
     return Traits(
         kind="alipay",

@@ -132,11 +132,12 @@ def open_reply(body: bytes, method: str, keys: Keys) -> Node:
     if not signature:
         raise WireError(UnknownCause.BAD_SIGNATURE, "the reply is not signed")
     serial = _plain_string(members.get("alipay_cert_sn"))
-    certified = keys.app_cert_sn is not None
-    key = keys.platform.get(serial if certified else "")
-    if key is None:
+    live = list(keys.platform.values())
+    if keys.app_cert_sn is not None:
+        live = [key for name, key in keys.platform.items() if name == serial]
+    if not live:
         raise WireError(UnknownCause.BAD_SIGNATURE, "signed with a certificate we do not know")
-    if not signing.verifies(key, nodes[0], signature):
+    if not any(signing.verifies(key, nodes[0], signature) for key in live):
         raise WireError(UnknownCause.BAD_SIGNATURE, "the signature does not fit the answer")
     return Node(_fields(_decrypted(nodes[0], keys)))
 

@@ -4,12 +4,14 @@ Keys are read and parsed here, once, so that a wrong file stops the start and no
 are shown by no repr and by no validation error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,7 +28,7 @@ from pydantic import (
 from channels.alipay import signing
 from channels.alipay.profile import REFUSAL_LAG_S
 from channels.alipay.signing import KeyMaterialError, Keys
-from channels.contract import Rail
+from channels.contract import Credential, Rail
 
 INQUIRE_FIRST_S = 10
 INQUIRE_MAX_S = int(timedelta(hours=6).total_seconds())
@@ -34,6 +36,9 @@ INQUIRE_MAX_S = int(timedelta(hours=6).total_seconds())
 RESEND_WINDOW_S = int(timedelta(days=1).total_seconds())
 """The same out_biz_no may always be sent again; only PAYMENT_TIME_EXPIRE bounds it, at an age the
 documentation does not give. A day covers every outage after which a person should look anyway."""
+
+LIVE_KEYS_MAX = 2
+"""The platform's key before a change and the one after it."""
 
 Seconds = Annotated[float, Field(gt=0, le=120)]
 Product = Literal["TRANS_ACCOUNT_NO_PWD", "TRANS_BANKCARD_NO_PWD"]
@@ -72,8 +77,9 @@ class AlipaySettings(BaseModel):
     """The paying account; with it, balances name it and statements must be its own."""
     private_key: SecretStr | None = None
     private_key_file: Path | None = None
-    alipay_public_key: str | None = Field(default=None, repr=False)
-    alipay_public_key_file: Path | None = None
+    alipay_public_key: str | tuple[str, ...] | None = Field(default=None, repr=False)
+    alipay_public_key_file: Path | tuple[Path, ...] | None = None
+    """A list of two while the platform changes its own: either proves its messages."""
     app_cert_file: Path | None = None
     root_cert_file: Path | None = None
     alipay_cert_file: Path | None = None
@@ -100,11 +106,36 @@ class AlipaySettings(BaseModel):
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _keys: Keys = PrivateAttr()
+    _certificates: tuple[tuple[str, x509.Certificate], ...] = PrivateAttr(default=())
 
     @property
     def keys(self) -> Keys:
         """Everything cryptographic, parsed."""
         return self._keys
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Ours, then the platform's; a certificate stands for its key."""
+        name = "private_key" if self.private_key is not None else "private_key_file"
+        found = [Credential(name, "ours", signing.fingerprint(self._keys.private.public_key()))]
+        if self._keys.aes is not None:
+            secret = signing.secret_fingerprint(self._keys.aes)
+            found.append(Credential("aes_key", "ours", secret))
+        for name, certificate in self._certificates:
+            named = signing.fingerprint(signing.certificate_key(certificate))
+            ends = certificate.not_valid_after_utc
+            found.append(
+                Credential(name, "ours", named, ends)
+                if name == "app_cert_file"
+                else Credential(name, "theirs", named, ends)
+            )
+        if not self._certificates:
+            inline = self.alipay_public_key is not None
+            name = "alipay_public_key" if inline else "alipay_public_key_file"
+            found += [
+                Credential(name, "theirs", signing.fingerprint(key))
+                for key in self._keys.platform.values()
+            ]
+        return tuple(found)
 
     @field_validator("gateway_url")
     @classmethod
@@ -142,13 +173,11 @@ class AlipaySettings(BaseModel):
     def _trust(self, keys: Keys) -> Keys:
         files = (self.app_cert_file, self.root_cert_file, self.alipay_cert_file)
         if files == (None, None, None):
-            key = _one_of(
-                signing.load_public_key,
-                "alipay_public_key",
-                self.alipay_public_key,
-                self.alipay_public_key_file,
-            )
-            return replace(keys, platform={"": key})
+            live = self._live()
+            _refuse_own(keys.private, live, "alipay_public_key")
+            # No serial is empty or begins with #, so these names collide with none.
+            names = ("", *(f"#{number}" for number in range(2, len(live) + 1)))
+            return replace(keys, platform=dict(zip(names, live, strict=True)))
         if self.alipay_public_key is not None or self.alipay_public_key_file is not None:
             raise ValueError("alipay_public_key and certificate files exclude each other")
         app, root, platform = (
@@ -157,17 +186,55 @@ class AlipaySettings(BaseModel):
                 ("app_cert_file", "root_cert_file", "alipay_cert_file"), files, strict=True
             )
         )
+        theirs = {
+            signing.certificate_sn(certificate): _parsed(
+                signing.certificate_key, "alipay_cert_file", certificate
+            )
+            for certificate in platform
+        }
+        _refuse_own(keys.private, theirs.values(), "alipay_cert_file")
+        own = _parsed(signing.certificate_key, "app_cert_file", app[0])
+        if own.public_numbers() != keys.private.public_key().public_numbers():
+            raise ValueError("app_cert_file: not the certificate of this private key")
+        self._certificates = (
+            ("app_cert_file", app[0]),
+            *(("alipay_cert_file", certificate) for certificate in platform),
+        )
         return replace(
             keys,
-            platform={
-                signing.certificate_sn(certificate): _parsed(
-                    signing.certificate_key, "alipay_cert_file", certificate
-                )
-                for certificate in platform
-            },
+            platform=theirs,
             app_cert_sn=signing.certificate_sn(app[0]),
             root_cert_sn=signing.root_sn(root),
         )
+
+    def _live(self) -> list[RSAPublicKey]:
+        """The platform's bare keys, in the order in which they are given."""
+        name, texts, files = (
+            "alipay_public_key",
+            _listed(self.alipay_public_key),
+            _listed(self.alipay_public_key_file),
+        )
+        if bool(texts) == bool(files):
+            raise ValueError(f"exactly one of {name} and {name}_file must be given")
+        if len(texts) + len(files) > LIVE_KEYS_MAX:
+            raise ValueError(f"{name}: at most {LIVE_KEYS_MAX} keys are live at a time")
+        return [
+            *(_parsed(signing.load_public_key, name, text) for text in texts),
+            *(_read(signing.load_public_key, f"{name}_file", file) for file in files),
+        ]
+
+
+def _listed(given: Source | tuple[Source, ...] | None) -> tuple[Source, ...]:
+    if isinstance(given, tuple):
+        return given
+    return () if given is None else (given,)
+
+
+def _refuse_own(private: RSAPrivateKey, theirs: Iterable[RSAPublicKey], name: str) -> None:
+    """The commonest mistake: every answer would look forged."""
+    own = private.public_key().public_numbers()
+    if own in [key.public_numbers() for key in theirs]:
+        raise ValueError(f"{name}: that is your own key; the platform's is needed")
 
 
 def _one_of(

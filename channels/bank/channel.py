@@ -213,7 +213,7 @@ class BankChannel:
         self._settings = settings
         self._bank = settings.bank
         self._clock = clock
-        self._traits = _traits(settings, terms)
+        self._traits = traits_of(settings, terms)
         self._delivery = _delivery(settings)
         self._mailbox = Mailbox(settings.account_number)
         self._turn = asyncio.Lock()
@@ -377,7 +377,8 @@ def _unanswered(what: str, unknown: Unknown) -> ChannelError:
     return ChannelError(f"{what}: {unknown.cause} {unknown.evidence.message or ''}".rstrip())
 
 
-def _traits(settings: BankSettings, terms: Terms) -> Traits:
+def traits_of(settings: BankSettings, terms: Terms) -> Traits:
+    """What the protocol promises, with the operator\'s terms."""
     bank = settings.bank
     return Traits(
         kind="bank",

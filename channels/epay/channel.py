@@ -76,7 +76,7 @@ class EpayChannel:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._traits = _traits(settings, terms)
+        self._traits = traits_of(settings, terms)
         self._told_rate: int | None = None
         tls = settings.tls_ca_file
         self._transport = Transport(
@@ -239,7 +239,8 @@ class EpayChannel:
         return None if not begun or begun[-1].tiers else begun[-1].rate_ppm
 
 
-def _traits(settings: EpaySettings, terms: Terms) -> Traits:
+def traits_of(settings: EpaySettings, terms: Terms) -> Traits:
+    """What the protocol promises, with the operator\'s terms."""
     window_s = settings.resend_window_s
     return Traits(
         kind="epay",

@@ -75,7 +75,7 @@ class StablecoinChannel:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._traits = _traits(settings, exposed(terms, settings))
+        self._traits = traits_of(settings, exposed(terms, settings))
         self._errands = notice.Errands()
         self._quotes = quotes_of(settings)
         self._watch: asyncio.Task[None] | None = None
@@ -277,7 +277,8 @@ def _unreadable(reply: Reply, message: str) -> Unknown:
     return Unknown(UnknownCause.UNREADABLE, reply.evidence(message=message))
 
 
-def _traits(settings: StablecoinSettings, terms: Terms) -> Traits:
+def traits_of(settings: StablecoinSettings, terms: Terms) -> Traits:
+    """What the protocol promises, with the operator\'s terms."""
     window_s = settings.resend_window_s
     return Traits(
         kind="stablecoin",

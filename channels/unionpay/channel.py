@@ -75,7 +75,7 @@ class UnionpayChannel:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._traits = _traits(settings, terms)
+        self._traits = traits_of(settings, terms)
         tls = settings.tls_ca_file
         self._transport = Transport(
             connect_timeout_s=settings.connect_timeout_s,
@@ -234,7 +234,8 @@ class UnionpayChannel:
             return Unknown(error.cause, reply.evidence(message=str(error)))
 
 
-def _traits(settings: UnionpaySettings, terms: Terms) -> Traits:
+def traits_of(settings: UnionpaySettings, terms: Terms) -> Traits:
+    """What the protocol promises, with the operator\'s terms."""
     return Traits(
         kind="unionpay",
         rails=settings.rails,

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from channels.contract import Credential
+from channels.wechat_pay import signing
 from channels.wechat_pay.profile import REFUSAL_LAG_S
 from channels.wechat_pay.signing import (
     MerchantKey,
@@ -56,6 +58,9 @@ class WechatPaySettings(BaseModel):
     appid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
     serial_no: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8,64}$", to_upper=True)]
     """Serial of the merchant API certificate, hex."""
+    certificate_file: Path | None = None
+    """That certificate (apiclient_cert.pem): with it, serial and key are compared with it at the
+    start, and its end is watched."""
     private_key: SecretStr | None = None
     private_key_file: Path | None = None
     public_key: str | None = Field(default=None, repr=False)
@@ -84,6 +89,7 @@ class WechatPaySettings(BaseModel):
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _merchant_key: MerchantKey = PrivateAttr()
+    _certificate: PlatformKey | None = PrivateAttr(default=None)
     _platform_keys: PlatformKeys = PrivateAttr()
 
     @property
@@ -95,6 +101,27 @@ class WechatPaySettings(BaseModel):
     def platform_keys(self) -> PlatformKeys:
         """The platform's keys, parsed."""
         return self._platform_keys
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Ours, then the platform's; a certificate stands for its key."""
+        name = "private_key" if self.private_key is not None else "private_key_file"
+        own = signing.fingerprint(self._merchant_key.key.public_key())
+        secret = signing.secret_fingerprint(self.apiv3_key.get_secret_value())
+        found = [Credential(name, "ours", own), Credential("apiv3_key", "ours", secret)]
+        if self._certificate is not None:
+            ends = self._certificate.not_after
+            found.append(Credential("certificate_file", "ours", own, ends))
+        bare = "public_key" if self.public_key is not None else "public_key_file"
+        found += [
+            Credential(
+                bare if key.not_after is None else "platform_certificates",
+                "theirs",
+                key.fingerprint,
+                key.not_after,
+            )
+            for key in self._platform_keys.live()
+        ]
+        return tuple(found)
 
     @field_validator("base_url")
     @classmethod
@@ -124,6 +151,15 @@ class WechatPaySettings(BaseModel):
         pem = _one_of("private_key", inline, self.private_key_file)
         self._merchant_key = MerchantKey(self.mchid, self.serial_no, load_private(pem))
         self._platform_keys = PlatformKeys([*self._public_keys(), *self._certificates()])
+        own = signing.fingerprint(self._merchant_key.key.public_key())
+        if own in [key.fingerprint for key in self._platform_keys.live()]:
+            raise ValueError("public_key: that is your own key; the platform's is needed")
+        if self.certificate_file is not None:
+            self._certificate = load_certificate(_read("certificate_file", self.certificate_file))
+            if self._certificate.fingerprint != own:
+                raise ValueError("certificate_file: not the certificate of this private key")
+            if self._certificate.serial.lstrip("0") != self.serial_no.lstrip("0"):
+                raise ValueError("certificate_file: its serial is not serial_no")
         return self
 
     def _public_keys(self) -> Sequence[PlatformKey]:

@@ -19,7 +19,12 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 TOLERANCE_S = 300
@@ -29,6 +34,7 @@ PROBE_PREFIX = "WECHATPAY/SIGNTEST/"
 RSA_BITS_MIN = 2048
 GCM_NONCE_BYTES = 12
 
+_FINGERPRINT_SALT = b"hangdao credential fingerprint"
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 # SHA-1 is the protocol's choice (敏感信息加解密); OAEP does not rest on its collisions.
 _OAEP = padding.OAEP(
@@ -76,6 +82,11 @@ class PlatformKey:
     not_before: datetime | None = None
     not_after: datetime | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the key whatever vouches for it, and is no secret."""
+        return fingerprint(self.key)
+
     def is_valid(self, at: datetime) -> bool:
         """Whether its certificate, if it has one, covers that moment."""
         return (self.not_before is None or self.not_before <= at) and (
@@ -98,6 +109,10 @@ class PlatformKeys:
         self._keys = {_canonical(key.serial): key for key in keys}
         if not self._keys:
             raise ValueError("no platform key: neither a public key nor a certificate is given")
+
+    def live(self) -> tuple[PlatformKey, ...]:
+        """All of them, in the order in which they were given."""
+        return tuple(self._keys.values())
 
     def leading(self, at: datetime) -> PlatformKey:
         """The key to encrypt to and to ask replies from: bare first, else the youngest valid one.
@@ -168,6 +183,18 @@ def open_resource(apiv3_key: str, given_nonce: str, associated_data: str, sealed
         raise UnsealError("the resource does not open with this APIv3 key") from error
     except ValueError as error:
         raise UnsealError("the resource is not base64") from error
+
+
+def fingerprint(key: rsa.RSAPublicKey) -> str:
+    """SHA-256 (hex) of the key's SPKI in DER."""
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def secret_fingerprint(secret: str) -> str:
+    """Names a shared secret: equal for equal ones, and too dear to guess one by."""
+    salt = _FINGERPRINT_SALT
+    return hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
 
 def load_private(pem: str) -> rsa.RSAPrivateKey:

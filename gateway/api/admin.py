@@ -21,8 +21,10 @@ from gateway.api.views import (
     backup_view,
     balance_view,
     break_view,
+    credential_view,
     key_view,
     kill_view,
+    label_view,
     merchant_view,
     payout_view,
     quarantine_view,
@@ -156,9 +158,11 @@ async def _channels(gateway: Gateway) -> list[ChannelView]:
         health = views[name]
         month, fee = load.month(name, now), priced(channel.traits.terms).fee_at(now)
         killed = load.kills.get(EVERY_CHANNEL) or load.kills.get(name)
+        label, expired = gateway.labels.get(name), gateway.expired(name, now)
         data.append(
             {
                 "name": name,
+                "label": None if label is None else label_view(label),
                 "kind": channel.traits.kind,
                 "status": status,
                 "reason": reason,
@@ -184,6 +188,8 @@ async def _channels(gateway: Gateway) -> list[ChannelView]:
                 "killed": None if killed is None else kill_view(killed),
                 "maintenance_until": stamp(gateway.maintenance_until(name, now)),
                 "runway_s": seconds_left(gateway, name),
+                "credentials": [credential_view(one) for one in gateway.credentials.get(name, ())],
+                "expired": None if expired is None else expired.name,
             }
         )
     return data

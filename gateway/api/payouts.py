@@ -13,6 +13,7 @@ from gateway.api.views import (
     delivery_view,
     endpoint_view,
     event_view,
+    label_view,
     payout_view,
 )
 from gateway.domain.errors import AbsenceError, ConflictError, ForbiddenError, InvalidError
@@ -144,13 +145,22 @@ async def timeline(call: Call) -> Answer:
 async def why(call: Call) -> Answer:
     """GET /v1/payouts/{payout_id}/why."""
     found = await operate.find(call.gateway, call.path("payout_id"), call.caller.sees)
-    answers = []
+    answers, labels = [], call.gateway.labels
     for _, stored in await call.gateway.store.decisions(found.id):
         plain = orjson.loads(stored)
         decision = from_json(plain)
         told = explain(decision)
-        others = [alternative_view(one) for one in alternatives(decision)]
-        answers.append({"zh": told.zh, "en": told.en, "alternatives": others, "decision": plain})
+        named = [one.channel for one in decision.order]
+        named += [one.channel for one in decision.excluded]
+        answers.append(
+            {
+                "zh": told.zh,
+                "en": told.en,
+                "alternatives": [alternative_view(one) for one in alternatives(decision)],
+                "decision": plain,
+                "labels": {name: label_view(labels[name]) for name in named if name in labels},
+            }
+        )
     return 200, {"data": answers}
 
 

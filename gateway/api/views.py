@@ -12,6 +12,7 @@ from channels.contract import (
     BankAccount,
     BankCard,
     ChainAddress,
+    Credential,
     Instrument,
     PayeeAction,
     Rail,
@@ -25,6 +26,7 @@ from gateway.domain.ledger import Book
 from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
 from gateway.domain.proposal import Proposal, ProposalState
 from gateway.domain.reconciliation import Break, BreakKind
+from gateway.engine.gateway import ChannelLabel
 from gateway.engine.quarantine import Standing
 from gateway.ports import (
     AccountBalance,
@@ -328,10 +330,12 @@ class ChannelView(TypedDict):
 
     `month_…` is what it has carried this month, `tier` (from 1) the tier of its fee that this has
     reached; not `priced`: no fee is in force, and it takes nothing. `arrivals` are `[days, ppm]` as
-    its money was seen to arrive, in its cycle's own days; empty: as its cycle promises.
+    its money was seen to arrive, in its cycle's own days; empty: as its cycle promises. `expired`
+    names the ended key or certificate for which it takes nothing.
     """
 
     name: str
+    label: "LabelView | None"
     kind: str
     status: str
     reason: str
@@ -357,6 +361,24 @@ class ChannelView(TypedDict):
     killed: "KillView | None"
     maintenance_until: str | None
     runway_s: int | None
+    credentials: "list[CredentialView]"
+    expired: str | None
+
+
+class LabelView(TypedDict):
+    """What people call a channel."""
+
+    zh: str
+    en: str
+
+
+class CredentialView(TypedDict):
+    """A key or certificate a channel works with: named by its settings' key and a fingerprint."""
+
+    name: str
+    holder: Literal["ours", "theirs"]
+    fingerprint: str
+    expires_at: str | None
 
 
 class KillView(TypedDict):
@@ -566,6 +588,8 @@ class ReasonView(TypedDict):
     en: str
     alternatives: list["AlternativeView"]
     decision: dict[str, object]
+    labels: "dict[str, LabelView]"
+    """What people call its channels now; those without a label are left out."""
 
 
 class AlternativeView(TypedDict):
@@ -916,6 +940,21 @@ def proposal_view(proposal: Proposal) -> ProposalView:
         "checker_person": proposal.checker_person,
         "decided_at": stamp(proposal.decided_at),
         "note": proposal.note,
+    }
+
+
+def label_view(one: ChannelLabel) -> LabelView:
+    """In both languages."""
+    return {"zh": one.zh, "en": one.en}
+
+
+def credential_view(one: Credential) -> CredentialView:
+    """Nothing secret is in it."""
+    return {
+        "name": one.name,
+        "holder": one.holder,
+        "fingerprint": one.fingerprint,
+        "expires_at": stamp(one.not_after),
     }
 
 

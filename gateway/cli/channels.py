@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import click
@@ -14,8 +15,23 @@ from gateway.cli.output import Group, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY, LOCAL_MOMENT, minor_units
 from policies.wording import money
 
+_ELSEWHERE: Mapping[str, str] = {"capabilities": "capabilities", "scaffold": "scaffolding"}
+"""Commands that load the whole gateway, in modules of their own; imported when they run."""
 
-@click.group(cls=Group)
+
+class _Channels(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"gateway.cli.{_ELSEWHERE[cmd_name]}")
+        found: Any = getattr(module, cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=_Channels)
 def channel_command() -> None:
     """Channels (with an operator's key)."""
 
@@ -100,7 +116,7 @@ def revive(api: Api, channel: str, reason: str) -> None:
     _show(api.post(f"/v1/admin/channels/{path_of(channel)}/revive", {"reason": reason}))
 
 
-@channel_command.group("maintenance")
+@channel_command.group("maintenance", cls=Group)
 def maintenance() -> None:
     """Planned maintenance: the channel gets nothing between two moments."""
 
@@ -174,12 +190,13 @@ def _show_maintenance(found: Mapping[str, Any], answer: Mapping[str, Any]) -> No
 
 def _show(found: Mapping[str, Any]) -> None:
     headings = (
-        *("channel", "kind", "status", "float", "lasts", "today", "month", "tier"),
-        *("sending", "in doubt", "success"),
+        *("channel", "label", "kind", "status", "float", "lasts", "today", "month", "tier"),
+        *("sending", "in doubt", "success", "keys end"),
     )
     rows = [
         (
             one["name"],
+            _label(one),
             one["kind"],
             _status(one),
             amount(one["float_minor"], one["currency"]),
@@ -190,6 +207,7 @@ def _show(found: Mapping[str, Any]) -> None:
             one["sending"],
             one["in_doubt"],
             f"{one['success_ppm'] / 10_000:.2f} %",
+            min(_endings(one), default=None),
         )
         for one in found["data"]
     ]
@@ -205,6 +223,7 @@ def _draw(console: Console, one: Mapping[str, Any]) -> None:
     seen = ", ".join(f"{days} d {ppm / 10_000:.2f} %" for days, ppm in one["arrivals"])
     rows = [
         ("channel", one["name"]),
+        ("label", _label(one)),
         ("kind", one["kind"]),
         ("status", _status(one)),
         ("rails", ", ".join(one["rails"])),
@@ -216,8 +235,28 @@ def _draw(console: Console, one: Mapping[str, Any]) -> None:
         ("sending", one["sending"]),
         ("in doubt", one["in_doubt"]),
         ("success", f"{one['success_ppm'] / 10_000:.2f} %"),
+        *((f"{each['holder']} {each['name']}", _credential(each)) for each in one["credentials"]),
     ]
     console.print(facts(rows))
+
+
+def _label(one: Mapping[str, Any]) -> str | None:
+    label = one["label"]
+    return None if label is None else f"{label['zh']} {label['en']}"
+
+
+def _endings(one: Mapping[str, Any]) -> Iterator[str]:
+    """Days on which keys and certificates end, of those that do."""
+    for each in one["credentials"]:
+        ends = moment(each["expires_at"])
+        if ends is not None:
+            yield ends[:10]
+
+
+def _credential(one: Mapping[str, Any]) -> str:
+    """Enough of the fingerprint to tell keys apart, and when it ends."""
+    ends = moment(one["expires_at"])
+    return str(one["fingerprint"])[:16] + ("" if ends is None else f", until {ends[:10]}")
 
 
 def _draw_comparison(console: Console, found: Mapping[str, Any]) -> None:
@@ -273,6 +312,8 @@ def _status(one: Mapping[str, Any]) -> str:
         said += f" maintenance until {moment(one['maintenance_until'])}"
     if one["frozen_by"]:
         said += f" failover frozen by {one['frozen_by']}"
+    if one["expired"] is not None:
+        said += f" {one['expired']} expired"
     if not one["priced"]:
         said += " no fee"
     return said + (" quarantined" if one["quarantined"] else "")

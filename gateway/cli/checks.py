@@ -9,10 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from channels.registry import KINDS
 from gateway.cli.database import Found, look, read_books, read_calendar
 from gateway.cli.findings import Finding, State
-from gateway.cli.keyfiles import inspect
+from gateway.cli.keyfiles import compare, inspect
 from gateway.clock import SystemClock
 from gateway.domain.policy_mistake import PolicyInvalidError
 from gateway.engine.calendar import local_day, missing_note
@@ -20,9 +19,9 @@ from gateway.engine.notes import unpriced_names
 from gateway.health.link import LinkError
 from gateway.health.replica import try_out
 from gateway.ports import StoreError
-from gateway.settings import Loaded, SettingsError, check_credentials
+from gateway.settings import Loaded, SettingsError
 from gateway.store.mark import last_halt, read_mark
-from gateway.wiring import active_policy, channels_of, reach_of
+from gateway.wiring import accounts_of, active_policy, reach_of
 from policies.calendars.workdays import PUBLISHED, Almanac
 
 _DISK_FAIL, _DISK_WARN = 100 * 2**20, 2**30
@@ -73,12 +72,13 @@ def _secrets(loaded: Loaded) -> Iterator[Finding]:
 
 def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:
     try:
-        channels = channels_of(loaded, clock)
+        accounts = accounts_of(loaded, clock)
     except SettingsError as error:
         for problem in error.problems:
             text = f"{problem.where}: {problem.message}"
             yield Finding("channels", State.FAIL, text, f"渠道配置错误：{text}")
         return
+    channels = {name: one.channel for name, one in accounts.items()}
     if not channels:
         yield Finding(
             "channels",
@@ -100,9 +100,9 @@ def _channels(loaded: Loaded, clock: SystemClock) -> Iterator[Finding]:
             "(`{}` if it is free)",
             f"渠道 {unpriced} 未配置生效的手续费，不会出款；请设置 terms.fee（免费填 {{}}）",
         )
-    for one in loaded.settings.channels:
-        credentials = check_credentials(loaded, one, KINDS[one.kind].settings)
-        yield from inspect(one.name, credentials, clock.now())
+    for name, one in accounts.items():
+        yield from inspect(name, one.settings, one.credentials, clock.now())
+    yield from compare({name: one.credentials for name, one in accounts.items()})
 
 
 def _policy(loaded: Loaded) -> Iterator[Finding]:

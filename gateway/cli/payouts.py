@@ -262,7 +262,7 @@ def explain(api: Api, payout: str) -> None:
             console.print(f"{moment(decision['at'])}  {decision['outcome']}", style="bold")
             console.print(told["zh"])
             console.print(told["en"])
-            console.print(grid(_CANDIDATE, _candidates(decision)))
+            console.print(grid(_CANDIDATE, _candidates(decision, told["labels"])))
             for heading, key in (("规则 rules", "rules"), ("无法计算 not computed", "faults")):
                 if decision.get(key):
                     console.print(f"  {heading}: {', '.join(decision[key])}", style="dim")
@@ -280,7 +280,9 @@ _CANDIDATE = (
 )
 
 
-def _candidates(decision: Mapping[str, Any]) -> Iterator[Sequence[object]]:
+def _candidates(
+    decision: Mapping[str, Any], labels: Mapping[str, Mapping[str, str]]
+) -> Iterator[Sequence[object]]:
     """A row for each candidate, every part of its cost in money; those that were out come last."""
 
     def priced(parts: Sequence[int]) -> Iterator[str]:
@@ -288,12 +290,12 @@ def _candidates(decision: Mapping[str, Any]) -> Iterator[Sequence[object]]:
 
     for place, one in enumerate(decision["order"], start=1):
         arrives = decision["arrivals"][one["arrival"]][0]
-        name, success = _candidate(one), percent(one["success_ppm"])
+        name, success = _candidate(one, labels), percent(one["success_ppm"])
         yield place, name, *priced(one["cost"]), success, arrives, _place(one)
     for one in decision["excluded"]:
         costs = [None] * 7 if one.get("cost") is None else list(priced(one["cost"]))
         reasons = ", ".join(str(reason[0]) for reason in one["reasons"])
-        yield "-", _candidate(one), *costs, None, None, reasons
+        yield "-", _candidate(one, labels), *costs, None, None, reasons
 
 
 def _place(one: Mapping[str, Any]) -> str:
@@ -301,9 +303,11 @@ def _place(one: Mapping[str, Any]) -> str:
     return ", ".join(f"{does} {rule}".strip() for does, rule, _ in one.get("effects", ()))
 
 
-def _candidate(one: Mapping[str, Any]) -> str:
-    """The channel, and which of the payee's instruments if it is not the first."""
-    return f"{one['channel']}[{one['instrument']}]" if one["instrument"] else str(one["channel"])
+def _candidate(one: Mapping[str, Any], labels: Mapping[str, Mapping[str, str]]) -> str:
+    """The channel with its label, and which of the payee's instruments if it is not the first."""
+    name, label = str(one["channel"]), labels.get(one["channel"])
+    shown = name if label is None else f"{name} {label['zh']}"
+    return f"{shown}[{one['instrument']}]" if one["instrument"] else shown
 
 
 @payout_command.command("deliveries")

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from channels.contract import Channel
+from channels.contract import Channel, Credential
+from gateway.domain.credentials import End, expired
 from gateway.domain.floats import BalancePace
 from gateway.domain.payout import Payout, PayoutId
 from gateway.domain.policy_change import Change
@@ -39,6 +40,14 @@ class Limits:
     """An armed attempt without an answer after this long belongs to a process that died."""
     runway_warn: timedelta = timedelta(hours=4)
     """A float that lasts less long at the present pace is told about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLabel:
+    """What people call a channel: several accounts of one kind are told apart by it."""
+
+    zh: str
+    en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,12 @@ class Gateway:
     quarantine: Quarantine | None = None
     """The newest one, as last read."""
     halted: Halt | None = None
+    credentials: Mapping[str, Sequence[Credential]] = field(default_factory=dict)
+    """The keys and certificates that each channel works with."""
+    credentials_told: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Which step of an ending key was last told, by channel and key."""
+    labels: Mapping[str, ChannelLabel] = field(default_factory=dict)
+    """Channels' names for people, where they have one."""
     maintenance: Mapping[str, Sequence[Planned]] = field(default_factory=dict)
     """As configured, by channel."""
     balance_paces: Mapping[str, BalancePace] = field(default_factory=dict)
@@ -160,10 +175,15 @@ class Gateway:
         """How often the channel is asked for its balance."""
         return self.balance_paces.get(channel) or BalancePace()
 
+    def expired(self, channel: str, now: datetime) -> End | None:
+        """The ended key or certificate that keeps the channel from working."""
+        return expired(self.credentials.get(channel, ()), now)
+
     def is_usable(self, channel: str, now: datetime) -> bool:
-        """Whether nobody has stopped the channel, and no maintenance is under way."""
+        """Whether nobody has stopped the channel, its keys are live, and no maintenance goes on."""
         return (
-            self.load.status.get(channel, "active") == "active"
+            self.expired(channel, now) is None
+            and self.load.status.get(channel, "active") == "active"
             and not self.load.is_killed(channel)
             and self.maintenance_until(channel, now) is None
         )

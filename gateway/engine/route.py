@@ -150,6 +150,7 @@ def _channel_facts(
 ) -> ChannelFacts:
     name, terms, load = channel.name, channel.traits.terms, gateway.load
     price = priced(terms)
+    ended = gateway.expired(name, now)
     problems: dict[int, tuple[str, ...]] = {}
     for index, instrument in enumerate(payout.instruments):
         if instrument.rail in channel.traits.rails:
@@ -184,6 +185,7 @@ def _channel_facts(
         status=load.status.get(name, "active"),
         hours=price.hours,
         killed=load.is_killed(name),
+        expired=None if ended is None else (ended.name, ended.at.date().isoformat()),
         maintenance_until=gateway.maintenance_until(name, now),
         health=views[0][name],
         health_of={index: view[name] for index, view in enumerate(views)},

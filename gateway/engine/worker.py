@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
 from gateway.domain.pricing import priced
-from gateway.engine import arrivals, calendar
+from gateway.engine import arrivals, calendar, credentials
 from gateway.engine.banks import Banks
 from gateway.engine.floats import watch_floats
 from gateway.engine.gateway import Gateway, Halt, Told
@@ -241,6 +241,7 @@ async def refresh(gateway: Gateway) -> None:
     gateway.load.refresh(uses, await gateway.store.channel_statuses(), now, months)
     gateway.load.frozen = await gateway.store.frozen()
     await calendar.refresh(gateway)
+    credentials.look(gateway)
     gateway.load.kills = {one.channel: one for one in await gateway.store.kills(open_only=True)}
     gateway.load.maintenance = await gateway.store.maintenance(now)
     watch_floats(gateway)

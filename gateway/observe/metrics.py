@@ -91,6 +91,11 @@ class Metrics:
             "How long the float lasts at its present pace, 30 days at most; absent while unknown.",
             "channel",
         )
+        self.credential_expires = self._gauge(
+            "channel_credential_expires_seconds",
+            "Until a channel's key or certificate ends, negative after; absent if it never does.",
+            *("channel", "name"),
+        )
         self.waiting = self._gauge(
             "waiting_payouts", "Payouts that wait for a channel or a bank to recover."
         )
@@ -205,6 +210,11 @@ class Metrics:
                 self.balance.labels(name, kept.currency).set(kept.available_minor)
                 age_s = (now - kept.said_at).total_seconds()
                 self.balance_age.labels(name).set(max(age_s, 0))
+
+    def expire(self, seconds: Mapping[tuple[str, str], float]) -> None:
+        """Take over how long channels' certificates last, by channel and key; before a scrape."""
+        for (channel, name), left in seconds.items():
+            self.credential_expires.labels(channel, name).set(left)
 
     def believe(self, ratios_ppm: Mapping[str, int]) -> None:
         """Take over channels' success ratios, in parts per million; called before a scrape."""

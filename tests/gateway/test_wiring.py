@@ -1,19 +1,29 @@
 """The composition root: everything is put together, or refused by file and line, nothing half."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import NameOID
 
+from channels.alipay.signing import fingerprint
 from channels.registry import KINDS
 from gateway.clock import SystemClock
+from gateway.engine import credentials
+from gateway.engine.gateway import ChannelLabel
 from gateway.ports import Scope, StoreError
 from gateway.settings import SettingsError
 from gateway.store import LockedError, SchemaError
 from gateway.wiring import (
     Assembly,
+    accounts_of,
     assemble,
     channels_of,
     create_operator_key,
@@ -22,6 +32,7 @@ from gateway.wiring import (
     program_version,
 )
 from tests.gateway.install import Edit, handed_out, installed
+from tests.simulators.keys import pair
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +145,71 @@ async def test_every_bad_channel_is_named_at_once(tmp_path: Path, accounts: Any)
     with pytest.raises(SettingsError) as refused:
         channels_of(installed(tmp_path, accounts, both), SystemClock())
     assert len(refused.value.problems) == 2
+
+
+def certified(folder: Path, accounts: Any, ends: timedelta) -> Edit:
+    """Give the WeChat channel the certificate of its key, ending so long from now."""
+    given = next(one.given for one in accounts if one.kind == "wechat_pay")
+    key = load_pem_private_key(Path(given["private_key_file"]).read_bytes(), None)
+    assert isinstance(key, RSAPrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "merchant")])
+    now, file = SystemClock().now(), folder / "certificate.pem"
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), int(given["serial_no"], 16))
+        .not_valid_before(now - timedelta(days=400))
+        .not_valid_after(now + ends)
+        .sign(key, hashes.SHA256())
+    )
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+
+    def edit(document: dict[str, Any]) -> None:
+        document["channels"][1]["credentials"]["certificate_file"] = str(file)
+        document["channels"][1]["label"] = {"zh": "微信主户", "en": "WeChat main"}
+
+    return edit
+
+
+async def test_an_expired_certificate_keeps_one_channel_out(tmp_path: Path, accounts: Any) -> None:
+    """The process starts, for the others and for what is open; people are told which key it is."""
+    edit = certified(tmp_path, accounts, timedelta(days=-1))
+    assembly = await put_together(tmp_path, accounts, edit)
+    try:
+        gateway = assembly.gateway
+        now = gateway.clock.now()
+        assert not gateway.is_usable("wechat-main", now)
+        assert gateway.is_usable("alipay-main", now)
+        [note] = credentials.notes(gateway)
+        assert "channel wechat-main: our certificate_file expired on" in note.en
+        assert gateway.labels == {"wechat-main": ChannelLabel("微信主户", "WeChat main")}
+    finally:
+        await assembly.aclose()
+
+
+async def test_a_certificate_that_lasts_keeps_nobody_out(tmp_path: Path, accounts: Any) -> None:
+    """And is not spoken of."""
+    edit = certified(tmp_path, accounts, timedelta(days=300))
+    assembly = await put_together(tmp_path, accounts, edit)
+    try:
+        assert assembly.gateway.is_usable("wechat-main", assembly.gateway.clock.now())
+        assert credentials.notes(assembly.gateway) == []
+    finally:
+        await assembly.aclose()
+
+
+async def test_a_restart_takes_another_key_of_ours(tmp_path: Path, accounts: Any) -> None:
+    """The configuration names the new one; nothing of the old one is kept."""
+
+    def renewed(document: dict[str, Any]) -> None:
+        given = document["channels"][0]["credentials"]
+        del given["private_key_file"]
+        given["private_key"] = pair("renewed").private_pem
+
+    before = accounts_of(installed(tmp_path, accounts), SystemClock())["alipay-main"]
+    after = accounts_of(installed(tmp_path, accounts, renewed), SystemClock())["alipay-main"]
+    old, new = ({one.fingerprint for one in each.credentials} for each in (before, after))
+    own = fingerprint(pair("renewed").key.public_key())
+    assert new - old == {own}
+    assert len(old - new) == 1
 
 
 async def test_a_refused_secret_is_not_shown(tmp_path: Path, accounts: Any) -> None:

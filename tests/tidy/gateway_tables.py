@@ -4,7 +4,6 @@
 """
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,16 +21,10 @@ from gateway.observe.metrics import Metrics
 from gateway.settings.model import Settings
 from tests.builders import NOW, payout, settled
 from tests.gateway.domain.situations import HISTORIES, every_event, situation
-from tests.tidy import diagram
+from tests.tidy import diagram, marks
+from tests.tidy.marks import table
 
 README = Path(__file__).parents[2] / "gateway" / "README.md"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    heads = list(head)
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def code(*names: str) -> str:
@@ -166,17 +159,15 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
 }
 
-_MARKED = re.compile(r"(<!-- made from the code: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
 
 def current(text: str) -> str:
     """The text with every marked part as the code has it now."""
-    return _MARKED.sub(lambda found: found[1] + BLOCKS[found[2]]() + "\n" + found[3], text)
+    return marks.current(text, BLOCKS)
 
 
 def marked(text: str) -> list[str]:
     """Which parts a text has markers for."""
-    return [found[2] for found in _MARKED.finditer(text)]
+    return marks.marked(text)
 
 
 if __name__ == "__main__":

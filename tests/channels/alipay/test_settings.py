@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
@@ -19,23 +20,30 @@ from tests.channels.alipay.platform import (
     SETTINGS,
     settings,
 )
+from tests.simulators.keys import pair
 
+OURS = SETTINGS.keys.private
+OWN_PUBLIC = (
+    OURS.public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
 AES = base64.b64encode(bytes(16)).decode()
 
 
-def pem(serial: int) -> str:
-    """A certificate of the platform's key."""
+def pem(serial: int, key: RSAPrivateKey = PLATFORM) -> str:
+    """A certificate of the platform's key, or of another."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"cert {serial}")])
     start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .public_key(PLATFORM.public_key())
+        .public_key(key.public_key())
         .serial_number(serial)
         .not_valid_before(start)
         .not_valid_after(start + dt.timedelta(days=40_000))
-        .sign(PLATFORM, hashes.SHA256())
+        .sign(key, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
@@ -44,7 +52,7 @@ def pem(serial: int) -> str:
 def certificates(tmp_path: Path) -> dict[str, object]:
     """Settings of certificate mode, with two platform certificates live."""
     files = {
-        "app_cert_file": pem(1),
+        "app_cert_file": pem(1, OURS),
         "root_cert_file": pem(2) + pem(3),
         "alipay_cert_file": pem(4) + pem(5),
     }
@@ -74,7 +82,7 @@ def test_certificate_mode_has_serials_and_every_live_key(
     keys = settings(**certificates).keys
     serials = [signing.certificate_sn(c) for c in signing.load_certificates(pem(4) + pem(5))]
     assert list(keys.platform) == serials
-    assert keys.app_cert_sn == signing.certificate_sn(signing.load_certificates(pem(1))[0])
+    assert keys.app_cert_sn == signing.certificate_sn(signing.load_certificates(pem(1, OURS))[0])
     assert keys.root_cert_sn is not None
     assert keys.root_cert_sn.count("_") == 1
 
@@ -113,6 +121,10 @@ def test_aes_key_is_decoded() -> None:
         ({"private_key_file": None, "private_key": "x"}, "private_key: not a private key"),
         ({"alipay_public_key": None}, "exactly one of alipay_public_key and"),
         ({"alipay_public_key": "x"}, "alipay_public_key: not a public key"),
+        ({"alipay_public_key": [PLATFORM_PUBLIC, "x"]}, "alipay_public_key: not a public key"),
+        ({"alipay_public_key": []}, "exactly one of alipay_public_key and"),
+        ({"alipay_public_key": [PLATFORM_PUBLIC] * 3}, "at most 2 keys are live"),
+        ({"alipay_public_key": OWN_PUBLIC}, "alipay_public_key: that is your own key"),
         ({"app_cert_file": MERCHANT_KEY}, "exclude each other"),
         (
             {"app_cert_file": MERCHANT_KEY, "alipay_public_key": None},
@@ -139,6 +151,54 @@ def test_incomplete_certificate_mode_names_the_missing_file(
     """All three or none."""
     message = refused(**certificates | {"root_cert_file": None})
     assert "root_cert_file is missing" in message
+
+
+def test_a_certificate_of_another_key_is_refused(certificates: dict[str, object]) -> None:
+    """The application's certificate must be of the private key that signs."""
+    other = {"app_cert_file": certificates["alipay_cert_file"]}
+    assert "not the certificate of this private key" in refused(**certificates | other)
+    own = {"alipay_cert_file": certificates["app_cert_file"]}
+    assert "alipay_cert_file: that is your own key" in refused(**certificates | own)
+
+
+def test_two_public_keys_may_be_live(tmp_path: Path) -> None:
+    """Inline or in files, the first one first."""
+    file = tmp_path / "platform.pem"
+    file.write_text(PLATFORM_PUBLIC)
+    next_key = pair("next").public_pem
+    inline = settings(alipay_public_key=[PLATFORM_PUBLIC, next_key]).keys.platform
+    assert len({key.public_numbers() for key in inline.values()}) == 2
+    assert next(iter(inline)) == ""
+    files = settings(alipay_public_key=None, alipay_public_key_file=[file])
+    assert files.keys.platform[""].public_numbers() == PLATFORM.public_key().public_numbers()
+
+
+def test_bare_keys_are_named_and_never_end() -> None:
+    """Ours with its secret, theirs with each live one."""
+    both = [PLATFORM_PUBLIC, pair("next").public_pem]
+    made = settings(alipay_public_key=both, aes_key=AES).credentials()
+    assert [(one.name, one.holder) for one in made] == [
+        ("private_key_file", "ours"),
+        ("aes_key", "ours"),
+        ("alipay_public_key", "theirs"),
+        ("alipay_public_key", "theirs"),
+    ]
+    assert len({one.fingerprint for one in made}) == 4
+    assert {one.not_after for one in made} == {None}
+    assert AES not in str(made)
+
+
+def test_certificates_are_named_with_their_ends(certificates: dict[str, object]) -> None:
+    """Ours and each of theirs that is live; the root signs nothing here."""
+    made = settings(**certificates).credentials()
+    assert [(one.name, one.holder, one.not_after is None) for one in made] == [
+        ("private_key_file", "ours", True),
+        ("app_cert_file", "ours", False),
+        ("alipay_cert_file", "theirs", False),
+        ("alipay_cert_file", "theirs", False),
+    ]
+    assert made[0].fingerprint == made[1].fingerprint
+    assert made[1].not_after == dt.datetime(2129, 7, 8, tzinfo=dt.UTC)
 
 
 def test_no_secret_is_ever_shown() -> None:

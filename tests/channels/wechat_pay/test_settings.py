@@ -1,8 +1,14 @@
 """Configuration: what is accepted, what is refused, and that no secret shows in a refusal."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from channels.wechat_pay.settings import WechatPaySettings
@@ -37,6 +43,56 @@ def test_keys_may_be_given_inline() -> None:
         serial_no=platform.SERIAL.lower(),
     )
     assert loaded.merchant_key.serial_no == platform.SERIAL
+
+
+def certificate(key: RSAPrivateKey, serial: str, folder: Path) -> Path:
+    """A merchant certificate of a key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, platform.MCHID)])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), int(serial, 16))
+        .not_valid_before(NOW - timedelta(days=9))
+        .not_valid_after(NOW + timedelta(days=9))
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "apiclient_cert.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    return file
+
+
+def test_every_credential_is_named(tmp_path: Path) -> None:
+    """Ours with the certificate's end, if it is given; theirs bare or certified."""
+    ours = certificate(platform.MERCHANT, platform.SERIAL, tmp_path)
+    theirs = [KEYS / "platform_certificate.pem"]
+    made = platform.settings(certificate_file=ours, platform_certificates=theirs).credentials()
+    assert [(one.name, one.holder, one.not_after is None) for one in made] == [
+        ("private_key_file", "ours", True),
+        ("apiv3_key", "ours", True),
+        ("certificate_file", "ours", False),
+        ("public_key_file", "theirs", True),
+        ("platform_certificates", "theirs", False),
+    ]
+    assert made[2].not_after == NOW + timedelta(days=9)
+    assert made[0].fingerprint == made[2].fingerprint
+    assert platform.APIV3_KEY not in str(made)
+
+
+def test_our_certificate_must_be_ours(tmp_path: Path) -> None:
+    """Of the private key, and of the serial that requests name."""
+    other = certificate(platform.PLATFORM, platform.SERIAL, tmp_path)
+    with pytest.raises(ValidationError, match="not the certificate of this private key"):
+        platform.settings(certificate_file=other)
+    renewed = certificate(platform.MERCHANT, "ABCDEF0123", tmp_path)
+    with pytest.raises(ValidationError, match="its serial is not serial_no"):
+        platform.settings(certificate_file=renewed)
+
+
+def test_our_own_public_key_is_not_the_platforms(tmp_path: Path) -> None:
+    """The commonest mistake: every answer would look forged."""
+    own = tmp_path / "own.pem"
+    form = PublicFormat.SubjectPublicKeyInfo
+    own.write_bytes(platform.MERCHANT.public_key().public_bytes(Encoding.PEM, form))
+    with pytest.raises(ValidationError, match="that is your own key"):
+        platform.settings(public_key_file=own)
 
 
 def test_a_trailing_slash_of_the_base_url_is_dropped() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from channels.contract import Reason, Rejected, Unknown, UnknownCause
+from gateway.engine.gateway import ChannelLabel
 from tests.builders import after, merchant
 from tests.gateway.api.desk import ACME, Desk, payout_body
 
@@ -174,8 +175,10 @@ async def test_why_tells_in_two_languages_and_shows_the_facts(desk: Desk) -> Non
     """One decision per routing, with every candidate, and a sentence for people."""
     made = await desk.pay()
     assert (await desk.get(f"/v1/payouts/{made}/why")).json == {"data": []}
+    desk.gateway.labels = {"till": ChannelLabel("一号柜台", "First till")}
     await desk.work(made)
     (one,) = (await desk.get(f"/v1/payouts/{made}/why")).json["data"]
+    assert one["labels"] == {"till": {"zh": "一号柜台", "en": "First till"}}
     assert "till" in one["zh"]
     assert "till" in one["en"]
     assert one["zh"] != one["en"]

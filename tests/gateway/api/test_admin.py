@@ -1,11 +1,13 @@
 """Administration with an operator's key."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from channels.contract import Unknown, UnknownCause
+from channels.contract import Credential, Unknown, UnknownCause
 from gateway.engine import reconcile
+from gateway.engine.gateway import ChannelLabel
 from tests.builders import after, merchant
 from tests.gateway.api.desk import ACME, Desk, payout_body
 
@@ -240,6 +242,24 @@ async def test_a_new_key_works_at_once(desk: Desk) -> None:
 
 
 # --- Channels ----------------------------------------------------------------------------------
+
+
+async def test_channels_show_their_labels_and_keys(desk: Desk) -> None:
+    """Keys by name and fingerprint, with their ends; the ended one that keeps a channel out."""
+    ends = desk.clock.at + timedelta(days=20)
+    cert = Credential("app_cert_file", "ours", "a" * 64, ends)
+    desk.gateway.credentials = {"till": (cert,)}
+    desk.gateway.labels = {"till": ChannelLabel("一号柜台", "First till")}
+    found = await ask(desk, "GET", "/v1/admin/channels/till")
+    assert found["label"] == {"zh": "一号柜台", "en": "First till"}
+    [told] = found["credentials"]
+    assert (told["name"], told["holder"]) == ("app_cert_file", "ours")
+    assert told["fingerprint"] == "a" * 64
+    assert told["expires_at"].startswith(ends.strftime("%Y-%m-%dT%H:%M"))
+    assert found["expired"] is None
+    assert (await ask(desk, "GET", "/v1/admin/channels/alipay-main"))["label"] is None
+    desk.clock.at = ends
+    assert (await ask(desk, "GET", "/v1/admin/channels/till"))["expired"] == "app_cert_file"
 
 
 async def test_channels_show_what_they_carry_and_how_they_do(desk: Desk) -> None:

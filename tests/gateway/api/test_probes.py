@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from channels.contract import NOTICE_QUERY, NoticeRefused, NoticeReply
+from channels.contract import NOTICE_QUERY, Credential, NoticeRefused, NoticeReply
 from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.settings import load
 from gateway.wiring import Assembly, assemble
@@ -136,6 +136,25 @@ async def test_a_channel_without_a_fee_is_noted(tmp_path: Path) -> None:
         assert note["code"] == "channel_no_fee"
         assert "wechat-main" in note["en"]
         assert "手续费" in note["zh"]
+
+
+async def test_a_certificate_that_ends_is_noted(process: Process) -> None:
+    """Ready all the same, in both languages, and as a gauge that falls below zero."""
+    gateway = process.assembly.gateway
+    gateway.clock = clock = SettableClock()
+    gateway.almanac = EVERY_YEAR
+    ours = Credential("certificate_file", "ours", "a" * 64, clock.at + timedelta(days=3))
+    gateway.credentials = {"wechat-main": (ours,)}
+    [note] = (await process.get("/readyz")).json["notes"]
+    assert note["code"] == "credential_expiring"
+    assert "wechat-main: our certificate_file expires on" in note["en"]
+    assert "剩 3 天" in note["zh"]
+    gauge = 'credential_expires_seconds{channel="wechat-main",name="certificate_file"}'
+    assert f"hangdao_channel_{gauge} 259200.0" in (await process.get("/metrics")).raw.decode()
+    clock.at += timedelta(days=4)
+    ready = await process.get("/readyz")
+    assert (ready.status, ready.json["notes"][0]["code"]) == (200, "credential_expired")
+    assert f"hangdao_channel_{gauge} -86400.0" in (await process.get("/metrics")).raw.decode()
 
 
 async def test_a_stopping_process_is_alive_and_not_ready(process: Process) -> None:

@@ -101,6 +101,17 @@ def test_maintenance_is_planned_on_the_business_clock(served: Served) -> None:
     assert served.run("channel", "maintenance", "add", CHANNEL, "x", "y").exit_code == 2
 
 
+def test_a_channel_is_shown_with_its_keys(served: Served) -> None:
+    """By name and the beginning of their fingerprints; a key without an end has none."""
+    one = served.ask("channel", "show", CHANNEL)
+    shown = served.run("channel", "show", CHANNEL).stdout
+    assert one["credentials"][0]["name"] == "private_key_file"
+    for each in one["credentials"]:
+        assert f"{each['holder']} {each['name']}" in shown
+        assert each["fingerprint"][:16] in shown
+    assert "keys end" in served.run("channel", "ls").stdout
+
+
 def test_a_channel_that_is_not_there_is_refused(served: Served) -> None:
     """In both languages."""
     result = served.run("channel", "pause", "nowhere")

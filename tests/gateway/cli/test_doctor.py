@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import orjson
 import pytest
+import yaml
 
 from gateway.cli.checks import _calendar
 from gateway.cli.findings import State
@@ -178,6 +179,18 @@ def test_an_old_key_that_is_the_same_key_is_a_warning(sound: Installation) -> No
     """A rotation that was never finished, or never begun."""
     env = {"HANGDAO_SECRETS__PREVIOUS_KEK": sound.env["HANGDAO_SANDBOX_KEK"]}
     assert states(examined(sound, env))["secrets"] == "warn"
+
+
+def test_a_key_in_two_channels_is_a_warning(sound: Installation) -> None:
+    """Who steals it has both accounts; the platform's own key may be in any number."""
+    assert "keys" not in states(examined(sound))
+    document = yaml.safe_load(sound.config.read_text(encoding="utf-8"))
+    (first,) = document["channels"]
+    document["channels"].append({**first, "name": "alipay-second"})
+    sound.config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    found = examined(sound)
+    assert found["keys"]["state"] == "warn"
+    assert f"{first['name']}, alipay-second use the same private_key_file" in found["keys"]["en"]
 
 
 def test_a_clock_behind_the_configuration_is_a_failure(sound: Installation) -> None:

@@ -22,6 +22,7 @@ policy preview / policy suggest / history export
 policy canary start / policy canary raise / policy canary finish / policy canary abort
 policy shadow start / policy shadow stop / policy shadow-report
 channel ls / channel show / channel compare / channel balance
+channel capabilities / channel scaffold
 channel pause / channel resume / channel drain / channel topup
 calendar check / calendar ls / calendar set / calendar import
 ledger check / statement read / break ls / event ls
