@@ -108,7 +108,7 @@ def entries(new: NewKind) -> tuple[Entry, ...]:
                 f'    "{name}": Kind(',
                 f"        settings={camel}Settings,",
                 f"        build={name}.build,",
-                f"        channel={name}.{camel}Channel,",
+                f"        channel=lambda: {name}.{camel}Channel,",
                 f"        traits={name}.traits_of,",
                 f"        currencies=frozenset({{Currency.{new.currency.name}}}),",
                 "    ),",

@@ -66,7 +66,6 @@ RIG = Rig(
     fail_reason="PAYEE_CARD_INFO_ERROR",
     lacks={
         "recall": "no interface cancels a transfer that was taken in",
-        "receipt": "the adapter offers no receipts",
         "echo_payee": "no reply names the payee",
         "ask_echo_payee": "no answer names the payee",
     },

@@ -74,6 +74,7 @@ RIG = Rig(
         "unsigned": _UNSIGNED,
         "bad_signature": _UNSIGNED,
         "ask_unknown_code": _FILES_STAY,
+        "ask_unsure": _FILES_STAY,
         "ask_unknown_status": _FILES_STAY,
         "ask_echo_amount": _FILES_STAY,
         "ask_echo_reference": _FILES_STAY,

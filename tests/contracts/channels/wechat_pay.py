@@ -78,7 +78,6 @@ RIG = Rig(
     fail_reason="ACCOUNT_FROZEN",
     settles=timedelta(minutes=1),
     lacks={
-        "receipt": "the adapter offers no receipts",
         "return_late": "a transfer that succeeded is final",
         "notice_out_of_order": "a bill is told about once, at its end",
     },
