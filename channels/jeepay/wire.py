@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from channels.contract import AlipayAccount, BankCard, Instruction, Instrument, WechatWallet
-from channels.jeepay.settings import JeepaySettings
+from channels.jeepay.settings import JeepaySettings, Scene
 from channels.jeepay.signing import signed
 from channels.money import INT64_MAX
 
@@ -125,7 +125,7 @@ def submission(settings: JeepaySettings, instruction: Instruction, now: datetime
     if instruction.notify_url is not None:
         fields["notifyUrl"] = instruction.notify_url
     if isinstance(instrument, WechatWallet) and settings.wechat_scene is not None:
-        fields["channelExtra"] = _scene(settings)
+        fields["channelExtra"] = _scene(settings.wechat_scene)
     return orjson.dumps(signed(fields, settings.secrets))
 
 
@@ -169,11 +169,8 @@ def _sealed(now: datetime) -> dict[str, str | int]:
     return {"version": "1.0", "signType": "MD5", "reqTime": str(millis)}
 
 
-def _scene(settings: JeepaySettings) -> str:
+def _scene(scene: Scene) -> str:
     """§1, channelExtra of WeChat's product of 2025; its list names its fields as Java does."""
-    scene = settings.wechat_scene
-    if scene is None:
-        return ""
     return orjson.dumps(
         {
             "transferSceneId": scene.transfer_scene_id,

@@ -8,7 +8,6 @@ what the accounts at Alipay, WeChat and the bank have really paid.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -19,17 +18,22 @@ from simulators.faults import Faults, Hits
 from simulators.jeepay import replies
 from simulators.jeepay.magic import MAGIC
 from simulators.jeepay.notices import Notices
-from simulators.jeepay.requests import INQUIRE, PATHS, SUBMIT, Given, RefusedError, admit, read
+from simulators.jeepay.requests import (
+    INQUIRE,
+    PATHS,
+    SUBMIT,
+    Given,
+    RefusedError,
+    admit,
+    check_way,
+    has_scene,
+    read,
+)
 from simulators.jeepay.settings import Account, Settings
 from simulators.kernel import Answer, Push, Reply, Request, Row, UnknownTriggerError
 from simulators.orders import Failure, Order, Orders, Stage
 
 _CONFIRM = timedelta(hours=24)
-_ENTRIES: Mapping[str, frozenset[str]] = {
-    "alipay": frozenset({"ALIPAY_CASH"}),
-    "wxpay": frozenset({"WX_CASH", "BANK_CARD"}),
-}
-"""Which ways of entry the stock interfaces support; others take bank cards."""
 _UNDECIDED = "SYSTEM_ERROR"
 _SHORT: Mapping[str, Failure] = {
     "ALIPAY_CASH": Failure("PAYER_BALANCE_NOT_ENOUGH", "付款方余额不足"),
@@ -123,7 +127,7 @@ class JeepaySimulator:
                 raise RefusedError(strange.text("code"), "未知异常")  # noqa: TRY301 - as above
         except RefusedError as refused:
             return replies.refusal(refused.code, refused.message)
-        _distort(said, hits)
+        replies.distort(said, hits)
         return replies.envelope(said, account.app_secret.get_secret_value(), hits)
 
     def _query(self, account: Account, given: Given, now: datetime) -> replies.Fields:
@@ -143,7 +147,7 @@ class JeepaySimulator:
                 raise RefusedError(9999, f"商户订单[{reference}]已存在")
             self._orders.pay_again(known, now)
             return replies.submitted(known, self._settings.site_url)
-        _check_way(account, given)
+        check_way(account, given)
         order, fate = self._orders.take(
             account.account,
             reference,
@@ -162,7 +166,7 @@ class JeepaySimulator:
         """Ask the channel behind, and write down what the stock server makes of its answer."""
         entry = order.asked["entryType"]
         needs_scene = entry == "WX_CASH" and account.wechat_version == "new202501"
-        if needs_scene and not _has_scene(order.asked.get("channelExtra", "")):
+        if needs_scene and not has_scene(order.asked.get("channelExtra", "")):
             # SYS_ERROR: never sent, and the order stays in state 0 for good.
             order.failure = Failure("", "channelExtra格式不正确")
             return
@@ -293,42 +297,3 @@ class JeepaySimulator:
 def _is_own(code: str) -> bool:
     """Whether a code is Jeepay's; words are those of the channel behind it."""
     return code.isdigit()
-
-
-def _check_way(account: Account, given: Given) -> None:
-    """What the server checks before it writes an order. Raises RefusedError."""
-    url, if_code, entry = given.text("notifyUrl"), given.text("ifCode"), given.text("entryType")
-    if url and not url.startswith(("http://", "https://")):
-        raise RefusedError(9999, "异步通知地址协议仅支持http:// 或 https:// !")
-    if if_code not in account.if_codes:
-        raise RefusedError(9999, "应用未开通此接口配置!")
-    if entry not in _ENTRIES.get(if_code, {"BANK_CARD"}):
-        raise RefusedError(9999, "该接口不支持该入账方式")
-
-
-def _has_scene(text: str) -> bool:
-    try:
-        extra = json.loads(text)
-    except ValueError:
-        return False
-    reports = extra.get("transferSceneReportInfos") if isinstance(extra, dict) else None
-    return (
-        isinstance(reports, list)
-        and bool(reports)
-        and all(isinstance(r, dict) and r.get("infoType") and r.get("infoContent") for r in reports)
-    )
-
-
-def _distort(said: replies.Fields, hits: Hits) -> None:
-    """The faults that change what a true reply says; it is signed afterwards."""
-    for action in ("unknown_status", "status_lie"):
-        if (lie := hits.get(action)) is not None:
-            said["state"] = replies.state_of(lie.text("status"))
-    if (wrong := hits.get("wrong_echo")) is not None:
-        match wrong.text("field"):
-            case "amount":
-                said["amount"] = int(str(said["amount"])) + 1
-            case "reference":
-                said["mchOrderNo"] = f"{said['mchOrderNo']}X"
-            case _:
-                said["accountNo"] = f"{said['accountNo']}X"

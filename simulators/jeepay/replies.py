@@ -88,6 +88,21 @@ def refusal(code: int | str, message: str) -> Reply:
     return _json({"code": number, "msg": message})
 
 
+def distort(said: Fields, hits: Hits) -> None:
+    """The faults that change what a true reply says; it is signed afterwards."""
+    for action in ("unknown_status", "status_lie"):
+        if (lie := hits.get(action)) is not None:
+            said["state"] = state_of(lie.text("status"))
+    if (wrong := hits.get("wrong_echo")) is not None:
+        match wrong.text("field"):
+            case "amount":
+                said["amount"] = int(str(said["amount"])) + 1
+            case "reference":
+                said["mchOrderNo"] = f"{said['mchOrderNo']}X"
+            case _:
+                said["accountNo"] = f"{said['accountNo']}X"
+
+
 def millis(at: datetime) -> int:
     """Milliseconds since 1970, as Java counts them."""
     return int(at.timestamp()) * 1000 + at.microsecond // 1000

@@ -36,6 +36,12 @@ _TRANSFER = {
 _OPTIONAL = ("accountName", "bankName", "clientIp", "notifyUrl", "channelExtra", "extParam")
 _QUERY = ("mchOrderNo", "transferId")
 
+_ENTRIES: Mapping[str, frozenset[str]] = {
+    "alipay": frozenset({"ALIPAY_CASH"}),
+    "wxpay": frozenset({"WX_CASH", "BANK_CARD"}),
+}
+"""Which ways of entry the stock interfaces support; others take bank cards."""
+
 SUBMIT, INQUIRE = "submit", "inquire"
 PATHS: Mapping[str, str] = {"/api/transferOrder": SUBMIT, "/api/transfer/query": INQUIRE}
 
@@ -109,6 +115,31 @@ def admit(given: Given, accounts: Mapping[tuple[str, str], Account]) -> Account:
     if not is_signed(given.fields, account.app_secret.get_secret_value()):
         raise RefusedError(9999, "验签失败")
     return account
+
+
+def check_way(account: Account, given: Given) -> None:
+    """What the server checks before it writes an order. Raises RefusedError."""
+    url, if_code, entry = given.text("notifyUrl"), given.text("ifCode"), given.text("entryType")
+    if url and not url.startswith(("http://", "https://")):
+        raise RefusedError(9999, "异步通知地址协议仅支持http:// 或 https:// !")
+    if if_code not in account.if_codes:
+        raise RefusedError(9999, "应用未开通此接口配置!")
+    if entry not in _ENTRIES.get(if_code, {"BANK_CARD"}):
+        raise RefusedError(9999, "该接口不支持该入账方式")
+
+
+def has_scene(text: str) -> bool:
+    """Whether channelExtra tells what WeChat wants to know."""
+    try:
+        extra = json.loads(text)
+    except ValueError:
+        return False
+    reports = extra.get("transferSceneReportInfos") if isinstance(extra, dict) else None
+    return (
+        isinstance(reports, list)
+        and bool(reports)
+        and all(isinstance(r, dict) and r.get("infoType") and r.get("infoContent") for r in reports)
+    )
 
 
 def _text(value: object) -> str:

@@ -22,6 +22,7 @@ from channels.contract import (
     Rail,
     Terms,
 )
+from channels.jeepay import wire
 from channels.jeepay.channel import build
 from channels.money import Currency, Money
 from tests.channels.jeepay.gateway import (
@@ -189,6 +190,12 @@ def test_no_text_of_ours_poses_as_another_field(purpose: str, name: str) -> None
     names = [part.partition("=")[0] for part in signed.split("&") if "=" in part]
     assert {n for n in names if n.isidentifier()} <= fields.keys()
     assert sum(n in fields for n in names) == len(fields) - 1
+
+
+def test_what_jeepay_does_not_reach_has_no_account() -> None:
+    """An inquiry about such an instrument matches no order."""
+    company = BankAccount("12345678", "某公司", "1" * 12, "工行")
+    assert wire.account_of(company) == ""
 
 
 def test_traits_follow_the_settings() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from channels.contract import (
     Absent,
+    AlipayAccount,
+    AlipayIdentity,
     Paid,
     Pending,
     Reason,
@@ -15,6 +17,7 @@ from channels.contract import (
     UnknownCause,
 )
 from channels.money import Currency, Money
+from channels.xxpay import wire
 from channels.xxpay.answers import Reader
 from tests.channels.xxpay.gateway import (
     AMOUNT,
@@ -24,6 +27,7 @@ from tests.channels.xxpay.gateway import (
     compact,
     found,
     inquiry,
+    instruction,
     refusal,
     reply,
     settings,
@@ -255,3 +259,23 @@ def test_an_http_status_or_a_stranger_is_no_answer(status: int, body: bytes) -> 
     ):
         assert isinstance(outcome, Unknown)
         assert outcome.cause is UnknownCause.UNREADABLE
+
+
+def test_a_balance_must_be_proven_and_readable() -> None:
+    """Signed fields of a success, holding whole fen."""
+    fields = {"retCode": "SUCCESS", "availableAgentpayBalance": "4321"}
+    proven = READER.proven(reply(signed(fields)))
+    assert not isinstance(proven, Unknown)
+    funds = wire.funds(proven)
+    assert funds is not None
+    assert funds.availableAgentpayBalance == 4321
+    assert wire.funds({"availableAgentpayBalance": "43.21"}) is None
+    for refused in (reply(refusal("商户账户不存在或冻结")), reply(b"<html>")):
+        assert isinstance(READER.proven(refused), Unknown)
+
+
+def test_only_banks_are_submitted() -> None:
+    """`check` refuses others; whoever asks without it gets an error, not a request."""
+    account = AlipayAccount("z@e.test", AlipayIdentity.LOGON_ID, "张三")
+    with pytest.raises(TypeError, match="bank"):
+        wire.submission(settings(), instruction(account), NOW)
