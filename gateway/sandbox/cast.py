@@ -1,62 +1,136 @@
-"""Who plays in the rehearsal: four channel accounts with different fees, cycles and limits."""
+"""Who plays in the rehearsal: ten channel accounts of eight kinds, with their contracts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-ACCOUNTS: Mapping[str, int] = {"alipay": 2, "wechat": 2}
+from gateway.sandbox.institutions import Account
+
+ACCOUNTS: Mapping[str, int] = {
+    "alipay": 2,
+    "wechat": 2,
+    "unionpay": 1,
+    "bank": 1,
+    "epay": 1,
+    "jeepay": 1,
+    "xxpay": 1,
+    "stablecoin": 1,
+}
 """How many accounts at which institution."""
 
-CHANNEL_NAMES: Mapping[str, str] = {
-    "alipay-1": "alipay-main",
-    "alipay-2": "alipay-night",
-    "wechat-1": "wechat-main",
-    "wechat-2": "wechat-spare",
+FLOAT_FEN = 5_000_000_000
+"""What lies on each account at the start, in the institution's books and in our ledger, in minor
+units of the account's currency."""
+
+_INSTANT: Mapping[str, Any] = {"days": 0, "calendar": "natural"}
+_T1 = {"days": 1, "calendar": "cn_statutory", "cutoff": "17:00:00", "timezone": "Asia/Shanghai"}
+_BANK_DAY = {"days": 0, "calendar": "cn_statutory", "cutoff": "17:00:00"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One account: the operator's name for it, and its contract on both sides."""
+
+    channel: str
+    label_zh: str
+    label_en: str
+    fee: Mapping[str, int | str]
+    """As our configuration has it."""
+    cycle: Mapping[str, Any]
+    amount_max: int
+    amount_min: int = 100
+    currency: str = "CNY"
+    books: Mapping[str, Any] = field(default_factory=dict)
+    """What the institution's own configuration says about the account."""
+
+    def terms(self) -> Mapping[str, Any]:
+        """Ready for `channels[].terms`."""
+        return {
+            "currency": self.currency,
+            "amount_min": self.amount_min,
+            "amount_max": self.amount_max,
+            "fee": dict(self.fee),
+            "cycle": dict(self.cycle),
+        }
+
+
+CAST: Mapping[str, Part] = {
+    # Instant and dear.
+    "alipay-1": Part(
+        *("alipay-main", "支付宝主账户", "Alipay main", {"rate_ppm": 1000, "min_minor": 10}),
+        *(_INSTANT, 10_000_000, 10),
+        books={"fee": {"rate_ppm": 1000, "min_fen": 10}},
+    ),
+    # The lowest sticker, yet arriving a working day later: capital is what it costs.
+    "alipay-2": Part(
+        *("alipay-night", "支付宝次日", "Alipay next day", {"rate_ppm": 800, "min_minor": 10}),
+        *(_T1, 5_000_000, 10),
+        books={"fee": {"rate_ppm": 800, "min_fen": 10}},
+    ),
+    "wechat-1": Part(
+        *("wechat-main", "微信主账户", "WeChat main", {"rate_ppm": 1000}, _INSTANT, 2_000_000, 30),
+        books={"fee": {"rate_ppm": 1000}},
+    ),
+    "wechat-2": Part(
+        *("wechat-spare", "微信备用", "WeChat spare", {"rate_ppm": 1200}, _INSTANT, 500_000, 30),
+        books={"fee": {"rate_ppm": 1200}},
+    ),
+    # A flat fee: cheap for large amounts on cards.
+    "unionpay-1": Part(
+        *("unionpay", "银联代付", "UnionPay", {"flat_minor": 100}, _INSTANT, 5_000_000),
+        books={"fee": {"flat_fen": 100}},
+    ),
+    # Cheaper still, until 17:00 of a working day.
+    "bank-1": Part(
+        *("bank-direct", "银企直连", "bank direct", {"flat_minor": 50}, _BANK_DAY, 1_000_000_000),
+        books={"fee": {"flat_fen": 50}},
+    ),
+    # Resold channels: dear, for merchants that ask for them and for bad days.
+    "epay-1": Part("epay-site", "易支付站点", "Epay site", {"rate_ppm": 6000}, _INSTANT, 2_000_000),
+    # Its price is not taken from the float, so nothing of it stands in its books.
+    "jeepay-1": Part(
+        *("jeepay", "Jeepay 网关", "Jeepay", {"rate_ppm": 3800, "mode": "deducted"}),
+        *(_INSTANT, 2_000_000),
+    ),
+    "xxpay-1": Part(
+        *("xxpay", "XxPay 网关", "XxPay", {"flat_minor": 300}, _INSTANT, 2_000_000),
+        books={"fee": {"flat_fen": 300}},
+    ),
+    "stablecoin-1": Part(
+        *("stablecoin", "稳定币", "stablecoin", {"flat_minor": 130}, _INSTANT, 100_000_000),
+        currency="USD",
+        books={"fee": {"flat_fen": 100}, "network_fee_fen": 30},
+    ),
 }
+"""By institution account; amounts in minor units."""
+
+CHANNEL_NAMES: Mapping[str, str] = {account: part.channel for account, part in CAST.items()}
 """The operator's name for each institution account."""
 
-_T1 = {"days": 1, "calendar": "cn_statutory", "cutoff": "17:00:00", "timezone": "Asia/Shanghai"}
-
-TERMS: Mapping[str, Mapping[str, Any]] = {
-    # Instant and dear.
-    "alipay-1": {
-        "currency": "CNY",
-        "amount_min": 10,
-        "amount_max": 10_000_000,
-        "fee": {"rate_ppm": 1000, "min_minor": 10},
-        "cycle": {"days": 0, "calendar": "natural"},
-    },
-    # The lowest sticker, yet arriving a working day later: capital is what it costs.
-    "alipay-2": {
-        "currency": "CNY",
-        "amount_min": 10,
-        "amount_max": 5_000_000,
-        "fee": {"rate_ppm": 800, "min_minor": 10},
-        "cycle": _T1,
-    },
-    "wechat-1": {
-        "currency": "CNY",
-        "amount_min": 30,
-        "amount_max": 2_000_000,
-        "fee": {"rate_ppm": 1000},
-        "cycle": {"days": 0, "calendar": "natural"},
-    },
-    "wechat-2": {
-        "currency": "CNY",
-        "amount_min": 30,
-        "amount_max": 500_000,
-        "fee": {"rate_ppm": 1200},
-        "cycle": {"days": 0, "calendar": "natural"},
-    },
+TERMS: Mapping[str, Mapping[str, Any]] = {name: part.terms() for name, part in CAST.items()}
+LABELS: Mapping[str, Mapping[str, str]] = {
+    name: {"zh": part.label_zh, "en": part.label_en} for name, part in CAST.items()
 }
-"""The contracts, by institution account; amounts in fen."""
+CURRENCIES: Mapping[str, str] = {part.channel: part.currency for part in CAST.values()}
+"""Of each channel."""
 
-INSTITUTION_FEES: Mapping[str, Mapping[str, Any]] = {
-    "alipay-1": {"fee": {"rate_ppm": 1000, "min_fen": 10}},
-    "alipay-2": {"fee": {"rate_ppm": 800, "min_fen": 10}},
-    "wechat-1": {"fee": {"rate_ppm": 1000}},
-    "wechat-2": {"fee": {"rate_ppm": 1200}},
-}
-"""What the institutions' own books charge: the same contracts, in their own configuration."""
+WITHOUT_STATEMENT = frozenset({"epay-site", "jeepay", "xxpay", "stablecoin"})
+"""Channels whose institution has no statements: what they paid stays on their word."""
 
-FLOAT_FEN = 5_000_000_000
-"""What lies on each account at the start, in the institution's books and in our ledger."""
+
+def books_of(account: Account, gateway_url: str, balance_minor: int) -> Mapping[str, object]:
+    """What an account's institution has to know of it: fees, money, where notices go."""
+    part = CAST[account.name]
+    told: dict[str, object] = {**part.books, "balance_fen": balance_minor}
+    if account.kind != "epay":  # §6: an Epay site notifies nobody about transfers
+        told["notify_url"] = f"{gateway_url}/notices/{part.channel}"
+    return told
+
+
+def opening(account: Account) -> Mapping[str, object]:
+    """The booking that puts the float of an account into our ledger, once."""
+    return {
+        "amount_minor": FLOAT_FEN,
+        "currency": CAST[account.name].currency,
+        "key": "opening",
+    }

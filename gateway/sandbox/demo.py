@@ -6,7 +6,7 @@ traffic stays on loopback; everything started is ended.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,12 +27,20 @@ from gateway.sandbox.receiver import Receiver
 from gateway.sandbox.witness import Verdict, judge
 from gateway.settings import load
 from gateway.wiring import create_operator_key
+from policies.calendars.workdays import is_workday
 from policies.explain import from_json
 
 ASK_S = 9.0
 """The payouts are asked for over so many seconds, so that troubles find some under way."""
 SETTLE_S = 150.0
 """How long open payouts may take after the last was asked for."""
+ANSWERS_S = 12.0
+"""How long the answers of a new day may take."""
+DAYS_MAX = 6
+STATEMENTS_ASKED = 6
+UNHURRIED = frozenset({"bank-direct", "stablecoin"})
+"""Channels that are not waited for: late files of the bank are carried out the next working day,
+and a chain wants its confirmations."""
 BEIJING = ZoneInfo("Asia/Shanghai")
 
 
@@ -54,20 +62,25 @@ async def run(folder: Path, *, payouts: int, seed: int, show_live: bool, console
     console.print("航道 演练：启动机构模拟器和网关 · starting institutions and gateway")
     async with _stage(folder, seed) as stage:
         accounts = await found(folder, cast.ACCOUNTS, seed=seed)
-        appids = [one.given["appid"] for one in accounts if one.kind == "wechat_pay"]
-        asked = story.payouts(payouts, seed, appids)
+        asked = story.payouts(payouts, seed, _abroad(accounts))
+        await _to_a_cut_off(stage)
         async with _showing(stage, len(asked), console, show_live):
             await _ask_all(stage, asked)
-            await _until(stage, lambda: stage.watch.open() == 0, SETTLE_S)
+            await _until(lambda: stage.watch.open(besides=UNHURRIED) == 0, SETTLE_S)
             console.print("时钟拨到起息日之后，读取对账单 · clocks moved, statements read")
-            await _past_value_date(stage)
-            await _settled(stage)
+            await _days_pass(stage)
         answers = {one["merchant_ref"]: one async for one in stage.operator.pages("/v1/payouts")}
         verdict = await _judge(stage, asked, answers)
         line = await _tell(stage, answers, verdict, console)
     line["seconds"] = round(time.monotonic() - started, 1)
     console.print(orjson.dumps(line).decode(), soft_wrap=True, highlight=False, markup=False)
     return 0 if line["truth_matches"] else 1
+
+
+def _abroad(accounts: Sequence[Account]) -> story.Abroad:
+    """The beneficiaries that the stablecoin institution has registered."""
+    given = next(one.given for one in accounts if one.kind == "stablecoin")
+    return story.Abroad(given["wire_id"], given["chain"], given["address"], given["recipient_id"])
 
 
 @asynccontextmanager
@@ -77,22 +90,18 @@ async def _stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         accounts = await found(folder, cast.ACCOUNTS, seed=seed)
-        adjust(
-            folder,
-            {
-                account.name: {
-                    **cast.INSTITUTION_FEES[account.name],
-                    "balance_fen": cast.FLOAT_FEN,
-                    "notify_url": f"{url}/notices/{cast.CHANNEL_NAMES[account.name]}",
-                }
-                for account in accounts
-            },
-        )
+        books = {one.name: cast.books_of(one, url, cast.FLOAT_FEN) for one in accounts}
+        adjust(folder, books)
         institutions = Institutions(folder)
         stack.push_async_callback(institutions.stop)
         await institutions.start()
         installation = install(
-            folder, accounts, cast.TERMS, port=port, channel_names=cast.CHANNEL_NAMES
+            folder,
+            accounts,
+            cast.TERMS,
+            port=port,
+            channel_names=cast.CHANNEL_NAMES,
+            labels=cast.LABELS,
         )
         loaded = load(installation.config, installation.env)
         operator_key = await create_operator_key(loaded, "rehearsal")
@@ -120,8 +129,7 @@ async def _open_merchants(
 ) -> dict[str, Client]:
     for account in accounts:
         channel = cast.CHANNEL_NAMES[account.name]
-        booking = {"amount_minor": cast.FLOAT_FEN, "currency": "CNY", "key": "opening"}
-        await operator.post(f"/v1/admin/channels/{channel}/topup", booking)
+        await operator.post(f"/v1/admin/channels/{channel}/topup", cast.opening(account))
     clients: dict[str, Client] = {}
     for merchant in story.MERCHANTS:
         await operator.post("/v1/admin/merchants", merchant)
@@ -218,7 +226,7 @@ async def _follow(stage: Stage) -> None:
             return
 
 
-async def _until(stage: Stage, done: Any, seconds: float) -> bool:
+async def _until(done: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if done():
@@ -227,24 +235,45 @@ async def _until(stage: Stage, done: Any, seconds: float) -> bool:
     return False
 
 
-async def _past_value_date(stage: Stage) -> None:
-    """Move both clocks to the morning on which the day's statements are out and T+1 has come."""
+async def _to_a_cut_off(stage: Stage) -> None:
+    """Begin seconds before a bank's cut-off, on a working day that another one follows."""
     now = datetime.fromisoformat((await stage.operator.get("/v1/admin/clock"))["now"])
-    morning = (now.astimezone(BEIJING) + timedelta(days=1)).replace(hour=10, minute=30)
-    target = max(morning, now + timedelta(hours=26))
-    await stage.institutions.advance_to(target.isoformat())
-    seconds = int((target - now).total_seconds())
+    start = now.astimezone(BEIJING).replace(hour=16, minute=59, second=54, microsecond=0)
+    while start < now or not all(
+        is_workday(start.date() + timedelta(days=ahead), "cn_no_makeup").works for ahead in (0, 1)
+    ):
+        start += timedelta(days=1)
+    await _to(stage, start)
+
+
+async def _days_pass(stage: Stage) -> None:
+    """Let mornings come and read statements, until all that is paid has been seen on one."""
+    for _ in range(DAYS_MAX):
+        now = datetime.fromisoformat((await stage.operator.get("/v1/admin/clock"))["now"])
+        morning = (now.astimezone(BEIJING) + timedelta(days=1)).replace(hour=10, minute=30)
+        await _to(stage, morning)
+        # The morning's questions come first: what they find is on the next statement.
+        await _until(lambda: stage.watch.open() == 0, ANSWERS_S)
+        for _ in range(STATEMENTS_ASKED):
+            await stage.operator.post("/v1/admin/statements/read")
+            await asyncio.sleep(0.5)
+            await _follow(stage)
+            if _all_seen(stage.watch):
+                return
+
+
+def _all_seen(watch: report.Watch) -> bool:
+    unseen = {watch.channel[one] for one, state in watch.state.items() if state == "paid"}
+    returned = watch.counts["returned"] >= story.RETURNED
+    return watch.open() == 0 and returned and unseen <= cast.WITHOUT_STATEMENT
+
+
+async def _to(stage: Stage, moment: datetime) -> None:
+    """Move both clocks."""
+    now = datetime.fromisoformat((await stage.operator.get("/v1/admin/clock"))["now"])
+    await stage.institutions.advance_to(moment.isoformat())
+    seconds = int((moment - now).total_seconds())
     await stage.operator.post("/v1/admin/clock/advance", {"seconds": seconds})
-
-
-async def _settled(stage: Stage) -> None:
-    """Read statements until everything paid has been seen on one."""
-    for _ in range(20):
-        await stage.operator.post("/v1/admin/statements/read")
-        await asyncio.sleep(0.5)
-        await _follow(stage)
-        if stage.watch.counts["paid"] == 0 and stage.watch.counts["returned"] > 0:
-            return
 
 
 async def _judge(

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 import yaml
 
+from gateway.sandbox.credentials import credentials
 from gateway.sandbox.institutions import Account
 
 
@@ -37,10 +38,11 @@ def install(
     *,
     port: int,
     channel_names: Mapping[str, str],
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Installation:
     """Write the configuration; an existing secrets file is kept, so that data stays readable.
 
-    `terms` and `channel_names` are keyed by account name.
+    `terms`, `channel_names` and `labels` are keyed by account name.
     """
     url = f"http://127.0.0.1:{port}"
     config = folder / "hangdao.yaml"
@@ -48,6 +50,7 @@ def install(
         {
             "name": channel_names[account.name],
             "kind": account.kind,
+            **({"label": dict(labels[account.name])} if labels else {}),
             "credentials": credentials(account),
             "terms": dict(terms[account.name]),
         }
@@ -66,48 +69,6 @@ def install(
         yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
     return Installation(config, url, _secrets(folder / "secrets.json"))
-
-
-def credentials(account: Account) -> dict[str, object]:
-    """A channel's credentials from what the institution handed out, paced for a rehearsal."""
-    given = account.given
-    if account.kind == "alipay":
-        return {
-            "gateway_url": given["gateway_url"],
-            "app_id": given["app_id"],
-            "user_id": given["user_id"],
-            "private_key_file": given["private_key_file"],
-            "alipay_public_key_file": given["platform_public_key_file"],
-            "products": {
-                "alipay": "TRANS_ACCOUNT_NO_PWD",
-                "bank_card": "TRANS_BANKCARD_NO_PWD",
-            },
-            "inquire_first_s": 1,
-            "inquire_max_s": 4,
-            "resend_quiet_s": 2,
-            "refusal_lag_s": 1,
-            "total_timeout_s": 5,
-        }
-    return {
-        "base_url": given["base_url"],
-        "mchid": given["mchid"],
-        "appid": given["appid"],
-        "serial_no": given["serial_no"],
-        "private_key_file": given["private_key_file"],
-        "public_key_file": given["platform_public_key_file"],
-        "public_key_id": given["public_key_id"],
-        "apiv3_key": given["apiv3_key"],
-        "transfer_scene_id": "1005",
-        "transfer_scene_report_infos": [
-            {"info_type": "岗位类型", "info_content": "推广员"},
-            {"info_type": "报酬说明", "info_content": "佣金报酬"},
-        ],
-        "inquire_first_s": 1,
-        "inquire_max_s": 4,
-        "resend_quiet_s": 2,
-        "refusal_lag_s": 1,
-        "total_timeout_s": 5,
-    }
 
 
 def _secrets(file: Path) -> Mapping[str, str]:

@@ -75,9 +75,12 @@ class Watch:
         """How doubts ended."""
         return Counter(how for how in self.doubts.values() if how)
 
-    def open(self) -> int:
-        """Payouts whose end is not reached."""
-        return sum(state not in DONE for state in self.state.values())
+    def open(self, besides: frozenset[str] = frozenset()) -> int:
+        """Payouts whose end is not reached, `besides` those at some channels."""
+        return sum(
+            state not in DONE and self.channel.get(payout) not in besides
+            for payout, state in self.state.items()
+        )
 
 
 def live(watch: Watch, total: int, troubles: Sequence[str]) -> RenderableType:
@@ -110,8 +113,9 @@ def summary(
 ) -> RenderableType:
     """The tables at the end."""
     channels = Table(title="渠道 per channel", title_justify="left")
-    for name in ("channel", "payouts", "amount ¥", "fees ¥", "attempts", "in doubt", "dead"):
+    for name in ("channel", "payouts", "amount", "fees", "attempts", "in doubt", "dead"):
         channels.add_column(name, justify="left" if name == "channel" else "right")
+    currency = {answer["channel"]: answer["currency"] for answer in answers.values()}
     carried: dict[str, list[int]] = defaultdict(list)
     for answer in answers.values():
         if answer["state"] in {"paid", "settled", "returned"}:
@@ -121,7 +125,7 @@ def summary(
         channels.add_row(
             name,
             str(len(carried[name])),
-            yuan(sum(carried[name])),
+            f"{yuan(sum(carried[name]))} {currency.get(name, '')}".rstrip(),
             yuan(fees.get(name, 0)),
             *(str(row[key]) for key in ("attempts", "in_doubt", "dead")),
         )

@@ -63,10 +63,13 @@ async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoR
     async with AsyncExitStack() as stack:
         institutions = Institutions(folder)
         stack.push_async_callback(institutions.stop)
-        adjust(folder, _books(accounts, port))
-        await institutions.start()
         installation = install(
-            folder, accounts, cast.TERMS, port=port, channel_names=cast.CHANNEL_NAMES
+            folder,
+            accounts,
+            cast.TERMS,
+            port=port,
+            channel_names=cast.CHANNEL_NAMES,
+            labels=cast.LABELS,
         )
         has_ledger = (folder / "data" / "hangdao.db").exists()
         keys = before if has_ledger else None
@@ -84,6 +87,9 @@ async def _run(folder: Path, port: int, announce: Callable[[Card], None]) -> NoR
         await gateway.start()
         async with Client(installation.url, operator_key) as operator:
             merchant_key = await _open(operator, accounts, keys)
+            # Their books begin anew with every run: with what our ledger says is there.
+            adjust(folder, await _books(operator, accounts, installation.url))
+            await institutions.start()
             ahead_s = keys.ahead_s if keys else 0
             await _go_ahead(operator, institutions, ahead_s)
         made = Card(
@@ -131,14 +137,16 @@ async def _answers(url: str) -> bool:
             return False
 
 
-def _books(accounts: Sequence[Account], port: int) -> Mapping[str, Mapping[str, object]]:
-    """What each account's institution has to know about it: fees, money, where notices go."""
+async def _books(
+    operator: Client, accounts: Sequence[Account], url: str
+) -> Mapping[str, Mapping[str, object]]:
+    """What each account's institution has to know about it."""
+    ledger = await operator.get("/v1/admin/ledger")
+    floats = {
+        row["owner"]: row["balance_minor"] for row in ledger["data"] if row["book"] == "float"
+    }
     return {
-        account.name: {
-            **cast.INSTITUTION_FEES[account.name],
-            "balance_fen": cast.FLOAT_FEN,
-            "notify_url": f"http://127.0.0.1:{port}/notices/{cast.CHANNEL_NAMES[account.name]}",
-        }
+        account.name: cast.books_of(account, url, floats[cast.CHANNEL_NAMES[account.name]])
         for account in accounts
     }
 
@@ -152,8 +160,7 @@ async def _open(operator: Client, accounts: Sequence[Account], keys: Card | None
     """Book the opening balances once, and see that the merchant exists; returns its key."""
     for account in accounts:
         channel = cast.CHANNEL_NAMES[account.name]
-        booking = {"amount_minor": cast.FLOAT_FEN, "currency": "CNY", "key": "opening"}
-        await operator.post(f"/v1/admin/channels/{channel}/topup", booking)
+        await operator.post(f"/v1/admin/channels/{channel}/topup", cast.opening(account))
     path = f"/v1/admin/merchants/{MERCHANT}"
     known = await operator.get("/v1/admin/merchants")
     if all(one["id"] != MERCHANT for one in known["data"]):
