@@ -22,6 +22,8 @@ FLOAT_FEN = 5_000_000_000
 """What lies on each account at the start, in the institution's books and in our ledger, in minor
 units of the account's currency."""
 
+RESOLD_MIN = 5_000
+"""The least that resold channels take."""
 _INSTANT: Mapping[str, Any] = {"days": 0, "calendar": "natural"}
 _T1 = {"days": 1, "calendar": "cn_statutory", "cutoff": "17:00:00", "timezone": "Asia/Shanghai"}
 _BANK_DAY = {"days": 0, "calendar": "cn_statutory", "cutoff": "17:00:00"}
@@ -85,15 +87,21 @@ CAST: Mapping[str, Part] = {
         *("bank-direct", "银企直连", "bank direct", {"flat_minor": 50}, _BANK_DAY, 1_000_000_000),
         books={"fee": {"flat_fen": 50}},
     ),
-    # Resold channels: dear, for merchants that ask for them and for bad days.
-    "epay-1": Part("epay-site", "易支付站点", "Epay site", {"rate_ppm": 6000}, _INSTANT, 2_000_000),
+    # Resold channels: dear, not for small change, for merchants that ask and for bad days.
+    "epay-1": Part(
+        *("epay-site", "易支付站点", "Epay site", {"rate_ppm": 6000}, _INSTANT, 2_000_000),
+        amount_min=RESOLD_MIN,
+    ),
     # Its price is not taken from the float, so nothing of it stands in its books.
     "jeepay-1": Part(
-        *("jeepay", "Jeepay 网关", "Jeepay", {"rate_ppm": 3800, "mode": "deducted"}),
-        *(_INSTANT, 2_000_000),
+        "jeepay",
+        "Jeepay 网关",
+        "Jeepay",
+        {"rate_ppm": 3800, "mode": "deducted"},
+        *(_INSTANT, 2_000_000, RESOLD_MIN),
     ),
     "xxpay-1": Part(
-        *("xxpay", "XxPay 网关", "XxPay", {"flat_minor": 300}, _INSTANT, 2_000_000),
+        *("xxpay", "XxPay 网关", "XxPay", {"flat_minor": 300}, _INSTANT, 2_000_000, RESOLD_MIN),
         books={"fee": {"flat_fen": 300}},
     ),
     "stablecoin-1": Part(

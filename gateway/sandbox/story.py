@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.sandbox.cast import RESOLD_MIN
+
 MERCHANTS: Sequence[Mapping[str, Any]] = (
     {
         "id": "kamen",
@@ -218,7 +220,8 @@ def _payout(number: int, random_: random.Random) -> Asked:
         ],
         weights=[30, 22, 18, 10, 8, 5, 3, 2, 2],
     )[0]
-    amount = min(max(int(random_.lognormvariate(10.8, 1.2)), 100), 450_000)
+    least = RESOLD_MIN if only else 100
+    amount = min(max(int(random_.lognormvariate(10.8, 1.2)), least), 450_000)
     if 10_001 <= amount <= 10_016:
         # These amounts are magic to the simulators.
         amount = 10_100
