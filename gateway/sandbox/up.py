@@ -26,8 +26,8 @@ from gateway.settings import load
 from gateway.wiring import create_operator_key
 
 MERCHANT = "demo"
-DEPOSIT_FEN = 100_000_000
-"""1,000,000.00 CNY."""
+DEPOSIT_MINOR = 100_000_000
+"""1,000,000.00 CNY, and as much in USD."""
 _SCOPES = ["payouts:write", "payouts:read", "webhooks"]
 _LOGS = ("sim.log", "gateway.log")
 
@@ -165,8 +165,9 @@ async def _open(operator: Client, accounts: Sequence[Account], keys: Card | None
     known = await operator.get("/v1/admin/merchants")
     if all(one["id"] != MERCHANT for one in known["data"]):
         await operator.post("/v1/admin/merchants", {"id": MERCHANT, "name": "演示商户 Demo"})
-    booking = {"amount_minor": DEPOSIT_FEN, "currency": "CNY", "key": "opening"}
-    await operator.post(f"{path}/fund", booking)
+    for currency, key in (("CNY", "opening"), ("USD", "opening-usd")):
+        booking = {"amount_minor": DEPOSIT_MINOR, "currency": currency, "key": key}
+        await operator.post(f"{path}/fund", booking)
     if keys is not None:
         return keys.merchant_key
     made = await operator.post(f"{path}/keys", {"label": "sandbox", "scopes": _SCOPES})
