@@ -134,7 +134,7 @@ def recorded(start: str) -> tuple[tuple[str, Mapping[str, object]], ...]:
     return tuple(found)
 
 
-def strict(raw: bytes) -> Mapping[str, Any] | None:
+def strict(raw: bytes, whole: Callable[[str], str] = str) -> Mapping[str, Any] | None:
     """The object in these bytes, numbers as written; None if it is none or names one twice."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def strict(raw: bytes) -> Mapping[str, Any] | None:
         return dict(pairs)
 
     try:
-        parsed = json.loads(raw, parse_int=str, parse_float=str, object_pairs_hook=unique)
+        parsed = json.loads(raw, parse_int=whole, parse_float=str, object_pairs_hook=unique)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None

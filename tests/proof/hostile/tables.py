@@ -97,3 +97,43 @@ WECHAT_DOUBT = ("单号已存在", "超出重试期")
 
 WECHAT_FAILED = frozenset({"FAIL", "CANCELLED"})
 WECHAT_LEGACY_FAILED = frozenset({"FAIL"})
+
+JEEPAY_NOT_FOUND = "订单不存在"
+JEEPAY_REFUSED_IF_CONFIRMED = frozenset({"11"})
+"""dialects.md §1: raised by the check of the fields, before an order is written; not signed."""
+JEEPAY_FAILED = frozenset({"3", "4"})
+JEEPAY_ALIPAY_DEAD = frozenset(
+    [
+        "PAYEE_NOT_EXIST",
+        "PAYEE_ACCOUNT_NOT_EXSIT",
+        "PAYEE_ACCOUNT_STATUS_ERROR",
+        "PAYEE_USERINFO_ERROR",
+        "PAYEE_USERINFO_STATUS_ERROR",
+        "PAYEE_ACC_OCUPIED",
+        "PAYEE_NOT_RELNAME_CERTIFY",
+        "PAYEE_USER_TYPE_ERROR",
+        "PERMIT_NON_BANK_LIMIT_PAYEE",
+        "PERMIT_LIMIT_PAYEE",
+        "RELEASE_USER_FORBBIDEN_RECIEVE",
+        "EXCEED_LIMIT_UNRN_DM_AMOUNT",
+        "EXCEED_LIMIT_DC_RECEIVED",
+        "CARD_BIN_ERROR",
+        "INVALID_CARDNO",
+        "PAYEE_CARD_INFO_ERROR",
+    ]
+)
+"""Alipay's words about the payee (§1.8 a) as Jeepay passes them on in a failed order."""
+
+XXPAY_TAKEN = frozenset({"SUCCESS", "0"})
+XXPAY_REFUSED = frozenset({"FAIL", "9999"})
+XXPAY_NOT_FOUND = "代付订单不存在"
+XXPAY_STATES: dict[tuple[bool, str], str] = {
+    # Whether it is a submission's answer, which names no amount and so proves no payment.
+    **{(at_once, state): "Pending" for at_once in (True, False) for state in ("0", "1", "4")},
+    **{(at_once, "3"): "Rejected" for at_once in (True, False)},
+    (True, "2"): "Pending",
+    (True, "6"): "Pending",
+    (False, "2"): "Paid",
+    (False, "6"): "Returned",
+}
+"""dialects.md §3.1: what each state may be taken for."""
