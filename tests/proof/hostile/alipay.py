@@ -469,7 +469,8 @@ class Statements:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for number in range(chance.choice((1, 1, 1, 1, 1, 1, 0, 2))):
-                archive.writestr(zipfile.ZipInfo(f"{number}_detail.csv"), raw)
+                way = chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
+                archive.writestr(zipfile.ZipInfo(f"{number}_detail.csv"), raw, way)
             if chance.random() < 0.3:
                 archive.writestr(zipfile.ZipInfo("1_汇总.csv"), b"")
         body = packed.getvalue()
