@@ -1,13 +1,19 @@
 """Negative controls: parsers that believe too much, each of which the judge must find out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest import mock
 
+from lxml import etree
+
 from channels.alipay import codes as alipay_codes
 from channels.alipay import envelope, signing, wire
-from channels.contract import Paid, Reason
+from channels.bank import documents as bank_documents
+from channels.bank import statement as bank_statement
+from channels.bank import verdict as bank_verdict
+from channels.bank.facts import Report
+from channels.contract import Paid, Reason, StatementLine
 from channels.epay import signing as epay_signing
 from channels.epay import wire as epay_wire
 from channels.jeepay import codes as jeepay_codes
@@ -22,6 +28,7 @@ from channels.wechat_pay import answers
 from channels.wechat_pay import codes as wechat_codes
 from channels.wechat_pay.signing import PlatformKeys
 from channels.xxpay import wire as xxpay_wire
+from tests.channels.bank import house
 from tests.channels.wechat_pay.platform import NOW
 from tests.channels.xxpay.gateway import REFERENCE as XXPAY_REFERENCE
 
@@ -120,6 +127,22 @@ def _as_ours(fields: Mapping[str, Any]) -> xxpay_wire.Order | None:
     return None if made is None else made.model_copy(update=named)
 
 
+_bank_root = bank_documents._root
+
+
+def _one_namespace(raw: bytes) -> Any:
+    root = _bank_root(raw)
+    for element in root.iter("{*}*"):
+        element.tag = f"{{{etree.QName(root).namespace}}}{etree.QName(element).localname}"
+    return root
+
+
+def _first_lines(reports: Sequence[Report], *_: object) -> list[StatementLine]:
+    """The lines of every booking, without the sums."""
+    booked = (one for page in reports for one in page.booked)
+    return [line for one in booked for line in bank_statement._lines(one, house.settings().bank)]
+
+
 CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "alipay: an unknown code is a failure": _unknown_code_is_failure,
     "alipay: the signature is not looked at": _no_signature,
@@ -137,6 +160,9 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "unionpay statement: any adjustment is a return": _control(
         unionpay_statement, "_originals", _AnyOriginal
     ),
+    "bank: another's number or amount will do": _control(bank_verdict, "_is_told", _yes),
+    "bank: other namespaces are the bank's too": _control(bank_documents, "_root", _one_namespace),
+    "bank statement: balances need not be met": _control(bank_statement, "lines", _first_lines),
     "epay: the signature is not looked at": _control(epay_signing, "verifies", _yes),
     "epay: another payout's answer will do": _control(epay_wire, "_is_about", _yes),
     "jeepay: the signature is not looked at": _control(Secrets, "proves", _yes),
