@@ -89,7 +89,7 @@ class _Channels:
             async def ask(*_: object) -> Reply:
                 return self.wire.reply
 
-            one._ask = ask  # type: ignore[method-assign]  # the question is not what is tried
+            one._ask = ask  # type: ignore[method-assign, assignment]  # the question is not what is tried
         self.prepared = self.real.prepare(platform.instruction(), platform.NOW)
 
     def of(self, given: Input) -> Any:

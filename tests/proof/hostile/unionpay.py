@@ -124,7 +124,7 @@ class _Channel:
             """Of other days there is no file."""
             return no_file if fields.get("settleDate") not in {None, "1102"} else self.wire.reply
 
-        self.channel._ask = ask  # type: ignore[method-assign]  # the question is not what is tried
+        self.channel._ask = ask  # type: ignore[method-assign, assignment]  # the question is not what is tried
         self.prepared = self.channel.prepare(platform.instruction(), platform.NOW)
 
 
