@@ -30,7 +30,8 @@ _SCRYPT_COST = 2**14
 
 
 class UnsignableError(ValueError):
-    """A value that their software would write in a way of its own: an object, a list."""
+    """A value that their software would write in a way of its own, as an object or a list, or that
+    cannot be written at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,21 @@ class Secrets:
 
 
 def signature(fields: Mapping[str, object], secret: str) -> str:
-    """Sign with one secret; UnsignableError for nested values."""
+    """Sign with one secret; UnsignableError for nested values, and for half a character."""
     parts = [f"{name}={text}&" for name, text in _texts(fields).items()]
     parts.sort(key=str.lower)
     signed = "".join(parts) + f"key={secret}"
-    return hashlib.md5(signed.encode()).hexdigest().upper()  # noqa: S324 - named by the protocol
+    try:
+        content = signed.encode()
+    except UnicodeEncodeError:
+        # Without its cause, which would quote the text with the secret behind it.
+        raise UnsignableError("text that is no Unicode") from None
+    return hashlib.md5(content).hexdigest().upper()  # noqa: S324 - named by the protocol
 
 
 def read_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object in these bytes; None if it is none, or names a field twice.
+    """The JSON object in these bytes; None if it is none, names a field twice, or holds half a
+    character, which could neither be signed nor kept.
 
     Decimals stay text: that is how they were signed, and no amount may be one.
     """
@@ -71,6 +78,7 @@ def read_object(body: bytes) -> dict[str, object] | None:
         read = json.loads(
             body, object_pairs_hook=_unambiguous, parse_float=str, parse_constant=_refuse
         )
+        json.dumps(read, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None

@@ -7,6 +7,7 @@ checksum: a file whose lines do not add up to it is broken, and so is one that e
 
 import csv
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -76,7 +77,7 @@ def read_zip(file: IO[bytes], day: date, user_id: str | None) -> Iterator[Statem
                 yield from read_lines(text, day, user_id)
     except (UnicodeDecodeError, EOFError, OSError, csv.Error) as error:
         raise StatementBrokenError("the detail file breaks off or is not GBK CSV") from error
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError) as error:
         # RuntimeError: encrypted, or packed in a way that is not known. ValueError: `zipfile` seeks
         # to wherever a spoilt directory says, also to before the beginning.
         raise StatementBrokenError("not a readable ZIP") from error

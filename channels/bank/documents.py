@@ -80,7 +80,9 @@ def read(raw: bytes, accepted: frozenset[str]) -> tuple[str, Any]:
         return kind, None
     if name not in accepted:
         raise DocumentError(f"version {name} is not in the bank's profile")
-    for element in root.iter():
+    for element in root.iter(f"{{{NAMESPACE}{name}}}*"):
+        # Only the message's own: what stands in another namespace (an envelope of somebody's
+        # additions, say) is not the bank's status or amount, whatever it is called there.
         local = etree.QName(element).localname
         element.tag = f"{{{NAMESPACE}{_CANONICAL[kind]}}}{local}"
     parser = XmlParser(context=_CONTEXT, config=_CONFIG, handler=LxmlEventHandler)

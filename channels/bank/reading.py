@@ -25,6 +25,17 @@ _Level = tuple[str | None, tuple[str, ...]]
 
 def told(raw: bytes, bank: BankProfile) -> Told:
     """Read a file. DocumentError; a message that is not about payouts says nothing."""
+    try:
+        return _told(raw, bank)
+    except DocumentError:
+        raise
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        # The parser leaves "" where a mandatory date or word is empty, and takes offsets and
+        # amounts that nothing can hold. One such file must not hide what all the others tell.
+        raise DocumentError("a value that is not of its kind") from error
+
+
+def _told(raw: bytes, bank: BankProfile) -> Told:
     kind, document = read(raw, bank.accepts)
     if document is None:
         return Told(kind)

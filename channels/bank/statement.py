@@ -13,7 +13,7 @@ from channels.bank.facts import BalanceFact, Booked, Entry, Report
 from channels.bank.mailbox import Closing
 from channels.bank.profile import BankProfile
 from channels.contract import LineKind, StatementBrokenError, StatementLine
-from channels.money import Currency, Money
+from channels.money import Currency, Money, MoneyError
 
 BOOKED = "BOOK"
 NOT_BOOKED = frozenset({"PDNG", "INFO", "FUTR"})
@@ -45,7 +45,7 @@ def lines(
                 raise StatementBrokenError("an entry of another status or currency")
             at = at + booked.amount if booked.credit else at - booked.amount
             made += _lines(booked, bank)
-    except DocumentError as error:
+    except (DocumentError, MoneyError) as error:
         raise StatementBrokenError(str(error)) from error
     if at != closing:
         raise StatementBrokenError(

@@ -157,23 +157,27 @@ def verifies(key: RSAPublicKey, fields: Mapping[str, str]) -> bool:
 
 
 def signer(pem: str, trust: Trust, now: datetime) -> RSAPublicKey:
-    """The key of the certificate inside a message, once it is proven to be UnionPay's."""
+    """The key of the certificate inside a message, once it is proven to be UnionPay's.
+
+    The chain comes first: what nobody has issued is not read for its names and uses, whose readers
+    fail in ways of their own on spoilt ones.
+    """
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         key = public_key(certificate)
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise DistrustError("the message's certificate cannot be read") from error
     if not is_valid(certificate, now):
         raise DistrustError("the message's certificate is not valid now")
+    middles = _issuers(certificate, trust.middles, now)
+    if not any(True for middle in middles for _ in _issuers(middle, trust.roots, now)):
+        raise DistrustError("the message's certificate has no chain to a configured root")
     if not _may_sign(certificate):
         raise DistrustError("the message's certificate is not for signatures")
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if not any(_holder(str(name.value)) in trust.signers for name in names):
         raise DistrustError("the message's certificate belongs to somebody else")
-    for middle in _issuers(certificate, trust.middles, now):
-        if any(_issuers(middle, trust.roots, now)):
-            return key
-    raise DistrustError("the message's certificate has no chain to a configured root")
+    return key
 
 
 def encrypt(certificate: x509.Certificate, text: str) -> str:
@@ -219,7 +223,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    except ValueError:
+    except (ValueError, x509.DuplicateExtension):
         return False
     return usage.digital_signature or usage.content_commitment
 

@@ -14,6 +14,7 @@ the money went the other way: then it is a return. All else stays `OTHER`, with 
 import base64
 import binascii
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -86,7 +87,10 @@ def unpack(content: str, mer_id: str) -> Archive:
             return _members(archive, mer_id)
     except (binascii.Error, zlib.error) as error:
         raise StatementBrokenError("not base64 of a compressed file") from error
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, lzma.LZMAError) as error:
+        # LZMAError: `zipfile` follows whatever way of packing the directory names.
+        raise StatementBrokenError("not a readable ZIP") from error
+    except (RuntimeError, ValueError) as error:
         # RuntimeError: encrypted, or packed in a way that is not known.
         raise StatementBrokenError("not a readable ZIP") from error
 

@@ -111,6 +111,21 @@ def test_decimals_stay_text() -> None:
     assert read_object(b'{"a":1.10,"b":2}') == {"a": "1.10", "b": 2}
 
 
+@pytest.mark.parametrize("half", [b'"\\ud800"', b'"\xed\xa0\x80"', b'{"deep":["\\udfff"]}'])
+def test_half_a_character_makes_an_unreadable_object(half: bytes) -> None:
+    """JSON can spell it, but nothing could sign or keep it."""
+    assert read_object(b'{"a":' + half + b"}") is None
+    assert read_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+def test_what_cannot_be_written_is_not_signed_and_shows_no_secret() -> None:
+    """No encoding error escapes, whose text would hold the secret behind the fields."""
+    assert not Secrets((KEY,)).proves({"a": "\ud800"}, "0" * 32)
+    with pytest.raises(UnsignableError, match="no Unicode") as refused:
+        signature({"a": "\ud800"}, KEY)
+    assert refused.value.__cause__ is None
+
+
 @pytest.mark.parametrize(
     ("given_secrets", "complaint"),
     [

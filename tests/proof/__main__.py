@@ -169,8 +169,7 @@ def _hostile(asked: Asked, say: Say) -> Row:
     done = _layer("hostile").run(asked.much(105_000, 40_000), asked.first, say)
     return Row(
         "L6",
-        "every reply, notice and statement reader of both adapters against spoilt messages, signed "
-        "and unsigned",
+        "replies, notices and statements of seven kinds of channel, spoilt, signed and unsigned",
         {"inputs": done.inputs, "inputs a second": done.inputs_per_s},
         {f"spoilt {name}": count for name, count in done.by_aim.items()},
         {"wrong": len(done.violations)},

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.proof.hostile import alipay, wechat_pay
+from tests.proof.hostile import alipay, epay, jeepay, wechat_pay, xxpay
 from tests.proof.hostile.controls import CONTROLS
 from tests.proof.hostile.run import AIMS, attempt, control, once
 
 INPUTS = 250
 TEXT = st.text(max_size=40)
 WORDS = st.sampled_from((*alipay.WORDS, *wechat_pay.WORDS))
+GATEWAY_WORDS = st.sampled_from((*epay.WORDS, *jeepay.WORDS, *xxpay.WORDS))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | TEXT, inner, max_size=4),
@@ -50,6 +51,20 @@ def test_any_signed_wechat_pay_body_is_judged_alike(
 ) -> None:
     """The same for the other institution, at any HTTP status."""
     given_ = aim.genuine(said, status)
+    assert aim.objection(given_, aim.read(given_)) is None
+
+
+@pytest.mark.parametrize(
+    "aim",
+    [*epay.AIMS[:2], *jeepay.AIMS[:4], *xxpay.AIMS[:4]],
+    ids=lambda aim: aim.name,
+)
+@given(said=st.dictionaries(GATEWAY_WORDS | TEXT, JSON | GATEWAY_WORDS, max_size=12))
+def test_any_signed_answer_of_a_gateway_is_judged_alike(
+    aim: epay.Replies | jeepay.Replies | xxpay.Replies, said: dict[str, object]
+) -> None:
+    """The same for the protocols that sign values instead of bytes."""
+    given_ = aim.genuine(said)
     assert aim.objection(given_, aim.read(given_)) is None
 
 

@@ -271,6 +271,18 @@ def test_what_is_no_zip_is_broken(content: bytes) -> None:
         list(read_zip(io.BytesIO(content), DAY, USER_ID))
 
 
+def test_damaged_zip_packed_in_another_way_is_broken() -> None:
+    """LZMA's own error belongs to no family of errors."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(GbkName(DETAIL), text([row("1")]).encode("gbk"), zipfile.ZIP_LZMA)
+    raw = bytearray(out.getvalue())
+    start = 30 + int.from_bytes(raw[26:28], "little") + 9
+    raw[start : start + 40] = b"\xff" * 40
+    with pytest.raises(StatementBrokenError, match="not a readable ZIP"):
+        list(read_zip(io.BytesIO(bytes(raw)), DAY, USER_ID))
+
+
 def test_damaged_zip_is_broken() -> None:
     """The checksum inside the ZIP is believed."""
     whole = zipped({DETAIL: text([row(str(n)) for n in range(200)]).encode("gbk")}).getvalue()

@@ -12,7 +12,7 @@ from channels.bank import wire
 from channels.bank.documents import DOCUMENT_BYTES_MAX, DocumentError, message_name
 from channels.bank.reading import told
 from tests.channels.bank.house import CARD, NOW, instruction, settings
-from tests.channels.bank.letters import report, status
+from tests.channels.bank.letters import report, statement, status
 
 BANK = settings().bank
 SPACE = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.12"
@@ -117,3 +117,49 @@ def test_what_is_not_valid_is_not_written() -> None:
 def test_the_name_of_a_message_is_its_namespace() -> None:
     """And nothing else."""
     assert message_name(report(status("ACSP"))) == "pain.002.001.12"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("2026-11-02T10:00:00+08:00", ""),
+        ("2026-11-02T10:00:00+08:00", "2026-11-02T10:00:00+99:00"),
+    ],
+    ids=["an empty moment", "an offset of four days"],
+)
+def test_a_value_that_is_not_of_its_kind_makes_a_status_unreadable(was: str, becomes: str) -> None:
+    """Refused in the one way that callers know, so that all other files are still read."""
+    with pytest.raises(DocumentError, match="not of its kind"):
+        told(report(status("ACSC")).replace(was.encode(), becomes.encode()), BANK)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("<CdtDbtInd>CRDT</CdtDbtInd>", "<CdtDbtInd></CdtDbtInd>"),
+        (">1004.50<", ">92233720368547758.08<"),
+    ],
+    ids=["no direction", "more than can be stored"],
+)
+def test_a_value_that_is_not_of_its_kind_makes_a_statement_unreadable(
+    was: str, becomes: str
+) -> None:
+    """The same in a camt.053."""
+    raw = statement(closing="1004.50").decode()
+    assert was in raw
+    with pytest.raises(DocumentError, match="not of its kind"):
+        told(raw.replace(was, becomes).encode(), BANK)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        '<TxSts xmlns="urn:somebody:else">RJCT</TxSts>',
+        '<x:TxSts xmlns:x="urn:somebody:else">RJCT</x:TxSts>',
+        '<TxSts xmlns="">RJCT</TxSts>',
+    ],
+)
+def test_what_stands_in_another_namespace_is_not_the_banks_word(hidden: str) -> None:
+    """A status is one only in the message's own namespace, however it is called elsewhere."""
+    raw = report(status("ACSC")).replace(b"<TxSts>ACSC</TxSts>", hidden.encode())
+    assert [one.code for one in told(raw, BANK).statuses] == [""]

@@ -221,3 +221,10 @@ def test_an_account_of_another_currency_is_not_ours() -> None:
     """Its statement is no statement of this channel."""
     with pytest.raises(StatementBrokenError, match="currency"):
         statements.lines(reports(statement(DEBIT, closing="900.00")), DAY, Currency.USD, BANK, ())
+
+
+def test_movements_that_overflow_break_it() -> None:
+    """Two entries that can be stored, and a sum that cannot."""
+    most = Booking("92233720368547758.07", "CRDT", ref="E9", reference=None)
+    with pytest.raises(StatementBrokenError, match="storable"):
+        lines(statement(most, opening="1.00", closing="1.00"))

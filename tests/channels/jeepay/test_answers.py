@@ -1,5 +1,6 @@
 """What the Jeepay adapter makes of answers: proof first, then codes, then every field."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -355,3 +356,18 @@ def test_a_fresh_order_expires_a_day_from_now() -> None:
     outcome = sent(data, WALLET)
     assert isinstance(outcome, Pending)
     assert outcome.action == PayeeAction("wechat_confirm", "p", NOW + timedelta(hours=24))
+
+
+@pytest.mark.parametrize("half", ["\ud800", "\ud83d\ude00"])
+def test_half_a_character_is_unreadable_and_never_an_error(half: str) -> None:
+    """Whoever stands on the line can write it; a send must end in an outcome all the same."""
+    body = json.dumps({"code": 0, "data": order(errMsg="x"), "sign": "0" * 32}).encode()
+    body = body.replace(
+        b'"errMsg": "x"', b'"errMsg": "' + half.encode(errors="surrogatepass") + b'"'
+    )
+    for answer in (
+        READER.submitted(reply(body), inquiry(), NOW),
+        READER.inquired(reply(body), inquiry(), NOW),
+    ):
+        assert isinstance(answer, Unknown)
+        assert answer.cause is UnknownCause.UNREADABLE

@@ -1,6 +1,8 @@
 """Bytes of UnionPay's wire: what is sent, what is read, and what is not believed."""
 
+import base64
 import re
+import ssl
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.contract import UnknownCause
+from channels.unionpay import signing
 from channels.unionpay.envelope import WireError, open_notice, open_reply, parse, request
 from simulators.unionpay.certificates import UNIONPAY, authority, leaf, pem
 from tests.channels.unionpay.platform import NOW, reply, row, settings, signature, signed, taken
@@ -180,6 +183,32 @@ def test_authority_is_no_signer() -> None:
     """A certificate that may only sign certificates, with UnionPay's name."""
     own = pem(authority(UNIONPAY, pair("ca-leaf").key, ("middle", pair("unionpay-middle").key)))
     assert refused(row(signed(taken(), own, "ca-leaf"))) is UnknownCause.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (b"\x55\x1d\x13", b"\x55\x1d\x0f"),  # basicConstraints becomes a second keyUsage
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x45"),  # version 69
+    ],
+    ids=["an extension twice", "no such version"],
+)
+def test_certificate_that_breaks_its_own_reader_is_not_believed(was: bytes, becomes: bytes) -> None:
+    """Anybody can send one, also to the address of notices, without any key."""
+    der = ssl.PEM_cert_to_DER_cert(signing_pem())
+    assert was in der
+    text = base64.encodebytes(der.replace(was, becomes)).decode()
+    spoilt = f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+    fields = signed(taken(), spoilt)
+    assert refused(row(fields)) is UnknownCause.BAD_SIGNATURE
+    with pytest.raises(WireError, match="certificate"):
+        open_notice(urlencode(fields).encode(), TRUST, NOW)
+
+
+def test_issued_certificate_with_an_extension_twice_may_not_sign() -> None:
+    """Even with a chain: what it is for cannot be told."""
+    der = ssl.PEM_cert_to_DER_cert(signing_pem()).replace(b"\x55\x1d\x13", b"\x55\x1d\x0f")
+    assert not signing._may_sign(x509.load_der_x509_certificate(der))
 
 
 def test_notice_is_a_form() -> None:

@@ -297,6 +297,19 @@ def test_archive_that_is_none_is_broken(content: str) -> None:
         unpack(content, MER_ID)
 
 
+def test_spoilt_member_packed_in_another_way_is_broken() -> None:
+    """LZMA's own error belongs to no family of errors."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as bundle:
+        name = zipfile.ZipInfo(f"INN26110288ZM_{MER_ID}")
+        bundle.writestr(name, fixed(PAYOUT), zipfile.ZIP_LZMA)
+    raw = bytearray(file.getvalue())
+    start = raw.index(MER_ID.encode()) + len(MER_ID) + 9
+    raw[start : start + 40] = b"\xff" * 40
+    with pytest.raises(StatementBrokenError, match="not a readable ZIP"):
+        unpack(base64.b64encode(zlib.compress(bytes(raw))).decode(), MER_ID)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_a_line_by_accident(content: bytes) -> None:
     """Broken, or empty."""

@@ -279,3 +279,14 @@ def test_only_banks_are_submitted() -> None:
     account = AlipayAccount("z@e.test", AlipayIdentity.LOGON_ID, "张三")
     with pytest.raises(TypeError, match="bank"):
         wire.submission(settings(), instruction(account), NOW)
+
+
+def test_half_a_character_is_unreadable_and_never_an_error() -> None:
+    """Whoever stands on the line can write it; a send must end in an outcome all the same."""
+    body = b'{"retCode":"SUCCESS","status":1,"extra":"\\ud800","sign":"00"}'
+    for answer in (
+        READER.submitted(reply(body), inquiry()),
+        READER.inquired(reply(body), inquiry(), NOW),
+    ):
+        assert isinstance(answer, Unknown)
+        assert answer.cause is UnknownCause.UNREADABLE

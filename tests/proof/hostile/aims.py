@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from channels.transport import Reply
 from tests.proof.hostile.mutate import Spoiler
 
 
@@ -39,6 +40,22 @@ class Aim(Protocol):
 
     def objection(self, given: Input, answer: object) -> str | None:
         """Why this answer must not have been given, if so."""
+
+
+class Wire:
+    """Stands for the transport: whatever is asked, this is the reply."""
+
+    def __init__(self) -> None:
+        """Empty until somebody puts a reply in."""
+        self.reply = Reply(200, {}, b"")
+
+    def put(self, given: Input) -> None:
+        """Reply with this input."""
+        self.reply = Reply(given.status, {}, given.body)
+
+    async def post(self, *_: object, **__: object) -> Reply:
+        """The reply."""
+        return self.reply
 
 
 def done(work: Coroutine[Any, Any, Any]) -> Any:

@@ -134,7 +134,7 @@ def recorded(start: str) -> tuple[tuple[str, Mapping[str, object]], ...]:
     return tuple(found)
 
 
-def strict(raw: bytes) -> Mapping[str, Any] | None:
+def strict(raw: bytes, whole: Callable[[str], str] = str) -> Mapping[str, Any] | None:
     """The object in these bytes, numbers as written; None if it is none or names one twice."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def strict(raw: bytes) -> Mapping[str, Any] | None:
         return dict(pairs)
 
     try:
-        parsed = json.loads(raw, parse_int=str, parse_float=str, object_pairs_hook=unique)
+        parsed = json.loads(raw, parse_int=whole, parse_float=str, object_pairs_hook=unique)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
@@ -469,7 +469,8 @@ class Statements:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for number in range(chance.choice((1, 1, 1, 1, 1, 1, 0, 2))):
-                archive.writestr(zipfile.ZipInfo(f"{number}_detail.csv"), raw)
+                way = chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
+                archive.writestr(zipfile.ZipInfo(f"{number}_detail.csv"), raw, way)
             if chance.random() < 0.3:
                 archive.writestr(zipfile.ZipInfo("1_汇总.csv"), b"")
         body = packed.getvalue()

@@ -1,16 +1,36 @@
 """Negative controls: parsers that believe too much, each of which the judge must find out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 from unittest import mock
+
+from lxml import etree
 
 from channels.alipay import codes as alipay_codes
 from channels.alipay import envelope, signing, wire
-from channels.contract import Paid, Reason
+from channels.bank import documents as bank_documents
+from channels.bank import statement as bank_statement
+from channels.bank import verdict as bank_verdict
+from channels.bank.facts import Report
+from channels.contract import Paid, Reason, StatementLine
+from channels.epay import signing as epay_signing
+from channels.epay import wire as epay_wire
+from channels.jeepay import codes as jeepay_codes
+from channels.jeepay.answers import Reader as JeepayReader
+from channels.keyed_md5 import Secrets
+from channels.unionpay import codes as unionpay_codes
+from channels.unionpay import signing as unionpay_signing
+from channels.unionpay import statement as unionpay_statement
+from channels.unionpay import wire as unionpay_wire
+from channels.unionpay.settings import UNIONPAY
 from channels.wechat_pay import answers
 from channels.wechat_pay import codes as wechat_codes
 from channels.wechat_pay.signing import PlatformKeys
+from channels.xxpay import wire as xxpay_wire
+from tests.channels.bank import house
 from tests.channels.wechat_pay.platform import NOW
+from tests.channels.xxpay.gateway import REFERENCE as XXPAY_REFERENCE
 
 
 @contextmanager
@@ -60,6 +80,69 @@ def _wechat_no_signature() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _instead(owner: object, name: str, does: object) -> Iterator[None]:
+    with mock.patch.object(owner, name, does):
+        yield
+
+
+def _control(owner: object, name: str, does: object) -> Callable[[], AbstractContextManager[None]]:
+    """A check that is replaced by one that always says the same."""
+    return lambda: _instead(owner, name, does)
+
+
+def _yes(*_: object, **__: object) -> bool:
+    return True
+
+
+def _nothing(*_: object, **__: object) -> list[str]:
+    return []
+
+
+def _a_refusal(*_: object) -> unionpay_codes.Row:
+    return unionpay_codes.Row(Reason.PARAMETER_REFUSED, "", "nowhere")
+
+
+def _an_unlisted_one(*_: object) -> Reason:
+    return Reason.PAYEE_BLOCKED
+
+
+class _AnyOriginal:
+    """Knows a payout for whatever an adjustment names."""
+
+    def __init__(self, *_: object) -> None:
+        """Looks at no file."""
+
+    def get(self, *_: object) -> unionpay_statement.Original:
+        """The first one of the day."""
+        return unionpay_statement.Original("PAYOUT0001", "202611021000000000001", "D")
+
+
+_xxpay_order = xxpay_wire.order
+
+
+def _as_ours(fields: Mapping[str, Any]) -> xxpay_wire.Order | None:
+    made = _xxpay_order(fields)
+    named = {"mchOrderNo": XXPAY_REFERENCE, "extra": XXPAY_REFERENCE}
+    return None if made is None else made.model_copy(update=named)
+
+
+_bank_root = bank_documents._root
+
+
+def _one_namespace(raw: bytes) -> Any:
+    root = _bank_root(raw)
+    for element in root.iter("{*}*"):
+        element.tag = f"{{{etree.QName(root).namespace}}}{etree.QName(element).localname}"
+    return root
+
+
+def _first_lines(reports: Sequence[Report], *_: object) -> list[StatementLine]:
+    """The lines of every booking, without the sums."""
+    booked = (one for page in reports for one in page.booked)
+    return [line for one in booked for line in bank_statement._lines(one, house.settings().bank)]
+
+
 CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "alipay: an unknown code is a failure": _unknown_code_is_failure,
     "alipay: the signature is not looked at": _no_signature,
@@ -68,4 +151,23 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "wechat_pay: another payout's answer will do": _wechat_any_number,
     "wechat_pay: an unknown code is a failure": _wechat_unknown_code_is_failure,
     "wechat_pay: the signature is not looked at": _wechat_no_signature,
+    "unionpay: the signature is not looked at": _control(unionpay_signing, "verifies", _yes),
+    "unionpay: anybody's certificate will do": _control(
+        unionpay_signing, "_holder", lambda _: UNIONPAY
+    ),
+    "unionpay: another payout's answer will do": _control(unionpay_wire, "_fits", _yes),
+    "unionpay: an unknown code is a failure": _control(unionpay_codes, "meaning", _a_refusal),
+    "unionpay statement: any adjustment is a return": _control(
+        unionpay_statement, "_originals", _AnyOriginal
+    ),
+    "bank: another's number or amount will do": _control(bank_verdict, "_is_told", _yes),
+    "bank: other namespaces are the bank's too": _control(bank_documents, "_root", _one_namespace),
+    "bank statement: balances need not be met": _control(bank_statement, "lines", _first_lines),
+    "epay: the signature is not looked at": _control(epay_signing, "verifies", _yes),
+    "epay: another payout's answer will do": _control(epay_wire, "_is_about", _yes),
+    "jeepay: the signature is not looked at": _control(Secrets, "proves", _yes),
+    "jeepay: another payout's answer will do": _control(JeepayReader, "_differing", _nothing),
+    "jeepay: an unlisted cause is a failure": _control(jeepay_codes, "listed", _an_unlisted_one),
+    "xxpay: the signature is not looked at": _control(Secrets, "proves", _yes),
+    "xxpay: another payout's answer will do": _control(xxpay_wire, "order", _as_ours),
 }

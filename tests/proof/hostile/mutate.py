@@ -36,6 +36,7 @@ HUGE: tuple[object, ...] = (
     "1234",
     -1234,
 )
+STATUSES = (201, 204, 302, 400, 404, 500, 502)
 ODD: tuple[object, ...] = (
     None,
     True,
@@ -50,6 +51,7 @@ ODD: tuple[object, ...] = (
     "null",
     "\u0000",
     "\ud83d\ude00",
+    "\ud800",
     "SUCCESS\u0000",
     "SUCCESS ",
     " SUCCESS",
@@ -139,6 +141,27 @@ class Spoiler:
                 name = self.random.choice(names)
                 made[name] = self.value(made[name])
         return made
+
+    def signature(
+        self,
+        content: bytes,
+        other: bytes,
+        right: Callable[[bytes], str],
+        wrong: Callable[[bytes], str],
+    ) -> tuple[str, tuple[bytes, ...]]:
+        """A signature to go with the content, right more often than not, and what it proves."""
+        draw = self.random.random()
+        if draw < 0.7:
+            return right(content), (content,)
+        if draw < 0.8:
+            return wrong(content), ()
+        if draw < 0.9:
+            return right(other), (other,)
+        return str(self.value("")), ()
+
+    def status(self) -> int:
+        """An HTTP status; nearly always the one that replies have."""
+        return 200 if self.random.random() < 0.95 else self.random.choice(STATUSES)
 
     def json(self, given: Mapping[str, object]) -> bytes:
         """Write it as JSON, sometimes oddly: spaces, escapes, a name twice, bare NaN."""

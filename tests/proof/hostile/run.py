@@ -6,12 +6,20 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-from tests.proof.hostile import alipay, wechat_pay
+from tests.proof.hostile import alipay, bank, epay, jeepay, unionpay, wechat_pay, xxpay
 from tests.proof.hostile.aims import Aim, Input
 from tests.proof.hostile.controls import CONTROLS
 from tests.proof.hostile.mutate import Spoiler
 
-AIMS: tuple[Aim, ...] = (*alipay.AIMS, *wechat_pay.AIMS)
+AIMS: tuple[Aim, ...] = (
+    *alipay.AIMS,
+    *wechat_pay.AIMS,
+    *unionpay.AIMS,
+    *epay.AIMS,
+    *jeepay.AIMS,
+    *xxpay.AIMS,
+    *bank.AIMS,
+)
 PER_TASK = 1_000
 CONTROL_INPUTS = 4_000
 
