@@ -289,7 +289,7 @@ async def test_other_bytes_are_never_sent_under_an_armed_key(mint: MintRig) -> N
     before = mint.gateway.channels[MINT.name]
     mint.replace_channel(build(MINT.name, changed, TERMS, mint.now))
     await before.aclose()
-    await mint.pass_time(hours=7)
+    await mint.pass_time(hours=14)  # the first look after four hours comes by then
     stuck = await mint.look(payout)
     assert (stuck.state, stuck.attempts[0].sends) == (PayoutState.PARKED, 1)
     assert mint.asked() == [key_of(payout)]
