@@ -1119,7 +1119,7 @@ class BatchStore(Protocol):
         """Its payout was cancelled."""
 
     async def release_rows(self, batch: Batch, first: int, last: int) -> None:
-        """Make due the payouts of the rows behind `first`, up to and with `last`; safe to repeat."""
+        """Make due the payouts of the rows after `first` until `last`; safe to repeat."""
 
     async def batch(self, batch_id: str, merchant_id: MerchantId | None = None) -> Batch | None:
         """One batch; another merchant's is None."""

@@ -1,17 +1,18 @@
 """Batches of payouts: what a file asked for, where it stands, and which way it may go on.
 
 A batch is stored whole before anything of it is accepted. `per_row` accepts what it can. With
-`all_or_nothing` every row is checked, the whole sum is reserved, the rows are accepted without being
-due, and one commit (to `releasing`) sets them free; until then everything can be undone.
+`all_or_nothing` every row is checked, the whole sum is reserved, the rows are accepted without
+being due, and one commit (to `releasing`) sets them free; until then everything can be undone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from channels.money import Currency
+from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import Account, Book, Posting, moved
 from gateway.domain.payout import MerchantId, PayoutId, PayoutState
 
@@ -153,3 +154,35 @@ def _accounts(batch: Batch) -> tuple[Account, Account]:
         Account(Book.AVAILABLE, batch.merchant_id, batch.currency),
         Account(Book.HELD, batch.merchant_id, batch.currency),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a file: where, what, and what to do."""
+
+    code: str
+    en: str
+    zh: str
+    line: int | None = None
+    """As a spreadsheet counts; None for the file as a whole."""
+    column: str | None = None
+    """As its heading reads."""
+    is_warning: bool = False
+
+
+class BatchInvalidError(InvalidError):
+    """A file that nothing was taken of, with every fault that was found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """`faults` is not empty; warnings are not among them."""
+        first = faults[0]
+        where = "" if first.line is None else f"line {first.line}: "
+        where_zh = "" if first.line is None else f"第 {first.line} 行："
+        super().__init__(
+            "batch_invalid",
+            f"{len(faults)} fault(s) in the file, so nothing was taken; the first: "
+            f"{where}{first.en}",
+            zh=f"文件有 {len(faults)} 处错误，未受理任何一行；第一处：{where_zh}{first.zh}",
+            param=first.column,
+        )
+        self.faults = faults

@@ -1,7 +1,7 @@
 """Batches on their way: stored, checked, accepted in groups, set free or undone; safe to be killed.
 
-Every step is found again in the store: a row and its payout are one commit, a batch moves by states
-that are guarded, and whoever has the turn goes on with what is under way. A row's idempotency key is
+Every step is found again in the store: a row and its payout are one commit, a batch moves by
+guarded states, and whoever has the turn goes on with what is under way. A row's idempotency key is
 made of the batch's id and its number, so that no second payout can come of it.
 """
 

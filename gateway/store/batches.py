@@ -50,7 +50,7 @@ class Batches(Part):
         await self._may_seal()
         unit = Unit()
         for row in rows:
-            seal = f"{batch.id}/{row.number}"
+            seal = _seal(batch, row.number)
             unit.add(
                 self._queries["insert_batch_row"],
                 {
@@ -224,6 +224,10 @@ class Batches(Part):
             zh=f"相同内容已上传过（批次 {twin.id}）；如确需再次付款，请加 repeat=true",
             param="repeat",
         )
+
+
+def _seal(batch: Batch, number: int) -> str:
+    return f"{batch.id}/{number}"
 
 
 def _place(batch: Batch) -> dict[str, object]:
