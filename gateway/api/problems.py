@@ -73,7 +73,8 @@ def problem(
 ) -> web.Response:
     """A problem document; `detail_zh` says in Chinese, if known, what `detail` says.
 
-    `mistakes` of a policy and `faults` of a file become `errors`, one for each place (RFC 9457 §3.2: an extension member).
+    `mistakes` of a policy and `faults` of a file become `errors`, one for each place (RFC 9457
+    §3.2: an extension member).
     """
     body: dict[str, object] = {
         "type": TYPE_BASE + code,

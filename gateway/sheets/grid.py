@@ -164,7 +164,7 @@ def _workbook(content: bytes) -> Grid | Fault:
     except Exception as error:  # noqa: BLE001 - a workbook can be broken in any way there is
         return _fault(
             "xlsx_broken",
-            f"the workbook cannot be read ({type(error).__name__}); open and save it again as .xlsx",
+            f"the workbook cannot be read ({type(error).__name__}); open it and save it again",
             "工作簿无法读取，请打开后重新另存为 .xlsx",
         )
 

@@ -1,4 +1,4 @@
-"""Profiles: which headings a file has, what its words mean, and what is written back. Data, in YAML.
+"""Profiles, as YAML: which headings a file has, what its words mean, what is written back.
 
 A profile that is shipped can be replaced, and new ones added, by files of the same form; each
 mistake in one is told with its place in the file.

@@ -1,7 +1,7 @@
 """From a file to payouts asked for, in the native API's own form; every fault with its place.
 
 What a payout may contain is the API's affair. Here is decided what a cell says, which field it is
-of, and what only shows when all rows are seen: numbers given twice, the same payee and amount twice.
+of, and what only shows when all rows are seen: a number, or payee and amount, given twice.
 """
 
 import re
