@@ -290,8 +290,9 @@ async def test_a_crash_in_the_middle_pays_every_row_once(
     ) -> object:
         nonlocal calls
         calls += 1
+        mine = calls
         stored = await accepted(store, change, intake, floor_minor)
-        if calls == at:
+        if mine == at:
             raise CrashError
         return stored
 
