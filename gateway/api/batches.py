@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from channels.money import Money
 from gateway.api.batch_files import Declared, Examined, cells_of, examine

@@ -99,7 +99,9 @@ def read_profile(text: str, where: str) -> Profile:
     except yaml.YAMLError as error:
         raise ProfileError(f"{where}: not YAML: {str(error).splitlines()[0]}") from None
     except ValidationError as failure:
-        first = failure.errors(include_url=False, include_input=False)[0]
+        errors = failure.errors(include_url=False, include_input=False)
+        # A misspelt name first: what is missing is then often explained.
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
         place = ".".join(map(str, first["loc"]))
         raise ProfileError(f"{where}: {place}: {first['msg']}") from None
 

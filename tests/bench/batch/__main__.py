@@ -7,6 +7,7 @@ acceptance touches no network. `--database` names another empty database than a 
 import argparse
 import asyncio
 import io
+import itertools
 import sys
 import tempfile
 import time
@@ -82,7 +83,7 @@ async def measure(rows: int, kind: Format, mode: BatchMode, url: str) -> dict[st
     batch = await store.batch(made.batch.id)
     accepted = sum((await store.counts()).values())
     await store.aclose()
-    parts = [round(after - before, 2) for before, after in zip(marks, marks[1:], strict=False)]
+    parts = [round(after - before, 2) for before, after in itertools.pairwise(marks)]
     return {
         "rows": rows,
         "accepted": accepted,
