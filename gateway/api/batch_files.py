@@ -4,6 +4,7 @@ Nothing is stored here, so that `hangdao batch check` says exactly what an uploa
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,11 @@ def examine(
     rows: list[BatchRow] = []
     total = 0
     digest = hashlib.sha256()
-    for number, draft in enumerate(sheet.drafts, 1):
+    count = len(sheet.drafts)
+    drafts = deque(sheet.drafts)
+    sheet.drafts.clear()
+    for number in range(1, count + 1):
+        draft = drafts.popleft()
         asked, found = _asked(draft, sheet.headings, currency)
         wrong = [*draft.faults, *found]
         minor = _amount(draft, currency) if asked is None else asked.money.minor
@@ -100,7 +105,6 @@ def examine(
                 refused=why,
             )
         )
-    count = len(sheet.drafts)
     if declared is not None and not sheet.faults:
         unread = [one for one in faults if one.line is not None]
         faults += _declared(declared, count, total, exact=not unread)

@@ -5,6 +5,7 @@ of, and what only shows when all rows are seen: a number, or payee and amount, g
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -119,7 +120,12 @@ def _rows(found: Grid, profile: Profile, currency: Currency, places: dict[FieldN
     drafts = []
     rails = {_plain(word): rail for word, rail in profile.rails.items()}
     payable = {_plain(word) for word in profile.payable}
-    for number, row in found.lines[1:]:
+    lines = deque(found.lines)
+    lines.popleft()
+    # A file of 100,000 rows takes hundreds of megabytes: each line goes as its draft comes.
+    found.lines.clear()
+    while lines:
+        number, row = lines.popleft()
         draft = Draft(number, {}, dict(zip(titles, map(_text, row), strict=False)))
         values = _values(row, places, headings, draft, warnings)
         _payable(values, payable, headings, draft)
