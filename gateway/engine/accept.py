@@ -28,6 +28,7 @@ from gateway.engine.screen import screen
 from gateway.ports import Change, Intake, Merchant, Search
 from policies.decide import Screening
 
+_ROUTING, _SCHEDULED = PayoutState.ROUTING, PayoutState.SCHEDULED
 SCHEDULE_MAX = timedelta(days=366)
 
 
@@ -109,10 +110,8 @@ async def accept(
     if worker:
         # Claimed in the commit that stores it, by whoever takes it in.
         payout = replace(payout, worker=worker, epoch=1)
-    due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
-    if waits:
-        # Due once all rows of its batch are accepted; until then they can all be cancelled.
-        due_at = None
+    # With its batch: due once all rows are accepted; until then they can all be cancelled.
+    due_at = None if waits else {_ROUTING: now, _SCHEDULED: release_at}.get(state)
     payout = replace(payout, due_at=due_at)
     event = Accepted(state, reason)
     change = Change(None, payout, (event,), (posting(None, payout, event),), actor)

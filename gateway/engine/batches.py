@@ -243,7 +243,8 @@ class Batches:
 
     async def _undo_row(self, batch: Batch, row: BatchRow) -> None:
         gateway = self._gateway
-        assert row.payout_id is not None, "an accepted row has its payout"  # noqa: S101
+        if row.payout_id is None:
+            raise ValueError(f"row {row.number} of {batch.id} is accepted without a payout")
         try:
             await operate.cancel(gateway, row.payout_id, None, f"batch:{batch.id}")
         except ConflictError as error:

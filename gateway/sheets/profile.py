@@ -27,7 +27,6 @@ FieldName = Literal[
     "note",
     "status",
 ]
-FIELDS: tuple[FieldName, ...] = FieldName.__args__  # type: ignore[attr-defined]
 Source = Annotated[
     str,
     Field(

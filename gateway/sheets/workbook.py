@@ -1,4 +1,4 @@
-"""Workbooks, by openpyxl: cells as they are held, never calculated; written as text, never acting."""
+"""Workbooks, by openpyxl: cells as they are held, never calculated; text only when written."""
 
 import io
 import warnings

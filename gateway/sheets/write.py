@@ -57,11 +57,12 @@ def written_back(
 ) -> bytes:
     """What the platform's operator needs; each row with its values and the cells it came from."""
     columns = profile.result.columns
+    words: Mapping[str, str] = dict(profile.result.words.items())
 
     def lines() -> Iterator[list[str]]:
         yield [one.zh if language == "zh" else one.en for one in columns]
         for values, cells in rows:
-            word = profile.result.words.get(values["status"], "")  # type: ignore[call-overload]
+            word = words.get(values["status"], "")
             if not word:
                 continue
             told = {**values, "status": word}
