@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 
 from channels.money import Currency
 from gateway.api.batch_files import examine
-from gateway.sheets.profile import ProfileError, profiles, read_profile, shipped
+from gateway.sheets.profile import ProfileError, Source, profiles, read_profile, shipped
 from gateway.sheets.write import Format, Language, file_of, harmless, template, written_back
 
 
@@ -59,7 +59,7 @@ def test_a_platforms_profile_says_what_is_not_verified(name: str) -> None:
 def test_only_what_is_proven_is_written_back(name: str) -> None:
     """A row under way, refused or returned is left out: the platform would give money back."""
     profile = shipped()[name]
-    rows = [
+    rows: list[tuple[dict[Source, str], dict[str, str]]] = [
         ({"status": status, "original_ref": status, "reason": "", "payout_id": ""}, {})
         for status in ("paid", "failed", "processing", "refused", "returned")
     ]
