@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from channels.contract import Evidence, FeeSchedule, StatementLine
 from channels.money import Currency, Money
 from gateway.domain.audit import Deed, Origin
+from gateway.domain.batch import Batch, BatchCount, BatchRow, BatchState, Refused, RowState
 from gateway.domain.floats import Extent, KeptBalance
 from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
@@ -304,6 +305,19 @@ class Intake:
     idempotency_key: str
     fingerprint: bytes
     """SHA-256 over the canonical body."""
+    row: "RowOfBatch | None" = None
+    """The row of a batch that it becomes the payout of, in the same commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOfBatch:
+    """A waiting row of a batch."""
+
+    batch: Batch
+    number: int
+    reserved_minor: int | None
+    """All or nothing: what is held for it, and given back as the payout takes its own hold. Such a
+    payout was checked before, and is due only once the whole batch is released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1071,6 +1085,71 @@ class PlanStore(Protocol):
         """How many payouts went out in each of the 24 local hours, over all days."""
 
 
+class BatchStore(Protocol):
+    """Batches of payouts and their rows; a row is accepted with its payout (`Intake.row`)."""
+
+    async def put_batch(self, batch: Batch) -> Batch:
+        """Store a new batch, or return the earlier one of the same key and content.
+
+        Raises `ConflictError` for the same key with another content, or the same content with
+        another key while the batch of it was not refused. Leaves an audit row.
+        """
+
+    async def put_rows(self, batch: Batch, rows: Sequence[BatchRow]) -> None:
+        """Store some rows; those that are stored already stay as they are."""
+
+    async def move_batch(
+        self, batch: Batch, to: BatchState, refused: Refused | None = None
+    ) -> Batch:
+        """Move it on, guarded by its state. Raises `StaleError` when it has moved on."""
+
+    async def reserve_batch(self, batch: Batch, floor_minor: int | None) -> Batch:
+        """Hold the whole sum of its waiting rows and go on to accepting, in one commit.
+
+        Raises `UnfundedError` and `StaleError`.
+        """
+
+    async def refuse_undone(self, batch: Batch) -> Batch:
+        """Give back what no row took, and end the batch, in one commit."""
+
+    async def refuse_rows(self, batch: Batch, found: Iterable[tuple[int, Refused]]) -> None:
+        """Say of waiting rows why they are not taken."""
+
+    async def undo_row(self, batch: Batch, number: int) -> None:
+        """Its payout was cancelled."""
+
+    async def release_rows(self, batch: Batch, first: int, last: int) -> None:
+        """Make due the payouts of the rows after `first` until `last`; safe to repeat."""
+
+    async def batch(self, batch_id: str, merchant_id: MerchantId | None = None) -> Batch | None:
+        """One batch; another merchant's is None."""
+
+    async def batches(
+        self, merchant_id: MerchantId | None, before_id: str | None, limit: int
+    ) -> list[Batch]:
+        """A page, newest first."""
+
+    async def batches_under_way(self) -> list[str]:
+        """Those to go on with, oldest first."""
+
+    async def batch_rows(
+        self,
+        batch: Batch,
+        after: int,
+        limit: int,
+        *,
+        state: RowState | None = None,
+        payout_state: PayoutState | None = None,
+    ) -> list[BatchRow]:
+        """Rows behind a number, in order."""
+
+    async def batch_counts(self, batch: Batch) -> list[BatchCount]:
+        """How many rows stand how."""
+
+    async def taken_refs(self, batch: Batch) -> list[int]:
+        """Waiting rows whose merchant_ref some payout has already."""
+
+
 class CalendarStore(Protocol):
     """What people say of days, over the published calendar; never changed, the newest holds."""
 
@@ -1150,6 +1229,7 @@ class Store(
     SwitchStore,
     WorkerStore,
     PlanStore,
+    BatchStore,
     Protocol,
 ):
     """Everything durable, in one database."""

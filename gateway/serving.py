@@ -29,6 +29,7 @@ CHECKPOINT_ROUND_S = 60
 STANDBY_ROUND_S = 60
 PLAN_ROUND_S = 60
 BALANCE_ROUND_S = 5
+BATCH_ROUND_S = 0.5
 LOOK_S = 1
 FOLLOW_S = 1
 REBUILD_ROUND_S = 5
@@ -81,6 +82,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
                 asyncio.create_task(_rebuild(assembly)),
                 asyncio.create_task(_plan(assembly)),
                 asyncio.create_task(_see_balances(assembly)),
+                asyncio.create_task(_accept_batches(assembly)),
             ]
         sharing = asyncio.create_task(assembly.replica.run())
         host, port = runner.addresses[0][:2]
@@ -277,6 +279,21 @@ async def _see_balances(assembly: Assembly) -> None:
         except Exception as error:  # noqa: BLE001 - payouts go on, balances grow old
             assembly.observe.defect("float.defect", error)
         await _pause(assembly, BALANCE_ROUND_S)
+
+
+async def _accept_batches(assembly: Assembly) -> None:
+    """Go on with batches under way, also with those that another process was killed over."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        busy = False
+        try:
+            busy = await assembly.batches.tick()
+        except StoreBrokenError:
+            return
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+        except Exception as error:  # noqa: BLE001 - what is stored stays; the next round tries again
+            assembly.observe.defect("batch.defect", error)
+        await _pause(assembly, 0.001 if busy else BATCH_ROUND_S)
 
 
 async def _sign_off(assembly: Assembly) -> None:

@@ -17,6 +17,7 @@ from channels.contract import Channel, Credential
 from channels.registry import KINDS
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
+from gateway.api.batch_files import request_of
 from gateway.api.context import Api
 from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
@@ -30,6 +31,7 @@ from gateway.domain.policy_rules import Who
 from gateway.engine import calendar, credentials
 from gateway.engine.audit import Auditor, Export
 from gateway.engine.balances import Balances
+from gateway.engine.batches import Batches
 from gateway.engine.deliver import Courier
 from gateway.engine.floats import seconds_left
 from gateway.engine.gateway import ChannelLabel, Gateway, Limits
@@ -46,6 +48,7 @@ from gateway.health.replica import Reach, Replica
 from gateway.observe import Metrics, Observe, adopt_standard_logging, make_log, request_line
 from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
+from gateway.sheets.profile import Profile, ProfileError, profiles
 from gateway.store import open_store
 from gateway.store.copies import online_backup
 from gateway.store.killed import read_kills, write_kills
@@ -78,6 +81,7 @@ class Assembly:
     observe: Observe
     replica: Replica
     planner: Planner
+    batches: Batches
     balances: Balances
     stopping: asyncio.Event
 
@@ -269,6 +273,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         observe=observe,
         replica=replica,
         planner=planner,
+        batches=Batches(gateway, request_of),
         balances=balances,
         stopping=stopping,
     )
@@ -334,6 +339,14 @@ def _replica(loaded: Loaded, gateway: Gateway) -> Replica:
         observer=gateway.observer,
         nudge=gateway.nudged.set,
     )
+
+
+def _profiles(folder: Path) -> Mapping[str, Profile]:
+    """How files of payouts are read: those that are shipped, and the operator's own."""
+    try:
+        return profiles(folder / "batch-profiles")
+    except ProfileError as error:
+        raise SettingsError([Problem(str(folder / "batch-profiles"), str(error))]) from None
 
 
 def _planner(loaded: Loaded, gateway: Gateway) -> Planner:
@@ -412,6 +425,7 @@ def _api(
         metrics=partial(_scraped, gateway, board, planner, replica, observe.metrics),
         planner=planner,
         balances=balances,
+        batch_profiles=_profiles(settings.data_dir),
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)

@@ -1,5 +1,6 @@
 """What handlers share, and the route table's row: one place for path, scope, models and answer."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from gateway.engine.plan import Planner
 from gateway.engine.policies import Board
 from gateway.engine.standby import Note
 from gateway.ports import Backup, Entropy, Scope
+from gateway.sheets.profile import Profile, shipped
 
 M = TypeVar("M", bound=BaseModel)
 _RAILS = frozenset(Rail)
@@ -45,6 +47,10 @@ class Api:
     ready: Callable[[], Awaitable[list[str]]]
     """What keeps the process from taking payouts now; empty when it is ready."""
     metrics: Callable[[], bytes]
+    batch_profiles: Mapping[str, Profile] = field(default_factory=shipped)
+    """How platforms' files of payouts are read and written back, by name."""
+    batch_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Files are read one at a time: each may take some hundred megabytes while it is."""
     notes: Callable[[], list[Note]] = list
     """What operators should know that does not keep it from taking payouts."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
@@ -118,6 +124,8 @@ class Route:
     """Optional request headers worth documenting."""
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer, with what they say."""
+    document: tuple[str, ...] = ()
+    """The content types of a body that is a document of its own and not JSON."""
     body_max: int | None = None
     """Bytes, where the usual bound of a request is too small."""
 
@@ -187,8 +195,7 @@ def _validate(model: type[M], raw: dict[str, object], *, strict: bool | None = N
         return model.model_validate(raw, strict=strict)
     except ValidationError as failure:
         first = failure.errors(include_url=False, include_input=False)[0]
-        where = _where(first["loc"], first.get("ctx", {}).get("param"))
-        what = first["msg"].removeprefix("Value error, ")
+        where, what = field_fault(first)
         unknown = first["type"] == "extra_forbidden"
         raise InvalidError(
             "field_unknown" if unknown else "field_invalid",
@@ -196,6 +203,12 @@ def _validate(model: type[M], raw: dict[str, object], *, strict: bool | None = N
             zh=f"字段 {where} {'不存在' if unknown else '无效'}" if where else "请求无效",
             param=where or None,
         ) from None
+
+
+def field_fault(error: Any) -> tuple[str, str]:
+    """Which field one of pydantic's errors is about, and what is wrong with it."""
+    where = _where(error["loc"], error.get("ctx", {}).get("param"))
+    return where, str(error["msg"]).removeprefix("Value error, ")
 
 
 def _where(parts: tuple[int | str, ...], param: str | None) -> str:

@@ -117,6 +117,11 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": _schema(route.body, schemas, "validation")}},
         }
+    if route.document:
+        kinds = {
+            kind: {"schema": {"type": "string", "format": "binary"}} for kind in route.document
+        }
+        operation["requestBody"] = {"required": True, "content": kinds}
     return operation
 
 

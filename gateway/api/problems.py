@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 
 from gateway.api.context import WHO
+from gateway.domain.batch import BatchInvalidError, Fault
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
@@ -22,11 +23,15 @@ from gateway.ports import CommitUnknownError, StoreError
 TYPE_BASE = "urn:hangdao:problem:"
 """Namespace of problem types: they identify and do not resolve (RFC 9457 §3.1.1)."""
 
+FAULTS_SHOWN = 1_000
+"""Of a file in one answer; `hangdao batch check` shows all."""
+
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 _STATUS: dict[type[GatewayError], int] = {
     InvalidError: 422,
     PolicyInvalidError: 422,
+    BatchInvalidError: 422,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     AbsenceError: 404,
@@ -64,10 +69,12 @@ def problem(
     retryable: bool = False,
     retry_after_s: int = 1,
     mistakes: Sequence[Mistake] = (),
+    faults: Sequence[Fault] = (),
 ) -> web.Response:
     """A problem document; `detail_zh` says in Chinese, if known, what `detail` says.
 
-    `mistakes` become `errors`, one for each place (RFC 9457 §3.2: an extension member).
+    `mistakes` of a policy and `faults` of a file become `errors`, one for each place (RFC 9457
+    §3.2: an extension member).
     """
     body: dict[str, object] = {
         "type": TYPE_BASE + code,
@@ -93,6 +100,9 @@ def problem(
             }
             for one in mistakes
         ]
+    if faults:
+        body["errors"] = [fault_view(one) for one in faults[:FAULTS_SHOWN]]
+        body["errors_total"] = len(faults)
     response = web.Response(
         status=status, body=orjson.dumps(body), content_type="application/problem+json"
     )
@@ -102,6 +112,17 @@ def problem(
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="hangdao"'
     return response
+
+
+def fault_view(fault: Fault) -> dict[str, object]:
+    """A file's fault: line and column as a spreadsheet shows them."""
+    return {
+        "line": fault.line,
+        "column": None if fault.column is None else _writable(fault.column),
+        "code": fault.code,
+        "detail": _writable(fault.en),
+        "detail_zh": _writable(fault.zh),
+    }
 
 
 def _writable(text: str) -> str:
@@ -125,6 +146,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             retryable=error.retryable,
             retry_after_s=error.retry_after_s if isinstance(error, UnavailableError) else 1,
             mistakes=error.mistakes if isinstance(error, PolicyInvalidError) else (),
+            faults=error.faults if isinstance(error, BatchInvalidError) else (),
         )
     except CommitUnknownError:
         return problem(

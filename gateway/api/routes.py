@@ -4,6 +4,7 @@ from gateway.api import (
     admin,
     audit,
     balances,
+    batches,
     calendar,
     costs,
     history,
@@ -20,6 +21,11 @@ from gateway.api.context import File, Route
 from gateway.api.schemas import (
     POLICY_MAX,
     AdvanceIn,
+    BatchListQuery,
+    BatchQuery,
+    BatchResultQuery,
+    BatchRowsQuery,
+    BatchTemplateQuery,
     CalendarIn,
     CalendarQuery,
     CertificateIn,
@@ -52,6 +58,8 @@ from gateway.api.schemas import (
     VouchIn,
 )
 from gateway.ports import Scope
+from gateway.sheets.grid import SIZE_MAX
+from gateway.sheets.write import CONTENT_TYPES
 
 READ, WRITE, HOOKS, ADMIN = (
     Scope.PAYOUTS_READ,
@@ -60,6 +68,7 @@ READ, WRITE, HOOKS, ADMIN = (
     Scope.ADMIN,
 )
 
+_BATCH = "/v1/batches/{batch_id}"
 _PAYOUT = "/v1/payouts/{payout_id}"
 _MERCHANT = "/v1/admin/merchants/{merchant_id}"
 _QUARANTINE = "/v1/admin/quarantine"
@@ -155,6 +164,70 @@ ROUTES: tuple[Route, ...] = (
         HOOKS,
         views.QueuedView,
         status=202,
+    ),
+    Route(
+        "POST",
+        "/v1/batches",
+        "Make payouts of a file (CSV, XLSX, JSON lines)",
+        batches.create,
+        WRITE,
+        batches.BatchView,
+        status=202,
+        query=BatchQuery,
+        errors=(409, 413),
+        headers=("Idempotency-Key",),
+        document=(*CONTENT_TYPES.values(), "application/x-ndjson"),
+        answer_headers={
+            "Location": "Where the batch is",
+            "Idempotency-Replayed": "`true` when an earlier upload had made it",
+        },
+        body_max=SIZE_MAX,
+    ),
+    Route(
+        "GET",
+        "/v1/batches",
+        "List batches, newest first",
+        batches.listing,
+        READ,
+        batches.BatchPage,
+        query=BatchListQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/batches/template",
+        "Fetch a file to fill in",
+        batches.template_file,
+        READ,
+        File,
+        query=BatchTemplateQuery,
+    ),
+    Route("GET", _BATCH, "Show a batch and how far it is", batches.show, READ, batches.BatchView),
+    Route(
+        "GET",
+        f"{_BATCH}/rows",
+        "Read its rows",
+        batches.rows,
+        READ,
+        batches.BatchRowPage,
+        query=BatchRowsQuery,
+    ),
+    Route(
+        "GET",
+        f"{_BATCH}/result.csv",
+        "Fetch its outcome, to write back",
+        batches.result_csv,
+        READ,
+        File,
+        query=BatchResultQuery,
+    ),
+    Route(
+        "GET",
+        f"{_BATCH}/result.xlsx",
+        "Fetch its outcome as a workbook",
+        batches.result_xlsx,
+        READ,
+        File,
+        query=BatchResultQuery,
     ),
     Route("GET", "/v1/balances", "Show balances", payouts.balances, READ, views.BalanceList),
     Route(

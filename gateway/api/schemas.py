@@ -37,6 +37,7 @@ from channels.contract import (
     WireAccount,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
+from gateway.domain.batch import BatchMode, RowState
 from gateway.domain.payout import Constraints, Event, PayoutState
 from gateway.ports import Funding, Scope
 
@@ -706,3 +707,79 @@ class FeedQuery(Model):
 
     after: Annotated[int, Field(ge=0, le=INT64_MAX), BeforeValidator(whole)] = 0
     limit: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 100
+
+
+class BatchQuery(Model):
+    """What the caller says of a file of payouts: a file that was cut off does not hold it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["total"]}, {"required": ["total_minor"]}]}
+    )
+
+    count: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(whole)] = Field(
+        description="Rows in the file, headings not counted"
+    )
+    total: Annotated[str, Field(max_length=24, pattern=_POSITIVE)] | None = Field(
+        default=None, description="What the rows come to, in major units"
+    )
+    total_minor: Annotated[int, Field(gt=0, le=INT64_MAX // 4), BeforeValidator(whole)] | None = (
+        Field(default=None, description="The same in minor units; give one of both")
+    )
+    currency: Currency = Currency.CNY
+    mode: BatchMode = Field(
+        default="all_or_nothing", description="`per_row` pays the good rows and refuses the others"
+    )
+    profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")] = "native"
+    repeat: Literal["true", "false"] = Field(
+        default="false", description="`true`: the same rows are really to be paid again"
+    )
+
+    @model_validator(mode="after")
+    def _one_total(self) -> Self:
+        if (self.total is None) == (self.total_minor is None):
+            raise at_fault("total", "give exactly one of total and total_minor")
+        _ = self.money
+        return self
+
+    @property
+    def money(self) -> Money:
+        """The total, however it was given."""
+        if self.total_minor is not None:
+            return Money(self.total_minor, self.currency)
+        try:
+            return Money.parse(self.total or "", self.currency)
+        except MoneyError as error:
+            raise at_fault("total", f"total: {error}") from None
+
+
+class BatchListQuery(Model):
+    """A page of batches, newest first."""
+
+    after: Annotated[str, Field(pattern=r"^ba_[0-9a-f]{26}$")] | None = Field(
+        default=None, description="The last id of the page before"
+    )
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(whole)] = 50
+
+
+class BatchRowsQuery(Model):
+    """A page of a batch's rows, in the order of the file."""
+
+    state: RowState | None = None
+    payout_state: PayoutState | None = None
+    after: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole)] = Field(
+        default=0, description="The last number of the page before"
+    )
+    limit: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 200
+
+
+class BatchResultQuery(Model):
+    """How a batch's outcome is written."""
+
+    lang: Literal["zh", "en"] = "zh"
+
+
+class BatchTemplateQuery(BatchResultQuery):
+    """Which template."""
+
+    format: Literal["csv", "xlsx"] = "xlsx"
+    profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")] = "native"

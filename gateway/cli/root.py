@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "merchant": "merchants",
     "key": "keys",
     "payout": "payouts",
+    "batch": "batches",
     "attempt": "attempts",
     "incident": "incidents",
     "channel": "channels",

@@ -28,6 +28,7 @@ from gateway.engine.screen import screen
 from gateway.ports import Change, Intake, Merchant, Search
 from policies.decide import Screening
 
+_ROUTING, _SCHEDULED = PayoutState.ROUTING, PayoutState.SCHEDULED
 SCHEDULE_MAX = timedelta(days=366)
 
 
@@ -65,9 +66,11 @@ async def accept(
     """
     now = gateway.clock.now()
     payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
+    row = intake.row
+    waits = row is not None and row.reserved_minor is not None
     try:
-        _check_times(request, now)
-        _check_reachable(gateway, payout_id, request)
+        if not waits:
+            check(gateway, merchant, request, now)
     except InvalidError:
         # What the clock or the channels say now does not unmake a payout: a request repeated after
         # its deadline is answered from what is stored, or its sender would pay by another way.
@@ -107,19 +110,29 @@ async def accept(
     if worker:
         # Claimed in the commit that stores it, by whoever takes it in.
         payout = replace(payout, worker=worker, epoch=1)
-    due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
+    # With its batch: due once all rows are accepted; until then they can all be cancelled.
+    due_at = None if waits else {_ROUTING: now, _SCHEDULED: release_at}.get(state)
     payout = replace(payout, due_at=due_at)
     event = Accepted(state, reason)
     change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
-    stored = await gateway.store.accept(change, intake, merchant.floor_minor)
+    # What was reserved with the batch needs no look at the balance again.
+    floor = None if waits else merchant.floor_minor
+    stored = await gateway.store.accept(change, intake, floor)
     # Not by its id: asked for twice in the same millisecond, it is the same.
     repeated = stored is not payout
     if not repeated:
         gateway.observer.moved(change)
-        if state is PayoutState.ROUTING:
+        if due_at is not None and state is PayoutState.ROUTING:
             gateway.wake(Told(payout.id))
             gateway.announce(payout.id)
     return Acceptance(stored, repeated)
+
+
+def check(gateway: Gateway, merchant: Merchant, request: Request, now: datetime) -> None:
+    """Raise `InvalidError` for what would be refused now whatever the balance is."""
+    payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
+    _check_times(request, now)
+    _check_reachable(gateway, payout_id, request)
 
 
 async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:

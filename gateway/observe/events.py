@@ -28,6 +28,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "attempt.withheld": "Armed, and not sent: another process may have taken over meanwhile.",
     "attempt.unrepeatable": "Not sent again: its channel's settings, so its bytes, have changed.",
     "attempt.proposed": "Somebody proposes to declare an attempt dead; another person must decide.",
+    "batch.defect": "Going on with batches met a bug of ours; it is tried again.",
+    "batch.row_kept": "A batch was undone, but a person had let this payout of it go before.",
     "calendar.missing": "A year's working days are due and unknown; arrivals in it are guessed.",
     "bank.back": "Payouts to a bank go through again; its incident is closed.",
     "bank.down": "A beneficiary's bank fails through every channel; payouts to it wait.",

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Clock, Store, StoreError
 from gateway.store.audit import Audit
+from gateway.store.batches import Batches
 from gateway.store.calendar import Calendar
 from gateway.store.database import Database
 from gateway.store.directory import Directory
@@ -44,6 +45,7 @@ class SqlStore(
     Switches,
     Policies,
     Plans,
+    Batches,
     Workers,
 ):
     """Everything durable, in one database."""

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from channels.money import Currency
+from gateway.domain.batch import unreserve
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
@@ -27,7 +28,7 @@ from gateway.domain.payout import (
     PayoutState,
     Resent,
 )
-from gateway.ports import Change, FloatShortError, Intake, StaleError
+from gateway.ports import Change, FloatShortError, Intake, RowOfBatch, StaleError
 from gateway.store import codec, rows
 from gateway.store.codec import micros
 from gateway.store.database import Guard, Unit
@@ -90,10 +91,29 @@ class Units:
                 },
             )
         self._fill(unit, change)
+        if intake.row is not None:
+            self._of_batch(unit, payout, intake.row)
         if floor_minor is not None:
             account = (Book.AVAILABLE, payout.merchant_id, payout.amount.currency)
-            unit.guards.append(Guard(account, floor_minor, _unfunded))
+            unit.guards.append(Guard(account, floor_minor, unfunded))
         return unit
+
+    def _of_batch(self, unit: Unit, payout: Payout, row: RowOfBatch) -> None:
+        """Its row is accepted in the same commit, and gives back what was reserved for it."""
+        unit.add(
+            self._queries["accept_batch_row"],
+            {
+                "merchant_id": payout.merchant_id,
+                "batch_id": row.batch.id,
+                "number": row.number,
+                "payout_id": payout.id,
+            },
+            lambda: StaleError(f"row {row.number} of {row.batch.id} has moved on"),
+        )
+        if row.reserved_minor is not None:
+            freed, at = unreserve(row.batch, row.reserved_minor), micros(payout.accepted_at)
+            name = f"{row.batch.id}/{row.number}"
+            self.posted(unit, freed, payout.merchant_id, name, at)
 
     def moved(self, change: Change, worker: int | None = 0) -> Unit:
         """A move of a stored payout; fails with `StaleError` or `FloatShortError`.
@@ -392,7 +412,8 @@ def _float_guard(attempt: Attempt, currency: Currency) -> Guard:
     )
 
 
-def _unfunded() -> UnfundedError:
+def unfunded() -> UnfundedError:
+    """What a merchant is told whose balance does not cover it."""
     return UnfundedError(
         "insufficient_funds",
         "the available balance does not cover amount and fee; fund the account and try again",

@@ -1,0 +1,294 @@
+"""Batches on their way: stored, checked, accepted in groups, set free or undone; safe to be killed.
+
+Every step is found again in the store: a row and its payout are one commit, a batch moves by
+guarded states, and whoever has the turn goes on with what is under way. A row's idempotency key is
+made of the batch's id and its number, so that no second payout can come of it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from channels.money import Money
+from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused, RowState
+from gateway.domain.errors import ConflictError, GatewayError, UnfundedError
+from gateway.domain.payout import Payout
+from gateway.engine import accept, operate
+from gateway.engine.gateway import Gateway
+from gateway.ports import Intake, Merchant, RowOfBatch, StaleError
+
+STORED_AT_ONCE = 500
+"""Rows in one commit: other payouts wait no longer than that for theirs."""
+ACCEPTED_AT_ONCE = 256
+"""As many as one group commit takes."""
+READ_AT_ONCE = 1024
+RELEASED_AT_ONCE = 5_000
+BREATH = 64
+"""Rows looked at before others get their turn on the loop."""
+
+ReadRequest = Callable[[bytes], accept.Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A batch as it was read and found free of faults, but for rows that are refused as such."""
+
+    key: str
+    mode: BatchMode
+    profile: str
+    rows: Sequence[BatchRow]
+    total: Money
+    content: str
+    """Hash of what is to be paid."""
+    fingerprint: bytes
+    repeat: bool = False
+    """The same content may have been uploaded before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A batch whose rows are all stored, and whether an earlier upload had made it."""
+
+    batch: Batch
+    repeated: bool
+
+
+def batch_id(merchant_id: str, key: str) -> str:
+    """The id that a merchant's key leads to, for ever."""
+    return "ba_" + hashlib.sha256(f"{merchant_id}\x1f{key}".encode()).hexdigest()[:26]
+
+
+async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str) -> Created:
+    """Store a batch whole and let it go on; the same upload again goes on where one was cut off."""
+    now = gateway.clock.now()
+    fresh = Batch(
+        id=batch_id(merchant.id, order.key),
+        merchant_id=merchant.id,
+        key=order.key,
+        fingerprint=order.fingerprint,
+        content=None if order.repeat else order.content,
+        mode=order.mode,
+        profile=order.profile,
+        currency=order.total.currency,
+        count=len(order.rows),
+        total_minor=order.total.minor,
+        state=BatchState.STORING,
+        reserved_minor=0,
+        created_at=now,
+        updated_at=now,
+        actor=actor,
+    )
+    batch = await gateway.store.put_batch(fresh)
+    if batch.state is not BatchState.STORING:
+        return Created(batch, repeated=True)
+    for start in range(0, len(order.rows), STORED_AT_ONCE):
+        rows = order.rows[start : start + STORED_AT_ONCE]
+        await gateway.store.put_rows(batch, [_held(merchant, batch, row) for row in rows])
+    first = BatchState.ACCEPTING if order.mode == "per_row" else BatchState.CHECKING
+    try:
+        batch = await gateway.store.move_batch(batch, first)
+    except StaleError:
+        # The same upload at the same time was faster; all rows are there.
+        batch = await gateway.store.batch(batch.id, merchant.id) or batch
+    return Created(batch, repeated=batch.created_at != now)
+
+
+def _held(merchant: Merchant, batch: Batch, row: BatchRow) -> BatchRow:
+    fee = accept.merchant_fee(merchant, Money(row.amount_minor, batch.currency))
+    return replace(row, hold_minor=row.amount_minor + fee.minor)
+
+
+class Batches:
+    """Goes on with batches under way; one process at a time."""
+
+    def __init__(self, gateway: Gateway, read_request: ReadRequest) -> None:
+        """`read_request` makes a request of a row's body."""
+        self._gateway = gateway
+        self._read = read_request
+
+    async def tick(self) -> bool:
+        """Go a step on with each batch under way; whether there was one. Raises `StoreError`."""
+        store = self._gateway.store
+        under_way = await store.batches_under_way()
+        if not under_way:
+            return False
+        async with store.turn("batches") as mine:
+            if not mine:
+                return False
+            for name in under_way:
+                batch = await store.batch(name)
+                # A small batch does not wait for a large one before it: each gets one step.
+                if batch is not None and batch.state.is_under_way:
+                    await self._step(batch)
+        return True
+
+    async def _step(self, batch: Batch) -> None:
+        merchant = await self._gateway.store.merchant(batch.merchant_id)
+        if merchant is None or not merchant.active:
+            # What is under way is neither paid nor undone until somebody decides about it.
+            return
+        match batch.state:
+            case BatchState.CHECKING:
+                await self._check(batch, merchant)
+            case BatchState.ACCEPTING:
+                await self._accept(batch, merchant)
+            case BatchState.RELEASING:
+                await self._release(batch)
+            case BatchState.UNDOING:
+                await self._undo(batch)
+            case _:
+                raise ValueError(f"{batch.id} is {batch.state}")
+
+    # --- All or nothing: look at every row, then hold the sum ---
+
+    async def _check(self, batch: Batch, merchant: Merchant) -> None:
+        store = self._gateway.store
+        found: list[tuple[int, Refused]] = [
+            (number, _TAKEN) for number in await store.taken_refs(batch)
+        ]
+        known = {number for number, _ in found}
+        now, after = self._gateway.clock.now(), 0
+        while rows := await store.batch_rows(batch, after, READ_AT_ONCE, state=RowState.WAITING):
+            after = rows[-1].number
+            for place, row in enumerate(rows):
+                if place % BREATH == 0:
+                    await asyncio.sleep(0)
+                problem = None if row.number in known else self._problem(merchant, row, now)
+                if problem is not None:
+                    found.append((row.number, problem))
+        if found or any(one.state is RowState.REFUSED for one in await store.batch_counts(batch)):
+            for start in range(0, len(found), STORED_AT_ONCE):
+                await store.refuse_rows(batch, found[start : start + STORED_AT_ONCE])
+            await store.move_batch(batch, BatchState.REFUSED, _ROWS_REFUSED)
+            return
+        try:
+            await store.reserve_batch(batch, merchant.floor_minor)
+        except UnfundedError as error:
+            why = Refused(error.code, _UNFUNDED_EN, _UNFUNDED_ZH)
+            await store.move_batch(batch, BatchState.REFUSED, why)
+
+    def _problem(self, merchant: Merchant, row: BatchRow, now: datetime) -> Refused | None:
+        try:
+            accept.check(self._gateway, merchant, self._read(row.body), now)
+        except GatewayError as error:
+            return _refused(error)
+        return None
+
+    # --- Rows become payouts ---
+
+    async def _accept(self, batch: Batch, merchant: Merchant) -> None:
+        store, whole = self._gateway.store, batch.mode == "all_or_nothing"
+        rows = await store.batch_rows(batch, 0, READ_AT_ONCE, state=RowState.WAITING)
+        for start in range(0, len(rows), ACCEPTED_AT_ONCE):
+            group = rows[start : start + ACCEPTED_AT_ONCE]
+            outcomes = await asyncio.gather(
+                *(self._one(batch, merchant, row) for row in group), return_exceptions=True
+            )
+            refused = []
+            for row, outcome in zip(group, outcomes, strict=True):
+                if isinstance(outcome, GatewayError):
+                    refused.append((row.number, _refused(outcome)))
+                elif isinstance(outcome, BaseException):
+                    raise outcome
+            if refused:
+                await store.refuse_rows(batch, refused)
+                if whole:
+                    number, why = refused[0]
+                    await store.move_batch(batch, BatchState.UNDOING, _undone(number, why))
+                    return
+        if len(rows) < READ_AT_ONCE:
+            await self._accepted(batch)
+
+    async def _accepted(self, batch: Batch) -> None:
+        """No row is waiting any more. A crash may have come between a refusal and its undoing."""
+        store = self._gateway.store
+        if batch.mode == "per_row":
+            await store.move_batch(batch, BatchState.DONE)
+            return
+        refused = await store.batch_rows(batch, 0, 1, state=RowState.REFUSED)
+        if refused:
+            why = refused[0].refused or _TAKEN
+            await store.move_batch(batch, BatchState.UNDOING, _undone(refused[0].number, why))
+        else:
+            await store.move_batch(batch, BatchState.RELEASING)
+
+    async def _one(self, batch: Batch, merchant: Merchant, row: BatchRow) -> Payout:
+        reserved = row.hold_minor if batch.mode == "all_or_nothing" else None
+        key = f"batch:{batch.id}:{row.number}"
+        intake = Intake(key, _fingerprint(batch, row), RowOfBatch(batch, row.number, reserved))
+        request = self._read(row.body)
+        taken = await accept.accept(self._gateway, merchant, request, intake, batch.actor)
+        return taken.payout
+
+    # --- All or nothing: the two ends ---
+
+    async def _release(self, batch: Batch) -> None:
+        store = self._gateway.store
+        for first in range(0, batch.count, RELEASED_AT_ONCE):
+            await store.release_rows(batch, first, first + RELEASED_AT_ONCE)
+        await store.move_batch(batch, BatchState.DONE)
+        self._gateway.nudged.set()
+
+    async def _undo(self, batch: Batch) -> None:
+        """Cancel what was accepted: none of it was ever due, but where a person let it go."""
+        gateway, after = self._gateway, 0
+        while rows := await gateway.store.batch_rows(
+            batch, after, ACCEPTED_AT_ONCE, state=RowState.ACCEPTED
+        ):
+            after = rows[-1].number
+            await asyncio.gather(*(self._undo_row(batch, row) for row in rows))
+        await gateway.store.refuse_undone(batch)
+
+    async def _undo_row(self, batch: Batch, row: BatchRow) -> None:
+        gateway = self._gateway
+        if row.payout_id is None:
+            raise ValueError(f"row {row.number} of {batch.id} is accepted without a payout")
+        try:
+            await operate.cancel(gateway, row.payout_id, None, f"batch:{batch.id}")
+        except ConflictError as error:
+            if error.code == "quarantined":
+                raise
+            # A person released this very payout meanwhile: it is theirs, and stays accepted.
+            gateway.observer.alarm("batch.row_kept", payout_id=row.payout_id, code=error.code)
+            return
+        await gateway.store.undo_row(batch, row.number)
+
+
+def _fingerprint(batch: Batch, row: BatchRow) -> bytes:
+    """Of this very row: the same payout asked for elsewhere is another request."""
+    return hashlib.sha256(f"{batch.id}/{row.number}/".encode() + row.body).digest()
+
+
+def _refused(error: GatewayError) -> Refused:
+    zh = error.zh or "该行不能受理"
+    return Refused(error.code, error.message, zh, error.param)
+
+
+def _undone(number: int, why: Refused) -> Refused:
+    return Refused(
+        "row_refused",
+        f"row {number} could not be accepted after all ({why.en}); every other row was cancelled "
+        "before it could be sent",
+        f"第 {number} 行未能受理（{why.zh}），其余各行已在发出前全部撤销",
+    )
+
+
+_TAKEN = Refused(
+    "merchant_ref_reused",
+    "a payout with this merchant_ref exists already; use a new one if it is another payment",
+    "该商户单号已被使用，如为另一笔付款请更换单号",
+    "merchant_ref",
+)
+_ROWS_REFUSED = Refused(
+    "rows_refused",
+    "some rows cannot be accepted, so none was; list them with state=refused, correct the file, "
+    "and upload it under a new key",
+    "部分行无法受理，整批未受理；请用 state=refused 查看，修正文件后以新的幂等键重新上传",
+)
+_UNFUNDED_EN = (
+    "the available balance does not cover the whole batch with its fees, so no row was accepted; "
+    "fund the account and upload the file again under a new key"
+)
+_UNFUNDED_ZH = "可用余额不足以支付整批金额和手续费，未受理任何一行；请充值后以新的幂等键重新上传"

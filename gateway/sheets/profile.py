@@ -1,0 +1,128 @@
+"""Profiles, as YAML: which headings a file has, what its words mean, what is written back.
+
+A profile that is shipped can be replaced, and new ones added, by files of the same form; each
+mistake in one is told with its place in the file.
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FieldName = Literal[
+    "merchant_ref",
+    "amount",
+    "currency",
+    "rail",
+    "account",
+    "name",
+    "bank_code",
+    "bank_name",
+    "appid",
+    "chain",
+    "purpose",
+    "note",
+    "status",
+]
+Source = Annotated[
+    str,
+    Field(
+        pattern=r"^(merchant_ref|original_ref|amount|currency|status|reason|payout_id|payout_state"
+        r"|line|cell:.+)$"
+    ),
+]
+Outcome = Literal["paid", "failed", "returned", "processing", "refused"]
+
+
+class ProfileError(Exception):
+    """A profile cannot be used; the message says where and why."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Words(_Model):
+    """A text in both languages."""
+
+    zh: str = Field(min_length=1, max_length=200)
+    en: str = Field(min_length=1, max_length=200)
+
+
+class Column(Words):
+    """A heading of a file to be read; `also` are other ways to write it."""
+
+    also: list[str] = []
+    required: bool = False
+
+
+class Written(Words):
+    """A column of the file that is written back, and what stands in it."""
+
+    source: Source
+
+
+class Result(_Model):
+    """The file that is written back."""
+
+    columns: list[Written] = Field(min_length=1)
+    words: Mapping[Outcome, str]
+    """What the platform calls each outcome; a row whose word is empty is left out."""
+
+
+class Profile(_Model):
+    """How one platform's export is read, and what its operator gets back."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")
+    title: Words
+    unverified: list[str] = []
+    """What was not seen in the platform's own documentation or a real export."""
+    ref_prefix: str = Field(default="", max_length=24)
+    """Put before the platform's own number, so that two platforms never share a merchant_ref."""
+    columns: Mapping[FieldName, Column]
+    defaults: Mapping[FieldName, str] = {}
+    rails: Mapping[str, str]
+    """The platform's words for ways to pay; `refused` for those that cannot be paid here."""
+    payable: list[str] = []
+    """With a `status` column: the words of rows that still wait to be paid; others are refused."""
+    result: Result
+
+
+def read_profile(text: str, where: str) -> Profile:
+    """A profile from YAML. Raises `ProfileError`."""
+    try:
+        return Profile.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{where}: not YAML: {str(error).splitlines()[0]}") from None
+    except ValidationError as failure:
+        errors = failure.errors(include_url=False, include_input=False)
+        # A misspelt name first: what is missing is then often explained.
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
+        place = ".".join(map(str, first["loc"]))
+        raise ProfileError(f"{where}: {place}: {first['msg']}") from None
+
+
+def shipped() -> dict[str, Profile]:
+    """The profiles that come with the program, by name."""
+    found = [
+        read_profile(entry.read_text("utf-8"), entry.name)
+        for entry in (files("gateway.sheets") / "profiles").iterdir()
+        if entry.name.endswith(".yaml")
+    ]
+    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+
+
+def profiles(folder: Path | None) -> dict[str, Profile]:
+    """Those that are shipped, and an operator's own in place of them. Raises `ProfileError`."""
+    known = shipped()
+    if folder is not None and folder.is_dir():
+        for file in sorted(folder.glob("*.yaml")):
+            try:
+                own = read_profile(file.read_text("utf-8"), str(file))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ProfileError(f"{file}: {error}") from None
+            known[own.name] = own
+    return known

@@ -1,0 +1,346 @@
+"""Batches on both databases: accepted whole or not at all, one payout a row, also after a crash."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from channels.money import Currency, Money
+from gateway.api.batch_files import request_of
+from gateway.clock import SystemEntropy
+from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, RowState
+from gateway.domain.errors import ConflictError
+from gateway.domain.ledger import Book
+from gateway.domain.payout import PayoutState
+from gateway.engine import accept, batches, operate
+from gateway.engine.batches import Batches, Order, create
+from gateway.engine.gateway import Gateway
+from gateway.engine.load import Load
+from gateway.observe import Metrics, Observe, make_log
+from gateway.ports import Change, Intake, Merchant
+from gateway.store import SqlStore
+from policies import document
+from policies.health import Health
+from tests.builders import MERCHANT, merchant
+from tests.contracts.store.conftest import Backend, Fund, SettableClock
+from tests.gateway.api.till import Till
+
+FEE = 30
+FLOOR = 10_000_000
+
+
+def body(number: int, minor: int = 1_000, **changes: object) -> bytes:
+    """A row as it is stored."""
+    asked = {
+        "merchant_ref": f"row-{number}",
+        "amount_minor": minor,
+        "currency": "CNY",
+        "beneficiary": {
+            "instruments": [
+                {"rail": "bank_card", "number": "6222021234567890123", "name": "王小五"}
+            ]
+        },
+        "purpose": "货款",
+        **changes,
+    }
+    return orjson.dumps({"payout": asked, "cells": {}})
+
+
+def rows_of(bodies: Sequence[bytes]) -> list[BatchRow]:
+    """Rows in order, waiting."""
+    made = []
+    for number, one in enumerate(bodies, 1):
+        asked = orjson.loads(one)["payout"]
+        ref, minor = asked["merchant_ref"], asked["amount_minor"]
+        made.append(BatchRow(number, number + 1, ref, minor, 0, one))
+    return made
+
+
+def order(
+    count: int = 5,
+    *,
+    mode: BatchMode = "all_or_nothing",
+    key: str = "key-1",
+    bodies: Sequence[bytes] = (),
+    repeat: bool = False,
+) -> Order:
+    """A batch of some rows of 10.00."""
+    rows = rows_of(bodies or [body(number) for number in range(1, count + 1)])
+    digest = hashlib.sha256(b"".join(row.body for row in rows)).hexdigest()
+    total = Money(sum(row.amount_minor for row in rows), Currency.CNY)
+    return Order(key, mode, "native", rows, total, digest, digest.encode()[:32], repeat)
+
+
+class World:
+    """A gateway over one store, and the batches it goes on with."""
+
+    def __init__(self, store: SqlStore, clock: SettableClock) -> None:
+        """One channel that pays cards."""
+        observe = Observe(make_log(clock, io.StringIO()), Metrics("1"))
+        self.store = store
+        self.gateway = Gateway(
+            store=store,
+            clock=clock,
+            entropy=SystemEntropy(),
+            channels={"till": Till()},
+            policy=document.load(document.example(), "built-in policy"),
+            health=Health(),
+            observer=observe,
+            load=Load(),
+        )
+        self.merchant: Merchant = merchant()
+        self.batches = Batches(self.gateway, request_of)
+
+    async def create(self, wanted: Order) -> Batch:
+        """Upload it."""
+        return (await create(self.gateway, self.merchant, wanted, "key:test")).batch
+
+    async def settle(self, batch: Batch) -> Batch:
+        """Go on until nothing is under way."""
+        while await self.batches.tick():
+            pass
+        found = await self.store.batch(batch.id)
+        assert found is not None
+        return found
+
+    async def states(self, batch: Batch) -> list[RowState]:
+        """Of every row."""
+        return [row.state for row in await self.store.batch_rows(batch, 0, 10_000)]
+
+    async def money(self) -> tuple[int, int]:
+        """Available and held."""
+        kept = {one.account.book: one.minor for one in await self.store.balances(owner=MERCHANT)}
+        return kept.get(Book.AVAILABLE, 0), kept.get(Book.HELD, 0)
+
+
+@pytest.fixture
+async def world(store: SqlStore, clock: SettableClock, fund: Fund) -> World:
+    """A funded merchant."""
+    made = World(store, clock)
+    await store.add_merchant(made.merchant, "test")
+    await fund(FLOOR)
+    return made
+
+
+@pytest.mark.parametrize("mode", ["all_or_nothing", "per_row"])
+async def test_every_row_becomes_one_payout(world: World, mode: BatchMode) -> None:
+    """Both modes end with a due payout a row, its hold taken once, and clean books."""
+    batch = await world.settle(await world.create(order(700, mode=mode)))
+    assert batch.state is BatchState.DONE
+    assert await world.states(batch) == [RowState.ACCEPTED] * 700
+    counts = await world.store.counts()
+    assert counts[PayoutState.ROUTING] == 700
+    assert len(await world.store.due(world.gateway.clock.now(), 1_000)) == 700
+    held = 700 * (1_000 + FEE)
+    assert await world.money() == (FLOOR - held, held)
+    assert await world.store.audit() == []
+
+
+async def test_the_same_upload_again_is_the_same_batch(world: World) -> None:
+    """The same key and content give the earlier batch, whatever has become of it."""
+    first = await world.settle(await world.create(order()))
+    again = await create(world.gateway, world.merchant, order(), "key:test")
+    assert again.repeated
+    assert again.batch.id == first.id
+    assert (await world.store.counts())[PayoutState.ROUTING] == 5
+
+
+async def test_the_same_key_for_another_content_is_refused(world: World) -> None:
+    """A key names one batch for ever."""
+    await world.create(order())
+    with pytest.raises(ConflictError, match="used before"):
+        await world.create(order(6))
+
+
+async def test_the_same_content_under_another_key_is_refused(world: World) -> None:
+    """A file uploaded twice by mistake is not paid twice, unless somebody says that it is meant."""
+    await world.create(order())
+    with pytest.raises(ConflictError) as caught:
+        await world.create(order(key="key-2"))
+    assert caught.value.code == "batch_repeated"
+    meant = await world.create(order(key="key-3", repeat=True))
+    assert meant.state is BatchState.CHECKING
+
+
+async def test_a_refused_batch_may_come_again(world: World) -> None:
+    """Its content is free under a new key once nothing of it is paid."""
+    bodies = [body(1, minor=FLOOR)]
+    refused = await world.settle(await world.create(order(bodies=bodies)))
+    assert refused.state is BatchState.REFUSED
+    again = await world.create(order(bodies=bodies, key="key-2"))
+    assert again.id != refused.id
+
+
+async def test_all_or_nothing_without_money_takes_nothing(world: World) -> None:
+    """The whole sum with its fees must be there; else no row is accepted and nothing is held."""
+    bodies = [body(1), body(2, minor=FLOOR - 1_000)]
+    batch = await world.settle(await world.create(order(bodies=bodies)))
+    assert batch.state is BatchState.REFUSED
+    assert batch.refused is not None
+    assert batch.refused.code == "insufficient_funds"
+    assert await world.money() == (FLOOR, 0)
+    assert sum((await world.store.counts()).values()) == 0
+
+
+async def test_per_row_accepts_what_the_money_covers(world: World) -> None:
+    """A row that is not covered is refused with its reason, the others are paid."""
+    bodies = [body(1), body(2, minor=FLOOR), body(3)]
+    batch = await world.settle(await world.create(order(mode="per_row", bodies=bodies)))
+    assert batch.state is BatchState.DONE
+    assert await world.states(batch) == [RowState.ACCEPTED, RowState.REFUSED, RowState.ACCEPTED]
+    (refused,) = await world.store.batch_rows(batch, 0, 9, state=RowState.REFUSED)
+    assert refused.refused is not None
+    assert refused.refused.code == "insufficient_funds"
+
+
+async def test_all_or_nothing_names_every_row_that_cannot_go(world: World) -> None:
+    """A card no channel takes and a number that is used: both rows are told, nothing is taken."""
+    await one_payout(world, "row-3")
+    short = {"instruments": [{"rail": "bank_card", "number": "622202123456", "name": "王"}]}
+    bodies = [body(1), body(2, beneficiary=short), body(3)]
+    batch = await world.settle(await world.create(order(bodies=bodies)))
+    assert batch.state is BatchState.REFUSED
+    told = await world.store.batch_rows(batch, 0, 9, state=RowState.REFUSED)
+    found = [(row.number, row.refused.code) for row in told if row.refused]
+    assert found == [(2, "no_channel"), (3, "merchant_ref_reused")]
+
+
+async def one_payout(world: World, ref: str) -> None:
+    """A payout of its own, outside any batch."""
+    request = request_of(body(9, merchant_ref=ref))
+    intake = Intake(f"key:{ref}", hashlib.sha256(ref.encode()).digest())
+    await accept.accept(world.gateway, world.merchant, request, intake, "test")
+
+
+async def test_nothing_is_due_before_every_row_is_accepted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first row and the last, no worker finds any of them to send."""
+    monkeypatch.setattr(batches, "READ_AT_ONCE", 2)
+    batch = await world.create(order())
+    await world.batches.tick()
+    await world.batches.tick()
+    assert (await world.states(batch)).count(RowState.ACCEPTED) == 2
+    later = world.gateway.clock.now() + timedelta(days=400)
+    assert await world.store.due(later, 100) == []
+    assert world.gateway.queue.empty()
+    await world.settle(batch)
+    assert len(await world.store.due(later, 100)) == 5
+
+
+async def test_a_row_that_fails_in_the_middle_undoes_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number was taken after the check: what was accepted is cancelled, the reserve is back."""
+    monkeypatch.setattr(batches, "READ_AT_ONCE", 2)
+    batch = await world.create(order())
+    await world.batches.tick()
+    await world.batches.tick()
+    await one_payout(world, "row-4")
+    batch = await world.settle(batch)
+    assert batch.state is BatchState.REFUSED
+    assert batch.refused is not None
+    assert batch.refused.code == "row_refused"
+    states = await world.states(batch)
+    assert states.count(RowState.UNDONE) == 3
+    assert states.count(RowState.REFUSED) == 1
+    assert (await world.store.counts())[PayoutState.CANCELLED] == 3
+    assert await world.money() == (FLOOR - 1_000 - FEE, 1_000 + FEE)
+    assert await world.store.audit() == []
+
+
+async def test_a_payout_somebody_let_go_is_not_undone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cancelled already when the batch is undone does not stand in its way."""
+    monkeypatch.setattr(batches, "READ_AT_ONCE", 2)
+    batch = await world.create(order())
+    await world.batches.tick()
+    await world.batches.tick()
+    (first, *_) = await world.store.batch_rows(batch, 0, 1)
+    assert first.payout_id is not None
+    await operate.cancel(world.gateway, first.payout_id, world.merchant.id, "merchant")
+    await one_payout(world, "row-5")
+    batch = await world.settle(batch)
+    assert batch.state is BatchState.REFUSED
+    assert await world.money() == (FLOOR - 1_000 - FEE, 1_000 + FEE)
+    assert await world.store.audit() == []
+
+
+class CrashError(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("mode", ["all_or_nothing", "per_row"])
+@pytest.mark.parametrize("at", [1, 2, 4, 7])
+async def test_a_crash_in_the_middle_pays_every_row_once(
+    world: World, backend: Backend, monkeypatch: pytest.MonkeyPatch, mode: BatchMode, at: int
+) -> None:
+    """Whoever opens the database next goes on; no row is lost and none has two payouts."""
+    monkeypatch.setattr(batches, "ACCEPTED_AT_ONCE", 3)
+    batch = await world.create(order(10, mode=mode))
+    accepted = SqlStore.accept
+    calls = 0
+
+    async def crashing(
+        store: SqlStore, change: Change, intake: Intake, floor_minor: int | None
+    ) -> object:
+        nonlocal calls
+        calls += 1
+        mine = calls
+        stored = await accepted(store, change, intake, floor_minor)
+        if mine == at:
+            raise CrashError
+        return stored
+
+    monkeypatch.setattr(SqlStore, "accept", crashing)
+    with pytest.raises(CrashError):
+        await world.settle(batch)
+    monkeypatch.setattr(SqlStore, "accept", accepted)
+    await world.store.aclose()
+
+    other = World(await backend.open(), backend.clock)
+    batch = await other.settle(batch)
+    assert batch.state is BatchState.DONE
+    assert (await other.store.counts())[PayoutState.ROUTING] == 10
+    rows = await other.store.batch_rows(batch, 0, 100)
+    assert len({row.payout_id for row in rows}) == 10
+    assert await other.money() == (FLOOR - 10 * 1_030, 10 * 1_030)
+    assert await other.store.audit() == []
+
+
+async def test_an_upload_that_was_cut_off_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows stored by the first try stay, the second brings the rest; before that nothing moves."""
+    monkeypatch.setattr(batches, "STORED_AT_ONCE", 2)
+    put = SqlStore.put_rows
+    calls = 0
+
+    async def failing(store: SqlStore, batch: Batch, rows: Sequence[BatchRow]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise CrashError
+        await put(store, batch, rows)
+
+    monkeypatch.setattr(SqlStore, "put_rows", failing)
+    with pytest.raises(CrashError):
+        await world.create(order())
+    assert not await world.batches.tick()
+    batch = await world.settle(await world.create(order()))
+    assert batch.state is BatchState.DONE
+    assert (await world.store.counts())[PayoutState.ROUTING] == 5
+
+
+async def test_a_row_is_sealed(world: World, backend: Backend) -> None:
+    """What a row asks for can only be opened at its own place."""
+    batch = await world.create(order())
+    rows = await world.store.batch_rows(batch, 0, 2)
+    assert [orjson.loads(row.body)["payout"]["merchant_ref"] for row in rows] == ["row-1", "row-2"]
+    if backend.kind == "sqlite":
+        with open(backend.url.removeprefix("sqlite://"), "rb") as file:  # noqa: PTH123, ASYNC230
+            assert "王小五".encode() not in file.read()
