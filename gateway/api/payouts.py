@@ -5,6 +5,7 @@ import hashlib
 import orjson
 
 from gateway.api.context import Answer, Call
+from gateway.api.fee_views import fee_reason_view
 from gateway.api.schemas import EndpointIn, FeedQuery, ListQuery, PayoutIn
 from gateway.api.views import (
     alternative_view,
@@ -161,7 +162,7 @@ async def why(call: Call) -> Answer:
                 "labels": {name: label_view(labels[name]) for name in named if name in labels},
             }
         )
-    return 200, {"data": answers}
+    return 200, {"data": answers, "fee": fee_reason_view(found)}
 
 
 async def cancel(call: Call) -> Answer:

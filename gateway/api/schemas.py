@@ -7,6 +7,7 @@ The OpenAPI document is generated from these models.
 import re
 import unicodedata
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, get_args
 
@@ -37,8 +38,10 @@ from channels.contract import (
     WireAccount,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
 from gateway.ports import Funding, Scope
+from policies.fees import Fee, Tier
 
 REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 DEPOSIT_MAX = 10**15
@@ -418,14 +421,70 @@ class EndpointIn(Model):
     ] = []
 
 
+class MerchantTierIn(Model):
+    """Flat and rate from a month's use of `floor` on; the first tier has floor 0."""
+
+    floor: Annotated[
+        StrictInt,
+        Field(ge=0, le=INT64_MAX // 4, description="Payouts or minor units, by the fee's `basis`"),
+    ]
+    flat_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] = 0
+    rate_ppm: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
+
+
 class MerchantFeeIn(Model):
-    """What a merchant pays on top: clamp(flat + rate, min, max) + surcharge."""
+    """What a merchant pays: clamp(flat + rate, min, max) + surcharge, each rounded half up.
+
+    With `tiers`, flat and rate stand in them; what the merchant asked for since the first of the
+    month (Asia/Shanghai), less what failed, says which tier a payout is charged at.
+    """
 
     flat_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] = 0
     rate_ppm: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
     min_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] = 0
     max_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] | None = None
     surcharge_ppm: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
+    mode: Literal["on_top", "deducted"] = Field(
+        default="on_top",
+        description="`on_top` (外扣): the merchant pays amount and fee; `deducted` (内扣): it pays "
+        "the amount, of which the beneficiary gets what the fee leaves",
+    )
+    tiers: Annotated[list[MerchantTierIn], Field(max_length=20)] = []
+    basis: Literal["payouts", "amount"] = Field(default="amount", description="What tiers count")
+    scheme: Literal["all_units", "incremental"] = Field(
+        default="incremental",
+        description="The tier that the month has reached for all of a payout, or each part of it "
+        "at its own tier",
+    )
+    on_return: Literal["kept", "refunded"] = Field(
+        default="kept", description="What becomes of the fee when all of the money comes back"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_minor is not None and self.max_minor < self.min_minor:
+            raise at_fault("max_minor", "max_minor is below min_minor")
+        try:
+            _ = self.agreed
+        except ValueError as error:
+            raise at_fault("tiers", str(error)) from None
+        return self
+
+    @property
+    def agreed(self) -> MerchantFee:
+        """As the merchant keeps it."""
+        tiers = tuple(Tier(one.floor, one.flat_minor, one.rate_ppm) for one in self.tiers)
+        fee = Fee(
+            self.flat_minor,
+            self.rate_ppm,
+            self.min_minor,
+            self.max_minor,
+            self.surcharge_ppm,
+            self.mode,
+        )
+        if tiers:
+            fee = replace(fee, tiers=tiers, basis=self.basis, scheme=self.scheme)
+        return MerchantFee(fee, self.on_return)
 
 
 class MerchantIn(Model):
@@ -466,8 +525,6 @@ class MerchantIn(Model):
                 "credit_limit_minor",
                 "credit_limit_minor goes with funding=credit, and is mandatory there",
             )
-        if self.fee.max_minor is not None and self.fee.max_minor < self.fee.min_minor:
-            raise at_fault("fee.max_minor", "fee.max_minor is below fee.min_minor")
         return self
 
 

@@ -270,6 +270,8 @@ def explain(api: Api, payout: str) -> None:
                 console.print(f"  {one['zh']}\n  {one['en']}", style="dim")
         if not found["data"]:
             console.print("no decision yet")
+        if found["fee"] is not None:
+            console.print(f"{found['fee']['zh']}\n{found['fee']['en']}")
 
     tell(found, draw)
 
@@ -346,7 +348,8 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
                 ("reason", one["reason"]),
                 ("waits for", one["owner"]),
                 ("amount", f"{one['amount']} {one['currency']}"),
-                ("fee", str(fee)),
+                ("fee", f"{fee} {_MODES[one['fee_mode']]}" if one["fee_minor"] else str(fee)),
+                ("payee gets", _less(one)),
                 ("to", "; ".join(ways)),
                 ("purpose", one["purpose"]),
                 ("channel", one["channel"]),
@@ -369,6 +372,15 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
             ]
         )
     )
+
+
+_MODES = {"on_top": "on top 外扣", "deducted": "deducted 内扣"}
+
+
+def _less(one: Mapping[str, Any]) -> str | None:
+    """What the beneficiary gets, where that is not the amount."""
+    gets = one["beneficiary_amount_minor"]
+    return None if gets == one["amount_minor"] else str(amount(gets, one["currency"]))
 
 
 def _way(instrument: Mapping[str, Any]) -> str:

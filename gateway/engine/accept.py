@@ -5,6 +5,7 @@ a conflict; it is never half-stored.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from channels.contract import Instrument
 from channels.money import Money
 from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import posting
+from gateway.domain.merchant_fee import Charge, month_of
 from gateway.domain.payout import (
     UNCONSTRAINED,
     Accepted,
@@ -25,10 +27,13 @@ from gateway.domain.payout import (
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.instruct import instruction_of
 from gateway.engine.screen import screen
-from gateway.ports import Change, Intake, Merchant, Search
+from gateway.ports import Change, Intake, Merchant, MonthMovedError, Search
 from policies.decide import Screening
+from policies.fees import UNUSED
 
 SCHEDULE_MAX = timedelta(days=366)
+PRICINGS_MAX = 50
+"""A fee is computed anew when others take the month past a tier; of all who try, one gets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +68,56 @@ async def accept(
     Raises `InvalidError` (with `param`), `ConflictError`, `UnfundedError`. When it returns, the
     payout survives a power cut; the worker has been told.
     """
+    for _ in range(PRICINGS_MAX - 1):
+        with suppress(MonthMovedError):
+            return await _accept(gateway, merchant, request, intake, actor)
+    return await _accept(gateway, merchant, request, intake, actor)
+
+
+async def _accept(
+    gateway: Gateway, merchant: Merchant, request: Request, intake: Intake, actor: str
+) -> Acceptance:
     now = gateway.clock.now()
+    price = await priced_for(gateway, merchant, request.amount, now)
     payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
     try:
         _check_times(request, now)
-        _check_reachable(gateway, payout_id, request)
+        price.check()
+        _check_reachable(gateway, payout_id, replace(request, amount=price.amount))
     except InvalidError:
         # What the clock or the channels say now does not unmake a payout: a request repeated after
         # its deadline is answered from what is stored, or its sender would pay by another way.
         if not await _is_known(gateway, merchant, request):
             raise
+        # Nothing will be inserted; only that it could be matters.
+        price = Price(request.amount, Money.zero(request.amount.currency), None)
+    payout = first_payout(gateway, merchant, request, price, payout_id, now)
+    event = Accepted(payout.state, payout.reason)
+    change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
+    stored = await gateway.store.accept(change, intake, merchant.floor_minor)
+    # Not by its id: asked for twice in the same millisecond, it is the same.
+    repeated = stored is not payout
+    if not repeated:
+        begin(gateway, change)
+    return Acceptance(stored, repeated)
+
+
+def first_payout(
+    gateway: Gateway,
+    merchant: Merchant,
+    request: Request,
+    price: "Price",
+    payout_id: PayoutId,
+    now: datetime,
+) -> Payout:
+    """The payout as it is accepted: screened, held, scheduled or free to go."""
     release_at = _release_at(merchant, request, now)
     payout = Payout(
         id=payout_id,
         merchant_id=merchant.id,
         merchant_ref=request.merchant_ref,
-        amount=request.amount,
-        fee=merchant_fee(merchant, request.amount),
+        amount=price.amount,
+        fee=price.fee,
         instruments=request.instruments,
         purpose=request.purpose,
         speed=request.speed,
@@ -93,6 +131,7 @@ async def accept(
         updated_at=now,
         due_at=None,
         constraints=request.constraints,
+        charge=price.charge,
     )
     said = screen(gateway, payout, now)
     state, reason = _first_state(merchant, payout, said, now)
@@ -108,18 +147,16 @@ async def accept(
         # Claimed in the commit that stores it, by whoever takes it in.
         payout = replace(payout, worker=worker, epoch=1)
     due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
-    payout = replace(payout, due_at=due_at)
-    event = Accepted(state, reason)
-    change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
-    stored = await gateway.store.accept(change, intake, merchant.floor_minor)
-    # Not by its id: asked for twice in the same millisecond, it is the same.
-    repeated = stored is not payout
-    if not repeated:
-        gateway.observer.moved(change)
-        if state is PayoutState.ROUTING:
-            gateway.wake(Told(payout.id))
-            gateway.announce(payout.id)
-    return Acceptance(stored, repeated)
+    return replace(payout, due_at=due_at)
+
+
+def begin(gateway: Gateway, change: Change) -> None:
+    """Say that a payout was accepted, durably, and have it worked on."""
+    gateway.observer.moved(change)
+    payout = change.after
+    if payout.state is PayoutState.ROUTING:
+        gateway.wake(Told(payout.id))
+        gateway.announce(payout.id)
 
 
 async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:
@@ -128,20 +165,38 @@ async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> b
     return bool(await gateway.store.search(wanted))
 
 
-def merchant_fee(merchant: Merchant, amount: Money) -> Money:
-    """What the merchant pays on top: clamp(flat + rate, min, max) + surcharge, each rounded up.
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What the beneficiary gets and what the merchant pays for it."""
 
-    Worked example: 0.3 % of 33.33 CNY is 9.999 fen, charged as 10 fen.
-    """
-    fee = merchant.fee
-    charged = max(fee.flat_minor + _share(amount.minor, fee.rate_ppm), fee.min_minor)
-    if fee.max_minor is not None:
-        charged = min(charged, fee.max_minor)
-    return Money(charged + _share(amount.minor, fee.surcharge_ppm), amount.currency)
+    amount: Money
+    fee: Money
+    charge: Charge | None
+
+    def check(self) -> None:
+        """Refuse an amount that its own fee would eat up. Raises `InvalidError`."""
+        if self.amount.minor <= 0:
+            asked, fee = self.amount + self.fee, self.fee
+            raise InvalidError(
+                "amount_below_fee",
+                f"the fee of {fee} {fee.currency} is taken out of the amount of {asked} "
+                f"{fee.currency} and leaves nothing to pay; ask for more than the fee",
+                zh=f"手续费 {fee} {fee.currency} 从付款金额 {asked} {fee.currency} 中内扣后"
+                "无余额可付，请提高金额",
+                param="amount",
+            )
 
 
-def _share(minor: int, ppm: int) -> int:
-    return -(-minor * ppm // 1_000_000)
+async def priced_for(gateway: Gateway, merchant: Merchant, asked: Money, now: datetime) -> Price:
+    """The merchant's fee for an amount now, at the tier that its month has reached."""
+    terms, month_on, month = merchant.fee, month_of(now), UNUSED
+    if terms.is_nothing:
+        return Price(asked, Money.zero(asked.currency), None)
+    if terms.fee.tiers:
+        month = await gateway.store.merchant_month(merchant.id, asked.currency, month_on)
+    charge = Charge(terms, month_on, month)
+    fee = Money(charge.fee_minor(asked.minor), asked.currency)
+    return Price(asked - fee if terms.fee.mode == "deducted" else asked, fee, charge)
 
 
 def _release_at(merchant: Merchant, request: Request, now: datetime) -> datetime | None:
@@ -157,7 +212,7 @@ def _first_state(
     limit = merchant.review_above_minor
     if said.review is not None:
         return PayoutState.HELD, f"policy_review: {said.review}"
-    if limit is not None and payout.amount.minor > limit and not said.passes:
+    if limit is not None and payout.asked.minor > limit and not said.passes:
         return PayoutState.HELD, "review_amount"
     if payout.release_at is not None and payout.release_at > now:
         return PayoutState.SCHEDULED, None

@@ -154,9 +154,10 @@ def webhook_payload(payout: Payout, event: Event, seq: int, at: datetime) -> byt
             "seq": seq,
             "at": at.astimezone(UTC),
             "data": {
-                "amount_minor": payout.amount.minor,
+                "amount_minor": payout.asked.minor,
                 "currency": payout.amount.currency,
                 "fee_minor": payout.fee.minor,
+                "beneficiary_amount_minor": payout.amount.minor,
                 "reason": payout.reason,
                 "metadata": dict(payout.metadata),
                 "event": detail_of(event),

@@ -7,6 +7,7 @@ payout, attempts, event, entries, webhooks, decision, evidence.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from channels.money import Currency
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
+from gateway.domain.merchant_fee import month_of
 from gateway.domain.pace import next_look
 from gateway.domain.payout import (
     Accepted,
@@ -23,14 +25,15 @@ from gateway.domain.payout import (
     AttemptState,
     Died,
     Event,
+    MerchantId,
     Payout,
     PayoutState,
     Resent,
 )
-from gateway.ports import Change, FloatShortError, Intake, StaleError
+from gateway.ports import Change, FloatShortError, Intake, MonthMovedError, StaleError
 from gateway.store import codec, rows
 from gateway.store.codec import micros
-from gateway.store.database import Guard, Unit
+from gateway.store.database import Bound, Guard, Unit
 from gateway.store.digest import state_hash
 from gateway.store.errors import RefusedError
 from gateway.store.payloads import PayloadOf, detail_of, dumped
@@ -47,6 +50,9 @@ month begins within one, from quarters as well."""
 SHADOWED = b'"shadow":{'
 """In a decision's JSON: another policy decided as well (`engine.shadow`). Text cannot look like it,
 as quotation marks inside text are escaped."""
+
+FEELESS = frozenset({PayoutState.FAILED, PayoutState.CANCELLED})
+"""States that give the fee back and do not count towards a merchant's month."""
 
 OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
 
@@ -93,6 +99,7 @@ class Units:
         if floor_minor is not None:
             account = (Book.AVAILABLE, payout.merchant_id, payout.amount.currency)
             unit.guards.append(Guard(account, floor_minor, _unfunded))
+        _bound_month(unit, payout)
         return unit
 
     def moved(self, change: Change, worker: int | None = 0) -> Unit:
@@ -362,9 +369,43 @@ def _state_after(state: PayoutState | None, event: Event) -> PayoutState:
 
 
 def _tally_state(unit: Unit, change: Change) -> None:
-    if change.before is not None:
-        unit.tallies["payout", change.before.state, 0] -= 1
-    unit.tallies["payout", change.after.state, 0] += 1
+    before, after = change.before, change.after
+    if before is not None:
+        unit.tallies["payout", before.state, 0] -= 1
+    unit.tallies["payout", after.state, 0] += 1
+    counts = (after.state not in FEELESS) - (before is not None and before.state not in FEELESS)
+    if counts:
+        owner = month_owner(after.merchant_id, after.amount.currency)
+        month = month_bucket(month_of(after.accepted_at))
+        unit.tallies["asked", owner, month] += counts * after.asked.minor
+        unit.tallies["asked_count", owner, month] += counts
+
+
+def month_owner(merchant_id: MerchantId, currency: Currency) -> str:
+    """Whose month is tallied: a merchant's, for each currency."""
+    return f"{merchant_id}:{currency}"
+
+
+def month_bucket(month_on: date) -> int:
+    """Months since the year 0."""
+    return month_on.year * 12 + month_on.month - 1
+
+
+def _bound_month(unit: Unit, payout: Payout) -> None:
+    """Refuse the commit when the month is no longer at what the fee was computed for."""
+    charge = payout.charge
+    between = None if charge is None else charge.holds_between(payout.asked.minor)
+    if charge is None or between is None:
+        return
+    kind = "asked" if charge.terms.fee.basis == "amount" else "asked_count"
+    owner = month_owner(payout.merchant_id, payout.amount.currency)
+    unit.bounds.append(
+        Bound(
+            (kind, owner, month_bucket(charge.month_on)),
+            *between,
+            lambda: MonthMovedError(f"{owner}: the month's use has moved past a tier"),
+        )
+    )
 
 
 def _tally_attempt(unit: Unit, payout: Payout, old: Attempt | None, new: Attempt) -> None:
