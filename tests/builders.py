@@ -25,7 +25,7 @@ from channels.contract import (
 from channels.money import Currency, Money
 from gateway.domain import ledger
 from gateway.domain.lifecycle import apply
-from gateway.domain.merchant_fee import MerchantFee
+from gateway.domain.merchant_fee import Charge, MerchantFee
 from gateway.domain.payout import (
     UNCONSTRAINED,
     Accepted,
@@ -165,6 +165,7 @@ def payout(
     due_at: datetime | None = NOW,
     reason: str | None = None,
     constraints: Constraints = UNCONSTRAINED,
+    charge: Charge | None = None,
 ) -> Payout:
     """A payout as it stands right after acceptance: version 1, no attempt, 100.00 CNY + 0.30."""
     made = PayoutId(id) if id is not None else payout_id(accepted_at)
@@ -189,6 +190,7 @@ def payout(
         due_at=due_at,
         reason=reason,
         constraints=constraints,
+        charge=charge,
     )
 
 

@@ -84,7 +84,7 @@ def show(api: Api, merchant: str) -> None:
     help="What becomes of the fee of money that comes back (退票); default: kept.",
 )
 @reaching("operator")
-def set_fee(api: Api, merchant: str, /, **given: Any) -> None:
+def set_fee(api: Api, /, *, merchant: str, **given: Any) -> None:
     """Replace a merchant's whole fee, for payouts accepted from now on; no option: free."""
     body = {name: value for name, value in given.items() if value is not None and value != ()}
     found = api.post(f"/v1/admin/merchants/{path_of(merchant)}/fee", body)
