@@ -23,6 +23,7 @@ from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, 
 from gateway.domain.policy_change import Act, ShadowCell, StoredPolicy
 from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
+from gateway.domain.split import Split
 from policies.facts import HealthView
 from policies.fees import UNUSED, MonthUse
 from policies.health import BankView, Observed
@@ -669,6 +670,34 @@ class PayoutStore(Protocol):
         """How many payouts stand in each state."""
 
 
+class SplitStore(Protocol):
+    """Several payouts as one instruction."""
+
+    async def accept_split(
+        self,
+        split: Split,
+        changes: Sequence[Change],
+        intakes: Sequence[Intake],
+        floor_minor: int | None,
+    ) -> Split:
+        """Store a split with all its legs in one commit, or return the earlier one of the same.
+
+        `intakes`: the split's own, then one for each leg. Raises as `PayoutStore.accept` does.
+        """
+
+    async def split(
+        self,
+        merchant_id: MerchantId | None,
+        *,
+        split_id: str | None = None,
+        merchant_ref: str | None = None,
+    ) -> Split | None:
+        """One split by its id or the merchant's own number; another merchant's is None."""
+
+    async def legs(self, split: Split) -> list[Payout]:
+        """The payouts of a split, by leg."""
+
+
 class HistoryStore(Protocol):
     """What was decided, and what became of it."""
 
@@ -1156,6 +1185,7 @@ class Store(
     DirectoryStore,
     OutboxStore,
     InboxStore,
+    SplitStore,
     StatementStore,
     AuditStore,
     RestoreStore,

@@ -33,8 +33,8 @@ MERCHANT_BOOKS = frozenset({Book.AVAILABLE, Book.HELD})
 async def create(call: Call) -> Answer:
     """POST /v1/payouts."""
     body: PayoutIn = call.body
-    merchant = _merchant(call)
-    key = _idempotency_key(call, body)
+    merchant = merchant_of(call)
+    key = idempotency_key(call, body.merchant_ref)
     instruments = tuple(one.instrument() for one in body.beneficiary.instruments)
     request = accept.Request(
         merchant_ref=body.merchant_ref or key,
@@ -69,7 +69,8 @@ async def create(call: Call) -> Answer:
     return 201, payout_view(taken.payout), headers
 
 
-def _merchant(call: Call) -> Merchant:
+def merchant_of(call: Call) -> Merchant:
+    """Whose key it is; `ForbiddenError` for an operator's."""
     if call.caller.merchant is None:
         raise ForbiddenError(
             "merchant_key_needed",
@@ -79,11 +80,11 @@ def _merchant(call: Call) -> Merchant:
     return call.caller.merchant
 
 
-def _idempotency_key(call: Call, body: PayoutIn) -> str:
+def idempotency_key(call: Call, merchant_ref: str | None) -> str:
     """The caller's key, else one derived from its own number; never one of our making."""
     given = call.request.headers.getall(IDEMPOTENCY, [])
     if not given:
-        if body.merchant_ref is None:
+        if merchant_ref is None:
             raise InvalidError(
                 "idempotency_key_missing",
                 "send an Idempotency-Key header or a merchant_ref, so that a repeated request "
@@ -91,7 +92,7 @@ def _idempotency_key(call: Call, body: PayoutIn) -> str:
                 zh="请提供 Idempotency-Key 头或 merchant_ref，以免重复付款",
                 param=IDEMPOTENCY,
             )
-        return f"ref:{body.merchant_ref}"
+        return f"ref:{merchant_ref}"
     key = given[0]
     fits = KEY_MIN <= len(key) <= KEY_MAX and key.isascii() and key.isprintable()
     if not fits or len(given) > 1:
@@ -193,7 +194,7 @@ async def deliveries(call: Call) -> Answer:
 
 async def resend(call: Call) -> Answer:
     """POST /v1/deliveries/{delivery_id}/resend."""
-    merchant_id = _merchant(call).id
+    merchant_id = merchant_of(call).id
     now = call.gateway.clock.now()
     if not await call.gateway.store.resend(merchant_id, call.path("delivery_id"), now):
         raise AbsenceError("delivery_not_found", "there is no such webhook", zh="通知记录不存在")
@@ -224,7 +225,7 @@ async def events(call: Call) -> Answer:
 async def add_endpoint(call: Call) -> Answer:
     """POST /v1/webhook-endpoints."""
     body: EndpointIn = call.body
-    merchant_id: MerchantId = _merchant(call).id
+    merchant_id: MerchantId = merchant_of(call).id
     wrong = call.api.check_webhook_url(body.url)
     if wrong is not None:
         raise InvalidError("url_refused", wrong, zh="该地址不允许用于接收通知", param="url")
@@ -245,7 +246,7 @@ async def add_endpoint(call: Call) -> Answer:
 
 async def list_endpoints(call: Call) -> Answer:
     """GET /v1/webhook-endpoints."""
-    found = await call.gateway.store.endpoints(_merchant(call).id)
+    found = await call.gateway.store.endpoints(merchant_of(call).id)
     return 200, {"data": [endpoint_view(one) for one in found]}
 
 
@@ -273,7 +274,7 @@ async def remove_endpoint(call: Call) -> Answer:
 
 async def _endpoint(call: Call) -> Endpoint:
     endpoint = await call.gateway.store.endpoint(call.path("endpoint_id"))
-    if endpoint is None or endpoint.merchant_id != _merchant(call).id:
+    if endpoint is None or endpoint.merchant_id != merchant_of(call).id:
         raise AbsenceError("endpoint_not_found", "there is no such endpoint", zh="通知地址不存在")
     return endpoint
 

@@ -14,6 +14,7 @@ from gateway.api import (
     policies,
     policy_views,
     receipts,
+    splits,
     switches,
     views,
 )
@@ -50,6 +51,7 @@ from gateway.api.schemas import (
     ReasonIn,
     ReleaseIn,
     ShadowQuery,
+    SplitIn,
     SwitchIn,
     VouchIn,
 )
@@ -90,6 +92,23 @@ ROUTES: tuple[Route, ...] = (
             "Idempotency-Replayed": "`true` when an earlier request had made it",
         },
     ),
+    Route(
+        "POST",
+        "/v1/splits",
+        "Pay several beneficiaries with one instruction (分账)",
+        splits.create,
+        WRITE,
+        splits.SplitView,
+        status=201,
+        body=SplitIn,
+        errors=(402, 409),
+        headers=("Idempotency-Key",),
+        answer_headers={
+            "Location": "Where the split is",
+            "Idempotency-Replayed": "`true` when an earlier request had made it",
+        },
+    ),
+    Route("GET", "/v1/splits/{split_id}", "Show a split", splits.show, READ, splits.SplitView),
     Route(
         "GET",
         "/v1/payouts",

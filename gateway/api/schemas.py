@@ -40,6 +40,7 @@ from channels.contract import (
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
+from gateway.domain.split import LEGS_MAX, shares_of
 from gateway.ports import Funding, Scope
 from policies.fees import Fee, Tier
 
@@ -47,6 +48,7 @@ REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 DEPOSIT_MAX = 10**15
 """Ten trillion yuan: nobody's deposit, and thousands of them fit into a 64-bit balance."""
 KINDS = tuple(event.kind for event in get_args(Event))
+SPLIT_KIND = "split.finished"
 
 # RFC 3339, section 5.6: date-time.
 _MOMENT = re.compile(
@@ -121,8 +123,8 @@ def whole(value: object) -> object:
 def event_kind(text: str) -> str:
     """Refuse what no event is called; `payout.paid`, as webhooks say, is `paid`."""
     kind = text.removeprefix("payout.")
-    if kind not in KINDS:
-        raise ValueError(f"must be one of {', '.join(KINDS)}")
+    if kind not in KINDS and kind != SPLIT_KIND:
+        raise ValueError(f"must be one of {', '.join((*KINDS, SPLIT_KIND))}")
     return kind
 
 
@@ -169,7 +171,7 @@ Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
     WithJsonSchema(
-        {"type": "string", "enum": [*KINDS, *(f"payout.{kind}" for kind in KINDS)]},
+        {"type": "string", "enum": [*KINDS, *(f"payout.{kind}" for kind in KINDS), SPLIT_KIND]},
     ),
 ]
 SlugId = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_-]{1,31}$")]
@@ -410,6 +412,104 @@ class PayoutIn(Model):
         if not 0 < money.minor <= INT64_MAX // 4:
             raise at_fault("amount", "amount: must be more than zero and storable")
         return money
+
+
+class LegIn(Model):
+    """One beneficiary of a split, and what it gets: an amount, or a share of the whole."""
+
+    beneficiary: BeneficiaryIn
+    purpose: Annotated[Text64, Field(description="What the beneficiary sees")]
+    amount_minor: Minor | None = Field(default=None, description="Minor units")
+    share_ppm: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Parts per million of `amount_minor` of the split"
+    )
+    merchant_ref: Ref | None = Field(
+        default=None, description="Of this leg; else the split's own with `.1`, `.2` …"
+    )
+
+
+class SplitIn(Model):
+    """A split payout (分账): all legs are accepted, or none.
+
+    Either every leg names its `amount_minor`, or every leg its `share_ppm` of the split's
+    `amount_minor`; the shares then add up to 1,000,000, and every leg gets its share rounded down,
+    plus one minor unit each for the largest remainders (of equal ones the earlier leg's).
+    """
+
+    merchant_ref: Annotated[
+        StrictStr,
+        Field(min_length=1, max_length=60, pattern=r"^[\x21-\x7e]+$"),
+        AfterValidator(reference),
+    ]
+    amount_minor: Minor | None = Field(
+        default=None, description="Of all legs together; needed with shares"
+    )
+    currency: Currency
+    legs: Annotated[list[LegIn], Field(min_length=2, max_length=LEGS_MAX)]
+    speed: Literal["standard", "fast", "instant"] = "standard"
+    deadline: Moment | None = None
+    release_after: Moment | None = None
+    max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
+    channels: ChannelsIn = ChannelsIn()
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        _ = self.amounts
+        refs = self.refs
+        for number, ref in enumerate(refs):
+            if ref in refs[:number]:
+                raise at_fault(
+                    f"legs.{number}.merchant_ref",
+                    f"legs {refs.index(ref) + 1} and {number + 1} "
+                    f"have the same merchant_ref {ref}; it names one payout",
+                )
+        return self
+
+    @property
+    def refs(self) -> list[str]:
+        """Each leg's own number."""
+        named = enumerate(self.legs, start=1)
+        return [leg.merchant_ref or f"{self.merchant_ref}.{number}" for number, leg in named]
+
+    @property
+    def amounts(self) -> tuple[int, ...]:
+        """What each leg asks for; they add up to the split's amount."""
+        for number, leg in enumerate(self.legs):
+            if (leg.amount_minor is None) == (leg.share_ppm is None):
+                raise at_fault(
+                    f"legs.{number}", "give exactly one of amount_minor and share_ppm in each leg"
+                )
+            if (leg.share_ppm is None) != (self.legs[0].share_ppm is None):
+                raise at_fault(
+                    f"legs.{number}", "give amount_minor in all legs, or share_ppm in all"
+                )
+        if self.legs[0].share_ppm is not None:
+            return self._shared()
+        found = tuple(leg.amount_minor or 0 for leg in self.legs)
+        if self.amount_minor not in {None, sum(found)}:
+            raise at_fault(
+                "amount_minor",
+                f"the legs add up to {sum(found)} minor units, amount_minor says "
+                f"{self.amount_minor}",
+            )
+        if sum(found) > INT64_MAX // 4:
+            raise at_fault("legs", "the legs add up to more than can be stored")
+        return found
+
+    def _shared(self) -> tuple[int, ...]:
+        if self.amount_minor is None:
+            raise at_fault("amount_minor", "shares need the split's amount_minor")
+        try:
+            found = shares_of(self.amount_minor, [leg.share_ppm or 0 for leg in self.legs])
+        except ValueError as error:
+            raise at_fault("legs", str(error)) from None
+        for number, minor in enumerate(found):
+            if not minor:
+                raise at_fault(
+                    f"legs.{number}.share_ppm",
+                    f"leg {number + 1} would get less than one minor unit of {self.amount_minor}",
+                )
+        return found
 
 
 class EndpointIn(Model):

@@ -31,7 +31,7 @@ from gateway.api.fee_views import (
 )
 from gateway.domain.incident import Incident, IncidentKind
 from gateway.domain.ledger import Book
-from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
+from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Leg, Payout, PayoutState
 from gateway.domain.proposal import Proposal, ProposalState
 from gateway.domain.reconciliation import Break, BreakKind
 from gateway.engine.gateway import ChannelLabel
@@ -131,6 +131,15 @@ class ConstraintsView(TypedDict):
     max_attempts: int | None
 
 
+class LegView(TypedDict):
+    """Of which split a payout is which leg."""
+
+    id: str
+    merchant_ref: str
+    leg: int
+    legs: int
+
+
 class PayoutView(TypedDict):
     """A payout as its merchant sees it.
 
@@ -155,6 +164,7 @@ class PayoutView(TypedDict):
     beneficiary_amount_minor: int
     debit_minor: int
     charge: ChargeView | None
+    split: LegView | None
     beneficiary: BeneficiaryView
     purpose: str
     speed: str
@@ -748,6 +758,18 @@ def action_view(action: PayeeAction | None) -> ActionView | None:
     }
 
 
+def leg_view(leg: Leg | None) -> LegView | None:
+    """Its place in a split."""
+    if leg is None:
+        return None
+    return {
+        "id": leg.split_id,
+        "merchant_ref": leg.split_ref,
+        "leg": leg.number,
+        "legs": leg.legs,
+    }
+
+
 def payout_view(payout: Payout) -> PayoutView:
     """A payout as its merchant sees it."""
     live = payout.live
@@ -767,6 +789,7 @@ def payout_view(payout: Payout) -> PayoutView:
         "beneficiary_amount_minor": payout.amount.minor,
         "debit_minor": payout.hold_minor,
         "charge": charge_view(payout),
+        "split": leg_view(payout.leg),
         "beneficiary": {"instruments": [instrument_view(one) for one in payout.instruments]},
         "purpose": payout.purpose,
         "speed": payout.speed,

@@ -75,17 +75,17 @@ def create(
     content = _from_flags(context, flags) if file is None else _from_file(context, file)
     key = idempotency_key or f"cli-{uuid4().hex}"
     with connect() as api:
-        response = _ask(api, content, key)
+        response = ask(api, "/v1/payouts", content, key)
     replayed = response.headers.get("Idempotency-Replayed") == "true"
     made = {**response.json(), "idempotency_key": key, "replayed": replayed}
     tell(made, lambda console: _draw_payout(console, made))
 
 
-def _ask(api: Api, content: Mapping[str, Any], key: str) -> httpx.Response:
+def ask(api: Api, path: str, content: Mapping[str, Any], key: str) -> httpx.Response:
     """Ask for it; where the answer is lost, the refusal says how to ask again."""
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
     try:
-        return api.call("POST", "/v1/payouts", headers=headers, **content)
+        return api.call("POST", path, headers=headers, **content)
     except Refusal as refusal:
         refusal.facts["idempotency_key"] = key
         if refusal.code in _UNSURE:
@@ -352,6 +352,7 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
                 ("payee gets", _less(one)),
                 ("to", "; ".join(ways)),
                 ("purpose", one["purpose"]),
+                ("split", _leg(one["split"])),
                 ("channel", one["channel"]),
                 ("channel ref", one["channel_ref"]),
                 ("attempts", one["attempts"]),
@@ -375,6 +376,10 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
 
 
 _MODES = {"on_top": "on top 外扣", "deducted": "deducted 内扣"}
+
+
+def _leg(split: Mapping[str, Any] | None) -> str | None:
+    return None if split is None else f"{split['id']}, leg {split['leg']} of {split['legs']}"
 
 
 def _less(one: Mapping[str, Any]) -> str | None:

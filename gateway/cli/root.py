@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "merchant": "merchants",
     "key": "keys",
     "payout": "payouts",
+    "split": "splits",
     "attempt": "attempts",
     "incident": "incidents",
     "channel": "channels",

@@ -181,6 +181,18 @@ UNCONSTRAINED = Constraints()
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """Which part of which split (`domain.split`) a payout is."""
+
+    split_id: str
+    number: int
+    """From 1."""
+    legs: int
+    split_ref: str
+    """The merchant's own number of the split."""
+
+
+@dataclass(frozen=True, slots=True)
 class Payout:
     """What a merchant asked for, once, and everything that has become of it."""
 
@@ -216,6 +228,8 @@ class Payout:
     constraints: Constraints = UNCONSTRAINED
     charge: Charge | None = None
     """How the fee was computed; None when nothing was agreed, and for payouts from before 0014."""
+    leg: Leg | None = None
+    """None when it was asked for by itself."""
 
     @property
     def is_fee_deducted(self) -> bool:

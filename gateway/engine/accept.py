@@ -29,7 +29,7 @@ from gateway.engine.instruct import instruction_of
 from gateway.engine.screen import screen
 from gateway.ports import Change, Intake, Merchant, MonthMovedError, Search
 from policies.decide import Screening
-from policies.fees import UNUSED
+from policies.fees import UNUSED, MonthUse
 
 SCHEDULE_MAX = timedelta(days=366)
 PRICINGS_MAX = 50
@@ -81,9 +81,7 @@ async def _accept(
     price = await priced_for(gateway, merchant, request.amount, now)
     payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
     try:
-        _check_times(request, now)
-        price.check()
-        _check_reachable(gateway, payout_id, replace(request, amount=price.amount))
+        check(gateway, payout_id, request, price, now)
     except InvalidError:
         # What the clock or the channels say now does not unmake a payout: a request repeated after
         # its deadline is answered from what is stored, or its sender would pay by another way.
@@ -159,6 +157,15 @@ def begin(gateway: Gateway, change: Change) -> None:
         gateway.announce(payout.id)
 
 
+def check(
+    gateway: Gateway, payout_id: PayoutId, request: Request, price: "Price", now: datetime
+) -> None:
+    """Refuse what could never be paid, or not in time. Raises `InvalidError`."""
+    _check_times(request, now)
+    price.check()
+    _check_reachable(gateway, payout_id, replace(request, amount=price.amount))
+
+
 async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:
     """Whether its merchant_ref is taken for ever, so that the store will insert nothing."""
     wanted = Search(merchant.id, merchant_ref=request.merchant_ref, limit=1)
@@ -187,13 +194,19 @@ class Price:
             )
 
 
-async def priced_for(gateway: Gateway, merchant: Merchant, asked: Money, now: datetime) -> Price:
-    """The merchant's fee for an amount now, at the tier that its month has reached."""
+async def priced_for(
+    gateway: Gateway, merchant: Merchant, asked: Money, now: datetime, earlier: MonthUse = UNUSED
+) -> Price:
+    """The merchant's fee for an amount now, at the tier that its month has reached.
+
+    `earlier`: what else of the same request counts before it.
+    """
     terms, month_on, month = merchant.fee, month_of(now), UNUSED
     if terms.is_nothing:
         return Price(asked, Money.zero(asked.currency), None)
     if terms.fee.tiers:
         month = await gateway.store.merchant_month(merchant.id, asked.currency, month_on)
+        month = MonthUse(month.payouts + earlier.payouts, month.minor + earlier.minor)
     charge = Charge(terms, month_on, month)
     fee = Money(charge.fee_minor(asked.minor), asked.currency)
     return Price(asked - fee if terms.fee.mode == "deducted" else asked, fee, charge)

@@ -32,6 +32,7 @@ from gateway.domain.payout import (
     Certificate,
     CertificateKind,
     Constraints,
+    Leg,
     Refusal,
 )
 from policies.fees import Fee, MonthUse, Tier
@@ -134,6 +135,16 @@ def charge_of(text: str | None) -> Charge | None:
         date.fromisoformat(stored["month_on"]),
         MonthUse(stored["payouts"], stored["minor"]),
     )
+
+
+def leg_json(leg: Leg | None) -> str | None:
+    """Which part of which split; None for None."""
+    return None if leg is None else orjson.dumps(leg).decode()
+
+
+def leg_of(text: str | None) -> Leg | None:
+    """The inverse of `leg_json`."""
+    return None if text is None else Leg(**orjson.loads(text))
 
 
 def _fee_parts(fee: MerchantFee) -> dict[str, Any]:

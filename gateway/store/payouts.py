@@ -41,6 +41,7 @@ _ANY: dict[str, Any] = dict.fromkeys(
         "idempotency_key",
         "merchant_ref",
         "state",
+        "split_id",
         "channel",
         "accepted_from",
         "accepted_until",

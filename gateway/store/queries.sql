@@ -12,12 +12,12 @@ INSERT INTO payouts (
     merchant_id, id, idempotency_key, fingerprint, merchant_ref, currency, amount_minor, fee_minor,
     instruments, purpose, speed, deadline_at, release_at, max_fee_minor, metadata, state, version,
     accepted_at, updated_at, due_at, reason, owner, worker, epoch, constraints,
-    charge, fee_mode
+    charge, fee_mode, split_id, leg
 ) VALUES (
     :merchant_id, :id, :idempotency_key, :fingerprint, :merchant_ref, :currency, :amount_minor,
     :fee_minor, :instruments, :purpose, :speed, :deadline_at, :release_at, :max_fee_minor,
     :metadata, :state, :version, :accepted_at, :updated_at, :due_at, :reason, :owner, :worker,
-    :epoch, :constraints, :charge, :fee_mode
+    :epoch, :constraints, :charge, :fee_mode, :split_id, :leg
 )
 ON CONFLICT DO NOTHING
 RETURNING version
@@ -149,7 +149,7 @@ SELECT
     p.merchant_id, p.id, p.merchant_ref, p.currency, p.amount_minor, p.fee_minor, p.instruments,
     p.purpose, p.speed, p.deadline_at, p.release_at, p.max_fee_minor, p.metadata, p.state,
     p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint, p.worker,
-    p.epoch, p.constraints, p.charge,
+    p.epoch, p.constraints, p.charge, p.leg,
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,
@@ -162,6 +162,7 @@ FROM (
       AND idempotency_key = :idempotency_key -- if given
       AND merchant_ref = :merchant_ref -- if given
       AND state = :state -- if given
+      AND split_id = :split_id -- if given
       AND accepted_at >= :accepted_from -- if given
       AND accepted_at < :accepted_until -- if given
       AND id < :before_id -- if given
