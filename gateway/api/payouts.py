@@ -53,20 +53,23 @@ async def create(call: Call) -> Answer:
     try:
         taken = await accept.accept(call.gateway, merchant, request, intake, call.caller.actor)
     except ConflictError as conflict:
-        if conflict.code == "idempotency_key_reused" and IDEMPOTENCY not in call.request.headers:
-            # The key was made of the merchant_ref: name what the caller gave.
-            raise ConflictError(
-                "merchant_ref_reused",
-                "this merchant_ref was used before, with another request body; "
-                "use a new one for a new payout",
-                zh="该商户单号已用于内容不同的请求，新的付款请使用新的单号",
-                param="merchant_ref",
-            ) from None
-        raise
+        raise as_given(call, conflict) from None
     headers = {"Location": f"/v1/payouts/{taken.payout.id}"}
     if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
     return 201, payout_view(taken.payout), headers
+
+
+def as_given(call: Call, conflict: ConflictError) -> ConflictError:
+    """The conflict in the caller's terms: without a header its key was made of merchant_ref."""
+    if conflict.code != "idempotency_key_reused" or IDEMPOTENCY in call.request.headers:
+        return conflict
+    return ConflictError(
+        "merchant_ref_reused",
+        "this merchant_ref was used before, with another request body; use a new one",
+        zh="该商户单号已用于内容不同的请求，请使用新的单号",
+        param="merchant_ref",
+    )
 
 
 def merchant_of(call: Call) -> Merchant:

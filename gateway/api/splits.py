@@ -7,9 +7,10 @@ from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only 
 
 from channels.money import Currency, Money
 from gateway.api.context import Answer, Call
-from gateway.api.payouts import idempotency_key, merchant_of
+from gateway.api.payouts import as_given, idempotency_key, merchant_of
 from gateway.api.schemas import SplitIn
 from gateway.api.views import PayoutView, payout_view, stamp
+from gateway.domain.errors import ConflictError
 from gateway.domain.split import SplitStatus
 from gateway.engine.accept import Request
 from gateway.engine.split import SplitRequest, StoredSplit, accept_split, find_split
@@ -59,9 +60,11 @@ async def create(call: Call) -> Answer:
     canonical = orjson.dumps(call.raw, option=orjson.OPT_SORT_KEYS)
     # Another kind of request under the same key is another request, whatever its body.
     intake = Intake(key, hashlib.sha256(b"split\x00" + canonical).digest())
-    taken = await accept_split(
-        call.gateway, merchant, SplitRequest(body.merchant_ref, legs), intake, call.caller.actor
-    )
+    request = SplitRequest(body.merchant_ref, legs)
+    try:
+        taken = await accept_split(call.gateway, merchant, request, intake, call.caller.actor)
+    except ConflictError as conflict:
+        raise as_given(call, conflict) from None
     headers = {"Location": f"/v1/splits/{taken.split.id}"}
     if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
