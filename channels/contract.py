@@ -153,17 +153,6 @@ class ReferenceRule:
 
 
 @dataclass(frozen=True, slots=True)
-class FeeSchedule:
-    """What is charged per payout: clamp(flat + rate, min, max) + surcharge."""
-
-    flat_minor: int = 0
-    rate_ppm: int = 0
-    min_minor: int = 0
-    max_minor: int | None = None
-    surcharge_ppm: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class TariffTier:
     """Terms from a month's use of `floor` on: payouts or minor units, by the tariff's `basis`."""
 

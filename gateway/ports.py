@@ -12,17 +12,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from channels.contract import Evidence, FeeSchedule, StatementLine
+from channels.contract import Evidence, StatementLine
 from channels.money import Currency, Money
 from gateway.domain.audit import Deed, Origin
 from gateway.domain.batch import Batch, BatchCount, BatchRow, BatchState, Refused, RowState
 from gateway.domain.floats import Extent, KeptBalance
 from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Attempt, Event, MerchantId, Payout, PayoutId, PayoutState
 from gateway.domain.policy_change import Act, ShadowCell, StoredPolicy
 from gateway.domain.proposal import Approval, Proposal
 from gateway.domain.reconciliation import Booked, Break
+from gateway.domain.split import Split
 from policies.facts import HealthView
 from policies.fees import UNUSED, MonthUse
 from policies.health import BankView, Observed
@@ -133,6 +135,10 @@ class FloatShortError(StoreError):
     """The channel's float does not cover the reservation; nothing was written."""
 
 
+class MonthMovedError(StoreError):
+    """A merchant's month has gone past what the fee was computed for: compute it again."""
+
+
 class CommitUnknownError(StoreError):
     """The commit was asked for and never acknowledged. Do not send; read before acting."""
 
@@ -160,7 +166,7 @@ class Merchant:
     name: str
     funding: Funding
     credit_limit_minor: int
-    fee: FeeSchedule
+    fee: MerchantFee
     release_delay_s: int
     review_above_minor: int | None
     created_at: datetime
@@ -611,7 +617,8 @@ class PayoutStore(Protocol):
         """Store a new payout, or return the earlier one for the same key and body.
 
         Raises `ConflictError` for the same key or merchant_ref with another body, and
-        `UnfundedError` when the available balance would fall below `floor_minor`.
+        `UnfundedError` when the available balance would fall below `floor_minor`,
+        `MonthMovedError` when its fee is not the one of the month's use at this commit.
         The returned payout is durable, also when it is the earlier one.
         """
 
@@ -668,8 +675,41 @@ class PayoutStore(Protocol):
     async def arrivals(self, channel: str, limit: int) -> list[tuple[datetime, datetime]]:
         """When money of the channel's latest paid attempts was sent and arrived, newest first."""
 
+    async def merchant_month(
+        self, merchant_id: MerchantId, currency: Currency, month_on: date
+    ) -> MonthUse:
+        """What a merchant asked for in a month (`merchant_fee.month_of`), less what failed."""
+
     async def counts(self) -> dict[PayoutState, int]:
         """How many payouts stand in each state."""
+
+
+class SplitStore(Protocol):
+    """Several payouts as one instruction."""
+
+    async def accept_split(
+        self,
+        split: Split,
+        changes: Sequence[Change],
+        intakes: Sequence[Intake],
+        floor_minor: int | None,
+    ) -> Split:
+        """Store a split with all its legs in one commit, or return the earlier one of the same.
+
+        `intakes`: the split's own, then one for each leg. Raises as `PayoutStore.accept` does.
+        """
+
+    async def split(
+        self,
+        merchant_id: MerchantId | None,
+        *,
+        split_id: str | None = None,
+        merchant_ref: str | None = None,
+    ) -> Split | None:
+        """One split by its id or the merchant's own number; another merchant's is None."""
+
+    async def legs(self, split: Split) -> list[Payout]:
+        """The payouts of a split, by leg."""
 
 
 class HistoryStore(Protocol):
@@ -711,6 +751,11 @@ class DirectoryStore(Protocol):
 
     async def merchants(self) -> list[Merchant]:
         """All merchants by id."""
+
+    async def set_merchant_fee(
+        self, merchant_id: MerchantId, fee: MerchantFee, actor: str
+    ) -> MerchantFee | None:
+        """Charge this for payouts accepted from now on; what was agreed before, None for nobody."""
 
     async def add_key(self, key: ApiKey, actor: str) -> None:
         """Store a new key."""
@@ -1219,6 +1264,7 @@ class Store(
     DirectoryStore,
     OutboxStore,
     InboxStore,
+    SplitStore,
     StatementStore,
     AuditStore,
     RestoreStore,

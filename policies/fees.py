@@ -163,12 +163,42 @@ def flat_and_rate_micro(
     if fee.basis == "payouts":
         return first.flat_minor * PPM + amount_minor * first.rate_ppm
     # A payout that crosses a threshold pays each tier's rate for its part, one flat: the first's.
-    micro, at, left = first.flat_minor * PPM, month.minor, amount_minor
+    return first.flat_minor * PPM + sum(
+        part * fee.tiers[index].rate_ppm for index, part in parts(fee, amount_minor, month)
+    )
+
+
+def parts(fee: Fee, amount_minor: int, month: MonthUse = UNUSED) -> tuple[tuple[int, int], ...]:
+    """Which tier (its index) prices how much of an amount now; the amounts add up. With tiers."""
+    reached = tier_reached(fee, month)
+    if fee.scheme == "all_units" or fee.basis == "payouts":
+        return ((reached, amount_minor),)
+    found, at, left = [], month.minor, amount_minor
     for index in range(reached, len(fee.tiers)):
         last = index + 1 == len(fee.tiers)
         part = left if last else min(left, fee.tiers[index + 1].floor - at)
-        micro += part * fee.tiers[index].rate_ppm
+        found.append((index, part))
         at, left = at + part, left - part
         if not left:
             break
-    return micro
+    return tuple(found)
+
+
+def holds_between(fee: Fee, amount_minor: int, month: MonthUse) -> tuple[int, int | None] | None:
+    """From which month's use to which (in the fee's basis, inclusive) the same is charged.
+
+    None: at any; an open end is None too. A payout that crosses a threshold holds only at exactly
+    the use that it was priced at.
+    """
+    if not fee.tiers:
+        return None
+    reached = tier_reached(fee, month)
+    low = fee.tiers[reached].floor
+    if reached + 1 == len(fee.tiers):
+        return low, None
+    following = fee.tiers[reached + 1].floor
+    if fee.scheme == "all_units" or fee.basis == "payouts":
+        return low, following - 1
+    if month.minor + amount_minor > following:
+        return month.minor, month.minor
+    return low, following - amount_minor

@@ -15,7 +15,6 @@ from channels.contract import (
     AlipayIdentity,
     BankCard,
     Evidence,
-    FeeSchedule,
     Instrument,
     LineKind,
     PayeeAction,
@@ -26,6 +25,7 @@ from channels.contract import (
 from channels.money import Currency, Money
 from gateway.domain import ledger
 from gateway.domain.lifecycle import apply
+from gateway.domain.merchant_fee import Charge, MerchantFee
 from gateway.domain.payout import (
     UNCONSTRAINED,
     Accepted,
@@ -72,6 +72,7 @@ from gateway.ports import (
     Scope,
 )
 from policies.calendars.workdays import PUBLISHED
+from policies.fees import Fee
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Shanghai; no holiday near."""
@@ -80,7 +81,7 @@ TODAY = NOW.date()
 MERCHANT = MerchantId("m_acme")
 EVERY_YEAR = PUBLISHED.with_days((), range(2004, 2200))
 """A calendar that lacks no year, whenever the tests run."""
-MERCHANT_FEE = FeeSchedule(flat_minor=30)
+MERCHANT_FEE = MerchantFee(Fee(flat_minor=30))
 CHANNEL = "alipay-main"
 
 _counter = itertools.count(1)
@@ -120,7 +121,7 @@ def merchant(
     name: str = "Acme 贸易",
     funding: Funding = Funding.PREFUNDED,
     credit_limit_minor: int = 0,
-    fee: FeeSchedule = MERCHANT_FEE,
+    fee: MerchantFee = MERCHANT_FEE,
     release_delay_s: int = 0,
     review_above_minor: int | None = None,
     created_at: datetime = NOW,
@@ -164,6 +165,7 @@ def payout(
     due_at: datetime | None = NOW,
     reason: str | None = None,
     constraints: Constraints = UNCONSTRAINED,
+    charge: Charge | None = None,
 ) -> Payout:
     """A payout as it stands right after acceptance: version 1, no attempt, 100.00 CNY + 0.30."""
     made = PayoutId(id) if id is not None else payout_id(accepted_at)
@@ -188,6 +190,7 @@ def payout(
         due_at=due_at,
         reason=reason,
         constraints=constraints,
+        charge=charge,
     )
 
 

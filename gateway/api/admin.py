@@ -1,14 +1,17 @@
 """Administration under `/v1/admin`, for operators' keys: merchants, keys, channels, ledger."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from channels.contract import FeeSchedule
+from channels.money import Currency
 from gateway.api.auth import new_key
 from gateway.api.context import Answer, Call
+from gateway.api.fee_views import AgreementView, merchant_fee_view, month_view
 from gateway.api.schemas import (
     AdvanceIn,
     FundIn,
     KeyIn,
+    MerchantFeeIn,
     MerchantIn,
     QuarantineIn,
     SwitchIn,
@@ -36,6 +39,7 @@ from gateway.domain.errors import (
     InvalidError,
     UnavailableError,
 )
+from gateway.domain.merchant_fee import month_of
 from gateway.domain.payout import MerchantId
 from gateway.domain.pricing import priced
 from gateway.engine import operate, quarantine, reconcile
@@ -55,7 +59,7 @@ async def add_merchant(call: Call) -> Answer:
         name=body.name,
         funding=body.funding,
         credit_limit_minor=body.credit_limit_minor,
-        fee=FeeSchedule(**body.fee.model_dump()),
+        fee=body.fee.agreed,
         release_delay_s=body.release_delay_s,
         review_above_minor=body.review_above_minor,
         created_at=call.gateway.clock.now(),
@@ -68,6 +72,32 @@ async def list_merchants(call: Call) -> Answer:
     """GET /v1/admin/merchants."""
     found = await call.gateway.store.merchants()
     return 200, {"data": [merchant_view(one) for one in found]}
+
+
+async def show_fee(call: Call) -> Answer:
+    """GET /v1/admin/merchants/{merchant_id}/fee."""
+    return 200, await _agreement(call, await _merchant(call))
+
+
+async def set_fee(call: Call) -> Answer:
+    """POST /v1/admin/merchants/{merchant_id}/fee: for what is accepted from now on."""
+    body: MerchantFeeIn = call.body
+    merchant = await _merchant(call)
+    await call.gateway.store.set_merchant_fee(merchant.id, body.agreed, call.caller.actor)
+    call.api.authenticator.forget()
+    return 200, await _agreement(call, replace(merchant, fee=body.agreed))
+
+
+async def _agreement(call: Call, merchant: Merchant) -> AgreementView:
+    """The fee with the month so far, in every currency that was used."""
+    store, month_on = call.gateway.store, month_of(call.gateway.clock.now())
+    use = [(one, await store.merchant_month(merchant.id, one, month_on)) for one in Currency]
+    return {
+        "merchant_id": merchant.id,
+        "fee": merchant_fee_view(merchant.fee),
+        "month": f"{month_on:%Y-%m}",
+        "use": [month_view(merchant.fee, one, used) for one, used in use if used.payouts],
+    }
 
 
 async def fund(call: Call) -> Answer:
@@ -107,12 +137,17 @@ async def add_key(call: Call) -> Answer:
 
 
 async def _merchant_id(call: Call) -> MerchantId:
+    return (await _merchant(call)).id
+
+
+async def _merchant(call: Call) -> Merchant:
     merchant_id = MerchantId(call.path("merchant_id"))
-    if await call.gateway.store.merchant(merchant_id) is None:
+    found = await call.gateway.store.merchant(merchant_id)
+    if found is None:
         raise AbsenceError(
             "no_such_merchant", f"there is no merchant {merchant_id!r}", zh="商户不存在"
         )
-    return merchant_id
+    return found
 
 
 async def list_keys(call: Call) -> Answer:

@@ -5,6 +5,7 @@ import hashlib
 import orjson
 
 from gateway.api.context import Answer, Call
+from gateway.api.fee_views import fee_reason_view
 from gateway.api.schemas import EndpointIn, FeedQuery, ListQuery, PayoutIn
 from gateway.api.views import (
     alternative_view,
@@ -33,7 +34,7 @@ async def create(call: Call) -> Answer:
     """POST /v1/payouts."""
     body: PayoutIn = call.body
     merchant = merchant_of(call)
-    key = _idempotency_key(call, body)
+    key = idempotency_key(call, body.merchant_ref)
     instruments = tuple(one.instrument() for one in body.beneficiary.instruments)
     request = accept.Request(
         merchant_ref=body.merchant_ref or key,
@@ -52,20 +53,23 @@ async def create(call: Call) -> Answer:
     try:
         taken = await accept.accept(call.gateway, merchant, request, intake, call.caller.actor)
     except ConflictError as conflict:
-        if conflict.code == "idempotency_key_reused" and IDEMPOTENCY not in call.request.headers:
-            # The key was made of the merchant_ref: name what the caller gave.
-            raise ConflictError(
-                "merchant_ref_reused",
-                "this merchant_ref was used before, with another request body; "
-                "use a new one for a new payout",
-                zh="该商户单号已用于内容不同的请求，新的付款请使用新的单号",
-                param="merchant_ref",
-            ) from None
-        raise
+        raise as_given(call, conflict) from None
     headers = {"Location": f"/v1/payouts/{taken.payout.id}"}
     if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
     return 201, payout_view(taken.payout), headers
+
+
+def as_given(call: Call, conflict: ConflictError) -> ConflictError:
+    """The conflict in the caller's terms: without a header its key was made of merchant_ref."""
+    if conflict.code != "idempotency_key_reused" or IDEMPOTENCY in call.request.headers:
+        return conflict
+    return ConflictError(
+        "merchant_ref_reused",
+        "this merchant_ref was used before, with another request body; use a new one",
+        zh="该商户单号已用于内容不同的请求，请使用新的单号",
+        param="merchant_ref",
+    )
 
 
 def merchant_of(call: Call) -> Merchant:
@@ -79,12 +83,12 @@ def merchant_of(call: Call) -> Merchant:
     return call.caller.merchant
 
 
-def _idempotency_key(call: Call, body: PayoutIn) -> str:
+def idempotency_key(call: Call, merchant_ref: str | None) -> str:
     """The caller's key, else one derived from its own number; never one of our making."""
     key = given_key(call)
     if key is not None:
         return f"key:{key}"
-    if body.merchant_ref is None:
+    if merchant_ref is None:
         raise InvalidError(
             "idempotency_key_missing",
             "send an Idempotency-Key header or a merchant_ref, so that a repeated request "
@@ -92,7 +96,7 @@ def _idempotency_key(call: Call, body: PayoutIn) -> str:
             zh="请提供 Idempotency-Key 头或 merchant_ref，以免重复付款",
             param=IDEMPOTENCY,
         )
-    return f"ref:{body.merchant_ref}"
+    return f"ref:{merchant_ref}"
 
 
 def given_key(call: Call) -> str | None:
@@ -170,7 +174,7 @@ async def why(call: Call) -> Answer:
                 "labels": {name: label_view(labels[name]) for name in named if name in labels},
             }
         )
-    return 200, {"data": answers}
+    return 200, {"data": answers, "fee": fee_reason_view(found)}
 
 
 async def cancel(call: Call) -> Answer:

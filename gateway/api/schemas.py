@@ -7,6 +7,7 @@ The OpenAPI document is generated from these models.
 import re
 import unicodedata
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, get_args
 
@@ -38,13 +39,17 @@ from channels.contract import (
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 from gateway.domain.batch import BatchMode, RowState
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
+from gateway.domain.split import LEGS_MAX, shares_of
 from gateway.ports import Funding, Scope
+from policies.fees import Fee, Tier
 
 REF = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 DEPOSIT_MAX = 10**15
 """Ten trillion yuan: nobody's deposit, and thousands of them fit into a 64-bit balance."""
 KINDS = tuple(event.kind for event in get_args(Event))
+SPLIT_KIND = "split.finished"
 
 # RFC 3339, section 5.6: date-time.
 _MOMENT = re.compile(
@@ -119,8 +124,8 @@ def whole(value: object) -> object:
 def event_kind(text: str) -> str:
     """Refuse what no event is called; `payout.paid`, as webhooks say, is `paid`."""
     kind = text.removeprefix("payout.")
-    if kind not in KINDS:
-        raise ValueError(f"must be one of {', '.join(KINDS)}")
+    if kind not in KINDS and kind != SPLIT_KIND:
+        raise ValueError(f"must be one of {', '.join((*KINDS, SPLIT_KIND))}")
     return kind
 
 
@@ -167,7 +172,7 @@ Kind = Annotated[
     StrictStr,
     AfterValidator(event_kind),
     WithJsonSchema(
-        {"type": "string", "enum": [*KINDS, *(f"payout.{kind}" for kind in KINDS)]},
+        {"type": "string", "enum": [*KINDS, *(f"payout.{kind}" for kind in KINDS), SPLIT_KIND]},
     ),
 ]
 SlugId = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_-]{1,31}$")]
@@ -410,6 +415,104 @@ class PayoutIn(Model):
         return money
 
 
+class LegIn(Model):
+    """One beneficiary of a split, and what it gets: an amount, or a share of the whole."""
+
+    beneficiary: BeneficiaryIn
+    purpose: Annotated[Text64, Field(description="What the beneficiary sees")]
+    amount_minor: Minor | None = Field(default=None, description="Minor units")
+    share_ppm: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Parts per million of `amount_minor` of the split"
+    )
+    merchant_ref: Ref | None = Field(
+        default=None, description="Of this leg; else the split's own with `.1`, `.2` …"
+    )
+
+
+class SplitIn(Model):
+    """A split payout (分账): all legs are accepted, or none.
+
+    Either every leg names its `amount_minor`, or every leg its `share_ppm` of the split's
+    `amount_minor`; the shares then add up to 1,000,000, and every leg gets its share rounded down,
+    plus one minor unit each for the largest remainders (of equal ones the earlier leg's).
+    """
+
+    merchant_ref: Annotated[
+        StrictStr,
+        Field(min_length=1, max_length=60, pattern=r"^[\x21-\x7e]+$"),
+        AfterValidator(reference),
+    ]
+    amount_minor: Minor | None = Field(
+        default=None, description="Of all legs together; needed with shares"
+    )
+    currency: Currency
+    legs: Annotated[list[LegIn], Field(min_length=2, max_length=LEGS_MAX)]
+    speed: Literal["standard", "fast", "instant"] = "standard"
+    deadline: Moment | None = None
+    release_after: Moment | None = None
+    max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
+    channels: ChannelsIn = ChannelsIn()
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        _ = self.amounts
+        refs = self.refs
+        for number, ref in enumerate(refs):
+            if ref in refs[:number]:
+                raise at_fault(
+                    f"legs.{number}.merchant_ref",
+                    f"legs {refs.index(ref) + 1} and {number + 1} "
+                    f"have the same merchant_ref {ref}; it names one payout",
+                )
+        return self
+
+    @property
+    def refs(self) -> list[str]:
+        """Each leg's own number."""
+        named = enumerate(self.legs, start=1)
+        return [leg.merchant_ref or f"{self.merchant_ref}.{number}" for number, leg in named]
+
+    @property
+    def amounts(self) -> tuple[int, ...]:
+        """What each leg asks for; they add up to the split's amount."""
+        for number, leg in enumerate(self.legs):
+            if (leg.amount_minor is None) == (leg.share_ppm is None):
+                raise at_fault(
+                    f"legs.{number}", "give exactly one of amount_minor and share_ppm in each leg"
+                )
+            if (leg.share_ppm is None) != (self.legs[0].share_ppm is None):
+                raise at_fault(
+                    f"legs.{number}", "give amount_minor in all legs, or share_ppm in all"
+                )
+        if self.legs[0].share_ppm is not None:
+            return self._shared()
+        found = tuple(leg.amount_minor or 0 for leg in self.legs)
+        if self.amount_minor not in {None, sum(found)}:
+            raise at_fault(
+                "amount_minor",
+                f"the legs add up to {sum(found)} minor units, amount_minor says "
+                f"{self.amount_minor}",
+            )
+        if sum(found) > INT64_MAX // 4:
+            raise at_fault("legs", "the legs add up to more than can be stored")
+        return found
+
+    def _shared(self) -> tuple[int, ...]:
+        if self.amount_minor is None:
+            raise at_fault("amount_minor", "shares need the split's amount_minor")
+        try:
+            found = shares_of(self.amount_minor, [leg.share_ppm or 0 for leg in self.legs])
+        except ValueError as error:
+            raise at_fault("legs", str(error)) from None
+        for number, minor in enumerate(found):
+            if not minor:
+                raise at_fault(
+                    f"legs.{number}.share_ppm",
+                    f"leg {number + 1} would get less than one minor unit of {self.amount_minor}",
+                )
+        return found
+
+
 class EndpointIn(Model):
     """Where webhooks go."""
 
@@ -419,14 +522,70 @@ class EndpointIn(Model):
     ] = []
 
 
+class MerchantTierIn(Model):
+    """Flat and rate from a month's use of `floor` on; the first tier has floor 0."""
+
+    floor: Annotated[
+        StrictInt,
+        Field(ge=0, le=INT64_MAX // 4, description="Payouts or minor units, by the fee's `basis`"),
+    ]
+    flat_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] = 0
+    rate_ppm: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
+
+
 class MerchantFeeIn(Model):
-    """What a merchant pays on top: clamp(flat + rate, min, max) + surcharge."""
+    """What a merchant pays: clamp(flat + rate, min, max) + surcharge, each rounded half up.
+
+    With `tiers`, flat and rate stand in them; what the merchant asked for since the first of the
+    month (Asia/Shanghai), less what failed, says which tier a payout is charged at.
+    """
 
     flat_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] = 0
     rate_ppm: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
     min_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] = 0
     max_minor: Annotated[StrictInt, Field(ge=0, le=10**12)] | None = None
     surcharge_ppm: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
+    mode: Literal["on_top", "deducted"] = Field(
+        default="on_top",
+        description="`on_top` (外扣): the merchant pays amount and fee; `deducted` (内扣): it pays "
+        "the amount, of which the beneficiary gets what the fee leaves",
+    )
+    tiers: Annotated[list[MerchantTierIn], Field(max_length=20)] = []
+    basis: Literal["payouts", "amount"] = Field(default="amount", description="What tiers count")
+    scheme: Literal["all_units", "incremental"] = Field(
+        default="incremental",
+        description="The tier that the month has reached for all of a payout, or each part of it "
+        "at its own tier",
+    )
+    on_return: Literal["kept", "refunded"] = Field(
+        default="kept", description="What becomes of the fee when all of the money comes back"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_minor is not None and self.max_minor < self.min_minor:
+            raise at_fault("max_minor", "max_minor is below min_minor")
+        try:
+            _ = self.agreed
+        except ValueError as error:
+            raise at_fault("tiers", str(error)) from None
+        return self
+
+    @property
+    def agreed(self) -> MerchantFee:
+        """As the merchant keeps it."""
+        tiers = tuple(Tier(one.floor, one.flat_minor, one.rate_ppm) for one in self.tiers)
+        fee = Fee(
+            self.flat_minor,
+            self.rate_ppm,
+            self.min_minor,
+            self.max_minor,
+            self.surcharge_ppm,
+            self.mode,
+        )
+        if tiers:
+            fee = replace(fee, tiers=tiers, basis=self.basis, scheme=self.scheme)
+        return MerchantFee(fee, self.on_return)
 
 
 class MerchantIn(Model):
@@ -467,8 +626,6 @@ class MerchantIn(Model):
                 "credit_limit_minor",
                 "credit_limit_minor goes with funding=credit, and is mandatory there",
             )
-        if self.fee.max_minor is not None and self.fee.max_minor < self.fee.min_minor:
-            raise at_fault("fee.max_minor", "fee.max_minor is below fee.min_minor")
         return self
 
 

@@ -21,9 +21,17 @@ from channels.contract import (
     WireAccount,
 )
 from channels.money import Currency
+from gateway.api.fee_views import (
+    ChargeView,
+    FeeMode,
+    FeeReasonView,
+    MerchantFeeView,
+    charge_view,
+    merchant_fee_view,
+)
 from gateway.domain.incident import Incident, IncidentKind
 from gateway.domain.ledger import Book
-from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Payout, PayoutState
+from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Leg, Payout, PayoutState
 from gateway.domain.proposal import Proposal, ProposalState
 from gateway.domain.reconciliation import Break, BreakKind
 from gateway.engine.gateway import ChannelLabel
@@ -123,8 +131,23 @@ class ConstraintsView(TypedDict):
     max_attempts: int | None
 
 
+class LegView(TypedDict):
+    """Of which split a payout is which leg."""
+
+    id: str
+    merchant_ref: str
+    leg: int
+    legs: int
+
+
 class PayoutView(TypedDict):
-    """A payout as its merchant sees it."""
+    """A payout as its merchant sees it.
+
+    `amount_minor` is what was asked for. On top (`fee_mode`), the beneficiary gets that and the
+    merchant pays `fee_minor` beside it; deducted, the merchant pays `amount_minor` and the
+    beneficiary gets `beneficiary_amount_minor`, which is less by `fee_minor`. `debit_minor` is what
+    the merchant pays in all. `charge`: how the fee was computed, null where nothing was agreed.
+    """
 
     id: str
     merchant_id: str
@@ -137,6 +160,11 @@ class PayoutView(TypedDict):
     amount: str
     currency: Currency
     fee_minor: int
+    fee_mode: FeeMode
+    beneficiary_amount_minor: int
+    debit_minor: int
+    charge: ChargeView | None
+    split: LegView | None
     beneficiary: BeneficiaryView
     purpose: str
     speed: str
@@ -241,16 +269,6 @@ class QueuedView(TypedDict):
     queued: bool
 
 
-class FeeView(TypedDict):
-    """clamp(flat + rate, min, max) + surcharge."""
-
-    flat_minor: int
-    rate_ppm: int
-    min_minor: int
-    max_minor: int | None
-    surcharge_ppm: int
-
-
 class MerchantView(TypedDict):
     """A merchant and its agreement."""
 
@@ -258,7 +276,7 @@ class MerchantView(TypedDict):
     name: str
     funding: Funding
     credit_limit_minor: int
-    fee: FeeView
+    fee: MerchantFeeView
     release_delay_s: int
     review_above_minor: int | None
     active: bool
@@ -619,9 +637,10 @@ def alternative_view(one: Alternative) -> AlternativeView:
 
 
 class WhyView(TypedDict):
-    """Every stored routing decision of a payout, newest last."""
+    """Every stored routing decision of a payout, newest last, and why its fee is what it is."""
 
     data: list[ReasonView]
+    fee: FeeReasonView | None
 
 
 def masked(text: str) -> str:
@@ -739,6 +758,18 @@ def action_view(action: PayeeAction | None) -> ActionView | None:
     }
 
 
+def leg_view(leg: Leg | None) -> LegView | None:
+    """Its place in a split."""
+    if leg is None:
+        return None
+    return {
+        "id": leg.split_id,
+        "merchant_ref": leg.split_ref,
+        "leg": leg.number,
+        "legs": leg.legs,
+    }
+
+
 def payout_view(payout: Payout) -> PayoutView:
     """A payout as its merchant sees it."""
     live = payout.live
@@ -750,10 +781,15 @@ def payout_view(payout: Payout) -> PayoutView:
         "final": payout.state.is_final,
         "reason": payout.reason,
         "owner": payout.owner,
-        "amount_minor": payout.amount.minor,
-        "amount": str(payout.amount),
+        "amount_minor": payout.asked.minor,
+        "amount": str(payout.asked),
         "currency": payout.amount.currency,
         "fee_minor": payout.fee.minor,
+        "fee_mode": "deducted" if payout.is_fee_deducted else "on_top",
+        "beneficiary_amount_minor": payout.amount.minor,
+        "debit_minor": payout.hold_minor,
+        "charge": charge_view(payout),
+        "split": leg_view(payout.leg),
         "beneficiary": {"instruments": [instrument_view(one) for one in payout.instruments]},
         "purpose": payout.purpose,
         "speed": payout.speed,
@@ -824,19 +860,12 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
 
 def merchant_view(merchant: Merchant) -> MerchantView:
     """A merchant and its agreement."""
-    fee = merchant.fee
     return {
         "id": merchant.id,
         "name": merchant.name,
         "funding": merchant.funding,
         "credit_limit_minor": merchant.credit_limit_minor,
-        "fee": {
-            "flat_minor": fee.flat_minor,
-            "rate_ppm": fee.rate_ppm,
-            "min_minor": fee.min_minor,
-            "max_minor": fee.max_minor,
-            "surcharge_ppm": fee.surcharge_ppm,
-        },
+        "fee": merchant_fee_view(merchant.fee),
         "release_delay_s": merchant.release_delay_s,
         "review_above_minor": merchant.review_above_minor,
         "active": merchant.active,

@@ -75,17 +75,17 @@ def create(
     content = _from_flags(context, flags) if file is None else _from_file(context, file)
     key = idempotency_key or f"cli-{uuid4().hex}"
     with connect() as api:
-        response = _ask(api, content, key)
+        response = ask(api, "/v1/payouts", content, key)
     replayed = response.headers.get("Idempotency-Replayed") == "true"
     made = {**response.json(), "idempotency_key": key, "replayed": replayed}
     tell(made, lambda console: _draw_payout(console, made))
 
 
-def _ask(api: Api, content: Mapping[str, Any], key: str) -> httpx.Response:
+def ask(api: Api, path: str, content: Mapping[str, Any], key: str) -> httpx.Response:
     """Ask for it; where the answer is lost, the refusal says how to ask again."""
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
     try:
-        return api.call("POST", "/v1/payouts", headers=headers, **content)
+        return api.call("POST", path, headers=headers, **content)
     except Refusal as refusal:
         refusal.facts["idempotency_key"] = key
         if refusal.code in _UNSURE:
@@ -270,6 +270,8 @@ def explain(api: Api, payout: str) -> None:
                 console.print(f"  {one['zh']}\n  {one['en']}", style="dim")
         if not found["data"]:
             console.print("no decision yet")
+        if found["fee"] is not None:
+            console.print(f"{found['fee']['zh']}\n{found['fee']['en']}")
 
     tell(found, draw)
 
@@ -346,9 +348,11 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
                 ("reason", one["reason"]),
                 ("waits for", one["owner"]),
                 ("amount", f"{one['amount']} {one['currency']}"),
-                ("fee", str(fee)),
+                ("fee", f"{fee} {_MODES[one['fee_mode']]}" if one["fee_minor"] else str(fee)),
+                ("payee gets", _less(one)),
                 ("to", "; ".join(ways)),
                 ("purpose", one["purpose"]),
+                ("split", _leg(one["split"])),
                 ("channel", one["channel"]),
                 ("channel ref", one["channel_ref"]),
                 ("attempts", one["attempts"]),
@@ -369,6 +373,19 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
             ]
         )
     )
+
+
+_MODES = {"on_top": "on top 外扣", "deducted": "deducted 内扣"}
+
+
+def _leg(split: Mapping[str, Any] | None) -> str | None:
+    return None if split is None else f"{split['id']}, leg {split['leg']} of {split['legs']}"
+
+
+def _less(one: Mapping[str, Any]) -> str | None:
+    """What the beneficiary gets, where that is not the amount."""
+    gets = one["beneficiary_amount_minor"]
+    return None if gets == one["amount_minor"] else str(amount(gets, one["currency"]))
 
 
 def _way(instrument: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "key": "keys",
     "payout": "payouts",
     "batch": "batches",
+    "split": "splits",
     "attempt": "attempts",
     "incident": "incidents",
     "channel": "channels",

@@ -11,6 +11,9 @@ Worked example, 100.00 CNY, our fee 0.30, channel fee quoted 0.10 and charged 0.
                Dr channel fee          0.08   Dr float 0.02        Cr in transit 0.10
     returned   Dr float              100.00   Cr merchant available 100.00
 
+Where it was agreed that a return (退票) gives the fee back: also Dr fee income 0.30, Cr available.
+A fee that is deducted is booked alike: of 100.00 asked for, 99.70 is the amount and 0.30 the fee.
+
 A dead attempt that was paid after all: Dr suspense 100.00, channel fee 0.08, Cr float 100.08.
 """
 
@@ -162,7 +165,7 @@ def posting(before: Payout | None, after: Payout, event: Event) -> Posting:
         case Confirmed(number=number):
             return _paid(after, after.attempts[number - 1], held)
         case CameBack(number=number, amount_minor=amount):
-            return moved(_float(after.attempts[number - 1], currency), available, amount)
+            return _came_back(after, after.attempts[number - 1], available, amount)
         case Settled(number=number) | FeeCorrected(number=number):
             return _fee_corrected(before, after, number)
         case Contradicted(number=number, amount_minor=amount):
@@ -222,6 +225,29 @@ def _paid(payout: Payout, attempt: Attempt, held: Account) -> Posting:
             Entry(_float(attempt, currency), Side.DEBIT if spare > 0 else Side.CREDIT, abs(spare)),
             Entry(_in_transit(attempt, currency), Side.CREDIT, _reserved(payout, attempt)),
         )
+    )
+
+
+def _came_back(payout: Payout, attempt: Attempt, available: Account, amount_minor: int) -> Posting:
+    """The money, and our fee with it where that was agreed and all of the money is back."""
+    currency = payout.amount.currency
+    refunded = payout.fee.minor if fee_refunded(payout, amount_minor) else 0
+    return balanced(
+        (
+            Entry(_float(attempt, currency), Side.DEBIT, amount_minor),
+            Entry(Account(Book.FEE_INCOME, "", currency), Side.DEBIT, refunded),
+            Entry(available, Side.CREDIT, amount_minor + refunded),
+        )
+    )
+
+
+def fee_refunded(payout: Payout, returned_minor: int) -> bool:
+    """Whether the merchant gets its fee back for money that came back (退票)."""
+    charge = payout.charge
+    return (
+        charge is not None
+        and charge.terms.on_return == "refunded"
+        and returned_minor == payout.amount.minor
     )
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, NewType
 
 from channels.contract import Instrument, PayeeAction, Reason, ReferenceRule
 from channels.money import Money
+from gateway.domain.merchant_fee import Charge
 
 PayoutId = NewType("PayoutId", str)
 MerchantId = NewType("MerchantId", str)
@@ -180,6 +181,18 @@ UNCONSTRAINED = Constraints()
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """Which part of which split (`domain.split`) a payout is."""
+
+    split_id: str
+    number: int
+    """From 1."""
+    legs: int
+    split_ref: str
+    """The merchant's own number of the split."""
+
+
+@dataclass(frozen=True, slots=True)
 class Payout:
     """What a merchant asked for, once, and everything that has become of it."""
 
@@ -187,8 +200,9 @@ class Payout:
     merchant_id: MerchantId
     merchant_ref: str
     amount: Money
+    """What the beneficiary gets: what channels are told, and what moves from the float."""
     fee: Money
-    """What the merchant pays us on top, fixed at acceptance."""
+    """What the merchant pays us, fixed at acceptance."""
     instruments: tuple[Instrument, ...] = field(repr=False)
     purpose: str
     speed: Speed
@@ -212,6 +226,22 @@ class Payout:
     epoch: int = 0
     """How often its worker has changed; what was decided in an earlier one cannot be written."""
     constraints: Constraints = UNCONSTRAINED
+    charge: Charge | None = None
+    """How the fee was computed; None when nothing was agreed, and for payouts from before 0014."""
+    leg: Leg | None = None
+    """None when it was asked for by itself."""
+
+    @property
+    def is_fee_deducted(self) -> bool:
+        """Whether the fee was taken out of what was asked for (内扣), not put on top (外扣)."""
+        return self.charge is not None and self.charge.terms.fee.mode == "deducted"
+
+    @property
+    def asked(self) -> Money:
+        """What the merchant asked for; the fee is part of it where fees are deducted."""
+        if not self.is_fee_deducted:
+            return self.amount
+        return Money(self.amount.minor + self.fee.minor, self.amount.currency)
 
     @property
     def live(self) -> Attempt | None:
@@ -220,7 +250,7 @@ class Payout:
 
     @property
     def hold_minor(self) -> int:
-        """What the merchant's balance is held for: the amount and our fee."""
+        """What the merchant's balance is held for: what the beneficiary gets, and our fee."""
         return self.amount.minor + self.fee.minor
 
 

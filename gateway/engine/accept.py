@@ -5,13 +5,15 @@ a conflict; it is never half-stored.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from channels.contract import Instrument
-from channels.money import Money
+from channels.money import Currency, Money
 from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import posting
+from gateway.domain.merchant_fee import Charge, month_of
 from gateway.domain.payout import (
     UNCONSTRAINED,
     Accepted,
@@ -25,11 +27,13 @@ from gateway.domain.payout import (
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.instruct import instruction_of
 from gateway.engine.screen import screen
-from gateway.ports import Change, Intake, Merchant, Search
+from gateway.ports import Change, Intake, Merchant, MonthMovedError, Search
 from policies.decide import Screening
+from policies.fees import UNUSED, MonthUse
 
-_ROUTING, _SCHEDULED = PayoutState.ROUTING, PayoutState.SCHEDULED
 SCHEDULE_MAX = timedelta(days=366)
+PRICINGS_MAX = 50
+"""A fee is computed anew when others take the month past a tier; of all who try, one gets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +68,65 @@ async def accept(
     Raises `InvalidError` (with `param`), `ConflictError`, `UnfundedError`. When it returns, the
     payout survives a power cut; the worker has been told.
     """
+    for _ in range(PRICINGS_MAX - 1):
+        with suppress(MonthMovedError):
+            return await _accept(gateway, merchant, request, intake, actor)
+    return await _accept(gateway, merchant, request, intake, actor)
+
+
+async def _accept(
+    gateway: Gateway, merchant: Merchant, request: Request, intake: Intake, actor: str
+) -> Acceptance:
     now = gateway.clock.now()
+    price = await priced_for(gateway, merchant, request.amount, now)
     payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
-    row = intake.row
-    waits = row is not None and row.reserved_minor is not None
+    reserved = None if intake.row is None else intake.row.reserved_minor
     try:
-        if not waits:
-            check(gateway, merchant, request, now)
+        if reserved is not None:
+            price.check()
+        else:
+            check(gateway, payout_id, request, price, now)
     except InvalidError:
         # What the clock or the channels say now does not unmake a payout: a request repeated after
         # its deadline is answered from what is stored, or its sender would pay by another way.
         if not await _is_known(gateway, merchant, request):
             raise
+        # Nothing will be inserted; only that it could be matters.
+        price = Price(request.amount, Money.zero(request.amount.currency), None)
+    payout = first_payout(gateway, merchant, request, price, payout_id, now)
+    floor: int | None = merchant.floor_minor
+    if reserved is not None:
+        # With its batch: due once all rows are accepted; until then they can all be cancelled.
+        payout = replace(payout, due_at=None)
+        if (price.amount + price.fee).minor <= reserved:
+            # What was reserved with the batch needs no look at the balance again.
+            floor = None
+    event = Accepted(payout.state, payout.reason)
+    change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
+    stored = await gateway.store.accept(change, intake, floor)
+    # Not by its id: asked for twice in the same millisecond, it is the same.
+    repeated = stored is not payout
+    if not repeated:
+        begin(gateway, change)
+    return Acceptance(stored, repeated)
+
+
+def first_payout(
+    gateway: Gateway,
+    merchant: Merchant,
+    request: Request,
+    price: "Price",
+    payout_id: PayoutId,
+    now: datetime,
+) -> Payout:
+    """The payout as it is accepted: screened, held, scheduled or free to go."""
     release_at = _release_at(merchant, request, now)
     payout = Payout(
         id=payout_id,
         merchant_id=merchant.id,
         merchant_ref=request.merchant_ref,
-        amount=request.amount,
-        fee=merchant_fee(merchant, request.amount),
+        amount=price.amount,
+        fee=price.fee,
         instruments=request.instruments,
         purpose=request.purpose,
         speed=request.speed,
@@ -96,6 +140,7 @@ async def accept(
         updated_at=now,
         due_at=None,
         constraints=request.constraints,
+        charge=price.charge,
     )
     said = screen(gateway, payout, now)
     state, reason = _first_state(merchant, payout, said, now)
@@ -110,29 +155,26 @@ async def accept(
     if worker:
         # Claimed in the commit that stores it, by whoever takes it in.
         payout = replace(payout, worker=worker, epoch=1)
-    # With its batch: due once all rows are accepted; until then they can all be cancelled.
-    due_at = None if waits else {_ROUTING: now, _SCHEDULED: release_at}.get(state)
-    payout = replace(payout, due_at=due_at)
-    event = Accepted(state, reason)
-    change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
-    # What was reserved with the batch needs no look at the balance again.
-    floor = None if waits else merchant.floor_minor
-    stored = await gateway.store.accept(change, intake, floor)
-    # Not by its id: asked for twice in the same millisecond, it is the same.
-    repeated = stored is not payout
-    if not repeated:
-        gateway.observer.moved(change)
-        if due_at is not None and state is PayoutState.ROUTING:
-            gateway.wake(Told(payout.id))
-            gateway.announce(payout.id)
-    return Acceptance(stored, repeated)
+    due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
+    return replace(payout, due_at=due_at)
 
 
-def check(gateway: Gateway, merchant: Merchant, request: Request, now: datetime) -> None:
+def begin(gateway: Gateway, change: Change) -> None:
+    """Say that a payout was accepted, durably, and have it worked on where it is due."""
+    gateway.observer.moved(change)
+    payout = change.after
+    if payout.due_at is not None and payout.state is PayoutState.ROUTING:
+        gateway.wake(Told(payout.id))
+        gateway.announce(payout.id)
+
+
+def check(
+    gateway: Gateway, payout_id: PayoutId, request: Request, price: "Price", now: datetime
+) -> None:
     """Raise `InvalidError` for what would be refused now whatever the balance is."""
-    payout_id = PayoutId(lasting_id(gateway.installation, merchant.id, request.merchant_ref, now))
     _check_times(request, now)
-    _check_reachable(gateway, payout_id, request)
+    price.check()
+    _check_reachable(gateway, payout_id, replace(request, amount=price.amount))
 
 
 async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:
@@ -141,20 +183,57 @@ async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> b
     return bool(await gateway.store.search(wanted))
 
 
-def merchant_fee(merchant: Merchant, amount: Money) -> Money:
-    """What the merchant pays on top: clamp(flat + rate, min, max) + surcharge, each rounded up.
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What the beneficiary gets and what the merchant pays for it."""
 
-    Worked example: 0.3 % of 33.33 CNY is 9.999 fen, charged as 10 fen.
+    amount: Money
+    fee: Money
+    charge: Charge | None
+
+    def check(self) -> None:
+        """Refuse an amount that its own fee would eat up. Raises `InvalidError`."""
+        if self.amount.minor <= 0:
+            asked, fee = self.amount + self.fee, self.fee
+            raise InvalidError(
+                "amount_below_fee",
+                f"the fee of {fee} {fee.currency} is taken out of the amount of {asked} "
+                f"{fee.currency} and leaves nothing to pay; ask for more than the fee",
+                zh=f"手续费 {fee} {fee.currency} 从付款金额 {asked} {fee.currency} 中内扣后"
+                "无余额可付，请提高金额",
+                param="amount",
+            )
+
+
+async def priced_for(
+    gateway: Gateway, merchant: Merchant, asked: Money, now: datetime, earlier: MonthUse = UNUSED
+) -> Price:
+    """The merchant's fee for an amount now, at the tier that its month has reached.
+
+    `earlier`: what else of the same request counts before it.
     """
-    fee = merchant.fee
-    charged = max(fee.flat_minor + _share(amount.minor, fee.rate_ppm), fee.min_minor)
-    if fee.max_minor is not None:
-        charged = min(charged, fee.max_minor)
-    return Money(charged + _share(amount.minor, fee.surcharge_ppm), amount.currency)
+    month = await month_for(gateway, merchant, asked.currency, now)
+    month = MonthUse(month.payouts + earlier.payouts, month.minor + earlier.minor)
+    return price_at(merchant, asked, now, month)
 
 
-def _share(minor: int, ppm: int) -> int:
-    return -(-minor * ppm // 1_000_000)
+async def month_for(
+    gateway: Gateway, merchant: Merchant, currency: Currency, now: datetime
+) -> MonthUse:
+    """What counts for a merchant's tiers this month; not looked up for one without tiers."""
+    if not merchant.fee.fee.tiers:
+        return UNUSED
+    return await gateway.store.merchant_month(merchant.id, currency, month_of(now))
+
+
+def price_at(merchant: Merchant, asked: Money, now: datetime, month: MonthUse) -> Price:
+    """The merchant's fee for an amount at the tier that `month` has reached."""
+    terms = merchant.fee
+    if terms.is_nothing:
+        return Price(asked, Money.zero(asked.currency), None)
+    charge = Charge(terms, month_of(now), month if terms.fee.tiers else UNUSED)
+    fee = Money(charge.fee_minor(asked.minor), asked.currency)
+    return Price(asked - fee if terms.fee.mode == "deducted" else asked, fee, charge)
 
 
 def _release_at(merchant: Merchant, request: Request, now: datetime) -> datetime | None:
@@ -170,7 +249,7 @@ def _first_state(
     limit = merchant.review_above_minor
     if said.review is not None:
         return PayoutState.HELD, f"policy_review: {said.review}"
-    if limit is not None and payout.amount.minor > limit and not said.passes:
+    if limit is not None and payout.asked.minor > limit and not said.passes:
         return PayoutState.HELD, "review_amount"
     if payout.release_at is not None and payout.release_at > now:
         return PayoutState.SCHEDULED, None

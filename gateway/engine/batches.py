@@ -14,10 +14,11 @@ from datetime import datetime
 from channels.money import Money
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused, RowState
 from gateway.domain.errors import ConflictError, GatewayError, UnfundedError
-from gateway.domain.payout import Payout
+from gateway.domain.payout import Payout, PayoutId, lasting_id
 from gateway.engine import accept, operate
 from gateway.engine.gateway import Gateway
 from gateway.ports import Intake, Merchant, RowOfBatch, StaleError
+from policies.fees import MonthUse
 
 STORED_AT_ONCE = 500
 """Rows in one commit: other payouts wait no longer than that for theirs."""
@@ -83,9 +84,11 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     batch = await gateway.store.put_batch(fresh)
     if batch.state is not BatchState.STORING:
         return Created(batch, repeated=True)
+    months = await _months(gateway, merchant, batch, now)
     for start in range(0, len(order.rows), STORED_AT_ONCE):
         rows = order.rows[start : start + STORED_AT_ONCE]
-        await gateway.store.put_rows(batch, [_held(merchant, batch, row) for row in rows])
+        held = [replace(row, hold_minor=_hold(merchant, batch, row, months)) for row in rows]
+        await gateway.store.put_rows(batch, held)
     first = BatchState.ACCEPTING if order.mode == "per_row" else BatchState.CHECKING
     try:
         batch = await gateway.store.move_batch(batch, first)
@@ -95,9 +98,22 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     return Created(batch, repeated=batch.created_at != now)
 
 
-def _held(merchant: Merchant, batch: Batch, row: BatchRow) -> BatchRow:
-    fee = accept.merchant_fee(merchant, Money(row.amount_minor, batch.currency))
-    return replace(row, hold_minor=row.amount_minor + fee.minor)
+async def _months(
+    gateway: Gateway, merchant: Merchant, batch: Batch, now: datetime
+) -> tuple[MonthUse, MonthUse]:
+    """The merchant's month before the batch and after it: its rows' fees lie between the two."""
+    before = await accept.month_for(gateway, merchant, batch.currency, now)
+    after = MonthUse(before.payouts + batch.count, before.minor + batch.total_minor)
+    return before, after
+
+
+def _hold(
+    merchant: Merchant, batch: Batch, row: BatchRow, months: tuple[MonthUse, MonthUse]
+) -> int:
+    """The most that a row takes of the balance, in whatever order the rows are accepted."""
+    asked = Money(row.amount_minor, batch.currency)
+    prices = [accept.price_at(merchant, asked, batch.created_at, month) for month in months]
+    return max((price.amount + price.fee).minor for price in prices)
 
 
 class Batches:
@@ -150,12 +166,13 @@ class Batches:
         ]
         known = {number for number, _ in found}
         now, after = self._gateway.clock.now(), 0
+        month = await accept.month_for(self._gateway, merchant, batch.currency, now)
         while rows := await store.batch_rows(batch, after, READ_AT_ONCE, state=RowState.WAITING):
             after = rows[-1].number
             for place, row in enumerate(rows):
                 if place % BREATH == 0:
                     await asyncio.sleep(0)
-                problem = None if row.number in known else self._problem(merchant, row, now)
+                problem = None if row.number in known else self._problem(merchant, row, month, now)
                 if problem is not None:
                     found.append((row.number, problem))
         if found or any(one.state is RowState.REFUSED for one in await store.batch_counts(batch)):
@@ -169,9 +186,15 @@ class Batches:
             why = Refused(error.code, _UNFUNDED_EN, _UNFUNDED_ZH)
             await store.move_batch(batch, BatchState.REFUSED, why)
 
-    def _problem(self, merchant: Merchant, row: BatchRow, now: datetime) -> Refused | None:
+    def _problem(
+        self, merchant: Merchant, row: BatchRow, month: MonthUse, now: datetime
+    ) -> Refused | None:
+        gateway = self._gateway
         try:
-            accept.check(self._gateway, merchant, self._read(row.body), now)
+            request = self._read(row.body)
+            named = lasting_id(gateway.installation, merchant.id, request.merchant_ref, now)
+            price = accept.price_at(merchant, request.amount, now, month)
+            accept.check(gateway, PayoutId(named), request, price, now)
         except GatewayError as error:
             return _refused(error)
         return None

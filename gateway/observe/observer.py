@@ -69,7 +69,7 @@ class Observe:
             certificate=None if certificate is None else certificate.kind,
             reason=None if certificate is None else certificate.reason,
             code=None if certificate is None else certificate.code,
-            amount_minor=payout.amount.minor,
+            amount_minor=payout.asked.minor,
             currency=payout.amount.currency,
             fee_minor=attempt.fee_minor,
             sends=attempt.sends,

@@ -19,7 +19,6 @@ from channels.contract import (
     BankCard,
     ChainAddress,
     Evidence,
-    FeeSchedule,
     Instrument,
     PayeeAction,
     Rail,
@@ -27,13 +26,16 @@ from channels.contract import (
     WechatWallet,
     WireAccount,
 )
+from gateway.domain.merchant_fee import Charge, MerchantFee
 from gateway.domain.payout import (
     UNCONSTRAINED,
     Certificate,
     CertificateKind,
     Constraints,
+    Leg,
     Refusal,
 )
+from policies.fees import Fee, MonthUse, Tier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -99,14 +101,75 @@ def payee_of(instrument: Instrument) -> bytes:
     return "\x1f".join(parts).encode()
 
 
-def fee_json(fee: FeeSchedule) -> str:
-    """A fee schedule as JSON text."""
-    return orjson.dumps(fee).decode()
+def fee_json(fee: MerchantFee) -> str:
+    """What was agreed with a merchant, as JSON text."""
+    return orjson.dumps(_fee_parts(fee)).decode()
 
 
-def fee_of(text: str) -> FeeSchedule:
+def fee_of(text: str) -> MerchantFee:
     """The inverse of `fee_json`."""
-    return FeeSchedule(**orjson.loads(text))
+    return _fee_of(orjson.loads(text))
+
+
+def charge_json(charge: Charge | None) -> str | None:
+    """How a fee was computed; None for None."""
+    if charge is None:
+        return None
+    return orjson.dumps(
+        {
+            "terms": _fee_parts(charge.terms),
+            "month_on": charge.month_on,
+            "payouts": charge.month.payouts,
+            "minor": charge.month.minor,
+        }
+    ).decode()
+
+
+def charge_of(text: str | None) -> Charge | None:
+    """The inverse of `charge_json`."""
+    if text is None:
+        return None
+    stored = orjson.loads(text)
+    return Charge(
+        _fee_of(stored["terms"]),
+        date.fromisoformat(stored["month_on"]),
+        MonthUse(stored["payouts"], stored["minor"]),
+    )
+
+
+def leg_json(leg: Leg | None) -> str | None:
+    """Which part of which split; None for None."""
+    return None if leg is None else orjson.dumps(leg).decode()
+
+
+def leg_of(text: str | None) -> Leg | None:
+    """The inverse of `leg_json`."""
+    return None if text is None else Leg(**orjson.loads(text))
+
+
+def _fee_parts(fee: MerchantFee) -> dict[str, Any]:
+    """Beside its parts only what differs from a fee of one rate on top."""
+    terms = fee.fee
+    said: dict[str, Any] = {
+        "flat_minor": terms.flat_minor,
+        "rate_ppm": terms.rate_ppm,
+        "min_minor": terms.min_minor,
+        "max_minor": terms.max_minor,
+        "surcharge_ppm": terms.surcharge_ppm,
+        "mode": terms.mode,
+        "on_return": fee.on_return,
+    }
+    if terms.tiers:
+        said["tiers"] = [[tier.floor, tier.flat_minor, tier.rate_ppm] for tier in terms.tiers]
+        said["basis"], said["scheme"] = terms.basis, terms.scheme
+    return said
+
+
+def _fee_of(stored: dict[str, Any]) -> MerchantFee:
+    """Agreements from before there were modes, tiers and returned fees say nothing of them."""
+    on_return = stored.pop("on_return", "kept")
+    tiers = tuple(Tier(*tier) for tier in stored.pop("tiers", ()))
+    return MerchantFee(Fee(**stored, tiers=tiers), on_return)
 
 
 def metadata_json(metadata: Mapping[str, str]) -> str:

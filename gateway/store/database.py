@@ -55,6 +55,17 @@ class Guard:
     otherwise: Otherwise
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Between what a tally must lie just before the unit counts towards it."""
+
+    tally: TallyKey
+    low: int
+    high: int | None
+    """None: however high."""
+    otherwise: Otherwise
+
+
 @dataclass(slots=True)
 class Unit:
     """What commits together or not at all."""
@@ -62,6 +73,7 @@ class Unit:
     steps: list[Step] = field(default_factory=list)
     moves: dict[AccountKey, int] = field(default_factory=lambda: defaultdict(int))
     guards: list[Guard] = field(default_factory=list)
+    bounds: list[Bound] = field(default_factory=list)
     tallies: dict[TallyKey, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, query: Query, params: Params, otherwise: Otherwise | None = None) -> None:
@@ -76,14 +88,21 @@ Returned = list[Rows]
 class Group:
     """Running sums of one commit over all its units so far."""
 
-    def __init__(self, known: Mapping[AccountKey, int]) -> None:
-        """`known` are the committed balances of every guarded account; a missing one is 0."""
+    def __init__(
+        self, known: Mapping[AccountKey, int], tallied: Mapping[TallyKey, int] | None = None
+    ) -> None:
+        """What is committed: balances of guarded accounts (a missing one is 0), bounded tallies."""
         self._known = known
+        self._tallied = tallied or {}
         self._moves: dict[AccountKey, int] = defaultdict(int)
         self._tallies: dict[TallyKey, int] = defaultdict(int)
 
     def check(self, unit: Unit) -> None:
-        """Raise a unit's refusal when one of its floors would not hold."""
+        """Raise a unit's refusal when one of its bounds does not hold, or a floor would not."""
+        for bound in unit.bounds:
+            total = self._tallied.get(bound.tally, 0) + self._tallies[bound.tally]
+            if total < bound.low or (bound.high is not None and total > bound.high):
+                raise bound.otherwise()
         for guard in unit.guards:
             account = guard.account
             balance = self._known.get(account, 0) + self._moves[account]
@@ -119,6 +138,11 @@ class Group:
 def guarded(units: Iterable[Unit]) -> set[AccountKey]:
     """Every account whose balance must be known before the units are checked."""
     return {guard.account for unit in units for guard in unit.guards}
+
+
+def bounded(units: Iterable[Unit]) -> set[TallyKey]:
+    """Every tally that must be known before the units are checked."""
+    return {bound.tally for unit in units for bound in unit.bounds}
 
 
 def counted(step: Step, rows: Rows) -> Rows:

@@ -47,6 +47,10 @@ def state_hash(payout: Payout, keyed: Callable[[bytes], bytes]) -> bytes:
     if constraints is not None:
         # Payouts from before there were any keep their hash.
         state.append(constraints)
+    if payout.charge is not None:
+        state.append({"charge": codec.charge_json(payout.charge)})
+    if payout.leg is not None:
+        state.append({"leg": codec.leg_json(payout.leg)})
     return sha256(orjson.dumps(state, option=orjson.OPT_SORT_KEYS)).digest()
 
 

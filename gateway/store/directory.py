@@ -3,6 +3,7 @@
 Every change of the directory leaves an audit row in the same commit.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import get_args
 import orjson
 
 from gateway.domain.errors import ConflictError
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import MerchantId
 from gateway.ports import ApiKey, ChannelStatus, Endpoint, Funding, Merchant, Scope
 from gateway.store import codec
@@ -84,6 +86,33 @@ class Directory(Part):
     async def merchants(self) -> list[Merchant]:
         """All merchants by id."""
         return [_merchant(row) for row in await self._read("merchants", {"id": None})]
+
+    async def set_merchant_fee(
+        self, merchant_id: MerchantId, fee: MerchantFee, actor: str
+    ) -> MerchantFee | None:
+        """Charge this from now on; what was agreed before, None for nobody."""
+        while True:
+            found = await self._read("merchants", {"id": merchant_id})
+            if not found:
+                return None
+            before, after = found[0][4], codec.fee_json(fee)
+            unit = Unit()
+            unit.add(
+                self._queries["set_merchant_fee"],
+                {"id": merchant_id, "fee": after, "before": before},
+                GoneError,
+            )
+            self._audit(
+                unit,
+                actor,
+                "merchant.fee_set",
+                merchant_id,
+                {"before": orjson.loads(before), "after": orjson.loads(after)},
+            )
+            # Another operator may have set it meanwhile: the log must say what this one replaced.
+            with contextlib.suppress(GoneError):
+                await self._database.write(unit)
+                return codec.fee_of(before)
 
     async def add_key(self, key: ApiKey, actor: str) -> None:
         """Store a new key; `ConflictError` when the id is taken."""

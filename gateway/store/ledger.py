@@ -90,6 +90,10 @@ class Ledger(Part):
             for kind, owner in sorted(tallied.keys() | counted.keys())
             if tallied.get((kind, owner), 0) != counted.get((kind, owner), 0)
         )
+        wrong.extend(
+            f"split {split} counts other legs than it has"
+            for (split,) in await self._read("split_faults", {})
+        )
         return wrong
 
 

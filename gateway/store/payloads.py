@@ -24,6 +24,7 @@ from gateway.domain.payout import (
     Failed,
     FeeCorrected,
     Held,
+    Leg,
     Parked,
     Payout,
     Pended,
@@ -32,6 +33,7 @@ from gateway.domain.payout import (
     Settled,
     Unparked,
 )
+from gateway.domain.split import SplitStatus
 
 PayloadOf = Callable[[Payout, Event, int, datetime], bytes]
 """Payout as it stood after the event, the event, its number, its time: the exact webhook body."""
@@ -154,12 +156,31 @@ def webhook_payload(payout: Payout, event: Event, seq: int, at: datetime) -> byt
             "seq": seq,
             "at": at.astimezone(UTC),
             "data": {
-                "amount_minor": payout.amount.minor,
+                "amount_minor": payout.asked.minor,
                 "currency": payout.amount.currency,
                 "fee_minor": payout.fee.minor,
+                "beneficiary_amount_minor": payout.amount.minor,
                 "reason": payout.reason,
                 "metadata": dict(payout.metadata),
                 "event": detail_of(event),
             },
+        }
+    )
+
+
+def split_payload(last: Payout, leg: Leg, status: SplitStatus) -> bytes:
+    """The body merchants get once every leg of a split has come to an end, and when that changes.
+
+    `last` is the leg whose move brought it about.
+    """
+    return dumped(
+        {
+            "type": "split.finished",
+            "id": f"evt_{last.id.removeprefix('po_')}_{last.version}_split",
+            "split_id": leg.split_id,
+            "merchant_ref": leg.split_ref,
+            "status": status,
+            "at": last.updated_at.astimezone(UTC),
+            "data": {"legs": leg.legs, "last_payout_id": last.id, "last_leg": leg.number},
         }
     )

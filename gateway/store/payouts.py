@@ -1,12 +1,13 @@
 """Payouts, their attempts, events and decisions (`ports.PayoutStore`)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 
 from channels.contract import Evidence
+from channels.money import Currency
 from gateway.domain.errors import ConflictError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import MerchantId, Payout, PayoutId, PayoutState
@@ -23,7 +24,14 @@ from gateway.store import codec, rows
 from gateway.store.codec import micros, micros_or_none, moment
 from gateway.store.database import Row, Rows, Unit
 from gateway.store.part import Part
-from gateway.store.units import DAY_SHIFT_US, DAY_US, QUARTER_US, TakenError
+from gateway.store.units import (
+    DAY_SHIFT_US,
+    DAY_US,
+    QUARTER_US,
+    TakenError,
+    month_bucket,
+    month_owner,
+)
 from policies.fees import UNUSED, MonthUse
 
 _ANY: dict[str, Any] = dict.fromkeys(
@@ -33,6 +41,7 @@ _ANY: dict[str, Any] = dict.fromkeys(
         "idempotency_key",
         "merchant_ref",
         "state",
+        "split_id",
         "channel",
         "accepted_from",
         "accepted_until",
@@ -214,6 +223,17 @@ class Payouts(Part):
         """When money of the channel's latest paid attempts was sent and arrived, newest first."""
         found = await self._read("arrivals", {"channel": channel, "limit": limit})
         return [(moment(row[0]), moment(row[1])) for row in found]
+
+    async def merchant_month(
+        self, merchant_id: MerchantId, currency: Currency, month_on: date
+    ) -> MonthUse:
+        """What a merchant asked for in a month, less what failed or was cancelled."""
+        found = await self._read(
+            "merchant_month",
+            {"owner": month_owner(merchant_id, currency), "month": month_bucket(month_on)},
+        )
+        total = {row[0]: row[1] for row in found}
+        return MonthUse(total.get("asked_count", 0), total.get("asked", 0))
 
     async def counts(self) -> dict[PayoutState, int]:
         """How many payouts stand in each state."""

@@ -13,7 +13,17 @@ from typing import TypeAlias
 import asyncpg
 
 from gateway.ports import CommitUnknownError, StoreError
-from gateway.store.database import AccountKey, Group, Returned, Row, Step, Unit, counted
+from gateway.store.database import (
+    AccountKey,
+    Group,
+    Returned,
+    Row,
+    Step,
+    TallyKey,
+    Unit,
+    bounded,
+    counted,
+)
 from gateway.store.errors import RefusedError
 from gateway.store.queries import Queries, Query
 
@@ -162,7 +172,21 @@ class GroupCommit:
             params = {"books": books, "owners": owners, "currencies": currencies}
             for row in await self._connection.fetch(query.numbered, *query.values(params)):
                 known[row[0], row[1], row[2]] = row[3]
-        return Group(known)
+        return Group(known, await self._tallies(sorted(bounded(units))))
+
+    async def _tallies(self, tallies: list[TallyKey]) -> dict[TallyKey, int]:
+        """What was counted, by whom ever, while nobody else may rely on the same tally."""
+        known: dict[TallyKey, int] = {}
+        for tally in tallies:
+            # Two statements: what others committed while this one waited for the lock must be seen.
+            key = {"key": "/".join(map(str, tally))}
+            locked = self._queries["lock_tally"]
+            await self._connection.execute(locked.numbered, *locked.values(key))
+            query = self._queries["guarded_tally"]
+            params = dict(zip(("kind", "owner", "bucket"), tally, strict=True))
+            (row,) = await self._connection.fetch(query.numbered, *query.values(params))
+            known[tally] = row[0]
+        return known
 
     async def _close_books(self, group: Group) -> None:
         writes: dict[Query, list[tuple[object, ...]]] = {}

@@ -11,12 +11,13 @@
 INSERT INTO payouts (
     merchant_id, id, idempotency_key, fingerprint, merchant_ref, currency, amount_minor, fee_minor,
     instruments, purpose, speed, deadline_at, release_at, max_fee_minor, metadata, state, version,
-    accepted_at, updated_at, due_at, reason, owner, worker, epoch, constraints
+    accepted_at, updated_at, due_at, reason, owner, worker, epoch, constraints,
+    charge, fee_mode, split_id, leg
 ) VALUES (
     :merchant_id, :id, :idempotency_key, :fingerprint, :merchant_ref, :currency, :amount_minor,
     :fee_minor, :instruments, :purpose, :speed, :deadline_at, :release_at, :max_fee_minor,
     :metadata, :state, :version, :accepted_at, :updated_at, :due_at, :reason, :owner, :worker,
-    :epoch, :constraints
+    :epoch, :constraints, :charge, :fee_mode, :split_id, :leg
 )
 ON CONFLICT DO NOTHING
 RETURNING version
@@ -136,6 +137,11 @@ ON CONFLICT (kind, owner, bucket, slot) DO UPDATE SET total = tallies.total + ex
 -- A balance that a change of this commit must not take below its floor.
 SELECT minor FROM balances WHERE book = :book AND owner = :owner AND currency = :currency
 
+-- name: guarded_tally
+-- A count that a change of this commit was computed for.
+SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM tallies
+WHERE kind = :kind AND owner = :owner AND bucket = :bucket
+
 
 -- name: find_payouts
 -- Payouts with their attempts, newest first; a payout without attempts has one row of nulls.
@@ -143,7 +149,7 @@ SELECT
     p.merchant_id, p.id, p.merchant_ref, p.currency, p.amount_minor, p.fee_minor, p.instruments,
     p.purpose, p.speed, p.deadline_at, p.release_at, p.max_fee_minor, p.metadata, p.state,
     p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint, p.worker,
-    p.epoch, p.constraints,
+    p.epoch, p.constraints, p.charge, p.leg,
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,
@@ -156,6 +162,7 @@ FROM (
       AND idempotency_key = :idempotency_key -- if given
       AND merchant_ref = :merchant_ref -- if given
       AND state = :state -- if given
+      AND split_id = :split_id -- if given
       AND accepted_at >= :accepted_from -- if given
       AND accepted_at < :accepted_until -- if given
       AND id < :before_id -- if given
@@ -241,6 +248,10 @@ UNION ALL
 SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies
 WHERE kind = 'armed_day_count' AND bucket >= :day GROUP BY kind, owner
 
+-- name: merchant_month
+SELECT kind, CAST(SUM(total) AS BIGINT) FROM tallies
+WHERE kind IN ('asked', 'asked_count') AND owner = :owner AND bucket = :month GROUP BY kind
+
 -- name: arrivals
 -- When the latest paid attempts of a channel were armed and when their money was there.
 SELECT armed_at, paid_at FROM attempts
@@ -298,6 +309,16 @@ UNION ALL
 SELECT 'armed_day_count', channel, CAST(COUNT(*) AS BIGINT) FROM attempts
 WHERE state <> 'dead' GROUP BY channel
 
+UNION ALL
+SELECT
+    'asked', merchant_id || ':' || currency,
+    CAST(SUM(amount_minor + CASE fee_mode WHEN 'deducted' THEN fee_minor ELSE 0 END) AS BIGINT)
+FROM payouts
+WHERE state NOT IN ('failed', 'cancelled') GROUP BY merchant_id, currency
+UNION ALL
+SELECT 'asked_count', merchant_id || ':' || currency, CAST(COUNT(*) AS BIGINT) FROM payouts
+WHERE state NOT IN ('failed', 'cancelled') GROUP BY merchant_id, currency
+
 -- name: all_tallies
 SELECT kind, owner, CAST(SUM(total) AS BIGINT) FROM tallies GROUP BY kind, owner
 
@@ -322,6 +343,10 @@ FROM merchants
 WHERE 1 = 1
   AND id = :id -- if given
 ORDER BY id
+
+-- name: set_merchant_fee
+UPDATE merchants SET fee = :fee WHERE id = :id AND fee = :before
+RETURNING id
 
 -- name: insert_key
 INSERT INTO api_keys (

@@ -9,7 +9,7 @@ SELECT
     p.merchant_id, p.id, p.merchant_ref, p.currency, p.amount_minor, p.fee_minor, p.instruments,
     p.purpose, p.speed, p.deadline_at, p.release_at, p.max_fee_minor, p.metadata, p.state,
     p.version, p.accepted_at, p.updated_at, p.due_at, p.reason, p.owner, p.fingerprint, p.worker,
-    p.epoch, p.constraints,
+    p.epoch, p.constraints, p.charge, p.leg,
     a.number, a.channel, a.reference, a.instrument, a.state, a.digest, a.armed_at, a.signed_at,
     a.not_after, a.quoted_fee_minor, a.arrival_at, a.sends, a.inquiries, a.absences,
     a.channel_ref, a.stage, a.action, a.refusal, a.certificate, a.certificate_note, a.doubted_at,

@@ -90,6 +90,10 @@ WHERE (book, owner, currency) IN (
 ORDER BY book, owner, currency
 FOR UPDATE
 
+-- name: lock_tally
+-- Until the commit ends; taken after the balances' locks, in one order.
+SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))
+
 -- name: raise_feed_base
 -- After a restore into a younger cluster: keep positions growing past every one given out.
 UPDATE feed_base

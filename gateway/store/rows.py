@@ -14,7 +14,7 @@ from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
 from gateway.store.database import Row
 from gateway.store.vault import Vault
 
-PAYOUT_COLUMNS = 24
+PAYOUT_COLUMNS = 26
 """Columns of find_payouts before the attempt's."""
 SEALED = (6, PAYOUT_COLUMNS + 16, PAYOUT_COLUMNS + 17, PAYOUT_COLUMNS + 19)
 """Where find_payouts has sealed values: instruments, action, refusal, certificate note."""
@@ -53,6 +53,10 @@ def payout_params(vault: Vault, payout: Payout, intake: Intake) -> dict[str, Any
         "worker": payout.worker,
         "epoch": payout.epoch,
         "constraints": codec.constraints_json(payout.constraints),
+        "charge": codec.charge_json(payout.charge),
+        "split_id": payout.leg and payout.leg.split_id,
+        "leg": codec.leg_json(payout.leg),
+        "fee_mode": "deducted" if payout.is_fee_deducted else "on_top",
     }
 
 
@@ -161,6 +165,8 @@ def _payout(vault: Vault, row: Row, attempts: tuple[Attempt, ...]) -> Payout:
         worker=row[21],
         epoch=row[22],
         constraints=codec.constraints_of(row[23]),
+        charge=codec.charge_of(row[24]),
+        leg=codec.leg_of(row[25]),
     )
 
 

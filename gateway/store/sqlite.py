@@ -26,7 +26,9 @@ from gateway.store.database import (
     Group,
     Returned,
     Rows,
+    TallyKey,
     Unit,
+    bounded,
     counted,
     guarded,
 )
@@ -265,7 +267,7 @@ class SqliteDatabase:
         execute = self._writer.cursor().execute
         try:
             execute("BEGIN IMMEDIATE")
-            group = Group(self._balances(guarded(units)))
+            group = Group(self._balances(guarded(units)), self._tallies(bounded(units)))
             outcomes = [self._apply(group, unit) for unit in units]
             for query, params in group.closing(self.queries, self.slot):
                 execute(query.text, params)
@@ -284,6 +286,13 @@ class SqliteDatabase:
             row = execute(query, dict(zip(("book", "owner", "currency"), account, strict=True)))
             known[account] = row.get or 0
         return known
+
+    def _tallies(self, tallies: set[TallyKey]) -> dict[TallyKey, int]:
+        execute, query = self._writer.cursor().execute, self.queries["guarded_tally"].text
+        return {
+            tally: execute(query, dict(zip(("kind", "owner", "bucket"), tally, strict=True))).get
+            for tally in tallies
+        }
 
     def _apply(self, group: Group, unit: Unit) -> Returned | Exception:
         """Run a unit in its own savepoint; only a broken database is raised."""

@@ -23,6 +23,7 @@ from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
 from gateway.store.restore import Restore
 from gateway.store.schema import newest
+from gateway.store.splits import Splits
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.statements import Statements
 from gateway.store.switches import Switches
@@ -31,6 +32,7 @@ from gateway.store.workers import Workers
 
 
 class SqlStore(
+    Splits,
     Audit,
     Ledger,
     Directory,

@@ -5,8 +5,9 @@ payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from gateway.domain.batch import unreserve
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
+from gateway.domain.merchant_fee import month_of
 from gateway.domain.pace import next_look
 from gateway.domain.payout import (
     Accepted,
@@ -24,19 +26,29 @@ from gateway.domain.payout import (
     AttemptState,
     Died,
     Event,
+    MerchantId,
     Payout,
     PayoutState,
     Resent,
 )
-from gateway.ports import Change, FloatShortError, Intake, RowOfBatch, StaleError
+from gateway.domain.split import Split, SplitStatus, fate_of
+from gateway.ports import (
+    Change,
+    FloatShortError,
+    Intake,
+    MonthMovedError,
+    RowOfBatch,
+    StaleError,
+)
 from gateway.store import codec, rows
 from gateway.store.codec import micros
-from gateway.store.database import Guard, Unit
+from gateway.store.database import Bound, Guard, Unit
 from gateway.store.digest import state_hash
 from gateway.store.errors import RefusedError
-from gateway.store.payloads import PayloadOf, detail_of, dumped
+from gateway.store.payloads import PayloadOf, detail_of, dumped, split_payload
 from gateway.store.queries import Queries
 from gateway.store.vault import Vault
+from policies.fees import UNUSED, MonthUse
 
 QUARTER_US = 15 * 60 * 1_000_000
 """Amounts armed are tallied per quarter of an hour: every time zone's day starts on one."""
@@ -48,6 +60,9 @@ month begins within one, from quarters as well."""
 SHADOWED = b'"shadow":{'
 """In a decision's JSON: another policy decided as well (`engine.shadow`). Text cannot look like it,
 as quotation marks inside text are escaped."""
+
+FEELESS = frozenset({PayoutState.FAILED, PayoutState.CANCELLED})
+"""States that give the fee back and do not count towards a merchant's month."""
 
 OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
 
@@ -75,6 +90,45 @@ class Units:
             raise ValueError(f"{change.after.id} was accepted before: use record")
         payout = change.after
         unit = Unit()
+        self._taken_in(unit, change, intake, UNUSED)
+        _guard_funds(unit, payout, floor_minor)
+        return unit
+
+    def split(
+        self, split: Split, changes: Sequence[Change], intakes: Sequence[Intake], floor: int | None
+    ) -> Unit:
+        """The acceptance of all legs of a split in one unit; `intakes` has the split's own first.
+
+        Fails as `accepted` does.
+        """
+        unit = Unit()
+        own, *of_legs = intakes
+        unit.add(
+            self._queries["insert_split"],
+            {
+                "merchant_id": split.merchant_id,
+                "id": split.id,
+                "idempotency_key": own.idempotency_key,
+                "fingerprint": own.fingerprint,
+                "merchant_ref": split.merchant_ref,
+                "currency": split.total.currency,
+                "total_minor": split.total.minor,
+                "legs": split.legs,
+                "accepted_at": micros(split.accepted_at),
+            },
+            TakenError,
+        )
+        earlier = UNUSED
+        for change, intake in zip(changes, of_legs, strict=True):
+            self._taken_in(unit, change, intake, earlier)
+            asked = change.after.asked.minor
+            earlier = MonthUse(earlier.payouts + 1, earlier.minor + asked)
+        _guard_funds(unit, changes[0].after, floor)
+        return unit
+
+    def _taken_in(self, unit: Unit, change: Change, intake: Intake, earlier: MonthUse) -> None:
+        """Store a new payout; `earlier` in the same unit its month has grown by that."""
+        payout = change.after
         unit.add(
             self._queries["insert_payout"],
             rows.payout_params(self._vault, payout, intake),
@@ -91,12 +145,9 @@ class Units:
                 },
             )
         self._fill(unit, change)
+        _bound_month(unit, payout, earlier)
         if intake.row is not None:
             self._of_batch(unit, payout, intake.row)
-        if floor_minor is not None:
-            account = (Book.AVAILABLE, payout.merchant_id, payout.amount.currency)
-            unit.guards.append(Guard(account, floor_minor, unfunded))
-        return unit
 
     def _of_batch(self, unit: Unit, payout: Payout, row: RowOfBatch) -> None:
         """Its row is accepted in the same commit, and gives back what was reserved for it."""
@@ -218,6 +269,7 @@ class Units:
         after, at = change.after, micros(change.after.updated_at)
         self._attempts(unit, change)
         _tally_state(unit, change)
+        self._leg(unit, change)
         first = after.version - len(change.events) + 1
         state = change.before.state if change.before else None
         for seq, (event, posting, then) in enumerate(
@@ -298,6 +350,39 @@ class Units:
                 rows.attempt_params(self._vault, change.after, attempt),
             )
             _tally_attempt(unit, change.after, None, attempt)
+
+    def _leg(self, unit: Unit, change: Change) -> None:
+        """Count the leg where it stands now, and tell endpoints when the split has come to an end.
+
+        Which status that is only the commit knows: there is a statement for each it could be.
+        """
+        before, after = change.before, change.after
+        leg = after.leg
+        if leg is None or before is None or fate_of(before.state) == fate_of(after.state):
+            return
+        moves = dict.fromkeys(("open", "paid", "failed", "returned"), 0)
+        moves[fate_of(before.state)] -= 1
+        moves[fate_of(after.state)] += 1
+        opened = moves.pop("open")
+        key = {"merchant_id": after.merchant_id}
+        unit.add(
+            self._queries["move_leg"],
+            {**key, "id": leg.split_id, "opened": opened, **moves},
+            lambda: RefusedError("the split of a leg to be moved is not stored"),
+        )
+        for status in SplitStatus:
+            if status.is_final:
+                unit.add(
+                    self._queries["insert_split_deliveries"],
+                    {
+                        **key,
+                        "stem": f"msg_{after.id.removeprefix('po_')}_{after.version}_split_",
+                        "split_id": leg.split_id,
+                        "status": status,
+                        "payload": split_payload(after, leg, status),
+                        "at": micros(after.updated_at),
+                    },
+                )
 
     def _event(
         self,
@@ -382,9 +467,56 @@ def _state_after(state: PayoutState | None, event: Event) -> PayoutState:
 
 
 def _tally_state(unit: Unit, change: Change) -> None:
-    if change.before is not None:
-        unit.tallies["payout", change.before.state, 0] -= 1
-    unit.tallies["payout", change.after.state, 0] += 1
+    before, after = change.before, change.after
+    if before is not None:
+        unit.tallies["payout", before.state, 0] -= 1
+    unit.tallies["payout", after.state, 0] += 1
+    counts = (after.state not in FEELESS) - (before is not None and before.state not in FEELESS)
+    if counts:
+        owner = month_owner(after.merchant_id, after.amount.currency)
+        month = month_bucket(month_of(after.accepted_at))
+        unit.tallies["asked", owner, month] += counts * after.asked.minor
+        unit.tallies["asked_count", owner, month] += counts
+
+
+def month_owner(merchant_id: MerchantId, currency: Currency) -> str:
+    """Whose month is tallied: a merchant's, for each currency."""
+    return f"{merchant_id}:{currency}"
+
+
+def month_bucket(month_on: date) -> int:
+    """Months since the year 0."""
+    return month_on.year * 12 + month_on.month - 1
+
+
+def _guard_funds(unit: Unit, payout: Payout, floor_minor: int | None) -> None:
+    if floor_minor is not None:
+        account = (Book.AVAILABLE, payout.merchant_id, payout.amount.currency)
+        unit.guards.append(Guard(account, floor_minor, unfunded))
+
+
+def _bound_month(unit: Unit, payout: Payout, earlier: MonthUse) -> None:
+    """Refuse the commit when the month is no longer at what the fee was computed for.
+
+    What is compared is the month before the whole unit, so less what stands `earlier` in it.
+    """
+    charge = payout.charge
+    between = None if charge is None else charge.holds_between(payout.asked.minor)
+    if charge is None or between is None:
+        return
+    by_amount = charge.terms.fee.basis == "amount"
+    kind = "asked" if by_amount else "asked_count"
+    shift = earlier.minor if by_amount else earlier.payouts
+    low, high = between
+    owner = month_owner(payout.merchant_id, payout.amount.currency)
+    unit.bounds.append(
+        Bound(
+            (kind, owner, month_bucket(charge.month_on)),
+            low - shift,
+            None if high is None else high - shift,
+            lambda: MonthMovedError(f"{owner}: the month's use has moved past a tier"),
+        )
+    )
 
 
 def _tally_attempt(unit: Unit, payout: Payout, old: Attempt | None, new: Attempt) -> None:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from channels.contract import FeeSchedule
 from gateway.domain.errors import ConflictError
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import MerchantId
 from gateway.ports import Funding, Scope
 from gateway.store import SqlStore
+from policies.fees import Fee
 from tests import builders as build
 
 OTHER = MerchantId("m_other")
@@ -22,7 +23,7 @@ async def test_merchants_read_back_equal(store: SqlStore) -> None:
         "m_b",
         funding=Funding.CREDIT,
         credit_limit_minor=5,
-        fee=FeeSchedule(1, 2, 3, 4, 5),
+        fee=MerchantFee(Fee(1, 2, 3, 4, 5), "refunded"),
         release_delay_s=60,
         review_above_minor=10,
         active=False,

@@ -9,7 +9,20 @@ from tests.gateway.api.desk import ACME, Desk, payout_body
 
 PAYOUT_FIELDS = {
     *("id", "merchant_id", "merchant_ref", "state", "final", "reason", "owner", "amount_minor"),
-    *("amount", "currency", "fee_minor", "beneficiary", "purpose", "speed", "deadline"),
+    *(
+        "amount",
+        "currency",
+        "fee_minor",
+        "fee_mode",
+        "beneficiary_amount_minor",
+        "debit_minor",
+        "charge",
+        "split",
+        "beneficiary",
+        "purpose",
+        "speed",
+        "deadline",
+    ),
     *("release_after", "max_fee_minor", "metadata", "channel", "channel_ref", "promised_at"),
     *("paid_at", "returned_at", "settled_on", "attempts", "action", "accepted_at", "updated_at"),
     *("version", "channels"),
@@ -174,7 +187,7 @@ async def test_the_timeline_has_no_gap(desk: Desk) -> None:
 async def test_why_tells_in_two_languages_and_shows_the_facts(desk: Desk) -> None:
     """One decision per routing, with every candidate, and a sentence for people."""
     made = await desk.pay()
-    assert (await desk.get(f"/v1/payouts/{made}/why")).json == {"data": []}
+    assert (await desk.get(f"/v1/payouts/{made}/why")).json["data"] == []
     desk.gateway.labels = {"till": ChannelLabel("一号柜台", "First till")}
     await desk.work(made)
     (one,) = (await desk.get(f"/v1/payouts/{made}/why")).json["data"]

@@ -54,6 +54,11 @@ async def test_a_merchant_is_added_with_its_agreement(desk: Desk) -> None:
         "min_minor": 0,
         "max_minor": 900,
         "surcharge_ppm": 0,
+        "mode": "on_top",
+        "tiers": [],
+        "basis": "payouts",
+        "scheme": "incremental",
+        "on_return": "kept",
     }
     assert made["active"] is True
     listed = (await ask(desk, "GET", MERCHANTS))["data"]

@@ -218,3 +218,23 @@ def test_a_webhook_can_be_sent_again(served: Served) -> None:
     assert served.run("webhook", "resend", "nothing").exit_code == 1
     assert owed[0]["id"] in served.run("payout", "deliveries", made["id"]).stdout
     served.ask("webhook", "rm", endpoint["id"])
+
+
+def test_a_merchants_fee_is_set_and_shown(served: Served) -> None:
+    """Tiers as they were given, the mode in both languages, the month so far."""
+    name = f"m{uuid4().hex[:8]}"
+    served.ask("merchant", "add", name, "--name", "x")
+    tiers = ("--tier", "0:3000", "--tier", "10000000:1000:50")
+    made = served.ask("merchant", "fee", "set", name, *tiers, "--mode", "deducted")
+    assert made["fee"]["tiers"][1] == {"floor": 10_000_000, "rate_ppm": 1000, "flat_minor": 50}
+    assert served.ask("merchant", "fee", "show", name) == made
+    told = served.run("merchant", "fee", "show", name).stdout
+    assert "deducted 内扣" in told
+    assert "0.1 %" in told
+
+
+def test_a_tier_that_cannot_be_read_is_a_usage_error(served: Served) -> None:
+    """With an example."""
+    refused = served.run("merchant", "fee", "set", "acme", "--tier", "100k:0.1%")
+    assert refused.exit_code == 2
+    assert "10000000:1000" in refused.stderr

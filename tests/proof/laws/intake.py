@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from channels.contract import AlipayAccount, AlipayIdentity, FeeSchedule
+from channels.contract import AlipayAccount, AlipayIdentity
 from gateway.domain.errors import InvalidError, UnfundedError
+from gateway.domain.merchant_fee import FREE
 from gateway.domain.payout import Payout
 from gateway.engine import accept as engine
 from gateway.engine.gateway import Gateway
@@ -56,7 +57,7 @@ class IdempotencyLaws(OnStore):
         for number, merchant in enumerate(self.merchants):
             self.fund(merchant, 45_000, "deposit" + str(number))
             self.agreed[number] = build.merchant(
-                merchant, funding=Funding.PREFUNDED, fee=FeeSchedule(), created_at=self.start
+                merchant, funding=Funding.PREFUNDED, fee=FREE, created_at=self.start
             )
 
     @rule(merchant=SIDES, key=NUMBERS, ref=NUMBERS, body=st.integers(0, 2))

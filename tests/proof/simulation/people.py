@@ -12,7 +12,6 @@ from channels.contract import (
     AlipayAccount,
     AlipayIdentity,
     BankCard,
-    FeeSchedule,
     Instrument,
     Reason,
     WechatWallet,
@@ -20,11 +19,13 @@ from channels.contract import (
 from channels.money import Currency, Money
 from gateway.domain.errors import ConflictError, GatewayError
 from gateway.domain.incident import FROZEN
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import TAIL, MerchantId
 from gateway.engine import incidents, operate, propose, quarantine
 from gateway.engine.accept import Acceptance, Request, accept
 from gateway.ports import Endpoint, Funding, Intake, Merchant
 from gateway.store.codec import micros
+from policies.fees import Fee
 from tests.proof.simulation.plan import Wish
 from tests.proof.simulation.world import CALL_PATIENCE_S, World
 
@@ -46,7 +47,7 @@ def merchant_of(world: World) -> Merchant:
         name="Simulated",
         funding=Funding.PREFUNDED,
         credit_limit_minor=0,
-        fee=FeeSchedule(flat_minor=30),
+        fee=MerchantFee(Fee(flat_minor=30)),
         release_delay_s=0,
         review_above_minor=REVIEW_ABOVE_FEN,
         created_at=world.now(),

@@ -1,0 +1,31 @@
+-- Split payouts: one instruction, several payouts. How many legs stand where is counted in the commit
+-- that moves a leg. Not compatible with earlier programs: they would not count.
+
+CREATE TABLE splits (
+    merchant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL, -- SHA-256 of the canonical request body
+    merchant_ref TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    total_minor INTEGER NOT NULL CHECK (total_minor > 0),
+    legs INTEGER NOT NULL CHECK (legs > 0),
+    legs_open INTEGER NOT NULL CHECK (legs_open >= 0),
+    legs_paid INTEGER NOT NULL CHECK (legs_paid >= 0),
+    legs_failed INTEGER NOT NULL CHECK (legs_failed >= 0),
+    legs_returned INTEGER NOT NULL CHECK (legs_returned >= 0),
+    changes INTEGER NOT NULL, -- of these counts; numbers the webhooks
+    accepted_at INTEGER NOT NULL,
+    PRIMARY KEY (merchant_id, id),
+    CHECK (legs = legs_open + legs_paid + legs_failed + legs_returned)
+) STRICT;
+CREATE UNIQUE INDEX splits_one_per_key ON splits (merchant_id, idempotency_key);
+CREATE UNIQUE INDEX splits_one_per_ref ON splits (merchant_id, merchant_ref);
+CREATE INDEX splits_by_id ON splits (id);
+
+CREATE TRIGGER splits_stay BEFORE DELETE ON splits
+BEGIN SELECT RAISE(ABORT, 'splits are never deleted'); END;
+
+ALTER TABLE payouts ADD COLUMN split_id TEXT;
+ALTER TABLE payouts ADD COLUMN leg TEXT; -- JSON; null when it is part of no split
+CREATE INDEX payouts_by_split ON payouts (split_id) WHERE split_id IS NOT NULL;
