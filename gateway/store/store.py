@@ -7,6 +7,7 @@ from gateway.ports import Clock, Store, StoreError
 from gateway.store.audit import Audit
 from gateway.store.calendar import Calendar
 from gateway.store.database import Database
+from gateway.store.dialects import Dialects
 from gateway.store.directory import Directory
 from gateway.store.floats import Floats
 from gateway.store.history import History
@@ -44,6 +45,7 @@ class SqlStore(
     Switches,
     Policies,
     Plans,
+    Dialects,
     Workers,
 ):
     """Everything durable, in one database."""
