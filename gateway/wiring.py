@@ -413,6 +413,7 @@ def _api(
         planner=planner,
         balances=balances,
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
+        dialect_hosts={one.host: one.dialect for one in settings.dialect_hosts},
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,
