@@ -14,9 +14,14 @@ from gateway.domain.errors import UnavailableError
 from gateway.domain.payout import Payout
 from gateway.engine import receipts
 from gateway.engine.gateway import Gateway
-from gateway.ports import Entropy
+from gateway.ports import Entropy, Merchant, StoreError
 
 RECEIPTS_MAX = 256
+ACCOUNTS_MAX = 10_000
+WHO_S = 0.4
+"""Finding out who asks takes so long at most; the answer itself has the rest of three seconds."""
+
+Who = tuple[DialectAccount, Merchant]
 
 
 class Receipts:
@@ -62,6 +67,31 @@ class Counter:
     receipts: Receipts
     told: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     """Which unknown fields of which account were told."""
+    known: dict[tuple[str, str], Who] = field(default_factory=dict, repr=False)
+    """Accounts as last read."""
+
+    async def who(self, dialect: str, public_id: str) -> Who | None:
+        """Whose public id this is, and the merchant behind it.
+
+        While the store does not answer, as last read: a caller who asks again for what it has asked
+        for must hear "processing" and not that there is no such account.
+        """
+        store, name = self.gateway.store, (dialect, public_id)
+        try:
+            async with asyncio.timeout(WHO_S):
+                account = await store.dialect_account(dialect, public_id)
+                merchant = account and await store.merchant(account.merchant_id)
+        except (StoreError, TimeoutError):
+            if name in self.known:
+                return self.known[name]
+            raise
+        if account is None or merchant is None:
+            self.known.pop(name, None)
+            return None
+        if len(self.known) >= ACCOUNTS_MAX:
+            self.known.clear()
+        self.known[name] = (account, merchant)
+        return account, merchant
 
     def note_unknown(self, account: DialectAccount, names: tuple[str, ...]) -> None:
         """Log the names of fields that a proven request has and nobody knows; never a value."""

@@ -1,6 +1,7 @@
 """Where dialects meet HTTP: `/d/<dialect>/…` for all, stock paths on a host of a dialect's own."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 
@@ -20,7 +21,7 @@ def open_doors(app: web.Application, api: Api) -> None:
     counter = Counter(api.gateway, Orders(api.gateway), Receipts(api.gateway))
     for name in DIALECTS:
         app.router.add_route(
-            "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, lambda _, name=name: name)
+            "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, partial(_always, name))
         )
     by_host = _door(counter, lambda request: _dialect_of(request, api.dialect_hosts))
     for path in STOCK:
@@ -30,6 +31,10 @@ def open_doors(app: web.Application, api: Api) -> None:
 def is_door(request: web.Request) -> bool:
     """Whether a dialect answers there, who says in its own words that nothing is taken in."""
     return request.path.startswith((PREFIX, "/api/")) or request.path == "/gateway.do"
+
+
+def _always(name: str, _: web.Request) -> str | None:
+    return name
 
 
 def _dialect_of(request: web.Request, hosts: Mapping[str, str]) -> str | None:

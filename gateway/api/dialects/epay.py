@@ -52,6 +52,7 @@ NUMBER_DIGITS = 19
 WINDOW_S = 300
 REMARK_CHARS_MAX = 32
 CHINA = timezone(timedelta(hours=8))
+BUSY = "系统繁忙，请稍后再试"
 PURPOSE = "转账"
 """What the payee reads when the caller says nothing."""
 
@@ -124,35 +125,44 @@ class Epay:
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Prove the caller, then do what the path says."""
         try:
-            act = _ACTS.get(ask.path)
-            fields = form(ask.body) if ask.method == "POST" else None
-            if not fields or "pid" not in fields:
-                raise ThrownError(NO_FIELDS, "未传入任何参数")
-            if act is None:
-                raise ThrownError(NO_METHOD, "请求的接口不存在")
+            fields = _fields(ask)
+            act = _act(ask.path)
             asked = await _proven(counter, ask, fields)
-            try:
-                if not asked.fresh and act is not _submit:
-                    raise _stale()
-                reply = await act(asked)
-            except ThrownError as thrown:
-                return _thrown(thrown, asked.account.merchant_id)
-            return _signed(asked, reply)
         except ThrownError as thrown:
             return _thrown(thrown)
-        except StoreError:
-            return _thrown(ThrownError(BUSINESS, "系统繁忙，请稍后再试"))
+        except (StoreError, TimeoutError):
+            return _thrown(ThrownError(BUSINESS, BUSY))
+        try:
+            return _signed(asked, await act(asked))
+        except ThrownError as thrown:
+            return _thrown(thrown, asked.account.merchant_id)
+        except (StoreError, TimeoutError):
+            return _thrown(ThrownError(BUSINESS, BUSY), asked.account.merchant_id)
 
 
 # --- Who asks ----------------------------------------------------------------------------------
 
 
+def _fields(ask: Ask) -> Mapping[str, str]:
+    fields = form(ask.body) if ask.method == "POST" else None
+    if not fields or "pid" not in fields:
+        raise ThrownError(NO_FIELDS, "未传入任何参数")
+    return fields
+
+
+def _act(path: str) -> "_Act":
+    act = _ACTS.get(path)
+    if act is None:
+        raise ThrownError(NO_METHOD, "请求的接口不存在")
+    return act
+
+
 async def _proven(counter: Counter, ask: Ask, fields: Mapping[str, str]) -> _Asked:
-    store = counter.gateway.store
     pid = plain(fields["pid"]) or ""
-    account = await store.dialect_account("epay", pid) if Epay.public_id.fullmatch(pid) else None
-    if account is None:
+    found = await counter.who("epay", pid) if Epay.public_id.fullmatch(pid) else None
+    if found is None:
         raise ThrownError(BUSINESS, "商户不存在")
+    account, merchant = found
     if not account.switches.admits(ask.remote):
         raise ThrownError(BUSINESS, "请求 IP 不在白名单内")
     proof = prove(fields, account.keys, KNOWN, rsa_only=account.switches.rsa_only)
@@ -162,11 +172,13 @@ async def _proven(counter: Counter, ask: Ask, fields: Mapping[str, str]) -> _Ask
     stamp = plain(fields.get("timestamp", "")) or ""
     if _STAMP.fullmatch(stamp) is None:
         raise ThrownError(SIGNATURE, "时间戳字段错误")
-    merchant = await store.merchant(account.merchant_id)
-    if merchant is None:
-        raise ThrownError(BUSINESS, "商户不存在")
     fresh = abs(int(stamp) - int(counter.gateway.clock.now().timestamp())) <= WINDOW_S
     return _Asked(counter, account, merchant, fields, proof, fresh)
+
+
+def _require_fresh(asked: _Asked) -> None:
+    if not asked.fresh:
+        raise _stale()
 
 
 def _stale() -> ThrownError:
@@ -214,6 +226,7 @@ async def _submit(asked: _Asked) -> Fields:
 
 
 async def _query(asked: _Asked) -> Fields:
+    _require_fresh(asked)
     shown = await _found(asked)
     payout = shown.payout
     reply = {**_begin(shown), "status": 0}
@@ -232,6 +245,7 @@ async def _query(asked: _Asked) -> Fields:
 
 
 async def _balance(asked: _Asked) -> Fields:
+    _require_fresh(asked)
     ppm = asked.merchant.fee.rate_ppm
     rate = f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").removesuffix(".")
     return {
@@ -243,9 +257,10 @@ async def _balance(asked: _Asked) -> Fields:
 
 
 async def _proof(asked: _Asked) -> Fields:
+    _require_fresh(asked)
     shown = await _found(asked)
     if shown.payout is None:
-        return {"code": BUSINESS, "msg": "系统繁忙，请稍后再试"}
+        return {"code": BUSINESS, "msg": BUSY}
     try:
         made = await asked.counter.receipts.fetch(shown.payout, f"dialect:{asked.account.id}")
     except GatewayError as refusal:
@@ -259,6 +274,7 @@ async def _proof(asked: _Asked) -> Fields:
 
 
 async def _info(asked: _Asked) -> Fields:
+    _require_fresh(asked)
     return {
         "code": 0,
         "msg": "success",
@@ -276,7 +292,8 @@ async def _info(asked: _Asked) -> Fields:
     }
 
 
-_ACTS: Mapping[str, Callable[[_Asked], Awaitable[Fields]]] = {
+_Act = Callable[[_Asked], Awaitable[Fields]]
+_ACTS: Mapping[str, _Act] = {
     "/api/transfer/submit": _submit,
     "/api/transfer/query": _query,
     "/api/transfer/balance": _balance,
@@ -399,7 +416,7 @@ def _said(error: GatewayError) -> str:
         case InvalidError() | ConflictError():
             return error.zh or "参数错误"
         case _:
-            return error.zh or "系统繁忙，请稍后再试"
+            return error.zh or BUSY
 
 
 def _signed(asked: _Asked, reply: Fields) -> Said:

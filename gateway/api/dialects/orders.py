@@ -229,7 +229,7 @@ class Orders:
                 SUSPECTED_RETRY,
                 f"the same payee and amount was asked for as {holder} within "
                 f"{switches.soft_dedupe_minutes} minutes; ask for that one, or wait",
-                zh=f"{switches.soft_dedupe_minutes} 分钟内已有相同收款账号和金额的转账，请先查询原单",
+                zh=f"{switches.soft_dedupe_minutes} 分钟内已有相同收款账号和金额的转账，请查询原单",
             )
         return f"{SUSPECTED_RETRY}: {holder}"
 

@@ -141,9 +141,15 @@ async def test_a_claim_passes_on_from_an_order_that_pays_nothing(store: SqlStore
 async def test_claims_are_for_one_payee_and_one_amount(store: SqlStore) -> None:
     """Another amount or another card is another matter."""
     await claim(store, "da_1:A", 0)
-    at = {"at": build.NOW, "before": build.after(-600)}
     card, other = build.bank_card(), build.bank_card("6222021234567890131")
 
     for payee, minor in ((card, 1231), (other, 1230)):
-        told = await store.claim_payee(build.MERCHANT, payee, build.cny(minor), "da_1:B", **at)
+        told = await store.claim_payee(
+            build.MERCHANT,
+            payee,
+            build.cny(minor),
+            "da_1:B",
+            at=build.NOW,
+            before=build.after(-600),
+        )
         assert told == "da_1:B"
