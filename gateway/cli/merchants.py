@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from gateway.cli.connection import Api, path_of, reaching
+from gateway.cli.dialects import dialect_command
 from gateway.cli.output import Group, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY, Duration, minor_units
 
@@ -16,6 +17,9 @@ _MINOR = click.IntRange(min=0)
 @click.group(cls=Group)
 def merchant_command() -> None:
     """Merchants (with an operator's key)."""
+
+
+merchant_command.add_command(dialect_command, "dialect")
 
 
 @merchant_command.command("add")

@@ -80,7 +80,9 @@ class Counter:
         try:
             async with asyncio.timeout(WHO_S):
                 account = await store.dialect_account(dialect, public_id)
-                merchant = account and await store.merchant(account.merchant_id)
+                merchant = None
+                if account is not None:
+                    merchant = await store.merchant(account.merchant_id)
         except (StoreError, TimeoutError):
             if name in self.known:
                 return self.known[name]

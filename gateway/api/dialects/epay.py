@@ -31,7 +31,7 @@ from gateway.api.dialects.epay_signing import (
     sign_reply,
     string_to_sign,
 )
-from gateway.api.dialects.orders import Order, Shown
+from gateway.api.dialects.orders import Order, Shown, own_number_of
 from gateway.api.dialects.states import WORDS
 from gateway.api.dialects.wire import Ask, Said, form, json_body, plain
 from gateway.api.dialects.words import failure
@@ -45,6 +45,7 @@ from gateway.domain.dialect import (
 from gateway.domain.errors import ConflictError, GatewayError, InvalidError, UnfundedError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Payout
+from gateway.engine.accept import merchant_fee
 from gateway.ports import Entropy, Merchant, StoreError
 
 BUSINESS, SIGNATURE, NO_FIELDS, NO_METHOD = -1, -3, -4, -5
@@ -189,21 +190,34 @@ def _stale() -> ThrownError:
 
 
 async def _submit(asked: _Asked) -> Fields:
-    order = _order(asked)
-    if not asked.fresh:
-        # Signed long ago and sent again: it learns what became of it, and never makes anything.
-        try:
-            await asked.counter.orders.find(asked.account, order.number)
-        except GatewayError:
-            raise _stale() from None
+    order, orders, account = _order(asked), asked.counter.orders, asked.account
     try:
-        shown = await asked.counter.orders.take(asked.account, asked.merchant, order, NUMBER_DIGITS)
+        shown = None if asked.fresh else await _seen(asked, order)
+        if shown is None or shown.payout is not None:
+            shown = await orders.take(account, asked.merchant, order, NUMBER_DIGITS)
+        if shown.payout is not None:
+            return _submitted(asked, shown, shown.payout)
     except GatewayError as refusal:
         return {"code": BUSINESS, "msg": _said(refusal), "out_biz_no": order.number}
-    payout = shown.payout
-    if payout is None:
-        cost = Money(order.amount.minor, order.amount.currency)
-        return {**_begin(shown), "status": 0, "paydate": "", "cost_money": str(cost)}
+    except ThrownError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what may be stored must not look like "not paid"
+        asked.counter.gateway.observer.defect("dialect.defect", error)
+    own = own_number_of(account, order.number, 0, NUMBER_DIGITS)
+    cost = order.amount + merchant_fee(asked.merchant, order.amount)
+    begun = _begin(Shown(order.number, own, None))
+    return {**begun, "status": 0, "paydate": "", "cost_money": str(cost)}
+
+
+async def _seen(asked: _Asked, order: Order) -> Shown:
+    """Signed long ago and sent again: it learns what became of it, and never makes anything."""
+    try:
+        return await asked.counter.orders.find(asked.account, order.number)
+    except GatewayError:
+        raise _stale() from None
+
+
+def _submitted(asked: _Asked, shown: Shown, payout: Payout) -> Fields:
     standing = standing_of(payout)
     if standing in {Standing.FAILED, Standing.REJECTED} and not payout.attempts:
         return {"code": BUSINESS, "msg": failure(payout), "out_biz_no": shown.number}

@@ -8,7 +8,7 @@ travel as bare base64 of PKCS #8 and SubjectPublicKeyInfo. An example to build a
     fields: pid=1001 timestamp=1772416800 type=alipay money=1.00 remark=(empty) sign_type=MD5
     string: money=1.00&pid=1001&timestamp=1772416800&type=alipay
     secret: 0123456789abcdef0123456789abcdef
-    sign:   f3d9b5b4b7ae7b2b4bd0e9dd1c6c7e02
+    sign:   2cae4e17b336b9bcd721ebd060840498
 """
 
 import base64

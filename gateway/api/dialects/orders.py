@@ -96,7 +96,7 @@ class Orders:
         except GatewayError:
             raise
         except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, _own(account, order.number, 0, digits), None)
+            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
         """The order under either number. `AbsenceError` when there is none of this account."""
@@ -203,7 +203,7 @@ class Orders:
 
     async def _allot(self, account: DialectAccount, number: str, digits: int) -> str:
         for salt in range(_SALTS):
-            offered = _own(account, number, salt, digits)
+            offered = own_number_of(account, number, salt, digits)
             allotted = await self._gateway.store.allot_number(account.id, number, offered)
             if allotted is not None:
                 return allotted
@@ -284,7 +284,7 @@ def _exists() -> ConflictError:
     )
 
 
-def _own(account: DialectAccount, number: str, salt: int, digits: int) -> str:
+def own_number_of(account: DialectAccount, number: str, salt: int, digits: int) -> str:
     """Theirs, where it has our form: some callers ask by it in our field."""
     if salt == 0 and len(number) == digits and number.isascii() and number.isdigit():
         return number

@@ -9,7 +9,6 @@ import pytest
 
 from gateway.api.dialects.epay import Epay
 from gateway.api.dialects.epay_signing import new_pair
-from gateway.clock import SystemEntropy
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
 from gateway.domain.payout import Payout, PayoutId
 from gateway.ports import Search
@@ -72,6 +71,3 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             now=lambda: desk.clock.now().timestamp(),
         )
         yield Site(desk, plugin, account)
-
-
-ENTROPY = SystemEntropy()

@@ -6,14 +6,20 @@ from urllib.parse import urlencode
 
 import pytest
 
-from channels.contract import FeeSchedule, PayeeAction, Pending, Reason, Rejected
-from gateway.api.dialects.orders import ANSWER_S
-from gateway.domain.payout import Payout, PayoutState
-from gateway.engine import operate
-from tests.builders import after
+from channels.contract import (
+    FeeSchedule,
+    PayeeAction,
+    Pending,
+    Reason,
+    Rejected,
+    Unknown,
+    UnknownCause,
+)
+from gateway.domain.payout import PayoutState
+from gateway.engine import operate, record
+from tests.builders import after, contradicted
 from tests.gateway.api.desk import ACME
 from tests.gateway.dialects.conftest import Site, pairs
-from tests.gateway.dialects.epayn import text_to_sign
 
 SUBMIT, QUERY = "api/transfer/submit", "api/transfer/query"
 NUMBER = "2026030210000012345"
@@ -379,13 +385,40 @@ async def test_the_stock_paths_answer_on_a_host_of_their_own(site: Site) -> None
 
 
 async def test_a_late_success_takes_the_failure_back(site: Site) -> None:
-    """A channel that paid after all: nobody may pay by another way."""
-    from gateway.domain.dialect import Standing, standing_of
-    from tests.builders import payout
+    """A channel that contradicts its refusal: nobody may pay by another way."""
+    site.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", "王小五 declined"))
+    await site.plugin.submit(NUMBER)
+    await site.work()
+    failed = await site.plugin.query(NUMBER)
+    (payout,) = await site.payouts()
+    await record.move(site.desk.gateway, payout, [contradicted(amount_minor=1230)], actor="test")
 
-    made: Payout = payout(state=PayoutState.FAILED)
-    assert standing_of(made) is Standing.FAILED
-    assert ANSWER_S < 3
-    rejection = Rejected(Reason.PAYEE_NOT_FOUND, "x", "y")
-    assert rejection.reason is Reason.PAYEE_NOT_FOUND
-    assert text_to_sign({"b": "1", "a": " ", "sign": "x"}) == "b=1"
+    late = await site.plugin.query(NUMBER)
+
+    assert (failed["status"], failed["errmsg"]) == (2, "转账失败：收款人拒绝收款")
+    assert late["status"] == 0
+    assert "errmsg" not in late
+
+
+async def test_no_error_is_named_until_it_is_final(site: Site) -> None:
+    """A refused try that is followed by another one is nobody's business."""
+    site.desk.till.outcomes.append(Unknown(UnknownCause.TIMEOUT))
+    await site.plugin.submit(NUMBER)
+    await site.work()
+
+    found = await site.plugin.query(NUMBER)
+
+    assert (found["code"], found["status"]) == (0, 0)
+    assert "errmsg" not in found
+
+
+async def test_a_failure_after_a_try_is_told_by_the_inquiry(site: Site) -> None:
+    """The submission again stays "processing", so that its caller asks and does not pay anew."""
+    site.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", ""))
+    await site.plugin.submit(NUMBER)
+    await site.work()
+
+    again = await site.plugin.submit(NUMBER)
+
+    assert (again.ok, again.status) == (True, 0)
+    assert (await site.plugin.query(NUMBER))["status"] == 2
