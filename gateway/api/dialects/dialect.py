@@ -42,6 +42,8 @@ class Receipts:
             if len(self._tasks) >= RECEIPTS_MAX:
                 raise _later()
             task = asyncio.create_task(receipts.receipt(self._gateway, payout, actor))
+            # Looked at even if its caller never asks again.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._tasks[payout.id] = task
         await asyncio.wait({task}, timeout=ANSWER_S)
         if not task.done():
