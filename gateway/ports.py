@@ -12,10 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from channels.contract import Evidence, StatementLine
+from channels.contract import Evidence, Instrument, StatementLine
 from channels.money import Currency, Money
 from gateway.domain.audit import Deed, Origin
 from gateway.domain.batch import Batch, BatchCount, BatchRow, BatchState, Refused, RowState
+from gateway.domain.dialect import DialectAccount, DialectOrder
 from gateway.domain.floats import Extent, KeptBalance
 from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
@@ -790,6 +791,52 @@ class DirectoryStore(Protocol):
         """Status and reason of every channel that was ever switched."""
 
 
+class DialectStore(Protocol):
+    """Accounts in other platforms' protocols, and their orders' numbers."""
+
+    async def add_dialect_account(self, account: DialectAccount, actor: str) -> None:
+        """Store a new account; `ConflictError` when its public id is taken, removed or not."""
+
+    async def change_dialect_account(
+        self, account: DialectAccount, action: str, actor: str
+    ) -> None:
+        """Store new keys, switches or its removal; `StaleError` when it has changed meanwhile."""
+
+    async def dialect_account(self, dialect: str, public_id: str) -> DialectAccount | None:
+        """Who a caller says that it is; removed accounts as well."""
+
+    async def dialect_accounts(self, merchant_id: MerchantId | None) -> list[DialectAccount]:
+        """A merchant's accounts, or everybody's; removed ones as well."""
+
+    async def allot_number(self, account_id: str, number: str, own_number: str) -> str | None:
+        """The number that we show for one of theirs, for ever; None when the offered one is taken
+        by another order."""
+
+    async def dialect_orders(self, account_id: str, wanted: str) -> list[DialectOrder]:
+        """Orders of an account by either of their numbers; by theirs first."""
+
+    async def claim_payee(
+        self,
+        merchant_id: MerchantId,
+        payee: Instrument,
+        amount: Money,
+        holder: str,
+        *,
+        at: datetime,
+        before: datetime,
+        instead_of: str | None = None,
+    ) -> str:
+        """Who may pay this amount to this payee now: the asker, or a holder since `before`.
+
+        Of several at once one gets it. `instead_of` names a holder that is known to pay nothing.
+        """
+
+    async def drop_claim(
+        self, merchant_id: MerchantId, payee: Instrument, amount: Money, holder: str
+    ) -> None:
+        """The holder's payout was refused and not stored."""
+
+
 class SwitchStore(Protocol):
     """What keeps a channel from being used, whoever asks."""
 
@@ -1276,6 +1323,7 @@ class Store(
     WorkerStore,
     PlanStore,
     BatchStore,
+    DialectStore,
     Protocol,
 ):
     """Everything durable, in one database."""

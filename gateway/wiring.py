@@ -427,6 +427,7 @@ def _api(
         balances=balances,
         batch_profiles=_profiles(settings.data_dir),
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
+        dialect_hosts={one.host: one.dialect for one in settings.dialect_hosts},
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from channels.contract import NOTICE_QUERY
 from gateway.api.context import API, WHO, Api, serve
+from gateway.api.dialects.door import is_door, open_doors
 from gateway.api.openapi import document
 from gateway.api.problems import REQUEST_ID, Handler, problem, problems
 from gateway.api.routes import ROUTES
@@ -43,6 +44,7 @@ def build_app(
     app.router.add_get("/metrics", _metrics)
     app.router.add_post("/notices/{channel}", _notice)
     app.router.add_head("/notices/{channel}", _noticeable)
+    open_doors(app, api)
     return app
 
 
@@ -95,7 +97,7 @@ def _around(api: Api, observe_http: HttpObserver | None) -> Middleware:
 def _halted(api: Api, request: web.Request) -> web.Response | None:
     """Once halted, what is stored can be read and nothing can be done."""
     why = api.gateway.halted
-    if why is None or request.method in {"GET", "HEAD"}:
+    if why is None or request.method in {"GET", "HEAD"} or is_door(request):
         return None
     return problem(request, 503, "halted", why.en, zh=why.zh, retryable=True)
 

@@ -57,6 +57,8 @@ class Api:
     """Writes a backup beside the database."""
     advance_clock: Callable[[int], None] | None = None
     """Moves a test clock forward by seconds; None in production."""
+    dialect_hosts: Mapping[str, str] = field(default_factory=dict)
+    """Host names under which a dialect's stock paths are answered, with its name."""
 
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)

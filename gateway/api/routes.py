@@ -7,6 +7,7 @@ from gateway.api import (
     batches,
     calendar,
     costs,
+    dialect_accounts,
     fee_views,
     history,
     incidents,
@@ -33,6 +34,8 @@ from gateway.api.schemas import (
     CertificateIn,
     CheckpointQuery,
     CompareQuery,
+    DialectIn,
+    DialectRotateIn,
     EndpointIn,
     FeedQuery,
     FundIn,
@@ -75,6 +78,7 @@ READ, WRITE, HOOKS, ADMIN = (
 _BATCH = "/v1/batches/{batch_id}"
 _PAYOUT = "/v1/payouts/{payout_id}"
 _MERCHANT = "/v1/admin/merchants/{merchant_id}"
+_DIALECT = "/v1/admin/dialects/{account_id}"
 _QUARANTINE = "/v1/admin/quarantine"
 _CHANNEL = "/v1/admin/channels/{channel}"
 _CERTIFICATE = "/v1/admin/payouts/{payout_id}/certificate"
@@ -742,6 +746,55 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         policy_views.DiffView,
         query=PolicyDiffQuery,
+    ),
+    Route(
+        "POST",
+        f"{_MERCHANT}/dialects",
+        "Let it ask in another platform's protocol; keys are shown once",
+        dialect_accounts.add,
+        ADMIN,
+        views.NewDialectView,
+        status=201,
+        body=DialectIn,
+        errors=(404, 409),
+    ),
+    Route(
+        "GET",
+        f"{_MERCHANT}/dialects",
+        "List its accounts in other protocols",
+        dialect_accounts.listing,
+        ADMIN,
+        views.DialectList,
+        errors=(404,),
+    ),
+    Route(
+        "GET",
+        _DIALECT,
+        "Show such an account",
+        dialect_accounts.show,
+        ADMIN,
+        views.DialectView,
+        errors=(404,),
+    ),
+    Route(
+        "POST",
+        f"{_DIALECT}/rotate",
+        "Give it fresh keys beside the newest ones",
+        dialect_accounts.rotate,
+        ADMIN,
+        views.NewDialectView,
+        status=201,
+        body=DialectRotateIn,
+        errors=(404, 409),
+    ),
+    Route(
+        "DELETE",
+        _DIALECT,
+        "Take nothing new from it; what it asked for is still told",
+        dialect_accounts.remove,
+        ADMIN,
+        views.DialectView,
+        errors=(404, 409),
     ),
     Route("GET", "/v1/admin/ledger", "Balances, recomputed", admin.ledger, ADMIN, views.LedgerView),
     Route(

@@ -39,6 +39,7 @@ from channels.contract import (
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 from gateway.domain.batch import BatchMode, RowState
+from gateway.domain.dialect import Switches, network
 from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
 from gateway.domain.split import LEGS_MAX, shares_of
@@ -627,6 +628,61 @@ class MerchantIn(Model):
                 "credit_limit_minor goes with funding=credit, and is mandatory there",
             )
         return self
+
+
+def _network(text: str) -> str:
+    try:
+        return str(network(text))
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 203.0.113.0/24") from None
+
+
+Network = Annotated[
+    StrictStr,
+    Field(max_length=64, json_schema_extra={"pattern": r"^(1?[1-9]?[0-9]\.){3}1?[1-9]?[0-9]$"}),
+    AfterValidator(_network),
+]
+
+
+class DialectSwitchesIn(Model):
+    """How an account is treated where its protocol leaves a choice."""
+
+    replay_duplicates: StrictBool = Field(
+        default=True, description="Answer the same order again with what became of it"
+    )
+    soft_dedupe_minutes: Annotated[StrictInt, Field(ge=0, le=1440)] = Field(
+        default=10, description="Same payee and amount under another number; 0: never"
+    )
+    soft_dedupe_as: Literal["hold", "refuse"] = "hold"
+    awaiting_review_as: Literal["processing", "review"] = "processing"
+    rsa_only: StrictBool = False
+    ip_allow: Annotated[list[Network], Field(max_length=64)] = Field(
+        default=[], description="Who may ask; empty: any address"
+    )
+
+    def switches(self) -> Switches:
+        """As the domain has it."""
+        return Switches(**{**self.model_dump(), "ip_allow": tuple(self.ip_allow)})
+
+
+class DialectIn(Model):
+    """An account in another platform's protocol."""
+
+    dialect: Literal["epay"]
+    public_id: Annotated[StrictStr, Field(pattern=r"^[0-9]{1,16}$")] | None = Field(
+        default=None, description="Its pid, if it keeps one; else a new one"
+    )
+    public_key: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = Field(
+        default=None, description="The caller's own; else a pair is made for it"
+    )
+    switches: DialectSwitchesIn = DialectSwitchesIn()
+
+
+class DialectRotateIn(Model):
+    """Fresh keys for an account; the newest ones before go on working beside them."""
+
+    public_key: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = None
+    only: StrictBool = Field(default=False, description="The keys before end now: they leaked")
 
 
 class FundIn(Model):

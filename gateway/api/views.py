@@ -337,6 +337,51 @@ class KeyList(TypedDict):
     data: list[KeyView]
 
 
+class DialectSwitchesView(TypedDict):
+    """How an account is treated where its protocol leaves a choice."""
+
+    replay_duplicates: bool
+    soft_dedupe_minutes: int
+    soft_dedupe_as: str
+    awaiting_review_as: str
+    rsa_only: bool
+    ip_allow: list[str]
+
+
+class KeySetView(TypedDict):
+    """Keys that are exchanged together, without what signs."""
+
+    id: str
+    created_at: str | None
+    public: dict[str, str]
+
+
+class DialectView(TypedDict):
+    """An account in another platform's protocol."""
+
+    id: str
+    merchant_id: str
+    dialect: str
+    public_id: str
+    path: str
+    keys: list[KeySetView]
+    switches: DialectSwitchesView
+    created_at: str | None
+    removed_at: str | None
+
+
+class NewDialectView(DialectView):
+    """An account with keys just made, which are shown this once."""
+
+    secrets: dict[str, str]
+
+
+class DialectList(TypedDict):
+    """A merchant's accounts, removed ones included."""
+
+    data: list[DialectView]
+
+
 class BookedView(TypedDict):
     """Whether a posting was booked now, or had been before under the same key."""
 

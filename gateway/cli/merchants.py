@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from gateway.cli.connection import Api, path_of, reaching
+from gateway.cli.dialects import dialect_command
 from gateway.cli.merchant_fees import fee_command
 from gateway.cli.output import Group, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY, Duration, minor_units
@@ -20,6 +21,7 @@ def merchant_command() -> None:
 
 
 merchant_command.add_command(fee_command)
+merchant_command.add_command(dialect_command, "dialect")
 
 
 @merchant_command.command("add")

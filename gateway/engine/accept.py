@@ -50,6 +50,8 @@ class Request:
     max_fee_minor: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     constraints: Constraints = UNCONSTRAINED
+    hold: str | None = None
+    """Why a person must look first, whatever the rules say; no part of what makes it the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def first_payout(
         charge=price.charge,
     )
     said = screen(gateway, payout, now)
-    state, reason = _first_state(merchant, payout, said, now)
+    state, reason = _first_state(merchant, payout, said, now, request.hold)
     payout = replace(
         payout,
         state=state,
@@ -243,10 +245,12 @@ def _release_at(merchant: Merchant, request: Request, now: datetime) -> datetime
 
 
 def _first_state(
-    merchant: Merchant, payout: Payout, said: Screening, now: datetime
+    merchant: Merchant, payout: Payout, said: Screening, now: datetime, hold: str | None
 ) -> tuple[PayoutState, str | None]:
     """A rule's review comes before the merchant's limit, which the fast lane lifts."""
     limit = merchant.review_above_minor
+    if hold is not None:
+        return PayoutState.HELD, hold
     if said.review is not None:
         return PayoutState.HELD, f"policy_review: {said.review}"
     if limit is not None and payout.asked.minor > limit and not said.passes:

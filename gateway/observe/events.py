@@ -34,6 +34,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "bank.back": "Payouts to a bank go through again; its incident is closed.",
     "bank.down": "A beneficiary's bank fails through every channel; payouts to it wait.",
     "bank.forgiven": "A person, or another replica, closed a bank's incident: it is used again.",
+    "dialect.defect": "Taking an order in met a bug of ours; its caller was told 'processing'.",
+    "dialect.unknown_fields": "A proven request has fields nobody knows; they were not used.",
     "channel.credential_expired": "A channel's key or certificate ended: it takes no payouts.",
     "channel.credential_expiring": "A channel's key or certificate ends in 30, 14, 7 days or 1.",
     "channel.defect": "An adapter raised instead of answering; read as cannot-tell.",

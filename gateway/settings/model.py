@@ -34,6 +34,7 @@ CHANNEL_NAME = r"^[a-z][a-z0-9-]{1,31}$"
 REDIS_PREFIX = r"^[A-Za-z0-9:_.-]{1,64}$"
 LOG_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$"
 """Of the audit log: no blank and no plus sign (C2SP signed-note, "Signatures")."""
+HOST_NAME = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 KEK_BYTES = 32
 PEPPER_LENGTH_MIN = 32
 PPM = 1_000_000
@@ -180,6 +181,13 @@ class Server(Section):
     channel's limit while it cannot share the whole through Redis."""
     workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """Processes that share the port and a PostgreSQL; each takes its part of the payouts."""
+
+
+class DialectHost(Section):
+    """A host name under which callers of another platform find its stock paths."""
+
+    host: Annotated[str, StringConstraints(pattern=HOST_NAME)]
+    dialect: Literal["epay"]
 
 
 class Database(Section):
@@ -516,4 +524,5 @@ class Settings(Section):
     plan: PlanSettings = PlanSettings()
     log: Log = Log()
     limits: Limits = Limits()
+    dialect_hosts: tuple[DialectHost, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

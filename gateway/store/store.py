@@ -8,6 +8,7 @@ from gateway.store.audit import Audit
 from gateway.store.batches import Batches
 from gateway.store.calendar import Calendar
 from gateway.store.database import Database
+from gateway.store.dialects import Dialects
 from gateway.store.directory import Directory
 from gateway.store.floats import Floats
 from gateway.store.history import History
@@ -48,6 +49,7 @@ class SqlStore(
     Policies,
     Plans,
     Batches,
+    Dialects,
     Workers,
 ):
     """Everything durable, in one database."""

@@ -238,3 +238,23 @@ def test_a_tier_that_cannot_be_read_is_a_usage_error(served: Served) -> None:
     refused = served.run("merchant", "fee", "set", "acme", "--tier", "100k:0.1%")
     assert refused.exit_code == 2
     assert "10000000:1000" in refused.stderr
+
+
+def test_an_account_in_another_protocol_is_made_shown_rotated_and_removed(served: Served) -> None:
+    """Its keys are told when they are made, never again."""
+    served.ask("merchant", "add", "m-epay", "--name", "Epay 站")
+    add = ("merchant", "dialect", "add", "m-epay", "--dialect", "epay")
+    made = served.ask(*add, "--public-id", "20001", "--ip", "10.0.0.0/8", "--rsa-only")
+    account = made["id"]
+
+    shown = served.ask("merchant", "dialect", "show", account)
+    assert "secrets" not in shown
+    assert shown["switches"]["ip_allow"] == ["10.0.0.0/8"]
+    text = served.run("merchant", "dialect", "show", account).stdout
+    assert "/d/epay/" in text
+    rotated = served.ask("merchant", "dialect", "rotate", account)
+    assert len(rotated["keys"]) == 2
+    assert rotated["secrets"]["md5_key"] != made["secrets"]["md5_key"]
+    assert served.ask("merchant", "dialect", "rm", account)["removed_at"]
+    assert "20001" in served.run("merchant", "dialect", "ls", "m-epay").stdout
+    assert served.run(*add, "--public-id", "20001").exit_code == 1

@@ -1,0 +1,1 @@
+"""Other platforms' payout protocols on the same engine: each a thin translation, both ways."""

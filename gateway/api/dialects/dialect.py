@@ -1,0 +1,143 @@
+"""What a dialect is: paths below a prefix, keys of its own kind, and an answer to every request."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from channels.contract import Receipt
+from gateway.api.dialects.orders import ANSWER_S, Orders
+from gateway.api.dialects.wire import Ask, Said
+from gateway.domain.dialect import DialectAccount, KeySet
+from gateway.domain.errors import UnavailableError
+from gateway.domain.payout import Payout
+from gateway.engine import receipts
+from gateway.engine.gateway import Gateway
+from gateway.ports import Entropy, Merchant, StoreError
+
+RECEIPTS_MAX = 256
+ACCOUNTS_MAX = 10_000
+WHO_S = 0.4
+"""Finding out who asks takes so long at most; the answer itself has the rest of three seconds."""
+
+Who = tuple[DialectAccount, Merchant]
+
+
+class Receipts:
+    """Receipts fetched behind their callers' backs, who ask again until one is there."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        """Nothing was asked for yet."""
+        self._gateway = gateway
+        self._tasks: dict[str, asyncio.Task[Receipt]] = {}
+
+    async def fetch(self, payout: Payout, actor: str) -> Receipt:
+        """The receipt, handed out once per fetch; raises as `engine.receipts.receipt`, and
+        `UnavailableError` while the institution takes longer than a caller waits."""
+        task = self._tasks.get(payout.id)
+        if task is None:
+            if len(self._tasks) >= RECEIPTS_MAX:
+                self._tasks = {name: one for name, one in self._tasks.items() if not one.done()}
+            if len(self._tasks) >= RECEIPTS_MAX:
+                raise _later()
+            task = asyncio.create_task(receipts.receipt(self._gateway, payout, actor))
+            # Looked at even if its caller never asks again.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._tasks[payout.id] = task
+        await asyncio.wait({task}, timeout=ANSWER_S)
+        if not task.done():
+            raise _later()
+        self._tasks.pop(payout.id, None)
+        return task.result()
+
+
+def _later() -> UnavailableError:
+    return UnavailableError(
+        "receipt_not_ready",
+        "the receipt is still being fetched; ask again in some seconds",
+        zh="回单获取中，请稍后再试",
+    )
+
+
+@dataclass(slots=True)
+class Counter:
+    """What dialects answer with."""
+
+    gateway: Gateway
+    orders: Orders
+    receipts: Receipts
+    told: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+    """Which unknown fields of which account were told."""
+    known: dict[tuple[str, str], Who] = field(default_factory=dict, repr=False)
+    """Accounts as last read."""
+
+    async def who(self, dialect: str, public_id: str) -> Who | None:
+        """Whose public id this is, and the merchant behind it.
+
+        While the store does not answer, as last read: a caller who asks again for what it has asked
+        for must hear "processing" and not that there is no such account.
+        """
+        store, name = self.gateway.store, (dialect, public_id)
+        try:
+            async with asyncio.timeout(WHO_S):
+                account = await store.dialect_account(dialect, public_id)
+                merchant = None
+                if account is not None:
+                    merchant = await store.merchant(account.merchant_id)
+        except (StoreError, TimeoutError):
+            if name in self.known:
+                return self.known[name]
+            raise
+        if account is None or merchant is None:
+            self.known.pop(name, None)
+            return None
+        if len(self.known) >= ACCOUNTS_MAX:
+            self.known.clear()
+        self.known[name] = (account, merchant)
+        return account, merchant
+
+    def note_unknown(self, account: DialectAccount, names: tuple[str, ...]) -> None:
+        """Log the names of fields that a proven request has and nobody knows; never a value."""
+        found = (account.id, names)
+        if names and found not in self.told and len(self.told) < 10_000:
+            self.told.add(found)
+            shown = " ".join(name[:40] for name in names[:20])
+            self.gateway.observer.alarm(
+                "dialect.unknown_fields", merchant_id=account.merchant_id, problem=ascii(shown)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """Fresh keys: what is stored, and what the caller is given, this once."""
+
+    keys: KeySet
+    shown: Mapping[str, str] = field(repr=False)
+
+
+class Dialect(Protocol):
+    """One protocol; has no state."""
+
+    @property
+    def name(self) -> str:
+        """As in its prefix `/d/<name>/` and in an account."""
+
+    @property
+    def public_id(self) -> re.Pattern[str]:
+        """What its public ids look like."""
+
+    def new_public_id(self, entropy: Entropy) -> str:
+        """A public id as its own platform would hand out."""
+
+    def check_public_key(self, text: str) -> str | None:
+        """What is wrong with a caller's public key; None when it can be used."""
+
+    def mint(self, entropy: Entropy, keys: KeySet) -> Minted:
+        """Fill a key set, whose `theirs` the caller may have brought; may take a second."""
+
+    def public_parts(self, keys: KeySet) -> Mapping[str, str]:
+        """What of a key set may be shown again: public keys, under the names callers know."""
+
+    async def answer(self, counter: Counter, ask: Ask) -> Said:
+        """Answer a request. Raises nothing for what a caller can do wrong."""

@@ -1,0 +1,72 @@
+"""Where dialects meet HTTP: `/d/<dialect>/…` for all, stock paths on a host of a dialect's own."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from aiohttp import web
+
+from gateway.api.context import WHO, Api
+from gateway.api.dialects.dialect import Counter, Receipts
+from gateway.api.dialects.orders import Orders
+from gateway.api.dialects.registry import DIALECTS
+from gateway.api.dialects.wire import Ask
+
+PREFIX = "/d/"
+STOCK = ("/api/{rest:.*}", "/gateway.do")
+"""Paths outside the prefix, on hosts that are configured for a dialect."""
+
+
+def open_doors(app: web.Application, api: Api) -> None:
+    """Add the dialects' paths."""
+    counter = Counter(api.gateway, Orders(api.gateway), Receipts(api.gateway))
+    for name in DIALECTS:
+        app.router.add_route(
+            "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, partial(_always, name))
+        )
+    by_host = _door(counter, lambda request: _dialect_of(request, api.dialect_hosts))
+    for path in STOCK:
+        app.router.add_route("*", path, by_host)
+
+
+def is_door(request: web.Request) -> bool:
+    """Whether a dialect answers there, who says in its own words that nothing is taken in."""
+    return request.path.startswith((PREFIX, "/api/")) or request.path == "/gateway.do"
+
+
+def _always(name: str, _: web.Request) -> str | None:
+    return name
+
+
+def _dialect_of(request: web.Request, hosts: Mapping[str, str]) -> str | None:
+    host = request.host.rpartition(":")[0] if _has_port(request.host) else request.host
+    return hosts.get(host.lower())
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdigit() and not host.endswith("]")
+
+
+def _door(
+    counter: Counter, dialect_of: Callable[[web.Request], str | None]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(request: web.Request) -> web.Response:
+        dialect = DIALECTS.get(dialect_of(request) or "")
+        if dialect is None:
+            raise web.HTTPNotFound
+        ask = Ask(
+            method=request.method,
+            path="/" + request.path.removeprefix(f"{PREFIX}{dialect.name}/").lstrip("/"),
+            content_type=request.content_type,
+            query=request.rel_url.raw_query_string,
+            body=await request.read(),
+            remote=request.remote,
+        )
+        said = await dialect.answer(counter, ask)
+        who = request[WHO]
+        if said.merchant_id is not None:
+            who["merchant_id"] = said.merchant_id
+        if said.code:
+            who["code"] = f"{dialect.name}:{said.code}"
+        return web.Response(status=said.status, body=said.body, content_type=said.content_type)
+
+    return handler

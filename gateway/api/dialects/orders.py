@@ -1,0 +1,291 @@
+"""Orders of every dialect: taken in once, answered in time, found by either number.
+
+What holds for all of them, whatever their words: no channel is called while a caller waits; an
+outcome that nobody knows is an `Shown` without payout, which every dialect tells as "processing";
+a refusal is raised only when nothing is stored under the order's number.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+
+import orjson
+
+from channels.contract import Instrument
+from channels.money import Money
+from gateway.api.dialects.states import ENDED_UNPAID
+from gateway.domain.dialect import DialectAccount, DialectOrder, derived_digits, standing_of
+from gateway.domain.errors import (
+    AbsenceError,
+    ConflictError,
+    ForbiddenError,
+    GatewayError,
+    UnavailableError,
+)
+from gateway.domain.payout import Payout
+from gateway.engine import accept
+from gateway.engine.gateway import Gateway
+from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreError
+
+ANSWER_S = 2.5
+"""Callers give up after ten seconds at the earliest, and pay again under a new number."""
+SUSPECTED_RETRY = "suspected_retry"
+_SALTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for, read into types."""
+
+    number: str
+    """Theirs."""
+    amount: Money
+    instrument: Instrument = field(repr=False)
+    purpose: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The same for the same order, however it was written and whenever it was signed."""
+        said = {
+            "number": self.number,
+            "amount": [self.amount.minor, self.amount.currency],
+            "instrument": asdict(self.instrument),
+            "purpose": self.purpose,
+            "metadata": dict(self.metadata),
+        }
+        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An order as its caller is told of it."""
+
+    number: str
+    own_number: str
+    payout: Payout | None
+    """None: nobody can say now whether it is stored, so it is processing."""
+
+
+class Orders:
+    """Takes orders in and finds them; one for the process."""
+
+    def __init__(self, gateway: Gateway, *, answer_s: float = ANSWER_S) -> None:
+        """`answer_s`: what takes longer goes on without its caller, who is told "processing"."""
+        self._gateway = gateway
+        self._answer_s = answer_s
+        self._running: set[asyncio.Task[Shown]] = set()
+
+    async def take(
+        self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
+    ) -> Shown:
+        """Store the order, or show the earlier one of the same number and content.
+
+        `digits`: how long our own number for it is. Raises `GatewayError` only when the number
+        stands for nothing, or for something else.
+        """
+        task = asyncio.create_task(self._take(account, merchant, order, digits))
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await asyncio.shield(task)
+        except GatewayError:
+            raise
+        except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
+            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
+
+    async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
+        """The order under either number. `AbsenceError` when there is none of this account."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                found = await self._gateway.store.dialect_orders(account.id, wanted)
+                if own_first:
+                    found.sort(key=lambda one: one.own_number != wanted)
+                for one in found:
+                    payout = await self._known(account, one.number)
+                    if payout is not None:
+                        return Shown(one.number, one.own_number, payout)
+        except (StoreError, TimeoutError):
+            return Shown(wanted, wanted, None)
+        raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
+
+    async def _take(
+        self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
+    ) -> Shown:
+        known = await self._known(account, order.number)
+        if known is not None and not account.switches.replay_duplicates:
+            raise _exists()
+        refusal = self._closed(account, merchant)
+        if refusal is not None:
+            if known is None:
+                raise refusal
+            return await self._as_stored(account, order, known)
+        hold = None
+        try:
+            own_number = await self._allot(account, order.number, digits)
+            hold = None if known is not None else await self._twin(account, order)
+            taken = await self._accept(account, merchant, order, hold)
+        except GatewayError as error:
+            if not isinstance(error, ConflictError) and hold is None and known is None:
+                await self._give_up(account, order)
+            raise
+        except CommitUnknownError:
+            raise
+        except StoreError:
+            if known is None and await self._known(account, order.number) is None:
+                raise _unstored() from None
+            raise
+        if taken.repeated and not account.switches.replay_duplicates:
+            raise _exists()
+        return Shown(order.number, own_number, taken.payout)
+
+    async def _accept(
+        self, account: DialectAccount, merchant: Merchant, order: Order, hold: str | None
+    ) -> accept.Acceptance:
+        ref = account.ref_of(order.number)
+        request = accept.Request(
+            merchant_ref=ref,
+            amount=order.amount,
+            instruments=(order.instrument,),
+            purpose=order.purpose,
+            metadata=order.metadata,
+            hold=hold,
+        )
+        intake = Intake(f"dialect:{ref}", order.fingerprint)
+        try:
+            return await accept.accept(
+                self._gateway, merchant, request, intake, f"dialect:{account.id}"
+            )
+        except ConflictError as error:
+            raise ConflictError(
+                "order_differs",
+                "this order number was used before, with another content; use a new one",
+                zh="该交易号已存在且内容不同，请更换交易号",
+                param=error.param,
+            ) from None
+
+    def _closed(self, account: DialectAccount, merchant: Merchant) -> GatewayError | None:
+        """Why nothing new is taken in; what is known is told all the same."""
+        if account.removed_at is not None or not merchant.active:
+            return ForbiddenError("account_closed", "this account is closed", zh="商户已被封禁")
+        if self._gateway.halted is not None:
+            return UnavailableError("halted", self._gateway.halted.en, zh="系统维护中，请稍后再试")
+        return None
+
+    async def _as_stored(self, account: DialectAccount, order: Order, known: Payout) -> Shown:
+        same = (known.asked, known.instruments, known.purpose, dict(known.metadata)) == (
+            order.amount,
+            (order.instrument,),
+            order.purpose,
+            dict(order.metadata),
+        )
+        if not same:
+            raise ConflictError(
+                "order_differs",
+                "this order number was used before, with another content",
+                zh="该交易号已存在且内容不同，请更换交易号",
+            )
+        found = await self._gateway.store.dialect_orders(account.id, order.number)
+        numbers = found[0] if found else DialectOrder(order.number, known.id)
+        return Shown(order.number, numbers.own_number, known)
+
+    async def _known(self, account: DialectAccount, number: str) -> Payout | None:
+        return await self._by_ref(account, account.ref_of(number))
+
+    async def _by_ref(self, account: DialectAccount, ref: str) -> Payout | None:
+        wanted = Search(account.merchant_id, merchant_ref=ref, limit=1)
+        found = await self._gateway.store.search(wanted)
+        return found[0] if found else None
+
+    async def _allot(self, account: DialectAccount, number: str, digits: int) -> str:
+        for salt in range(_SALTS):
+            offered = own_number_of(account, number, salt, digits)
+            allotted = await self._gateway.store.allot_number(account.id, number, offered)
+            if allotted is not None:
+                return allotted
+        raise StoreError(f"no number of {digits} digits is free for an order of {account.id}")
+
+    async def _twin(self, account: DialectAccount, order: Order) -> str | None:
+        """Why a person must look first: another number asked for the same, a short while ago.
+
+        Raises `ConflictError` where the merchant wants such orders refused.
+        """
+        switches, ref = account.switches, account.ref_of(order.number)
+        if not switches.soft_dedupe_minutes:
+            return None
+        holder = await self._claim(account, order, ref, None)
+        if holder != ref:
+            earlier = await self._by_ref(account, holder)
+            if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
+                holder = await self._claim(account, order, ref, holder)
+        if holder == ref:
+            return None
+        if switches.soft_dedupe_as == "refuse":
+            raise ConflictError(
+                SUSPECTED_RETRY,
+                f"the same payee and amount was asked for as {holder} within "
+                f"{switches.soft_dedupe_minutes} minutes; ask for that one, or wait",
+                zh=f"{switches.soft_dedupe_minutes} 分钟内已有相同收款账号和金额的转账，请查询原单",
+            )
+        return f"{SUSPECTED_RETRY}: {holder}"
+
+    async def _claim(
+        self, account: DialectAccount, order: Order, ref: str, instead_of: str | None
+    ) -> str:
+        now = self._gateway.clock.now()
+        return await self._gateway.store.claim_payee(
+            account.merchant_id,
+            order.instrument,
+            order.amount,
+            ref,
+            at=now,
+            before=now - timedelta(minutes=account.switches.soft_dedupe_minutes),
+            instead_of=instead_of,
+        )
+
+    async def _give_up(self, account: DialectAccount, order: Order) -> None:
+        """Nothing was stored: the next number for this payee is no retry. Failing is harmless."""
+        with suppress(StoreError):
+            if await self._known(account, order.number) is None:
+                await self._gateway.store.drop_claim(
+                    account.merchant_id,
+                    order.instrument,
+                    order.amount,
+                    account.ref_of(order.number),
+                )
+
+    def _done(self, task: "asyncio.Task[Shown]") -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, StoreError):
+            self._gateway.observer.alarm("store.unavailable")
+        elif isinstance(error, Exception) and not isinstance(error, GatewayError):
+            self._gateway.observer.defect("dialect.defect", error)
+
+
+def _unstored() -> UnavailableError:
+    """Certain, since the number was looked up before and after."""
+    return UnavailableError(
+        "store_unavailable", "nothing was stored; try again shortly", zh="系统繁忙，请稍后再试"
+    )
+
+
+def _exists() -> ConflictError:
+    return ConflictError(
+        "order_exists",
+        "this order number was used before; use a new one",
+        zh="该交易号已存在，请更换交易号",
+    )
+
+
+def own_number_of(account: DialectAccount, number: str, salt: int, digits: int) -> str:
+    """Theirs, where it has our form: some callers ask by it in our field."""
+    if salt == 0 and len(number) == digits and number.isascii() and number.isdigit():
+        return number
+    return derived_digits(account, number, salt, digits)

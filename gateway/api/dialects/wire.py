@@ -1,0 +1,80 @@
+"""A request and a reply as bytes, apart from any HTTP library; and forms, read leniently.
+
+Text keeps bytes that are no UTF-8 (as surrogates), so that a signature is checked over what was
+sent; whoever uses a value asks for `plain` first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+FIELDS_MAX = 200
+RAW = "surrogateescape"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to a dialect."""
+
+    method: str
+    path: str
+    """Below the dialect's prefix, with a slash in front."""
+    content_type: str
+    query: str
+    """As on the wire."""
+    body: bytes = field(repr=False)
+    remote: str | None
+    """The caller's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One reply."""
+
+    body: bytes = field(repr=False)
+    code: str = ""
+    """For the log line: the dialect's own code."""
+    merchant_id: str | None = None
+    status: int = 200
+    content_type: str = "application/json"
+
+
+def form(body: bytes) -> dict[str, str] | None:
+    """A form's fields, the last of several of one name; None when it is none.
+
+    Arrays are dropped, as the stock software drops them before it signs.
+    """
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8", RAW),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors=RAW,
+            max_num_fields=FIELDS_MAX,
+        )
+    except ValueError:
+        return None
+    return {name: value for name, value in pairs if "[" not in name}
+
+
+def raw(text: str) -> bytes:
+    """The bytes that a field was sent as."""
+    return text.encode("utf-8", RAW)
+
+
+def plain(text: str) -> str | None:
+    """The text without blanks around it; None when it was no UTF-8 or holds control characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    trimmed = text.strip(" \t\r\n\0\x0b")
+    return trimmed if trimmed.isprintable() else None
+
+
+def json_body(fields: Mapping[str, Any]) -> bytes:
+    """A reply's body."""
+    return orjson.dumps(dict(fields))

@@ -1,0 +1,166 @@
+"""A merchant's account in somebody else's protocol: who it is there, its keys, how it is treated.
+
+A caller that moves here from such a platform changes a base URL and keys and nothing else. Its
+orders are payouts like all others; only how they are asked for and shown is the other protocol's.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+from gateway.domain.payout import MerchantId, Payout, PayoutState
+
+NUMBER_CHARS_MAX = 64
+KEY_SETS_MAX = 2
+_REF_MAX = 64
+_PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
+"""Visible ASCII without the tilde, which marks a number that was hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """Keys that are exchanged together: whoever asks with one is answered with the same one's."""
+
+    id: str
+    created_at: datetime
+    secret: str | None = field(default=None, repr=False)
+    """Shared; for what is signed with MD5."""
+    theirs: str | None = field(default=None, repr=False)
+    """The caller's public key."""
+    ours: str | None = field(default=None, repr=False)
+    """The private key that replies are signed with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """How a merchant wants its account treated, where the protocol leaves a choice."""
+
+    replay_duplicates: bool = True
+    """The same order again is answered with what became of it; else it is refused, which callers
+    of Epay and Jeepay read as "not paid"."""
+    soft_dedupe_minutes: int = 10
+    """Another number with the same payee and amount within so many minutes is a suspected retry;
+    0: never."""
+    soft_dedupe_as: Literal["hold", "refuse"] = "hold"
+    awaiting_review_as: Literal["processing", "review"] = "processing"
+    """How an order that waits for a person is shown where the protocol has a word for that."""
+    rsa_only: bool = False
+    """Take no MD5 signatures."""
+    ip_allow: tuple[str, ...] = ()
+    """Networks that may ask; empty: any."""
+
+    def admits(self, address: str | None) -> bool:
+        """Whether a caller at this address may ask."""
+        if not self.ip_allow:
+            return True
+        try:
+            found = ip_address(address or "")
+        except ValueError:
+            return False
+        return any(found in network(one) for one in self.ip_allow)
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """One entry of an allow-list; ValueError when it is none."""
+    return ip_network(text, strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DialectAccount:
+    """Under which public id and keys a merchant asks in one protocol."""
+
+    id: str
+    merchant_id: MerchantId
+    dialect: str
+    public_id: str
+    """pid, mchNo, mchId, app_id: what the caller says that it is."""
+    keys: tuple[KeySet, ...]
+    """Newest first; at most two, so that one can be replaced while the other still works."""
+    switches: Switches
+    created_at: datetime
+    version: int = 1
+    removed_at: datetime | None = None
+    """Then it asks for nothing new; what it asked for is still told."""
+
+    def rotated(self, fresh: KeySet, *, only: bool) -> "DialectAccount":
+        """With fresh keys beside the newest ones before, or with `only` these."""
+        kept = () if only else self.keys[: KEY_SETS_MAX - 1]
+        return replace(self, keys=(fresh, *kept), version=self.version + 1)
+
+    def ref_of(self, number: str) -> str:
+        """The payout's merchant_ref: one for each of their numbers, apart from other accounts'."""
+        ref = f"{self.id}:{number}"
+        if len(ref) <= _REF_MAX and _PLAIN.fullmatch(number):
+            return ref
+        return f"{self.id}:~{sha256(number.encode()).hexdigest()[:48]}"
+
+
+@dataclass(frozen=True, slots=True)
+class DialectOrder:
+    """An order's two numbers: theirs, and the one that we show."""
+
+    number: str
+    own_number: str
+
+
+class Standing(StrEnum):
+    """What a caller has to know of a payout: one word for all protocols."""
+
+    OPEN = "open"
+    """On its way, or nobody knows."""
+    REVIEW = "review"
+    """A person must let it go; nothing was sent."""
+    CONFIRMING = "confirming"
+    """The payee must act before the money moves."""
+    PAID = "paid"
+    FAILED = "failed"
+    """Every attempt is proven dead."""
+    REJECTED = "rejected"
+    """Stopped by a person before anything was sent."""
+    RETURNED = "returned"
+    """Paid, and come back."""
+
+
+_STANDINGS: Mapping[PayoutState, Standing] = {
+    PayoutState.HELD: Standing.REVIEW,
+    PayoutState.SCHEDULED: Standing.OPEN,
+    PayoutState.ROUTING: Standing.OPEN,
+    PayoutState.ATTEMPTING: Standing.OPEN,
+    PayoutState.PARKED: Standing.OPEN,
+    PayoutState.PAID: Standing.PAID,
+    PayoutState.SETTLED: Standing.PAID,
+    PayoutState.RETURNED: Standing.RETURNED,
+    PayoutState.FAILED: Standing.FAILED,
+    PayoutState.CANCELLED: Standing.REJECTED,
+}
+
+
+def standing_of(payout: Payout) -> Standing:
+    """How a payout stands for its caller.
+
+    Where a channel contradicts the proof that no money moved, it is open again for the caller: it
+    must not pay by another way what may have been paid.
+    """
+    standing = _STANDINGS[payout.state]
+    match standing:
+        case Standing.FAILED | Standing.REJECTED if any(
+            attempt.contradictions for attempt in payout.attempts
+        ):
+            return Standing.OPEN
+        case Standing.REVIEW if payout.attempts:
+            return Standing.OPEN
+        case Standing.OPEN if payout.live is not None and payout.live.action is not None:
+            return Standing.CONFIRMING
+    return standing
+
+
+def derived_digits(account: DialectAccount, number: str, salt: int, length: int) -> str:
+    """Our number for an order: the same for the same order, decimal digits, no leading zero."""
+    named = "\x1f".join((account.dialect, account.public_id, number, str(salt)))
+    least = 10 ** (length - 1)
+    return str(least + int.from_bytes(sha256(named.encode()).digest()) % (9 * least))

@@ -1,0 +1,68 @@
+-- Accounts in other platforms' protocols; conventions as in queries.sql.
+
+
+-- name: insert_dialect_account
+INSERT INTO dialect_accounts (
+    id, merchant_id, dialect, public_id, keys, switches, version, created_at, removed_at
+) VALUES (
+    :id, :merchant_id, :dialect, :public_id, :keys, :switches, :version, :created_at, :removed_at
+)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: update_dialect_account
+UPDATE dialect_accounts
+SET keys = :keys, switches = :switches, version = :version, removed_at = :removed_at
+WHERE id = :id AND version = :before_version
+RETURNING id
+
+-- name: dialect_accounts
+SELECT id, merchant_id, dialect, public_id, keys, switches, version, created_at, removed_at
+FROM dialect_accounts
+WHERE 1 = 1
+  AND merchant_id = :merchant_id -- if given
+  AND id = :id -- if given
+  AND dialect = :dialect -- if given
+  AND public_id = :public_id -- if given
+ORDER BY merchant_id, id
+
+-- name: insert_dialect_order
+INSERT INTO dialect_orders (account_id, number, own_number)
+VALUES (:account_id, :number, :own_number)
+ON CONFLICT DO NOTHING
+RETURNING number
+
+-- name: dialect_orders
+-- Either number may be asked for; theirs comes first.
+SELECT number, own_number FROM dialect_orders
+WHERE account_id = :account_id AND number = :wanted
+UNION ALL
+SELECT number, own_number FROM dialect_orders
+WHERE account_id = :account_id AND own_number = :wanted AND number <> :wanted
+
+-- name: claim_payee
+-- No row while another order holds it that is younger than :before and not :instead_of.
+INSERT INTO payee_claims (merchant_id, payee_index, currency, amount_minor, holder, at)
+VALUES (:merchant_id, :payee_index, :currency, :amount_minor, :holder, :at)
+ON CONFLICT (merchant_id, payee_index, currency, amount_minor) DO UPDATE
+SET holder = excluded.holder, at = excluded.at
+WHERE payee_claims.at <= :before
+  OR payee_claims.holder = excluded.holder
+  OR payee_claims.holder = CAST(:instead_of AS TEXT)
+RETURNING holder
+
+-- name: prolong_claim
+-- A suspected retry was kept from paying: the next one is measured from it.
+UPDATE payee_claims SET at = :at
+WHERE merchant_id = :merchant_id AND payee_index = :payee_index AND currency = :currency
+  AND amount_minor = :amount_minor AND at < :at
+
+-- name: drop_claim
+DELETE FROM payee_claims
+WHERE merchant_id = :merchant_id AND payee_index = :payee_index AND currency = :currency
+  AND amount_minor = :amount_minor AND holder = :holder
+
+-- name: claim_holder
+SELECT holder FROM payee_claims
+WHERE merchant_id = :merchant_id AND payee_index = :payee_index AND currency = :currency
+  AND amount_minor = :amount_minor

@@ -1,0 +1,73 @@
+"""A running API with an Epay account for the merchant, and the plugin configured for it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gateway.api.dialects.epay import Epay
+from gateway.api.dialects.epay_signing import new_pair
+from gateway.domain.dialect import DialectAccount, KeySet, Switches
+from gateway.domain.payout import Payout, PayoutId
+from gateway.ports import Search
+from tests import builders as build
+from tests.gateway.api.desk import ACME, Desk, open_desk
+from tests.gateway.dialects.epayn import Epayn
+
+PID = "10001"
+MD5_KEY = "0123456789abcdef0123456789abcdef"
+
+
+@cache
+def pairs() -> tuple[tuple[str, str], ...]:
+    """Key pairs, made once: caller's, platform's, and another caller's."""
+    return tuple(new_pair() for _ in range(3))
+
+
+@dataclass(slots=True)
+class Site:
+    """An Epay site on one side, the gateway on the other."""
+
+    desk: Desk
+    plugin: Epayn
+    account: DialectAccount
+
+    async def set(self, **switches: object) -> None:
+        """Change the account's switches."""
+        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
+        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
+        await self.desk.store.change_dialect_account(self.account, "changed", "test")
+
+    async def payouts(self) -> list[Payout]:
+        """Everything the merchant has, oldest first."""
+        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
+
+    async def work(self) -> None:
+        """Let the gateway do all it can do now."""
+        for payout in await self.payouts():
+            await self.desk.work(PayoutId(payout.id))
+
+    def md5(self) -> Epayn:
+        """The plugin of a caller that signs with MD5."""
+        return replace(self.plugin, md5_key=MD5_KEY, appsecret=None)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Configured with a base URL and keys, nothing else."""
+    (private, public), (ours, _), _ = pairs()
+    keys = KeySet("k1", build.NOW, MD5_KEY, public, ours)
+    account = DialectAccount("da_1", ACME, "epay", PID, (keys,), Switches(), build.NOW)
+    async with open_desk(tmp_path) as desk:
+        await desk.store.add_dialect_account(account, "test")
+        plugin = Epayn(
+            http=desk.http,
+            appurl=str(desk.server.make_url("/d/epay/")),
+            appid=PID,
+            appkey=Epay().public_parts(keys)["platform_public_key"],
+            appsecret=private,
+            now=lambda: desk.clock.now().timestamp(),
+        )
+        yield Site(desk, plugin, account)

@@ -1,0 +1,117 @@
+"""Accounts in other protocols, as operators make them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.gateway.api.desk import Desk
+from tests.gateway.dialects.conftest import Site, pairs
+
+MINE = "/v1/admin/merchants/m_other/dialects"
+
+
+async def ask(desk: Desk, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+    """Do something as the operator."""
+    told = await desk.call(method, path, body, key="operator")
+    assert told.status == status, told.raw
+    return told.json
+
+
+async def test_an_account_works_with_what_it_was_shown(site: Site) -> None:
+    """A base URL and keys, nothing else; they are shown this once."""
+    made = await ask(site.desk, "POST", MINE, {"dialect": "epay"}, 201)
+    secrets = made.pop("secrets")
+    plugin = replace(
+        site.plugin,
+        appurl=str(site.desk.server.make_url(made["path"])),
+        appid=made["public_id"],
+        appkey=secrets["platform_public_key"],
+        appsecret=secrets["merchant_private_key"],
+    )
+
+    assert (await plugin.submit("A")).ok
+    assert (await replace(plugin, md5_key=secrets["md5_key"]).submit("A")).ok
+    shown = await ask(site.desk, "GET", f"/v1/admin/dialects/{made['id']}")
+    assert shown == made
+    assert (await ask(site.desk, "GET", MINE))["data"] == [made]
+    assert shown["keys"][0]["public"] == {"platform_public_key": secrets["platform_public_key"]}
+    stored = site.desk.file.read_bytes() + site.desk.log.getvalue().encode()
+    assert secrets["md5_key"].encode() not in stored
+    assert secrets["merchant_private_key"][:64].encode() not in stored
+
+
+async def test_a_caller_may_bring_its_id_and_key(site: Site) -> None:
+    """Then there is no private key of its to show."""
+    switches = {"rsa_only": True, "ip_allow": ["127.0.0.1"], "soft_dedupe_minutes": 3}
+    body = {"dialect": "epay", "public_id": "77", "public_key": pairs()[2][1]}
+    made = await ask(site.desk, "POST", MINE, {**body, "switches": switches}, 201)
+    plugin = replace(
+        site.plugin,
+        appid="77",
+        appkey=made["secrets"]["platform_public_key"],
+        appsecret=pairs()[2][0],
+    )
+
+    assert set(made["secrets"]) == {"platform_public_key", "md5_key"}
+    assert made["switches"]["ip_allow"] == ["127.0.0.1/32"]
+    assert (await plugin.submit("A")).ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code", "param"),
+    [
+        ({"public_id": "10001"}, 409, "public_id_taken", "public_id"),
+        ({"public_id": "abc"}, 422, "field_invalid", "public_id"),
+        ({"public_key": "nonsense"}, 422, "public_key_invalid", "public_key"),
+        ({"dialect": "zhiyu"}, 422, "field_invalid", "dialect"),
+        ({"switches": {"ip_allow": ["here"]}}, 422, "field_invalid", "switches.ip_allow.0"),
+    ],
+)
+async def test_what_cannot_be_is_refused(
+    site: Site, changes: dict[str, Any], status: int, code: str, param: str
+) -> None:
+    """With the field at fault."""
+    told = await site.desk.post(MINE, {"dialect": "epay", **changes}, key="operator")
+
+    assert (told.status, told.code, told.json["param"]) == (status, code, param)
+    assert (await ask(site.desk, "GET", MINE))["data"] == []
+
+
+async def test_keys_are_exchanged_while_both_work(site: Site) -> None:
+    """`only` ends the ones before."""
+    made = await ask(site.desk, "POST", "/v1/admin/dialects/da_1/rotate", {}, 201)
+    fresh = replace(
+        site.plugin,
+        appkey=made["secrets"]["platform_public_key"],
+        appsecret=made["secrets"]["merchant_private_key"],
+    )
+    assert (await site.plugin.submit("A")).ok
+    assert (await fresh.submit("A")).ok
+
+    last = await ask(site.desk, "POST", "/v1/admin/dialects/da_1/rotate", {"only": True}, 201)
+
+    assert len(last["keys"]) == 1
+    assert (await site.plugin.submit("A")).reply["code"] == -3
+    assert (await fresh.submit("A")).reply["code"] == -3
+
+
+async def test_a_removed_account_stays_and_gets_no_keys(site: Site) -> None:
+    """Removing it twice is the same."""
+    gone = await ask(site.desk, "DELETE", "/v1/admin/dialects/da_1")
+    again = await ask(site.desk, "DELETE", "/v1/admin/dialects/da_1")
+    refused = await site.desk.post("/v1/admin/dialects/da_1/rotate", {}, key="operator")
+
+    assert gone == again
+    assert gone["removed_at"] is not None
+    assert (refused.status, refused.code) == (409, "account_removed")
+
+
+async def test_merchants_have_no_business_here(site: Site) -> None:
+    """Their keys lack the scope; what is not there is not found."""
+    refused = await site.desk.post(MINE, {"dialect": "epay"}, key="other")
+    absent = await site.desk.get("/v1/admin/dialects/da_9", key="operator")
+    nobody = await site.desk.get("/v1/admin/merchants/m_none/dialects", key="operator")
+
+    assert refused.code == "scope_missing"
+    assert (absent.code, nobody.code) == ("no_such_account", "no_such_merchant")
