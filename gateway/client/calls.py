@@ -34,6 +34,7 @@ from gateway.client.reading import UnreadableError, read
 from gateway.client.requests import PayoutRequest, stamped
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _NAME = re.compile(r'filename="([A-Za-z0-9._-]+)"', re.ASCII)
@@ -72,12 +73,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """One logical call; all its tries send the same."""
 
     method: str
     path: str
-    read: Callable[[Answer], T]
+    read: Callable[[Answer], T_co]
     """Raises `UnreadableError`."""
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = field(default=None, repr=False)

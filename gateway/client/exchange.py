@@ -28,7 +28,7 @@ class TooLargeError(Exception):
 
 def request(http: httpx.Client | httpx.AsyncClient, door: Door, course: Course[T]) -> httpx.Request:
     """The request of the next try, with what the budget leaves as its timeouts."""
-    call: Call[object] = course.call  # type: ignore[assignment]  # read alone depends on T
+    call = course.call
     answer_s = allowed_s(door, course)
     connect_s = min(door.limits.connect_s, answer_s)
     return http.build_request(

@@ -47,7 +47,7 @@ async def test_lost_replies_pay_each_payee_once(here: Town, line: Cutter) -> Non
 
 
 async def test_a_call_outlives_the_gateway(here: Town) -> None:
-    """Killed and started again while the client asks: every call ends well, nobody is paid twice."""
+    """Killed and started again while the client asks: every call ends well, each pays once."""
     async with AsyncClient(here.installation.url, here.key, limits=LIMITS) as client:
         asked = [asyncio.create_task(client.payouts.create(request(one))) for one in range(20)]
         await asyncio.sleep(0.02)

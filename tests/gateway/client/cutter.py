@@ -1,4 +1,4 @@
-"""A proxy that lets requests through and cuts the line before answers come back."""
+"""Bad lines: one that is cut before answers come back, and one whose answers never end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,6 +13,10 @@ class Cutter:
     port: int
     to: int
     cuts: int = 0
+    hold: asyncio.Event | None = None
+    """Answers are kept back until it is set."""
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the gateway has answered a request."""
     passed: list[bytes] = field(default_factory=list)
     """Requests that reached the gateway and were answered by it, in order."""
 
@@ -33,6 +37,9 @@ class Cutter:
                 finally:
                     outer.close()
                 self.passed.append(request)
+                self.arrived.set()
+                if self.hold is not None:
+                    await self.hold.wait()
                 if self.cuts:
                     self.cuts -= 1
                     writer.transport.abort()
@@ -60,5 +67,34 @@ async def cutter(to: int) -> AsyncIterator[Cutter]:
     try:
         yield made
     finally:
+        server.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def dripping() -> AsyncIterator[str]:
+    """A server that answers 201 and sends one blank after the other; where it listens."""
+    over, under_way = asyncio.Event(), set[asyncio.Task[None]]()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way.add(task)
+        with suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100000\r\n\r\n")
+            while not over.is_set():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        over.set()
+        await asyncio.gather(*under_way)
         server.close()
         await server.wait_closed()

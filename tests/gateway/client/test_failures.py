@@ -34,9 +34,14 @@ LOST = [
     httpx.WriteTimeout("late"),
     httpx.RemoteProtocolError("cut"),
     httpx.ProxyError("who knows"),
+    httpx.DecodingError("no gzip"),
 ]
 UNSENT = [httpx.ConnectError("refused"), httpx.ConnectTimeout("late"), httpx.PoolTimeout("busy")]
-named = {"ids": lambda one: type(one).__name__}
+
+
+def named(one: Exception) -> str:
+    """A case is called after its exception."""
+    return type(one).__name__
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -68,7 +73,7 @@ async def failing(caller: Caller, *answers: httpx.Response | Exception) -> Clien
     return raised.value
 
 
-@pytest.mark.parametrize("loss", [*LOST, *UNSENT], **named)
+@pytest.mark.parametrize("loss", [*LOST, *UNSENT], ids=named)
 async def test_a_lost_try_is_repeated_unchanged(caller: Caller, loss: Exception) -> None:
     """The same key, the same bytes, another request id; the caller sees one success."""
     answering(caller, loss, loss, made())
@@ -151,7 +156,7 @@ async def test_a_refusal_after_an_unsent_try_is_a_refusal(caller: Caller) -> Non
     )
 
 
-@pytest.mark.parametrize("loss", LOST, **named)
+@pytest.mark.parametrize("loss", LOST, ids=named)
 async def test_a_create_that_never_gets_an_answer_is_unknown(
     caller: Caller, loss: Exception
 ) -> None:
@@ -166,7 +171,7 @@ async def test_a_create_that_never_gets_an_answer_is_unknown(
     assert "payouts.create" in error.message_zh
 
 
-@pytest.mark.parametrize("loss", UNSENT, **named)
+@pytest.mark.parametrize("loss", UNSENT, ids=named)
 async def test_a_create_that_never_left_is_not_unknown(caller: Caller, loss: Exception) -> None:
     """Nobody was reached: nothing was done, and the error says it can be tried later."""
     error = await failing(caller, loss)

@@ -37,8 +37,8 @@ from gateway.webhooks.sender import WebhookSender
 from tests.builders import after
 from tests.gateway.api.desk import ACME, MERCHANT_SCOPES, Desk, open_desk
 from tests.gateway.api.test_receipts import PDF, printing
-from tests.gateway.client.cutter import Cutter, cutter
-from tests.gateway.client.stand_in import REQUEST
+from tests.gateway.client.cutter import Cutter, cutter, dripping
+from tests.gateway.client.stand_in import KEY, REQUEST
 from tests.gateway.client.test_requests import asked
 from tests.gateway.webhooks.receiver import Receiver, receiver
 
@@ -124,6 +124,39 @@ async def test_an_unknown_outcome_is_cleared_up_with_what_the_error_holds(
     assert await stored(desk) == 1
 
 
+async def test_an_answer_that_never_ends_is_given_up() -> None:
+    """Byte by byte, each in time: the whole is not, and the payout may exist."""
+    limits, call = Limits(answer_s=0.2, budget_s=0.2), calls.create(REQUEST, None)
+    async with dripping() as url:
+        async with AsyncClient(url, KEY, limits=limits) as client:
+            with pytest.raises(OutcomeUnknownError) as raised:
+                await client.run(call)
+        with (
+            Client(url, KEY, limits=limits) as blocking,
+            pytest.raises(OutcomeUnknownError) as other,
+        ):
+            await asyncio.to_thread(blocking.run, call)
+    for error in (raised.value, other.value):
+        assert error.last is not None
+        assert error.last.code == "no_answer_late"
+
+
+async def test_a_cancelled_create_says_under_which_key(desk: Desk, line: Cutter) -> None:
+    """The task was stopped from outside; its traceback holds the key, and asking again is safe."""
+    held = asyncio.Event()
+    line.hold = held
+    async with AsyncClient(line.url, desk.keys["acme"]) as client:
+        asking = asyncio.create_task(client.payouts.create(REQUEST, idempotency_key="k" * 16))
+        await line.arrived.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await asking
+        held.set()
+        assert "k" * 16 in raised.value.__notes__[0]
+        assert (await client.payouts.create(REQUEST, idempotency_key="k" * 16)).replayed
+    assert await stored(desk) == 1
+
+
 async def test_a_refusal_tells_what_the_gateway_says(desk: Desk, run: Run) -> None:
     """Kind, code, field, both languages, and the id under which its log has it."""
     with pytest.raises(InvalidError) as raised:
@@ -184,7 +217,8 @@ async def test_a_signed_key_works_in_both_clients(desk: Desk) -> None:
             which = PayoutFilter(accepted_from=after(hours=-1), merchant_ref="order-1")
             assert [one.id async for one in client.payouts.list(which)] == [created.payout.id]
         with Client(line.url, desk.keys["signed"], **named) as blocking:
-            assert await asyncio.to_thread(blocking.payouts.get, created.payout.id)
+            again = await asyncio.to_thread(blocking.payouts.get, created.payout.id)
+            assert again == created.payout
 
 
 class AtDesk:
