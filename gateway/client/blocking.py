@@ -142,7 +142,7 @@ class Payouts:
 
         Without a key one is made; the answer and every error tell it. To go on after a crash of
         this process, store a key of `new_idempotency_key()` first, and give it. Raises
-        `OutcomeUnknownError` if there may be a payout; every other error means there is none.
+        `OutcomeUnknownError` if there may be a payout; any other error: this request made none.
         """
         return self._client.run(calls.create(request, idempotency_key))
 

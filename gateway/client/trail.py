@@ -31,15 +31,12 @@ class _Trail(Generic[T, C]):
         """`place` says where an item stands."""
         self.cursor = cursor
         """Where the item handed out last stands; store it once that item is dealt with."""
-        self._fetched = cursor
         self._place = place
         self._ready: deque[T] = deque()
         self._more = True
 
     def _keep(self, page: Page[T]) -> None:
         self._ready.extend(page.data)
-        if page.data:
-            self._fetched = self._place(page.data[-1])
         # A page that is empty and not the last would be asked for without end.
         self._more = page.has_more and bool(page.data)
 
@@ -70,7 +67,7 @@ class Items(_Trail[T, C], Iterator[T]):
     def __next__(self) -> T:
         """The next item, of the next page if need be."""
         if self._is_dry:
-            self._keep(self._fetch(self._fetched))
+            self._keep(self._fetch(self.cursor))
         item = self._step()
         if item is None:
             raise StopIteration
@@ -94,7 +91,7 @@ class AsyncItems(_Trail[T, C], AsyncIterator[T]):
     async def __anext__(self) -> T:
         """The next item, of the next page if need be."""
         if self._is_dry:
-            self._keep(await self._fetch(self._fetched))
+            self._keep(await self._fetch(self.cursor))
         item = self._step()
         if item is None:
             raise StopAsyncIteration

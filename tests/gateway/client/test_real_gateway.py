@@ -1,13 +1,16 @@
 """Both clients before a real gateway: sockets, database, lost replies, webhooks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from gateway.api.routes import ROUTES
 from gateway.client import (
     AbsenceError,
     AsyncClient,
@@ -25,6 +28,8 @@ from gateway.client import (
     UnavailableError,
     UnfundedError,
     WebhookRefusedError,
+    asynchronous,
+    blocking,
     calls,
     webhooks,
 )
@@ -75,10 +80,10 @@ async def run(request: pytest.FixtureRequest, desk: Desk, line: Cutter) -> Async
         async with AsyncClient(line.url, desk.keys["acme"], limits=QUICK) as client:
             yield client.run
     else:
-        with Client(line.url, desk.keys["acme"], limits=QUICK) as blocking:
+        with Client(line.url, desk.keys["acme"], limits=QUICK) as client_of_threads:
 
             async def in_thread(call: Call[T]) -> T:
-                return await asyncio.to_thread(blocking.run, call)
+                return await asyncio.to_thread(client_of_threads.run, call)
 
             yield in_thread
 
@@ -135,7 +140,7 @@ async def test_an_answer_that_never_ends_is_given_up() -> None:
             Client(url, KEY, limits=limits) as blocking,
             pytest.raises(OutcomeUnknownError) as other,
         ):
-            await asyncio.to_thread(blocking.run, call)
+            await asyncio.to_thread(client_of_threads.run, call)
     for error in (raised.value, other.value):
         assert error.last is not None
         assert error.last.code == "no_answer_late"
@@ -216,8 +221,8 @@ async def test_a_signed_key_works_in_both_clients(desk: Desk) -> None:
             created = await client.payouts.create(REQUEST)
             which = PayoutFilter(accepted_from=after(hours=-1), merchant_ref="order-1")
             assert [one.id async for one in client.payouts.list(which)] == [created.payout.id]
-        with Client(line.url, desk.keys["signed"], **named) as blocking:
-            again = await asyncio.to_thread(blocking.payouts.get, created.payout.id)
+        with Client(line.url, desk.keys["signed"], **named) as client_of_threads:
+            again = await asyncio.to_thread(client_of_threads.payouts.get, created.payout.id)
             assert again == created.payout
 
 
@@ -351,3 +356,54 @@ async def test_webhooks_of_the_gateway_are_verified(desk: Desk, merchant: AsyncC
             verified(shop, desk, newer.secret)
         assert not (await merchant.webhook_endpoints.remove(endpoint.id)).active
         assert [one.active for one in await merchant.webhook_endpoints.list()] == [False]
+
+
+async def test_threads_share_a_client(desk: Desk) -> None:
+    """Each call has its own key and its own tries; nothing of one is mixed into another."""
+    with Client(address(desk), desk.keys["acme"], limits=QUICK) as client:
+        made = await asyncio.gather(
+            *(
+                asyncio.to_thread(client.payouts.create, asked(amount=100 + number))
+                for number in range(24)
+            )
+        )
+    assert [one.payout.amount_minor for one in made] == [100 + number for number in range(24)]
+    assert len({one.idempotency_key for one in made}) == len({one.payout.id for one in made}) == 24
+
+
+def test_both_clients_offer_the_same() -> None:
+    """Group by group, name by name, parameter by parameter."""
+    for one, other in (
+        (blocking.Client, asynchronous.AsyncClient),
+        (blocking.Payouts, asynchronous.AsyncPayouts),
+        (blocking.Events, asynchronous.AsyncEvents),
+        (blocking.WebhookEndpoints, asynchronous.AsyncWebhookEndpoints),
+    ):
+        offered = [
+            {name for name in vars(each) if not name.startswith("_")} for each in (one, other)
+        ]
+        assert {name.removeprefix("a") if name == "aclose" else name for name in offered[1]} == (
+            offered[0]
+        )
+        for name in offered[0] - {"close"}:
+            parameters = [list(signature(getattr(each, name)).parameters) for each in (one, other)]
+            assert parameters[0] == parameters[1], name
+
+
+def test_every_path_of_a_merchant_has_a_call() -> None:
+    """What the gateway offers to merchants, the client can ask for."""
+    some = "x" * 16
+    known: list[Call[Any]] = [
+        *(calls.create(REQUEST, some), calls.payouts(PayoutFilter(), None, 1), calls.payout(some)),
+        *(calls.attempts(some), calls.timeline(some), calls.why(some), calls.proof(some)),
+        *(calls.receipt(some), calls.cancel(some), calls.release(some), calls.deliveries(some)),
+        *(calls.resend(some), calls.balances(), calls.events(0, 1), calls.audit_key()),
+        *(calls.add_endpoint("", []), calls.endpoints(), calls.rotate_endpoint(some)),
+        calls.remove_endpoint(some),
+    ]
+    offered = {
+        (one.method, re.sub(r"\{\w+\}", some, one.path))
+        for one in ROUTES
+        if not one.path.startswith("/v1/admin")
+    }
+    assert {(one.method, one.path) for one in known} == offered
