@@ -116,7 +116,7 @@ async def test_an_unknown_outcome_is_cleared_up_with_what_the_error_holds(
 ) -> None:
     """The line stays cut for longer than the budget; later the same call finds the payout."""
     async with AsyncClient(
-        line.url, desk.keys["acme"], limits=Limits(budget_s=0.3, backoff_s=0.02)
+        line.url, desk.keys["acme"], limits=Limits(budget_s=1.5, backoff_s=0.2)
     ) as hasty:
         line.cuts = 10_000
         with pytest.raises(OutcomeUnknownError) as raised:
@@ -131,13 +131,13 @@ async def test_an_unknown_outcome_is_cleared_up_with_what_the_error_holds(
 
 async def test_an_answer_that_never_ends_is_given_up() -> None:
     """Byte by byte, each in time: the whole is not, and the payout may exist."""
-    limits, call = Limits(answer_s=0.2, budget_s=0.2), calls.create(REQUEST, None)
+    limits, call = Limits(answer_s=1.5, budget_s=1.5), calls.create(REQUEST, None)
     async with dripping() as url:
         async with AsyncClient(url, KEY, limits=limits) as client:
             with pytest.raises(OutcomeUnknownError) as raised:
                 await client.run(call)
         with (
-            Client(url, KEY, limits=limits) as blocking,
+            Client(url, KEY, limits=limits) as client_of_threads,
             pytest.raises(OutcomeUnknownError) as other,
         ):
             await asyncio.to_thread(client_of_threads.run, call)
@@ -178,7 +178,7 @@ async def test_a_refusal_tells_what_the_gateway_says(desk: Desk, run: Run) -> No
 
 async def test_a_halted_gateway_is_unavailable_and_stores_nothing(desk: Desk) -> None:
     """The real 503, until the budget ends; and no doubt about it."""
-    limits = Limits(budget_s=0.2, backoff_s=0.01)
+    limits = Limits(budget_s=1.5, backoff_s=0.2)
     async with AsyncClient(address(desk), desk.keys["acme"], limits=limits) as client:
         desk.gateway.halt(Halt("defect", "stopped for a test", "测试停机"))
         with pytest.raises(UnavailableError) as raised:
