@@ -1,0 +1,241 @@
+"""The blocking client. It may be shared by threads."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+from tenacity import Retrying
+
+from gateway.client import calls, exchange
+from gateway.client.answers import (
+    Attempt,
+    AuditKey,
+    Balance,
+    CreatedPayout,
+    Delivery,
+    Endpoint,
+    Event,
+    EventPage,
+    NewEndpoint,
+    Payout,
+    PayoutPage,
+    Proof,
+    Reason,
+    Receipt,
+)
+from gateway.client.calls import Answer, Call, PayoutFilter
+from gateway.client.clock import Clock, SystemClock
+from gateway.client.course import Course, Verdict
+from gateway.client.door import Door, Limits
+from gateway.client.requests import PayoutRequest
+from gateway.client.trail import Items
+
+T = TypeVar("T")
+EVERYTHING = PayoutFilter()
+
+
+class Client:
+    """One gateway, seen by one merchant. Use it as a context, or call `close`."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        signing_secret: str | None = None,
+        limits: Limits | None = None,
+        plain_http: bool = False,
+        trust_env: bool = False,
+        transport: httpx.BaseTransport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Connects at the first call.
+
+        `signing_secret` is for keys that demand signed requests. `trust_env` obeys proxy variables
+        of the environment. `transport` is for a proxy or a certificate of your own.
+        """
+        self._door = Door(
+            *(url, key, signing_secret, limits or Limits(), plain_http, clock or SystemClock())
+        )
+        self._http = httpx.Client(trust_env=trust_env, transport=transport)
+        self.payouts = Payouts(self)
+        self.events = Events(self)
+        self.webhook_endpoints = WebhookEndpoints(self)
+
+    def __repr__(self) -> str:
+        """The address and the key's id; no secret."""
+        return f"Client({self._door.url!r}, key_id={self._door.key_id!r})"
+
+    def __enter__(self) -> Self:
+        """Use it as a context."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+    def balances(self) -> tuple[Balance, ...]:
+        """What may be spent (`available`) and what is promised to payouts under way (`held`)."""
+        return self.run(calls.balances()).data
+
+    def audit_key(self) -> AuditKey:
+        """Who signs proofs; keep it from the first day."""
+        return self.run(calls.audit_key())
+
+    def run(self, call: Call[T]) -> T:
+        """Carry a call out: one or several tries within the budget. Raises `ClientError`."""
+        course = Course(call, self._door.clock, self._door.limits.budget_s)
+        trying = Retrying(
+            retry=exchange.wants_more,
+            stop=exchange.spent(course),
+            wait=exchange.pausing(self._door),
+            sleep=self._door.clock.sleep,
+            retry_error_callback=exchange.last,
+        )
+        try:
+            verdict: Verdict[T] = trying(self._try, course)
+        except BaseException as broken:
+            exchange.leave_the_key(call, broken)
+            raise
+        return exchange.concluded(course, verdict)
+
+    def _try(self, course: Course[T]) -> Verdict[T]:
+        asked = exchange.request(self._http, self._door, course)
+        try:
+            answer = self._exchange(asked, course)
+        except exchange.BROKEN as error:
+            return exchange.silence(course, error)
+        return course.answered(answer)
+
+    def _exchange(self, asked: httpx.Request, course: Course[T]) -> Answer:
+        body = exchange.Gathering(self._door, course)
+        response = self._http.send(asked, stream=True)
+        try:
+            for piece in response.iter_bytes():
+                body.take(piece)
+        finally:
+            response.close()
+        return body.answer(response)
+
+
+class Payouts:
+    """Everything about payouts."""
+
+    def __init__(self, client: Client) -> None:
+        """Made by the client."""
+        self._client = client
+
+    def create(
+        self, request: PayoutRequest, *, idempotency_key: str | None = None
+    ) -> CreatedPayout:
+        """Ask for a payout, once, however often it has to be asked.
+
+        Without a key one is made; the answer and every error tell it. To go on after a crash of
+        this process, store a key of `new_idempotency_key()` first, and give it. Raises
+        `OutcomeUnknownError` if there may be a payout; any other error: this request made none.
+        """
+        return self._client.run(calls.create(request, idempotency_key))
+
+    def get(self, payout_id: str) -> Payout:
+        """Show one."""
+        return self._client.run(calls.payout(payout_id))
+
+    def list(
+        self, which: PayoutFilter = EVERYTHING, *, after: str | None = None, page: int = 200
+    ) -> Items[Payout, str | None]:
+        """Iterate, newest first, `page` at a time; `after` is the cursor of an earlier list."""
+
+        def fetch(cursor: str | None) -> PayoutPage:
+            return self._client.run(calls.payouts(which, cursor, page))
+
+        return Items(fetch, after, lambda one: one.id)
+
+    def find(self, merchant_ref: str) -> Payout | None:
+        """The payout of your own number, if there is one."""
+        return next(self.list(PayoutFilter(merchant_ref=merchant_ref), page=1), None)
+
+    def cancel(self, payout_id: str) -> Payout:
+        """Stop it before it is sent; a cancelled one stays cancelled."""
+        return self._client.run(calls.cancel(payout_id))
+
+    def release(self, payout_id: str) -> Payout:
+        """Let a scheduled one go now."""
+        return self._client.run(calls.release(payout_id))
+
+    def attempts(self, payout_id: str) -> tuple[Attempt, ...]:
+        """Its tries at channels."""
+        return self._client.run(calls.attempts(payout_id)).data
+
+    def timeline(self, payout_id: str) -> tuple[Event, ...]:
+        """Its events, from the first."""
+        return self._client.run(calls.timeline(payout_id)).data
+
+    def why(self, payout_id: str) -> tuple[Reason, ...]:
+        """Every routing decision, with its reasons in Chinese and English."""
+        return self._client.run(calls.why(payout_id)).data
+
+    def proof(self, payout_id: str) -> Proof:
+        """What proves its history to somebody who trusts nobody."""
+        return self._client.run(calls.proof(payout_id))
+
+    def receipt(self, payout_id: str) -> Receipt:
+        """The institution's receipt (电子回单); waits within the budget while it is being made."""
+        return self._client.run(calls.receipt(payout_id))
+
+    def deliveries(self, payout_id: str) -> tuple[Delivery, ...]:
+        """Its webhooks and what became of them."""
+        return self._client.run(calls.deliveries(payout_id)).data
+
+
+class Events:
+    """The feed of all events."""
+
+    def __init__(self, client: Client) -> None:
+        """Made by the client."""
+        self._client = client
+
+    def list(self, *, after: int = 0, page: int = 1000) -> Items[Event, int]:
+        """Iterate to the newest, `page` at a time; `after` is the cursor of an earlier list."""
+
+        def fetch(cursor: int) -> EventPage:
+            return self._client.run(calls.events(cursor, page))
+
+        return Items(fetch, after, lambda one: one.feed)
+
+
+class WebhookEndpoints:
+    """Where webhooks go."""
+
+    def __init__(self, client: Client) -> None:
+        """Made by the client."""
+        self._client = client
+
+    def add(self, url: str, kinds: Sequence[str] = ()) -> NewEndpoint:
+        """Add one, for some kinds of events or for all; its secret is shown this once."""
+        return self._client.run(calls.add_endpoint(url, kinds))
+
+    def list(self) -> tuple[Endpoint, ...]:
+        """All of them."""
+        return self._client.run(calls.endpoints()).data
+
+    def rotate(self, endpoint_id: str) -> NewEndpoint:
+        """Make a new secret; the old one signs beside it until the next rotation."""
+        return self._client.run(calls.rotate_endpoint(endpoint_id))
+
+    def remove(self, endpoint_id: str) -> Endpoint:
+        """Switch it off."""
+        return self._client.run(calls.remove_endpoint(endpoint_id))
+
+    def resend(self, delivery_id: str) -> bool:
+        """Send a webhook again."""
+        return self._client.run(calls.resend(delivery_id)).queued
