@@ -17,6 +17,8 @@ from gateway.client import answers, webhooks
 from gateway.client.answers import CreatedPayout, Event, Payout
 from gateway.client.asynchronous import AsyncClient
 from gateway.client.blocking import Client
+from gateway.client.bulk_answers import Batch, Split
+from gateway.client.bulk_requests import BatchFile, Leg, SplitRequest
 from gateway.client.calls import PayoutFilter, new_idempotency_key
 from gateway.client.door import Limits
 from gateway.client.errors import (
@@ -42,6 +44,8 @@ __all__ = [
     "AsyncClient",
     "BankAccount",
     "BankCard",
+    "Batch",
+    "BatchFile",
     "ChainAddress",
     "ChannelLimits",
     "Client",
@@ -52,6 +56,7 @@ __all__ = [
     "Event",
     "ForbiddenError",
     "InvalidError",
+    "Leg",
     "Limits",
     "Money",
     "MoneyError",
@@ -61,6 +66,8 @@ __all__ = [
     "PayoutFilter",
     "PayoutRequest",
     "ProblemError",
+    "Split",
+    "SplitRequest",
     "UnauthenticatedError",
     "UnavailableError",
     "UnfundedError",

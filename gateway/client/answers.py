@@ -23,6 +23,7 @@ PayoutState = Literal[
     "cancelled",
 ]
 AttemptState = Literal["armed", "pending", "in_doubt", "confirmed", "dead", "returned"]
+FeeMode = Literal["on_top", "deducted"]
 DeliveryState = Literal["due", "delivered", "dead"]
 
 
@@ -70,6 +71,40 @@ class ChannelLimitsKept:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargePart:
+    """How much of the amount was charged at which rate."""
+
+    tier: int | None
+    amount_minor: int
+    rate_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """How the fee was computed: clamp(flat + parts, min, max) + surcharge."""
+
+    flat_minor: int
+    parts: tuple[ChargePart, ...]
+    min_minor: int
+    max_minor: int | None
+    surcharge_ppm: int
+    month: str
+    month_payouts: int
+    month_minor: int
+    on_return: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which leg of which split a payout is."""
+
+    id: str
+    merchant_ref: str
+    leg: int
+    legs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Payout:
     """A payout as it stood when the gateway answered; `version` grows with every event."""
 
@@ -84,6 +119,13 @@ class Payout:
     amount: str
     currency: str
     fee_minor: int
+    fee_mode: FeeMode
+    beneficiary_amount_minor: int
+    """What arrives: less than asked for where the fee is deducted (内扣)."""
+    debit_minor: int
+    """What you pay in all."""
+    charge: Charge | None
+    split: Place | None
     beneficiary: MaskedBeneficiary
     purpose: str
     speed: str
@@ -106,7 +148,7 @@ class Payout:
 
     @property
     def money(self) -> Money:
-        """The amount. Raises `ValueError` for a currency this client does not know."""
+        """What you asked for. Raises `ValueError` for a currency this client does not know."""
         return Money(self.amount_minor, Currency(self.currency))
 
 
@@ -225,10 +267,19 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class FeeReason:
+    """How your fee came about, in a sentence."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReasonList:
-    """Every routing decision of a payout, newest last."""
+    """Every routing decision of a payout, newest last, and your fee's reason."""
 
     data: tuple[Reason, ...]
+    fee: FeeReason | None
 
 
 @dataclass(frozen=True, slots=True)

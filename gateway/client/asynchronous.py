@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying
 
-from gateway.client import calls, exchange
+from gateway.client import bulk_calls, calls, exchange
 from gateway.client.answers import (
     Attempt,
     AuditKey,
@@ -25,6 +25,18 @@ from gateway.client.answers import (
     Reason,
     Receipt,
 )
+from gateway.client.bulk_answers import (
+    Batch,
+    BatchPage,
+    BatchRow,
+    BatchRowPage,
+    BatchSummary,
+    CreatedBatch,
+    CreatedSplit,
+    RowState,
+    Split,
+)
+from gateway.client.bulk_requests import BatchFile, SplitRequest
 from gateway.client.calls import Answer, Call, PayoutFilter
 from gateway.client.clock import Clock, SystemClock
 from gateway.client.course import Course, Verdict
@@ -61,6 +73,8 @@ class AsyncClient:
         )
         self._http = httpx.AsyncClient(trust_env=trust_env, transport=transport)
         self.payouts = AsyncPayouts(self)
+        self.splits = AsyncSplits(self)
+        self.batches = AsyncBatches(self)
         self.events = AsyncEvents(self)
         self.webhook_endpoints = AsyncWebhookEndpoints(self)
 
@@ -197,6 +211,79 @@ class AsyncPayouts:
     async def deliveries(self, payout_id: str) -> tuple[Delivery, ...]:
         """Its webhooks and what became of them."""
         return (await self._client.run(calls.deliveries(payout_id))).data
+
+
+class AsyncSplits:
+    """One sum to several beneficiaries (分账)."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        """Made by the client."""
+        self._client = client
+
+    async def create(
+        self, request: SplitRequest, *, idempotency_key: str | None = None
+    ) -> CreatedSplit:
+        """Ask for all legs at once: all are accepted, or none. Errors as of `payouts.create`."""
+        return await self._client.run(bulk_calls.create_split(request, idempotency_key))
+
+    async def get(self, split_id: str) -> Split:
+        """Show one, with its legs as they stand."""
+        return await self._client.run(bulk_calls.split(split_id))
+
+
+class AsyncBatches:
+    """Files of payouts."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        """Made by the client."""
+        self._client = client
+
+    async def create(
+        self, request: BatchFile, *, idempotency_key: str | None = None
+    ) -> CreatedBatch:
+        """Upload a file; the same file again is the same batch. Rows are accepted afterwards: look
+        with `get` and `rows`. Raises `OutcomeUnknownError` if it may have been taken.
+        """
+        return await self._client.run(bulk_calls.create_batch(request, idempotency_key))
+
+    async def get(self, batch_id: str) -> Batch:
+        """Show one and how far it is."""
+        return await self._client.run(bulk_calls.batch(batch_id))
+
+    def list(
+        self, *, after: str | None = None, page: int = 50
+    ) -> AsyncItems[BatchSummary, str | None]:
+        """Iterate, newest first, `page` at a time."""
+
+        async def fetch(cursor: str | None) -> BatchPage:
+            return await self._client.run(bulk_calls.batches(cursor, page))
+
+        return AsyncItems(fetch, after, lambda one: one.id)
+
+    def rows(
+        self, batch_id: str, state: RowState | None = None, *, after: int = 0, page: int = 1000
+    ) -> AsyncItems[BatchRow, int]:
+        """Iterate over its rows in the order of the file, with what became of each."""
+
+        async def fetch(cursor: int) -> BatchRowPage:
+            return await self._client.run(bulk_calls.batch_rows(batch_id, state, cursor, page))
+
+        return AsyncItems(fetch, after, lambda one: one.number)
+
+    async def result(
+        self, batch_id: str, kind: Literal["csv", "xlsx"] = "csv", lang: Literal["zh", "en"] = "zh"
+    ) -> Receipt:
+        """Its outcome as a file, to write back where it came from."""
+        return await self._client.run(bulk_calls.batch_result(batch_id, kind, lang))
+
+    async def template(
+        self,
+        kind: Literal["csv", "xlsx"] = "xlsx",
+        profile: str = "native",
+        lang: Literal["zh", "en"] = "zh",
+    ) -> Receipt:
+        """A file to fill in."""
+        return await self._client.run(bulk_calls.batch_template(kind, profile, lang))
 
 
 class AsyncEvents:

@@ -29,6 +29,7 @@ from gateway.client.answers import (
     ReasonList,
     Receipt,
 )
+from gateway.client.bulk_requests import Request
 from gateway.client.errors import Advice
 from gateway.client.reading import UnreadableError, read
 from gateway.client.requests import PayoutRequest, stamped
@@ -87,7 +88,9 @@ class Call(Generic[T_co]):
     repeatable: bool = True
     """Whether doing it twice is doing it once."""
     key: str | None = None
-    request: PayoutRequest | None = None
+    request: Request | None = None
+    content_type: str = "application/json"
+    """Of the body, where there is one."""
 
 
 def new_idempotency_key() -> str:
@@ -95,17 +98,23 @@ def new_idempotency_key() -> str:
     return f"hd-{uuid4().hex}"
 
 
-def create(request: PayoutRequest, idempotency_key: str | None) -> Call[CreatedPayout]:
-    """Make a payout, under a key of ours if none is given."""
-    key = new_idempotency_key() if idempotency_key is None else idempotency_key
+def key_of(given: str | None) -> str:
+    """The caller's key, else a new one. Raises `ValueError` for one that the gateway refuses."""
+    key = new_idempotency_key() if given is None else given
     if _KEY.fullmatch(key) is None:
         raise ValueError("idempotency_key: must be 16 to 255 printable ASCII characters")
+    return key
+
+
+def create(request: PayoutRequest, idempotency_key: str | None) -> Call[CreatedPayout]:
+    """Make a payout, under a key of ours if none is given."""
+    key = key_of(idempotency_key)
 
     def created(answer: Answer) -> CreatedPayout:
         replayed = answer.headers.get("idempotency-replayed") == "true"
-        return CreatedPayout(_as(Payout)(answer), key, replayed)
+        return CreatedPayout(as_kind(Payout)(answer), key, replayed)
 
-    body = _dumped(request.as_json())
+    body = dumped(request.as_json())
     return Call(
         *("POST", "/v1/payouts", created),
         body=body,
@@ -117,18 +126,18 @@ def create(request: PayoutRequest, idempotency_key: str | None) -> Call[CreatedP
 
 def payout(payout_id: str) -> Call[Payout]:
     """Show a payout."""
-    return Call("GET", _payout(payout_id), _as(Payout))
+    return Call("GET", _payout(payout_id), as_kind(Payout))
 
 
 def cancel(payout_id: str) -> Call[Payout]:
     """Stop it before it is sent; a repetition gives the cancelled payout."""
-    return Call("POST", _payout(payout_id, "cancel"), _as(Payout), advice=LOOK)
+    return Call("POST", _payout(payout_id, "cancel"), as_kind(Payout), advice=LOOK)
 
 
 def release(payout_id: str) -> Call[Payout]:
     """Let it go now; a repetition would find it gone, so doubt is not repeated away."""
     path = _payout(payout_id, "release")
-    return Call("POST", path, _as(Payout), advice=LOOK, repeatable=False)
+    return Call("POST", path, as_kind(Payout), advice=LOOK, repeatable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,64 +162,64 @@ def payouts(which: PayoutFilter, after: str | None, limit: int) -> Call[PayoutPa
         "after": after,
         "limit": str(limit),
     }
-    return Call("GET", "/v1/payouts", _as(PayoutPage), query=_query(wanted))
+    return Call("GET", "/v1/payouts", as_kind(PayoutPage), query=query_of(wanted))
 
 
 def attempts(payout_id: str) -> Call[AttemptList]:
     """Show its tries."""
-    return Call("GET", _payout(payout_id, "attempts"), _as(AttemptList))
+    return Call("GET", _payout(payout_id, "attempts"), as_kind(AttemptList))
 
 
 def timeline(payout_id: str) -> Call[EventPage]:
     """Show its events; all of them are one page."""
-    return Call("GET", _payout(payout_id, "timeline"), _as(EventPage))
+    return Call("GET", _payout(payout_id, "timeline"), as_kind(EventPage))
 
 
 def why(payout_id: str) -> Call[ReasonList]:
     """Why this channel."""
-    return Call("GET", _payout(payout_id, "why"), _as(ReasonList))
+    return Call("GET", _payout(payout_id, "why"), as_kind(ReasonList))
 
 
 def proof(payout_id: str) -> Call[Proof]:
     """Prove its history."""
-    return Call("GET", _payout(payout_id, "proof"), _as(Proof))
+    return Call("GET", _payout(payout_id, "proof"), as_kind(Proof))
 
 
 def receipt(payout_id: str) -> Call[Receipt]:
     """Fetch the institution's receipt."""
-    return Call("GET", _payout(payout_id, "receipt"), _receipt)
+    return Call("GET", _payout(payout_id, "receipt"), document)
 
 
 def deliveries(payout_id: str) -> Call[DeliveryList]:
     """Show its webhooks."""
-    return Call("GET", _payout(payout_id, "deliveries"), _as(DeliveryList))
+    return Call("GET", _payout(payout_id, "deliveries"), as_kind(DeliveryList))
 
 
 def resend(delivery_id: str) -> Call[Queued]:
     """Send a webhook again; twice would send it twice."""
-    path = f"/v1/deliveries/{_named('delivery_id', delivery_id)}/resend"
-    return Call("POST", path, _as(Queued), advice=RESEND, repeatable=False)
+    path = f"/v1/deliveries/{named('delivery_id', delivery_id)}/resend"
+    return Call("POST", path, as_kind(Queued), advice=RESEND, repeatable=False)
 
 
 def balances() -> Call[BalanceList]:
     """Show the merchant's ledger."""
-    return Call("GET", "/v1/balances", _as(BalanceList))
+    return Call("GET", "/v1/balances", as_kind(BalanceList))
 
 
 def events(after: int, limit: int) -> Call[EventPage]:
     """A page of the feed."""
-    query = _query({"after": str(after), "limit": str(limit)})
-    return Call("GET", "/v1/events", _as(EventPage), query=query)
+    query = query_of({"after": str(after), "limit": str(limit)})
+    return Call("GET", "/v1/events", as_kind(EventPage), query=query)
 
 
 def audit_key() -> Call[AuditKey]:
     """Who signs proofs."""
-    return Call("GET", "/v1/audit/key", _as(AuditKey))
+    return Call("GET", "/v1/audit/key", as_kind(AuditKey))
 
 
 def endpoints() -> Call[EndpointList]:
     """List webhook endpoints."""
-    return Call("GET", "/v1/webhook-endpoints", _as(EndpointList))
+    return Call("GET", "/v1/webhook-endpoints", as_kind(EndpointList))
 
 
 def add_endpoint(url: str, kinds: Sequence[str]) -> Call[NewEndpoint]:
@@ -218,8 +227,8 @@ def add_endpoint(url: str, kinds: Sequence[str]) -> Call[NewEndpoint]:
     if isinstance(kinds, str):
         raise TypeError(f"kinds: a list of events, such as [{kinds!r}]")
     return Call(
-        *("POST", "/v1/webhook-endpoints", _as(NewEndpoint)),
-        body=_dumped({"url": url, "kinds": list(kinds)}),
+        *("POST", "/v1/webhook-endpoints", as_kind(NewEndpoint)),
+        body=dumped({"url": url, "kinds": list(kinds)}),
         advice=LOOK_AT_ENDPOINTS,
         repeatable=False,
     )
@@ -227,15 +236,15 @@ def add_endpoint(url: str, kinds: Sequence[str]) -> Call[NewEndpoint]:
 
 def rotate_endpoint(endpoint_id: str) -> Call[NewEndpoint]:
     """Make a new secret; twice would drop the one that receivers still have."""
-    path = f"/v1/webhook-endpoints/{_named('endpoint_id', endpoint_id)}/rotate"
+    path = f"/v1/webhook-endpoints/{named('endpoint_id', endpoint_id)}/rotate"
     advice = LOOK_AT_ENDPOINTS
-    return Call("POST", path, _as(NewEndpoint), advice=advice, repeatable=False)
+    return Call("POST", path, as_kind(NewEndpoint), advice=advice, repeatable=False)
 
 
 def remove_endpoint(endpoint_id: str) -> Call[Endpoint]:
     """Switch an endpoint off."""
-    path = f"/v1/webhook-endpoints/{_named('endpoint_id', endpoint_id)}"
-    return Call("DELETE", path, _as(Endpoint), advice=LOOK_AT_ENDPOINTS)
+    path = f"/v1/webhook-endpoints/{named('endpoint_id', endpoint_id)}"
+    return Call("DELETE", path, as_kind(Endpoint), advice=LOOK_AT_ENDPOINTS)
 
 
 def parsed(body: bytes) -> object:
@@ -246,14 +255,17 @@ def parsed(body: bytes) -> object:
         raise UnreadableError("the answer is not JSON") from None
 
 
-def _as(kind: type[T]) -> Callable[[Answer], T]:
+def as_kind(kind: type[T]) -> Callable[[Answer], T]:
+    """How an answer is read as `kind`."""
+
     def reader(answer: Answer) -> T:
         return read(kind, parsed(answer.body))
 
     return reader
 
 
-def _receipt(answer: Answer) -> Receipt:
+def document(answer: Answer) -> Receipt:
+    """A file. Raises `UnreadableError`."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()
     named = _NAME.search(answer.headers.get("content-disposition", ""))
     if named is None or not kind or not answer.body:
@@ -262,18 +274,19 @@ def _receipt(answer: Answer) -> Receipt:
 
 
 def _payout(payout_id: str, part: str = "") -> str:
-    path = f"/v1/payouts/{_named('payout_id', payout_id)}"
+    path = f"/v1/payouts/{named('payout_id', payout_id)}"
     return f"{path}/{part}" if part else path
 
 
-def _named(name: str, value: str) -> str:
+def named(name: str, value: str) -> str:
     """Refuse what would lead to another path."""
     if _ID.fullmatch(value) is None:
         raise ValueError(f"{name}: {value[:40]!r} is no id")
     return value
 
 
-def _query(wanted: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
+def query_of(wanted: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
+    """What was given of it."""
     return tuple((name, value) for name, value in wanted.items() if value is not None)
 
 
@@ -281,5 +294,6 @@ def _moment(name: str, value: datetime | None) -> str | None:
     return None if value is None else stamped(name, value)
 
 
-def _dumped(value: Mapping[str, object]) -> bytes:
+def dumped(value: Mapping[str, object]) -> bytes:
+    """The same bytes for the same value."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -96,7 +96,7 @@ class Door:
             "X-Request-Id": request_id,
         }
         if call.body is not None:
-            made["Content-Type"] = "application/json"
+            made["Content-Type"] = call.content_type
         if call.key is not None:
             made["Idempotency-Key"] = call.key
         if self.signing_secret is not None:

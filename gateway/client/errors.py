@@ -19,7 +19,7 @@ Every error can be pickled, so that a task queue can hand it on.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.client.requests import PayoutRequest
+from gateway.client.bulk_requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,12 @@ class OutcomeUnknownError(ClientError):
     """Nobody here knows whether it was done. Never treat this as a failure.
 
     A payout: repeat `payouts.create(error.request, idempotency_key=error.idempotency_key)` until
-    it answers, now or after a restart; there will be one payout, whichever try made it.
+    it answers, now or after a restart; there will be one payout, whichever try made it. Likewise
+    with `splits.create` and `batches.create`.
     """
 
     def __init__(
-        self, facts: Facts, request: PayoutRequest | None = None, last: ClientError | None = None
+        self, facts: Facts, request: Request | None = None, last: ClientError | None = None
     ) -> None:
         """`last` is how the last try ended; it speaks for that try alone."""
         super().__init__(facts)
@@ -191,7 +192,7 @@ class Advice:
     zh: str
     code: str = field(default="outcome_unknown")
 
-    def error(self, last: ClientError, request: PayoutRequest | None = None) -> OutcomeUnknownError:
+    def error(self, last: ClientError, request: Request | None = None) -> OutcomeUnknownError:
         """The error that says so, after a last try that ended with `last`."""
         facts = replace(
             last.facts,

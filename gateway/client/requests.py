@@ -69,7 +69,7 @@ class PayoutRequest:
     @property
     def money(self) -> Money:
         """The amount. Raises `TypeError` for a float, `ValueError` for what is no amount."""
-        return _money(self.amount, self.currency)
+        return money_of(self.amount, self.currency)
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -87,11 +87,11 @@ class PayoutRequest:
         if money.minor <= 0:
             raise ValueError("amount: must be more than zero")
         if self.max_fee_minor is not None:
-            _whole("max_fee_minor", self.max_fee_minor)
+            whole("max_fee_minor", self.max_fee_minor)
         optional = {
             "merchant_ref": self.merchant_ref,
-            "deadline": _stamp("deadline", self.deadline),
-            "release_after": _stamp("release_after", self.release_after),
+            "deadline": optional_stamp("deadline", self.deadline),
+            "release_after": optional_stamp("release_after", self.release_after),
             "max_fee_minor": self.max_fee_minor,
             "speed": None if self.speed == "standard" else self.speed,
             "channels": self.channels.as_json() or None,
@@ -100,13 +100,14 @@ class PayoutRequest:
         return {
             "amount_minor": money.minor,
             "currency": money.currency.value,
-            "beneficiary": {"instruments": [_instrument(one) for one in self.instruments]},
+            "beneficiary": beneficiary_json(self.instruments),
             "purpose": self.purpose,
             **{name: value for name, value in optional.items() if value is not None},
         }
 
 
-def _money(amount: object, currency: Currency | str | None) -> Money:
+def money_of(amount: object, currency: Currency | str | None) -> Money:
+    """An amount as it was given. Raises `TypeError` for a float, `ValueError` for nonsense."""
     if isinstance(amount, Money):
         if currency is not None and Currency(currency) is not amount.currency:
             raise ValueError(f"currency: {currency} is not the amount's, {amount.currency}")
@@ -119,13 +120,19 @@ def _money(amount: object, currency: Currency | str | None) -> Money:
         raise ValueError("currency: give it, or give the amount as Money")
     if isinstance(amount, str):
         return Money.parse(amount, Currency(currency))
-    return Money(_whole("amount", amount), Currency(currency))
+    return Money(whole("amount", amount), Currency(currency))
 
 
-def _whole(name: str, value: object) -> int:
+def whole(name: str, value: object) -> int:
+    """An integer, and no boolean. Raises `TypeError`."""
     if type(value) is not int:
         raise TypeError(f"{name}: must be an integer of minor units, not {type(value).__name__}")
     return value
+
+
+def beneficiary_json(instruments: Sequence[Instrument]) -> dict[str, object]:
+    """The ways to a beneficiary as the API has them."""
+    return {"instruments": [_instrument(one) for one in instruments]}
 
 
 def _instrument(one: Instrument) -> dict[str, object]:
@@ -139,7 +146,8 @@ def _instrument(one: Instrument) -> dict[str, object]:
     }
 
 
-def _stamp(name: str, moment: datetime | None) -> str | None:
+def optional_stamp(name: str, moment: datetime | None) -> str | None:
+    """RFC 3339 text of a time that may be left out."""
     return None if moment is None else stamped(name, moment)
 
 

@@ -89,6 +89,7 @@ def payout_view(**changes: Any) -> dict[str, Any]:
     nothing = (
         *("reason", "owner", "deadline", "release_after", "max_fee_minor", "channel"),
         *("channel_ref", "promised_at", "paid_at", "returned_at", "settled_on", "action"),
+        *("charge", "split"),
     )
     return {
         "id": "po_1",
@@ -100,6 +101,9 @@ def payout_view(**changes: Any) -> dict[str, Any]:
         "amount": "123.45",
         "currency": "CNY",
         "fee_minor": 0,
+        "fee_mode": "on_top",
+        "beneficiary_amount_minor": 12_345,
+        "debit_minor": 12_345,
         "beneficiary": {"instruments": [{"rail": "bank_card", "number": "6222***0123"}]},
         "purpose": "货款",
         "speed": "standard",

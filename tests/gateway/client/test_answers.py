@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api import audit, views
-from gateway.client import answers
+from gateway.api import audit, batches, fee_views, splits, views
+from gateway.client import answers, bulk_answers
 from gateway.client.answers import Balance, Payout
 from gateway.client.reading import UnreadableError, read
 from tests.gateway.client.stand_in import payout_view
@@ -16,6 +16,18 @@ PAIRS: list[tuple[type, Any]] = [
     (answers.Alternative, views.AlternativeView),
     (answers.Attempt, views.AttemptView),
     (answers.AttemptList, views.AttemptList),
+    (answers.Charge, fee_views.ChargeView),
+    (answers.ChargePart, fee_views.ChargePartView),
+    (answers.FeeReason, fee_views.FeeReasonView),
+    (answers.Place, views.LegView),
+    (bulk_answers.Batch, batches.BatchView),
+    (bulk_answers.BatchPage, batches.BatchPage),
+    (bulk_answers.BatchRow, batches.BatchRowView),
+    (bulk_answers.BatchRowPage, batches.BatchRowPage),
+    (bulk_answers.BatchSummary, batches.BatchSummary),
+    (bulk_answers.Refusal, batches.RefusedView),
+    (bulk_answers.RowCount, batches.BatchCountView),
+    (bulk_answers.Split, splits.SplitView),
     (answers.AuditKey, audit.AuditKeyView),
     (answers.Balance, views.BalanceView),
     (answers.BalanceList, views.BalanceList),

@@ -44,9 +44,10 @@ def run_page() -> tuple[dict[str, Any], str]:
 
 
 async def test_every_block_runs(desk: Desk) -> None:
-    """It pays twice, and reads what it has done."""
+    """It pays twice and splits once, uploads a file, and reads what it has done."""
     names, printed = await asyncio.to_thread(run_page)
-    assert await stored(desk) == 2
+    assert await stored(desk) == 4
+    assert names["batch"].count == 1
     assert names["payout"].merchant_ref == "order-1"
     assert names["cursor"] == names["feed"].cursor > 0
     assert "payout.accepted" in printed

@@ -10,37 +10,44 @@ from typing import Any, TypeVar
 
 import pytest
 
+from gateway.api.batch_files import request_of
 from gateway.api.routes import ROUTES
 from gateway.client import (
     AbsenceError,
     AsyncClient,
+    BatchFile,
     ChannelLimits,
     Client,
     ConflictError,
     Currency,
     ForbiddenError,
     InvalidError,
+    Leg,
     Limits,
     Money,
     OutcomeUnknownError,
     PayoutFilter,
+    PayoutRequest,
+    SplitRequest,
     UnauthenticatedError,
     UnavailableError,
     UnfundedError,
     WebhookRefusedError,
     asynchronous,
     blocking,
+    bulk_calls,
     calls,
     webhooks,
 )
 from gateway.client.calls import Call
+from gateway.engine.batches import Batches
 from gateway.engine.deliver import deliver_due
 from gateway.engine.gateway import Halt
 from gateway.ports import Search
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from tests.builders import after
-from tests.gateway.api.desk import ACME, MERCHANT_SCOPES, Desk, open_desk
+from tests.gateway.api.desk import ACME, CARD, MERCHANT_SCOPES, Desk, open_desk
 from tests.gateway.api.test_receipts import PDF, printing
 from tests.gateway.client.cutter import Cutter, cutter, dripping
 from tests.gateway.client.stand_in import KEY, REQUEST
@@ -49,6 +56,20 @@ from tests.gateway.webhooks.receiver import Receiver, receiver
 
 T = TypeVar("T")
 Run = Callable[[Call[Any]], Awaitable[Any]]
+SPLIT = SplitRequest(
+    "split-1",
+    amount="100.01",
+    currency="CNY",
+    legs=[
+        Leg(REQUEST.instruments, "货款", share_ppm=700_000),
+        Leg(REQUEST.instruments, "佣金", share_ppm=300_000),
+    ],
+)
+FILE = BatchFile(
+    f"商户单号,金额,付款方式,收款账号,收款人,用途\nb-1,12.30,银行卡,{CARD},王小五,货款\n".encode(),
+    count=1,
+    total=Money(1230, Currency.CNY),
+)
 QUICK = Limits(budget_s=20, backoff_s=0.01, backoff_max_s=0.05)
 
 
@@ -98,6 +119,45 @@ async def stored(desk: Desk) -> int:
     return len(await desk.store.search(Search(ACME, limit=1000)))
 
 
+async def test_a_split_whose_reply_is_lost_is_one_split(desk: Desk, line: Cutter, run: Run) -> None:
+    """Its legs are stored once, and add up."""
+    line.cuts = 1
+    created = await run(bulk_calls.create_split(SPLIT, None))
+    assert created.replayed
+    assert await stored(desk) == 2
+    assert [leg.amount_minor for leg in created.split.legs] == [7001, 3000]
+    shown = await run(bulk_calls.split(created.split.id))
+    assert (shown.status, str(shown.money)) == ("open", "100.01")
+    assert shown.legs[1].split.leg == 2
+
+
+async def test_a_file_whose_reply_is_lost_is_one_batch(desk: Desk, line: Cutter, run: Run) -> None:
+    """Uploaded again under no key, it is known by its content; its rows and result are read."""
+    line.cuts = 1
+    created = await run(bulk_calls.create_batch(FILE, None))
+    assert created.replayed
+    work = Batches(desk.gateway, request_of)
+    while await work.tick():
+        pass
+    shown = await run(bulk_calls.batch(created.batch.id))
+    assert (shown.state, shown.counts[0].rows, shown.total) == ("done", 1, "12.30")
+    rows = await run(bulk_calls.batch_rows(shown.id, "accepted", 0, 10))
+    assert [row.merchant_ref for row in rows.data] == ["b-1"]
+    assert (await run(bulk_calls.batches(None, 10))).data[0].id == shown.id
+    result = await run(bulk_calls.batch_result(shown.id, "csv", "zh"))
+    assert b"b-1" in result.body
+    assert result.name == f"{shown.id}-result.csv"
+    template = await run(bulk_calls.batch_template("xlsx", "native", "zh"))
+    assert template.body.startswith(b"PK")
+
+
+async def test_a_refused_file_names_the_line(run: Run) -> None:
+    """As the gateway says it, with the column."""
+    cut_off = BatchFile(FILE.content, count=2, total=FILE.total)
+    with pytest.raises(InvalidError, match=r"\b2\b"):
+        await run(bulk_calls.create_batch(cut_off, None))
+
+
 @pytest.mark.parametrize("cuts", [1, 3])
 async def test_lost_replies_make_one_payout(desk: Desk, line: Cutter, run: Run, cuts: int) -> None:
     """The gateway has stored it each time it was asked, and it is one."""
@@ -123,7 +183,7 @@ async def test_an_unknown_outcome_is_cleared_up_with_what_the_error_holds(
             await hasty.payouts.create(REQUEST)
     line.cuts = 0
     error = raised.value
-    assert error.request is not None
+    assert isinstance(error.request, PayoutRequest)
     created = await run(calls.create(error.request, error.idempotency_key))
     assert created.replayed
     assert await stored(desk) == 1
@@ -400,6 +460,14 @@ def test_every_path_of_a_merchant_has_a_call() -> None:
         *(calls.resend(some), calls.balances(), calls.events(0, 1), calls.audit_key()),
         *(calls.add_endpoint("", []), calls.endpoints(), calls.rotate_endpoint(some)),
         calls.remove_endpoint(some),
+        *(bulk_calls.create_split(SPLIT, some), bulk_calls.split(some)),
+        *(bulk_calls.create_batch(FILE, some), bulk_calls.batches(None, 1)),
+        *(bulk_calls.batch(some), bulk_calls.batch_template("csv", "native", "zh")),
+        *(
+            bulk_calls.batch_rows(some, None, 0, 1),
+            bulk_calls.batch_template("csv", "native", "zh"),
+        ),
+        *(bulk_calls.batch_result(some, one, "zh") for one in ("csv", "xlsx")),
     ]
     offered = {
         (one.method, re.sub(r"\{\w+\}", some, one.path))
