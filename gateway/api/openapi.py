@@ -95,8 +95,10 @@ def document(routes: Sequence[Route], version: str) -> dict[str, object]:
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.answer is File:
         binary = {"type": "string", "format": "binary"}
-        done = _answer("The document, as its maker made it", "application/pdf", binary)
-        done["content"]["application/octet-stream"] = {"schema": binary}
+        first, *others = route.files
+        done = _answer("The document, as its maker made it", first, binary)
+        for content_type in others:
+            done["content"][content_type] = {"schema": binary}
     else:
         schema = _schema(route.answer, schemas, "serialization")
         done = _done(schema, route.answer_headers)

@@ -225,6 +225,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
         File,
         query=BatchTemplateQuery,
+        files=tuple(CONTENT_TYPES.values()),
     ),
     Route("GET", _BATCH, "Show a batch and how far it is", batches.show, READ, batches.BatchView),
     Route(
@@ -244,6 +245,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
         File,
         query=BatchResultQuery,
+        files=(CONTENT_TYPES["csv"],),
     ),
     Route(
         "GET",
@@ -253,6 +255,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
         File,
         query=BatchResultQuery,
+        files=(CONTENT_TYPES["xlsx"],),
     ),
     Route("GET", "/v1/balances", "Show balances", payouts.balances, READ, views.BalanceList),
     Route(

@@ -10,7 +10,8 @@ from gateway.api.context import Route
 from gateway.api.routes import ROUTES
 from gateway.ports import Scope
 from tests.builders import merchant
-from tests.gateway.api.desk import ACME, Answer, Desk, open_desk
+from tests.gateway.api.desk import ACME, CARD, Answer, Desk, open_desk
+from tests.gateway.api.test_batches import GOOD, upload
 
 BODIES: Mapping[str, Any] = {
     "Book a deposit": {"amount_minor": 1, "currency": "CNY", "key": "k"},
@@ -29,6 +30,9 @@ ABSENT: Mapping[str, str] = {
     "maintenance_id": "ma_00000000000000000000000000",
     "change": "pc_00000000000000000000000000",
     "policy": "0000000000000000",
+    "split_id": "sp_00000000000000000000000000",
+    "batch_id": "ba_00000000000000000000000000",
+    "account_id": "da_00000000000000000000000000",
 }
 
 WITH_ID = [route for route in ROUTES if "{" in route.path]
@@ -40,7 +44,8 @@ LISTS = [
     if route.method == "GET"
     and "{" not in route.path
     and route.scope is not Scope.ADMIN
-    and route.path != "/v1/audit/key"  # one key signs for everybody
+    # One key signs for everybody, and a template is empty.
+    and route.path not in {"/v1/audit/key", "/v1/batches/template"}
 ]
 
 
@@ -61,7 +66,12 @@ async def things(desk: Desk) -> dict[str, str]:
     made = await desk.post("/v1/webhook-endpoints", {"url": "https://acme.example/hook"})
     payout_id = await desk.pay()
     owed = await desk.get(f"/v1/payouts/{payout_id}/deliveries")
+    legs = [leg("1"), leg("2")]
+    split = {"merchant_ref": "split-1", "currency": "CNY", "legs": legs}
     return {
+        "split_id": (await desk.post("/v1/splits", split)).json["id"],
+        "batch_id": (await upload(desk, GOOD)).json["id"],
+        "account_id": "da_00000000000000000000000001",
         "payout_id": payout_id,
         "delivery_id": owed.json["data"][0]["id"],
         "endpoint_id": made.json["id"],
@@ -72,6 +82,17 @@ async def things(desk: Desk) -> dict[str, str]:
         "maintenance_id": "ma_00000000000000000000000001",
         "change": "pc_00000000000000000000000001",
         "policy": "0000000000000001",
+    }
+
+
+def leg(name: str) -> dict[str, Any]:
+    """One of a split's."""
+    card = {"rail": "bank_card", "number": CARD, "name": "王小五"}
+    return {
+        "beneficiary": {"instruments": [card]},
+        "purpose": "货款",
+        "amount_minor": 100,
+        "merchant_ref": f"leg-{name}",
     }
 
 
@@ -129,7 +150,7 @@ async def test_a_list_holds_the_callers_own_things_only(desk: Desk, route: Route
     ids = await things(desk)
     theirs = await desk.get(route.path, key="other")
     own = await desk.get(route.path, key="acme")
-    traces = [ids["payout_id"], ids["endpoint_id"], ACME]
+    traces = [ids["payout_id"], ids["endpoint_id"], ids["batch_id"], ACME]
     assert not [one for one in traces if one.encode() in theirs.raw]
     assert [one for one in traces if one.encode() in own.raw]
 

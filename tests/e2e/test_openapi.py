@@ -21,6 +21,7 @@ from channels.contract import Rail
 from channels.money import Currency
 from gateway.api.openapi import document
 from gateway.api.routes import ROUTES
+from gateway.api.schemas import SPLIT_KIND
 from gateway.domain.payout import Event, PayoutState
 from gateway.ports import Scope
 from tests.gateway.api.desk import ACME, Desk, open_desk
@@ -57,6 +58,7 @@ ABOUT = {
     *("no_channel", "deadline_passed", "release_too_late", "insufficient_funds", "url_refused"),
     *("idempotency_key_missing", "idempotency_key_reused", "merchant_ref_reused"),
     *("public_id_taken", "public_key_invalid", "no_such_account"),
+    *("split_not_found", "batch_not_found", "batch_invalid", "profile_unknown"),
     *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
     *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
@@ -77,6 +79,13 @@ BEYOND_JSON_SCHEMA = (
     ("channels.deny", "is denied and wanted"),
     ("channels.prefer", "is preferred but not among"),
     ("days", "a day is given twice"),
+    *(("", f"give {what}") for what in ("exactly one of", "amount_minor in all legs")),
+    *(("legs", why) for why in ("add up to", "have the same merchant_ref", "shares")),
+    ("merchant_ref", "have the same merchant_ref"),
+    *(("amount_minor", why) for why in ("the legs add up to", "shares need")),
+    ("share_ppm", "less than one minor unit"),
+    ("tiers", "must begin at floor 0 and rise"),
+    ("tiers", "flat and rate belong into the tiers"),
     ("", "contains the invisible character"),
     ("", "must not begin or end with a space"),
 )
@@ -218,6 +227,5 @@ def test_the_document_names_what_the_domain_has() -> None:
     assert schemas["PayoutState"]["enum"] == [one.value for one in PayoutState]
     assert schemas["Currency"]["enum"] == [one.value for one in Currency]
     kinds = schemas["EndpointIn"]["properties"]["kinds"]["items"]["enum"]
-    assert {one.removeprefix("payout.") for one in kinds} == {
-        event.kind for event in get_args(Event)
-    }
+    events = {event.kind for event in get_args(Event)}
+    assert set(kinds) == events | {f"payout.{kind}" for kind in events} | {SPLIT_KIND}

@@ -614,7 +614,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "money that came back goes to nobody",
         "I7",
         LEDGER,
-        "return moved(_float(after.attempts[number - 1], currency), available, amount)",
+        "return _came_back(after, after.attempts[number - 1], available, amount)",
         "return ()",
         LIFECYCLE,
         rich_in(return_late=0.5),
