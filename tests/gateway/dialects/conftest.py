@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.dialects.epay import Epay
-from gateway.api.dialects.epay_signing import new_pair
+from gateway.api.dialects.rsa import new_pair
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
 from gateway.domain.payout import Payout, PayoutId
 from gateway.ports import Search
