@@ -668,7 +668,7 @@ class DialectSwitchesIn(Model):
 class DialectIn(Model):
     """An account in another platform's protocol."""
 
-    dialect: Literal["epay"]
+    dialect: Literal["epay", "alipay"]
     public_id: Annotated[StrictStr, Field(pattern=r"^[0-9]{1,16}$")] | None = Field(
         default=None, description="Its pid, if it keeps one; else a new one"
     )

@@ -67,6 +67,7 @@ def _door(
             who["merchant_id"] = said.merchant_id
         if said.code:
             who["code"] = f"{dialect.name}:{said.code}"
-        return web.Response(status=said.status, body=said.body, content_type=said.content_type)
+        headers = {"Content-Type": said.content_type}
+        return web.Response(status=said.status, body=said.body, headers=headers)
 
     return handler

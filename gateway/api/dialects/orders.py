@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -33,6 +33,8 @@ from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreErr
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
 SUSPECTED_RETRY = "suspected_retry"
+DOUBT = timedelta(minutes=1)
+"""A commit whose acknowledgement was lost has come, or never comes, long before."""
 _SALTS = 8
 
 
@@ -77,7 +79,8 @@ class Orders:
         """`answer_s`: what takes longer goes on without its caller, who is told "processing"."""
         self._gateway = gateway
         self._answer_s = answer_s
-        self._running: set[asyncio.Task[Shown]] = set()
+        self._running: dict[asyncio.Task[Shown], frozenset[tuple[str, str]]] = {}
+        self._doubted: dict[tuple[str, str], datetime] = {}
 
     async def take(
         self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
@@ -88,7 +91,8 @@ class Orders:
         stands for nothing, or for something else.
         """
         task = asyncio.create_task(self._take(account, merchant, order, digits))
-        self._running.add(task)
+        own = own_number_of(account, order.number, 0, digits)
+        self._running[task] = frozenset({(account.id, order.number), (account.id, own)})
         task.add_done_callback(self._done)
         try:
             async with asyncio.timeout(self._answer_s):
@@ -96,10 +100,13 @@ class Orders:
         except GatewayError:
             raise
         except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
+            return Shown(order.number, own, None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
-        """The order under either number. `AbsenceError` when there is none of this account."""
+        """The order under either number. `AbsenceError` when there is none of this account, nor
+        will be by what this process was asked for already."""
+        # Looked at first: what is stored while the store is being read is not in the answer.
+        is_under_way = self._is_under_way((account.id, wanted))
         try:
             async with asyncio.timeout(self._answer_s):
                 found = await self._gateway.store.dialect_orders(account.id, wanted)
@@ -110,6 +117,8 @@ class Orders:
                     if payout is not None:
                         return Shown(one.number, one.own_number, payout)
         except (StoreError, TimeoutError):
+            return Shown(wanted, wanted, None)
+        if is_under_way:
             return Shown(wanted, wanted, None)
         raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
 
@@ -258,11 +267,22 @@ class Orders:
                     account.ref_of(order.number),
                 )
 
+    def _is_under_way(self, name: tuple[str, str]) -> bool:
+        """Whether it may yet be stored under this number, by what is being done or was cut off."""
+        until = self._doubted.get(name)
+        if until is not None and self._gateway.clock.now() < until:
+            return True
+        return any(name in names for names in self._running.values())
+
     def _done(self, task: "asyncio.Task[Shown]") -> None:
-        self._running.discard(task)
+        names = self._running.pop(task)
         if task.cancelled():
             return
         error = task.exception()
+        if isinstance(error, CommitUnknownError):
+            now = self._gateway.clock.now()
+            kept = {name: until for name, until in self._doubted.items() if now < until}
+            self._doubted = kept | dict.fromkeys(names, now + DOUBT)
         if isinstance(error, StoreError):
             self._gateway.observer.alarm("store.unavailable")
         elif isinstance(error, Exception) and not isinstance(error, GatewayError):
