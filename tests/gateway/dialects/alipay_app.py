@@ -129,7 +129,9 @@ class App:
         """Ask about a number of ours."""
         return await self.call(QUERY, about(number))
 
-    async def settle(self, number: str, tries: int, *, lose: Callable[[], bool]) -> str:
+    async def settle(
+        self, number: str, tries: int, *, lose: Callable[[], bool], **changes: Any
+    ) -> str:
         """What a patient caller ends up believing: "paid", "not paid", "returned" or "open".
 
         `lose` says whether the next reply never arrives.
@@ -137,7 +139,7 @@ class App:
         send = True
         for _ in range(tries):
             try:
-                said = await (self.pay(number) if send else self.query(number))
+                said = await (self.pay(number, **changes) if send else self.query(number))
             except (ClientError, TimeoutError, UnbelievableError):
                 send = False
                 continue

@@ -9,7 +9,9 @@ import pytest
 
 from channels.contract import Rail
 from gateway.api.dialects.alipay import Alipay
+from gateway.api.dialects.dialect import Counter, Receipts
 from gateway.api.dialects.epay import Epay
+from gateway.api.dialects.orders import Orders
 from gateway.api.dialects.rsa import new_pair
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
 from gateway.domain.payout import Payout, PayoutId
@@ -88,6 +90,12 @@ class OpenPlatform:
     desk: Desk
     app: App
     account: DialectAccount
+
+    @property
+    def counter(self) -> Counter:
+        """To be asked without HTTP."""
+        gateway = self.desk.gateway
+        return Counter(gateway, Orders(gateway), Receipts(gateway))
 
     async def set(self, **switches: object) -> None:
         """Change the account's switches."""
