@@ -17,7 +17,13 @@ import orjson
 from channels.contract import Instrument
 from channels.money import Money
 from gateway.api.dialects.states import ENDED_UNPAID
-from gateway.domain.dialect import DialectAccount, DialectOrder, derived_digits, standing_of
+from gateway.domain.dialect import (
+    DialectAccount,
+    DialectOrder,
+    NotifyTo,
+    derived_digits,
+    standing_of,
+)
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
@@ -37,6 +43,15 @@ _SALTS = 8
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyUrl:
+    """Where a caller wants to hear how its order ends."""
+
+    url: str
+    problem: str | None
+    """Why nothing can be sent there as things are; no reason to refuse the order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a caller asks for, read into types."""
 
@@ -46,6 +61,8 @@ class Order:
     instrument: Instrument = field(repr=False)
     purpose: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notify: NotifyUrl | None = None
+    """No part of what makes it the same order: the first one's stays."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -128,7 +145,7 @@ class Orders:
         try:
             own_number = await self._allot(account, order.number, digits)
             hold = None if known is not None else await self._twin(account, order)
-            taken = await self._accept(account, merchant, order, hold)
+            taken = await self._accept(account, merchant, order, own_number, hold)
         except GatewayError as error:
             if not isinstance(error, ConflictError) and hold is None and known is None:
                 await self._give_up(account, order)
@@ -144,7 +161,12 @@ class Orders:
         return Shown(order.number, own_number, taken.payout)
 
     async def _accept(
-        self, account: DialectAccount, merchant: Merchant, order: Order, hold: str | None
+        self,
+        account: DialectAccount,
+        merchant: Merchant,
+        order: Order,
+        own_number: str,
+        hold: str | None,
     ) -> accept.Acceptance:
         ref = account.ref_of(order.number)
         request = accept.Request(
@@ -155,7 +177,11 @@ class Orders:
             metadata=order.metadata,
             hold=hold,
         )
-        intake = Intake(f"dialect:{ref}", order.fingerprint)
+        notify = None
+        if order.notify is not None:
+            url, problem = order.notify.url, order.notify.problem
+            notify = NotifyTo(account.id, order.number, own_number, url, problem)
+        intake = Intake(f"dialect:{ref}", order.fingerprint, notify=notify)
         try:
             return await accept.accept(
                 self._gateway, merchant, request, intake, f"dialect:{account.id}"
