@@ -668,7 +668,7 @@ class DialectSwitchesIn(Model):
 class DialectIn(Model):
     """An account in another platform's protocol."""
 
-    dialect: Literal["epay"]
+    dialect: Literal["epay", "jeepay"]
     public_id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_:.-]{1,128}$")] | None = Field(
         default=None,
         description="Its pid (jeepay: mchNo:appId), if it keeps one; else a new one",

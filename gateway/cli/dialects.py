@@ -23,8 +23,8 @@ def dialect_command() -> None:
 
 @dialect_command.command("add")
 @click.argument("merchant")
-@click.option("--dialect", type=click.Choice(["epay"]), required=True)
-@click.option("--public-id", help="The pid that it keeps; else a new one.")
+@click.option("--dialect", type=click.Choice(["epay", "jeepay"]), required=True)
+@click.option("--public-id", help="The pid that it keeps (jeepay: mchNo:appId); else a new one.")
 @_PUBLIC_KEY
 @click.option(
     "--replay-duplicates/--refuse-duplicates",

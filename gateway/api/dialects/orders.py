@@ -7,10 +7,12 @@ a refusal is raised only when nothing is stored under the order's number.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import orjson
 
@@ -95,6 +97,8 @@ class Orders:
         self._gateway = gateway
         self._answer_s = answer_s
         self._running: set[asyncio.Task[Shown]] = set()
+        self._under_way: Counter[tuple[str, str]] = Counter()
+        """Either number of the orders that are just being taken in."""
 
     async def take(
         self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
@@ -104,16 +108,19 @@ class Orders:
         `digits`: how long our own number for it is. Raises `GatewayError` only when the number
         stands for nothing, or for something else.
         """
+        own_number = own_number_of(account, order.number, 0, digits)
+        numbers = {(account.id, order.number), (account.id, own_number)}
+        self._under_way.update(numbers)
         task = asyncio.create_task(self._take(account, merchant, order, digits))
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, numbers))
         try:
             async with asyncio.timeout(self._answer_s):
                 return await asyncio.shield(task)
         except GatewayError:
             raise
         except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
+            return Shown(order.number, own_number, None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
         """The order under either number. `AbsenceError` when there is none of this account."""
@@ -127,6 +134,9 @@ class Orders:
                     if payout is not None:
                         return Shown(one.number, one.own_number, payout)
         except (StoreError, TimeoutError):
+            return Shown(wanted, wanted, None)
+        if self._under_way[account.id, wanted]:
+            # Its caller was told "processing" and must not hear now that there is none.
             return Shown(wanted, wanted, None)
         raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
 
@@ -284,8 +294,12 @@ class Orders:
                     account.ref_of(order.number),
                 )
 
-    def _done(self, task: "asyncio.Task[Shown]") -> None:
+    def _done(self, numbers: set[tuple[str, str]], task: "asyncio.Task[Shown]") -> None:
         self._running.discard(task)
+        self._under_way.subtract(numbers)
+        for one in numbers:
+            if not self._under_way[one]:
+                del self._under_way[one]
         if task.cancelled():
             return
         error = task.exception()

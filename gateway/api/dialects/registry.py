@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from gateway.api.dialects.dialect import Dialect, Notifying
 from gateway.api.dialects.epay import Epay
+from gateway.api.dialects.jeepay import Jeepay
 
-DIALECTS: Mapping[str, Dialect] = {one.name: one for one in (Epay(),)}
+DIALECTS: Mapping[str, Dialect] = {one.name: one for one in (Epay(), Jeepay())}
 
-NOTIFYING: Mapping[str, Notifying] = {}
+NOTIFYING: Mapping[str, Notifying] = {one.name: one for one in (Jeepay(),)}
 """Those of them that tell their callers how orders ended."""

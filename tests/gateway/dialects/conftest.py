@@ -15,6 +15,7 @@ from gateway.ports import Search
 from tests import builders as build
 from tests.gateway.api.desk import ACME, Desk, open_desk
 from tests.gateway.dialects.epayn import Epayn
+from tests.gateway.dialects.jeepay_shop import Shop, open_shop
 
 PID = "10001"
 MD5_KEY = "0123456789abcdef0123456789abcdef"
@@ -71,3 +72,10 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             now=lambda: desk.clock.now().timestamp(),
         )
         yield Site(desk, plugin, account)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """Jeepay's callers, configured with a base URL and keys."""
+    async with open_shop(tmp_path) as opened:
+        yield opened
