@@ -6,11 +6,13 @@ Facts: wire-protocols.md §1. Its callers read a business refusal (40004) as "no
 one of the latter; a refusal is for what nothing is, and nothing will be, paid under its number.
 """
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
+from channels.contract import Rail
 from channels.money import Currency, Money
 from gateway.api.dialects import alipay_content as content
 from gateway.api.dialects import alipay_envelope as envelope
@@ -25,7 +27,7 @@ from gateway.api.dialects.alipay_codes import (
     refusal_of,
 )
 from gateway.api.dialects.alipay_envelope import Tone
-from gateway.api.dialects.dialect import Counter, Minted, Who
+from gateway.api.dialects.dialect import Counter, Minted, Post, Who
 from gateway.api.dialects.orders import Order, Shown, own_number_of
 from gateway.api.dialects.states import ENDED_UNPAID, WORDS
 from gateway.api.dialects.wire import Ask, Said, raw
@@ -42,6 +44,8 @@ NUMBER_DIGITS = 32
 FRESH = timedelta(days=1)
 """Alipay names no window and SDKs write local time, so a wrong time zone must not matter; but what
 was recorded and is played back later makes no order."""
+LADDER_S = (0, 240, 600, 600, 3600, 7200, 21600, 54000, 86400, 86400)
+"""Alipay's own, a day and half an hour; then twice more, for receivers that are away longer."""
 CHINA = timezone(timedelta(hours=8))
 KNOWN = frozenset(
     (
@@ -80,6 +84,8 @@ class Alipay:
 
     name = "alipay"
     public_id = re.compile(r"[0-9]{16}", re.ASCII)
+    notify_word = "success"
+    notify_ladder_s = LADDER_S
 
     def new_public_id(self, entropy: Entropy) -> str:
         """An app_id: sixteen digits that begin with a year."""
@@ -125,6 +131,31 @@ class Alipay:
             counter.gateway.observer.defect("dialect.defect", error)
             node = RefusedError(UNSURE).node
         return envelope.reply(tone, node)
+
+    def notice(self, account: DialectAccount, shown: Shown, url: str, at: datetime) -> Post:
+        """`alipay.fund.trans.order.changed`: what a query would say, and what was asked for."""
+        payout, key = shown.payout, account.keys[0].ours
+        if payout is None or key is None:
+            raise ValueError("a notice is of a known order, and signed")
+        told = _described(shown, payout)
+        account_product, card_product = content.PRODUCTS
+        is_account = payout.instruments[0].rail is Rail.ALIPAY
+        biz = {
+            **told,
+            "product_code": account_product if is_account else card_product,
+            "biz_scene": content.SCENE,
+            "origin_interface": _TRANSFER,
+            "action_type": "FINISH",
+        }
+        named = f"{shown.own_number} {told['status']}"
+        common = {
+            "app_id": account.public_id,
+            "msg_method": "alipay.fund.trans.order.changed",
+            "notify_id": hashlib.sha256(named.encode()).hexdigest()[:32],
+            "utc_timestamp": str(int(at.timestamp()) * 1000),
+            "version": "1.1",
+        }
+        return Post(url, envelope.notice(biz, common, key), _FORM)
 
 
 # --- Who asks ----------------------------------------------------------------------------------
@@ -217,7 +248,9 @@ async def _is_known(call: _Call, number: str | None) -> bool:
 
 
 async def _transfer(call: _Call, asked: content.Content, signed_at: datetime) -> Node:
-    order, orders, account = content.order_of(asked), call.counter.orders, call.account
+    orders, account = call.counter.orders, call.account
+    notify = call.counter.notify_url(account, call.text("notify_url"))
+    order = replace(content.order_of(asked), notify=notify)
     try:
         is_fresh = abs(call.counter.gateway.clock.now() - signed_at) <= FRESH
         shown = None if is_fresh else await _seen(call, order)
@@ -260,19 +293,8 @@ async def _query(call: _Call, asked: content.Content, _: datetime) -> Node:
     payout = shown.payout
     if payout is None:
         raise RefusedError(UNSURE)
-    standing = standing_of(payout)
-    node = {
-        **_begin(shown),
-        "status": WORDS[standing].alipay,
-        "trans_amount": str(payout.asked),
-        "order_fee": str(payout.fee),
-    }
-    paid_at = _paid_at(payout)
-    if paid_at is not None and standing in {Standing.PAID, Standing.RETURNED}:
-        node["pay_date"] = _stamp(paid_at)
-    if standing in ENDED_UNPAID:
-        node |= {"error_code": error_code(payout), "fail_reason": failure(payout)}
     passed = payout.metadata.get("passback_params")
+    node = _described(shown, payout)
     return node if passed is None else {**node, "passback_params": passed}
 
 
@@ -288,6 +310,7 @@ async def _balance(call: _Call, asked: content.Content, _: datetime) -> Node:
 
 
 _TRANSFER = "alipay.fund.trans.uni.transfer"
+_FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 _Act = Callable[[_Call, content.Content, datetime], Awaitable[Node]]
 _METHODS: Mapping[str, _Act] = {
     _TRANSFER: _transfer,
@@ -306,6 +329,23 @@ def _begin(shown: Shown) -> dict[str, str]:
         "order_id": shown.own_number,
         "pay_fund_order_id": shown.own_number,
     }
+
+
+def _described(shown: Shown, payout: Payout) -> dict[str, str]:
+    standing = standing_of(payout)
+    node = {
+        **_begin(shown),
+        "status": WORDS[standing].alipay,
+        "trans_amount": str(payout.asked),
+        "order_fee": str(payout.fee),
+    }
+    paid_at = _paid_at(payout)
+    if paid_at is not None and standing in {Standing.PAID, Standing.RETURNED}:
+        node["pay_date"] = _stamp(paid_at)
+    if standing in ENDED_UNPAID:
+        node |= {"error_code": error_code(payout), "fail_reason": failure(payout)}
+    returned = [one.returned_at for one in payout.attempts if one.returned_at is not None]
+    return {**node, "refund_date": _stamp(returned[-1])} if returned else node
 
 
 def _submitted(shown: Shown, payout: Payout) -> Node:

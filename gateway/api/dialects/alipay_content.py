@@ -25,6 +25,7 @@ PURPOSE = "转账"
 """What the payee reads when the caller says nothing."""
 AMOUNT_MAX = Money(10_000_000_000, Currency.CNY)
 """§1.3: a hundred million yuan."""
+SCENE = "DIRECT_TRANSFER"
 PRODUCTS = ("TRANS_ACCOUNT_NO_PWD", "TRANS_BANKCARD_NO_PWD")
 UNUSED = frozenset({"business_params", "original_order_id", "sign_data", "mutiple_currency_detail"})
 """Known, of no effect here."""
@@ -79,7 +80,7 @@ def number_of(content: Content) -> str | None:
 def order_of(content: Content) -> Order:
     """A transfer. Raises `RefusedError` with the field at fault."""
     number, amount = _number(content), _amount(content)
-    _expect(content, "biz_scene", "DIRECT_TRANSFER")
+    _expect(content, "biz_scene", SCENE)
     product = _text(content, "product_code", 64)
     if product not in PRODUCTS:
         raise RefusedError("PRODUCT_NOT_SIGN") if product else _bad("product_code", "不能为空")

@@ -12,7 +12,7 @@ exactly the bytes of the node. An example to build a caller against:
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from gateway.api.dialects import rsa
 from gateway.api.dialects.alipay_codes import RefusedError
@@ -101,6 +101,14 @@ def reply(tone: Tone, node: Mapping[str, str]) -> Said:
         tone.merchant_id,
         content_type=f"application/json;charset={tone.charset}",
     )
+
+
+def notice(biz: Mapping[str, str], common: Mapping[str, str], key: str) -> bytes:
+    """A form that tells of an order: signed as its callers' software checks it, over everything but
+    `sign` and `sign_type`."""
+    said = {**common, "charset": "UTF-8", "biz_content": _object(biz)}
+    made = {**said, "sign_type": "RSA2", "sign": rsa.sign(key, string_to_sign(said))}
+    return urlencode(made).encode()
 
 
 def _object(node: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import parse_qsl, quote_plus
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from cryptography.exceptions import InvalidSignature
@@ -128,6 +128,21 @@ class App:
     async def query(self, number: str) -> dict[str, Any]:
         """Ask about a number of ours."""
         return await self.call(QUERY, about(number))
+
+    def notified(self, body: bytes) -> dict[str, Any]:
+        """What a notice says of an order, once its signature holds (`rsaCheckV1`)."""
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
+        kept = {name: form[name] for name in form if name not in ("sign", "sign_type")}
+        content = "&".join(f"{name}={kept[name]}" for name in sorted(kept) if kept[name])
+        key = serialization.load_der_public_key(base64.b64decode(self.alipay_public_key))
+        assert isinstance(key, RSAPublicKey)
+        key.verify(base64.b64decode(form["sign"]), content.encode(), PKCS1v15(), hashes.SHA256())
+        assert (form["app_id"], form["msg_method"], form["sign_type"], form["version"]) == (
+            *(self.app_id, "alipay.fund.trans.order.changed", "RSA2", "1.1"),
+        )
+        read = json.loads(form["biz_content"])
+        assert isinstance(read, dict)
+        return {**read, "notify_id": form["notify_id"]}
 
     async def settle(
         self, number: str, tries: int, *, lose: Callable[[], bool], **changes: Any

@@ -21,6 +21,7 @@ from tests import builders as build
 from tests.gateway.api.desk import ACME, Desk, open_desk
 from tests.gateway.dialects.alipay_app import App
 from tests.gateway.dialects.epayn import Epayn
+from tests.gateway.dialects.jeepay_shop import Shop, open_shop
 
 PID = "10001"
 MD5_KEY = "0123456789abcdef0123456789abcdef"
@@ -95,7 +96,7 @@ class OpenPlatform:
     def counter(self) -> Counter:
         """To be asked without HTTP."""
         gateway = self.desk.gateway
-        return Counter(gateway, Orders(gateway), Receipts(gateway))
+        return Counter(gateway, Orders(gateway), Receipts(gateway), self.desk.api.check_webhook_url)
 
     async def set(self, **switches: object) -> None:
         """Change the account's switches."""
@@ -132,3 +133,10 @@ async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
             now=desk.clock.now,
         )
         yield OpenPlatform(desk, app, account)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """Jeepay's callers, configured with a base URL and keys."""
+    async with open_shop(tmp_path) as opened:
+        yield opened

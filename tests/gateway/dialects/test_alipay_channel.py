@@ -106,7 +106,7 @@ async def test_a_short_balance_is_ours_to_fill(
     platform: OpenPlatform, channel: AlipayChannel
 ) -> None:
     """And believed once the look finds nothing."""
-    big = replace(instruction(), amount=Money(100_000_001, Currency.CNY))
+    big = replace(instruction(), amount=Money(100_000_000, Currency.CNY))
     refused = await send(channel, big)
 
     assert isinstance(refused, Rejected)
