@@ -15,6 +15,9 @@ _PUBLIC_KEY = click.option(
     help="File with the caller's own public key; else a pair is made for it.",
 )
 
+_CALLED = {"alipay": "app_id"}
+"""What callers configure a public id as."""
+
 
 @click.group(cls=Group)
 def dialect_command() -> None:
@@ -180,7 +183,7 @@ def _facts(api: Api, found: dict[str, Any]) -> list[tuple[str, Any]]:
         ("id", found["id"]),
         ("merchant", found["merchant_id"]),
         ("dialect", found["dialect"]),
-        ("public id", found["public_id"]),
+        (_CALLED.get(found["dialect"], "public id"), found["public_id"]),
         ("base URL", f"{api.place.url.rstrip('/')}{found['path']}"),
     ]
     for number, one in enumerate(found["keys"]):

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from simulators.faults import FaultRule
 from tests.e2e.town import PATIENCE_S, Town, town
@@ -108,14 +107,9 @@ class Shop:
 @asynccontextmanager
 async def shop(folder: Path) -> AsyncIterator[Shop]:
     """A town whose merchant has an Alipay account at the gateway, found by host name as well."""
-    async with town(folder) as here:
-        config = here.installation.config
-        document = yaml.safe_load(config.read_text(encoding="utf-8"))
-        document["dialect_hosts"] = [{"host": HOST, "dialect": "alipay"}]
-        config.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
-        await here.gateway.stop()
-        await here.start()
-        made = await here.operator.post("/v1/admin/merchants/acme/dialects", {"dialect": "alipay"})
+    async with town(folder, edit=_door) as here:
+        mine = "/v1/admin/merchants/acme/dialects"
+        made = await here.operator.post(mine, {"dialect": "alipay"})
         line = Line(int(here.installation.url.rpartition(":")[2]))
         server = await asyncio.start_server(line.carry, "127.0.0.1", 0)
         async with server:
@@ -123,6 +117,10 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
                 *(here, line, server.sockets[0].getsockname()[1], made["public_id"]),
                 *(made["secrets"]["app_private_key_pkcs1"], made["secrets"]["alipay_public_key"]),
             )
+
+
+def _door(document: dict[str, Any]) -> None:
+    document["dialect_hosts"] = [{"host": HOST, "dialect": "alipay"}]
 
 
 def transfer(number: str, amount: str = "12.34", payee: str = "li@example.test") -> dict[str, Any]:
