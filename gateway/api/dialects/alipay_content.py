@@ -27,13 +27,19 @@ AMOUNT_MAX = Money(10_000_000_000, Currency.CNY)
 """§1.3: a hundred million yuan."""
 SCENE = "DIRECT_TRANSFER"
 PRODUCTS = ("TRANS_ACCOUNT_NO_PWD", "TRANS_BANKCARD_NO_PWD")
-UNUSED = frozenset({"business_params", "original_order_id", "sign_data", "mutiple_currency_detail"})
+UNUSED = frozenset({"business_params", "original_order_id", "sign_data"})
 """Known, of no effect here."""
+DECIDING = {
+    "payer_info": "付款方为本 app_id 的账户，请去掉该参数",
+    "mutiple_currency_detail": "仅支持人民币，请去掉该参数",
+}
+"""Whose money, and which: not to be passed over. The spelling is the platform's."""
 USED = frozenset(
     (
         *("out_biz_no", "trans_amount", "product_code", "biz_scene", "order_title", "payee_info"),
         *("remark", "passback_params", "transfer_scene_name", "transfer_scene_report_infos"),
         *("order_id", "pay_fund_order_id", "account_type", "alipay_user_id", "alipay_open_id"),
+        *DECIDING,
     )
 )
 _IDENTITIES: Mapping[str, AlipayIdentity] = {
@@ -80,6 +86,9 @@ def number_of(content: Content) -> str | None:
 def order_of(content: Content) -> Order:
     """A transfer. Raises `RefusedError` with the field at fault."""
     number, amount = _number(content), _amount(content)
+    for name, why in DECIDING.items():
+        if content.get(name):
+            raise _bad(name, why)
     _expect(content, "biz_scene", SCENE)
     product = _text(content, "product_code", 64)
     if product not in PRODUCTS:

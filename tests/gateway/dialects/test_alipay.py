@@ -150,6 +150,8 @@ async def test_every_kind_of_payee_is_reached(
             {"payee_info": {**card(), "cert_type": "IDENTITY_CARD", "cert_no": "11"}},
             *("INVALID_PARAMETER", "payee_info.cert_type"),
         ),
+        ({"payer_info": {"identity": "2088123456789012"}}, "INVALID_PARAMETER", "payer_info"),
+        ({"mutiple_currency_detail": {"trans_currency": "USD"}}, "INVALID_PARAMETER", "人民币"),
         ({"payee_info": card("62x")}, "INVALID_CARDNO", ""),
         ({"payee_info": card(account_type="3")}, "INVALID_PARAMETER", "account_type"),
         ({"payee_info": card(account_type="1")}, "BANKCODE_OR_BRANCHNAME_INFO_ERROR", ""),
