@@ -117,6 +117,18 @@ async def test_forms_and_json_are_the_same_order(shop: Shop) -> None:
     assert len(await shop.payouts()) == 1
 
 
+async def test_an_old_request_sent_again_is_the_same_order(shop: Shop) -> None:
+    """Stock does not look at `reqTime`: whoever repeats a signed request changes nothing."""
+    asked = shop.sdk.signed({**order(), "reqTime": "1500000000000"})
+    first = await shop.sdk.post("api/transferOrder", asked)
+    shop.desk.clock.at = after(30 * 86_400)
+
+    again = await shop.sdk.post("api/transferOrder", asked)
+
+    assert first["data"] == again["data"]
+    assert len(await shop.payouts()) == 1
+
+
 @pytest.mark.parametrize("signed", [True, False])
 async def test_fields_nobody_knows_may_be_signed_or_not(shop: Shop, *, signed: bool) -> None:
     """Resellers add some; their names are logged, never what they hold."""

@@ -225,3 +225,30 @@ async def test_both_callers_at_once_are_one_order(shop: Shop) -> None:
     assert set(said[:10]) == {"processing"}
     assert {one["code"] for one in said[10:] if isinstance(one, dict)} == {0}
     assert len(shop.desk.till.sent) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_merchant_with_the_sdk_keeps_its_numbers(shop: Shop, seed: int) -> None:
+    """It asks again under the same number: one payment each, and every state is the truth."""
+    dice = random.Random(seed)
+    numbers = [f"S-{n}" for n in range(8)]
+    for _ in range(3):
+        for fen, number in enumerate(numbers, 1230):
+            if dice.random() < 0.5:
+                shop.desk.till.outcomes.append(dice.choice(OUTCOMES))
+            said = await shop.sdk.transfer(number, amount=fen)
+            assert said["code"] == 0
+            if dice.random() < 0.5:
+                await shop.work()
+            pass_time(shop, dice.randrange(5, 90))
+    await shop.work()
+
+    payouts = await by_number(shop)
+    assert sorted(payouts) == numbers
+    for number, payout in payouts.items():
+        data = (await shop.sdk.query(mchOrderNo=number))["data"]
+        tries = sum(one.sends for one in payout.attempts if one.certificate is None)
+        assert tries <= 1
+        assert (data["state"] == 2) == (payout.state in PAID)
+        assert (data["state"] == 3) == (payout.state is PayoutState.FAILED)
+        assert ("errMsg" in data) == (data["state"] == 3)
