@@ -1,5 +1,6 @@
 """A running API with an account for the merchant, and its caller configured for it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -107,6 +108,12 @@ class OpenPlatform:
     async def payouts(self) -> list[Payout]:
         """Everything the merchant has, oldest first."""
         return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
+
+    async def until_stored(self) -> None:
+        """Wait for what goes on without its caller on a busy machine."""
+        async with asyncio.timeout(30):
+            while not await self.payouts():
+                await asyncio.sleep(0.05)
 
     async def work(self) -> None:
         """Let the gateway do all it can do now."""
