@@ -15,6 +15,9 @@ _PUBLIC_KEY = click.option(
     help="File with the caller's own public key; else a pair is made for it.",
 )
 
+_CALLED = {"alipay": "app_id"}
+"""What callers configure a public id as."""
+
 
 @click.group(cls=Group)
 def dialect_command() -> None:
@@ -23,8 +26,11 @@ def dialect_command() -> None:
 
 @dialect_command.command("add")
 @click.argument("merchant")
-@click.option("--dialect", type=click.Choice(["epay"]), required=True)
-@click.option("--public-id", help="The pid that it keeps; else a new one.")
+@click.option("--dialect", type=click.Choice(["epay", "jeepay", "alipay"]), required=True)
+@click.option(
+    "--public-id",
+    help="The pid that it keeps (jeepay: mchNo:appId, alipay: app_id); else a new one.",
+)
 @_PUBLIC_KEY
 @click.option(
     "--replay-duplicates/--refuse-duplicates",
@@ -127,6 +133,47 @@ def rm(api: Api, account: str) -> None:
     tell(gone, lambda console: console.print(f"{gone['id']} takes no new orders"))
 
 
+@dialect_command.command("notices")
+@click.argument("account")
+@click.argument("number", required=False)
+@reaching("operator")
+def notices(api: Api, account: str, number: str | None) -> None:
+    """List orders whose callers are told how they end; NUMBER: theirs or ours."""
+    found = api.get(f"/v1/admin/dialects/{path_of(account)}/notices", number=number)
+    tell(found, lambda console: _draw_notices(console, found))
+
+
+@dialect_command.command("renotify")
+@click.argument("account")
+@click.argument("number")
+@reaching("operator")
+def renotify(api: Api, account: str, number: str) -> None:
+    """Tell the caller of order NUMBER again how it ended."""
+    path = f"/v1/admin/dialects/{path_of(account)}/notices/resend"
+    told = api.post(path, {"number": number})
+    tell(told, lambda console: console.print(f"{told['number']} is told again: {told['standing']}"))
+
+
+def _draw_notices(console: Console, found: dict[str, Any]) -> None:
+    headings = ("number", "ours", "standing", "told", "state", "tries", "error", "next try", "to")
+    rows: list[tuple[Any, ...]] = []
+    for one in found["data"]:
+        order = (one["number"], one["own_number"], one["standing"])
+        rows += [
+            (
+                *order,
+                each["standing"],
+                each["state"],
+                each["tries"],
+                each["last_error"],
+                moment(each["due_at"]) if each["state"] == "due" else None,
+                one["url"],
+            )
+            for each in one["notices"]
+        ] or [(*order, None, "not yet", 0, one["problem"], None, one["url"])]
+    console.print(grid(headings, rows))
+
+
 def _key(file: Path | None) -> str | None:
     return None if file is None else file.read_text(encoding="utf-8").strip()
 
@@ -136,7 +183,7 @@ def _facts(api: Api, found: dict[str, Any]) -> list[tuple[str, Any]]:
         ("id", found["id"]),
         ("merchant", found["merchant_id"]),
         ("dialect", found["dialect"]),
-        ("public id", found["public_id"]),
+        (_CALLED.get(found["dialect"], "public id"), found["public_id"]),
         ("base URL", f"{api.place.url.rstrip('/')}{found['path']}"),
     ]
     for number, one in enumerate(found["keys"]):
@@ -144,6 +191,9 @@ def _facts(api: Api, found: dict[str, Any]) -> list[tuple[str, Any]]:
         rows.append((told, f"{one['id']}, since {moment(one['created_at'])}"))
         rows += list(one["public"].items())
     rows += [(name, value) for name, value in found["switches"].items()]
+    refused = found["refused_notify"]
+    if refused is not None:
+        rows.append(("cannot be told", f"{refused['number']}: {refused['problem']}"))
     return rows
 
 

@@ -16,6 +16,8 @@ from typing import Literal
 from gateway.domain.payout import MerchantId, Payout, PayoutState
 
 NUMBER_CHARS_MAX = 64
+ACCOUNT_PREFIX = "da_"
+"""Ids of accounts begin with it, and so do their orders' references."""
 KEY_SETS_MAX = 2
 _REF_MAX = 64
 _PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
@@ -108,6 +110,18 @@ class DialectOrder:
     own_number: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotifyTo:
+    """Where the caller of an order wants to hear how it ended."""
+
+    account_id: str
+    number: str
+    own_number: str
+    url: str
+    problem: str | None = None
+    """Why nothing could be sent there when the order came; the order was taken all the same."""
+
+
 class Standing(StrEnum):
     """What a caller has to know of a payout: one word for all protocols."""
 
@@ -125,6 +139,9 @@ class Standing(StrEnum):
     RETURNED = "returned"
     """Paid, and come back."""
 
+
+FINAL = frozenset({Standing.PAID, Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
+"""What callers are told by themselves."""
 
 _STANDINGS: Mapping[PayoutState, Standing] = {
     PayoutState.HELD: Standing.REVIEW,
@@ -156,6 +173,17 @@ def standing_of(payout: Payout) -> Standing:
             return Standing.OPEN
         case Standing.OPEN if payout.live is not None and payout.live.action is not None:
             return Standing.CONFIRMING
+    return standing
+
+
+def ends_as(before: Payout | None, after: Payout) -> Standing | None:
+    """The final standing that a change has brought, which its caller is told; else None.
+
+    A payment that comes back ends a second time.
+    """
+    standing = standing_of(after)
+    if standing not in FINAL or (before is not None and standing_of(before) is standing):
+        return None
     return standing
 
 

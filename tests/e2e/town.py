@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from gateway.sandbox.installation import Installation, free_port, install
 from gateway.sandbox.institutions import Account, adjust
@@ -143,8 +144,11 @@ def body(number: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def town(folder: Path) -> AsyncIterator[Town]:
-    """One Alipay account without notices, one funded merchant, a gateway that serves."""
+async def town(
+    folder: Path, *, edit: Callable[[dict[str, Any]], None] | None = None
+) -> AsyncIterator[Town]:
+    """One Alipay account without notices, one funded merchant, a gateway that serves; `edit`
+    changes its configuration."""
     given = make_sandbox(folder, Wishes({"alipay": 1}, seed=7))
     adjust(folder, {"alipay-1": {"balance_fen": FLOAT_FEN, "fee": {}}})
     accounts = [Account(one["kind"], one["account"], one) for one in given]
@@ -152,6 +156,11 @@ async def town(folder: Path) -> AsyncIterator[Town]:
     installation = install(
         folder, accounts, TERMS, port=free_port(), channel_names={"alipay-1": CHANNEL}
     )
+    if edit is not None:
+        document = yaml.safe_load(installation.config.read_text(encoding="utf-8"))
+        edit(document)
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        installation.config.write_text(text, encoding="utf-8")
     operator_key = await create_operator_key(load(installation.config, installation.env), "e2e")
     made: Town | None = None
     try:

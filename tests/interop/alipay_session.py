@@ -2,7 +2,7 @@
 
 The SDK is unmodified and verifies signatures. It always connects to port 80 of the address, which
 takes rights a test must not need; so this process alone, like a packet filter in front of it, sends
-connections for port 80 to the port given on standard input.
+connections for port 80 to the port given on standard input, whatever the host is called.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
     order = json.load(sys.stdin)
     _redirect_port_80(order["port"])
     config = AlipayClientConfig()
-    config.server_url = "http://127.0.0.1/gateway.do"
+    config.server_url = order.get("server_url", "http://127.0.0.1/gateway.do")
     config.app_id = order["app_id"]
     config.app_private_key = order["private_key"]
     config.alipay_public_key = order["platform_public_key"]
@@ -106,7 +106,8 @@ def _redirect_port_80(port: int) -> None:
 
     def redirected(address: tuple[str, int], *args: Any, **kwargs: Any) -> socket.socket:
         host, wanted = address
-        return connect((host, port if wanted == 80 else wanted), *args, **kwargs)
+        there = ("127.0.0.1", port) if wanted == 80 else (host, wanted)
+        return connect(there, *args, **kwargs)
 
     socket.create_connection = redirected  # type: ignore[assignment]  # same call, narrower types
 

@@ -18,7 +18,8 @@ STOCK = ("/api/{rest:.*}", "/gateway.do")
 
 def open_doors(app: web.Application, api: Api) -> None:
     """Add the dialects' paths."""
-    counter = Counter(api.gateway, Orders(api.gateway), Receipts(api.gateway))
+    gateway = api.gateway
+    counter = Counter(gateway, Orders(gateway), Receipts(gateway), api.check_webhook_url)
     for name in DIALECTS:
         app.router.add_route(
             "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, partial(_always, name))
@@ -67,6 +68,7 @@ def _door(
             who["merchant_id"] = said.merchant_id
         if said.code:
             who["code"] = f"{dialect.name}:{said.code}"
-        return web.Response(status=said.status, body=said.body, content_type=said.content_type)
+        headers = {"Content-Type": said.content_type}
+        return web.Response(status=said.status, body=said.body, headers=headers)
 
     return handler

@@ -22,16 +22,9 @@ from channels.contract import (
 )
 from channels.money import Currency, Money, MoneyError
 from gateway.api.dialects.dialect import Counter, Minted
-from gateway.api.dialects.epay_signing import (
-    Proof,
-    check_public,
-    new_pair,
-    prove,
-    public_of,
-    sign_reply,
-    string_to_sign,
-)
+from gateway.api.dialects.epay_signing import Proof, prove, sign_reply, string_to_sign
 from gateway.api.dialects.orders import Order, Shown, own_number_of
+from gateway.api.dialects.rsa import check_public, new_pair, public_of
 from gateway.api.dialects.states import WORDS
 from gateway.api.dialects.wire import Ask, Said, form, json_body, plain
 from gateway.api.dialects.words import failure

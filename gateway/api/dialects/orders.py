@@ -7,17 +7,25 @@ a refusal is raised only when nothing is stored under the order's number.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 import orjson
 
 from channels.contract import Instrument
 from channels.money import Money
 from gateway.api.dialects.states import ENDED_UNPAID
-from gateway.domain.dialect import DialectAccount, DialectOrder, derived_digits, standing_of
+from gateway.domain.dialect import (
+    DialectAccount,
+    DialectOrder,
+    NotifyTo,
+    derived_digits,
+    standing_of,
+)
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
@@ -33,7 +41,18 @@ from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreErr
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
 SUSPECTED_RETRY = "suspected_retry"
+DOUBT = timedelta(minutes=1)
+"""A commit whose acknowledgement was lost has come, or never comes, long before."""
 _SALTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyUrl:
+    """Where a caller wants to hear how its order ends."""
+
+    url: str
+    problem: str | None
+    """Why nothing can be sent there as things are; no reason to refuse the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,8 @@ class Order:
     instrument: Instrument = field(repr=False)
     purpose: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notify: NotifyUrl | None = None
+    """No part of what makes it the same order: the first one's stays."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -78,6 +99,10 @@ class Orders:
         self._gateway = gateway
         self._answer_s = answer_s
         self._running: set[asyncio.Task[Shown]] = set()
+        self._under_way: Counter[tuple[str, str]] = Counter()
+        """Either number of the orders that are just being taken in."""
+        self._doubted: dict[tuple[str, str], datetime] = {}
+        """Those whose commit was not acknowledged, and until when it may yet show."""
 
     async def take(
         self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
@@ -87,19 +112,25 @@ class Orders:
         `digits`: how long our own number for it is. Raises `GatewayError` only when the number
         stands for nothing, or for something else.
         """
+        own_number = own_number_of(account, order.number, 0, digits)
+        numbers = {(account.id, order.number), (account.id, own_number)}
+        self._under_way.update(numbers)
         task = asyncio.create_task(self._take(account, merchant, order, digits))
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, numbers))
         try:
             async with asyncio.timeout(self._answer_s):
                 return await asyncio.shield(task)
         except GatewayError:
             raise
         except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
+            return Shown(order.number, own_number, None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
-        """The order under either number. `AbsenceError` when there is none of this account."""
+        """The order under either number. `AbsenceError` when there is none of this account, nor
+        will be by what this process was asked for already."""
+        # Looked at first: what is stored while the store is being read is not in the answer.
+        is_under_way = self._is_under_way((account.id, wanted))
         try:
             async with asyncio.timeout(self._answer_s):
                 found = await self._gateway.store.dialect_orders(account.id, wanted)
@@ -110,6 +141,9 @@ class Orders:
                     if payout is not None:
                         return Shown(one.number, one.own_number, payout)
         except (StoreError, TimeoutError):
+            return Shown(wanted, wanted, None)
+        if is_under_way:
+            # Its caller was told "processing" and must not hear now that there is none.
             return Shown(wanted, wanted, None)
         raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
 
@@ -128,7 +162,7 @@ class Orders:
         try:
             own_number = await self._allot(account, order.number, digits)
             hold = None if known is not None else await self._twin(account, order)
-            taken = await self._accept(account, merchant, order, hold)
+            taken = await self._accept(account, merchant, order, own_number, hold)
         except GatewayError as error:
             if not isinstance(error, ConflictError) and hold is None and known is None:
                 await self._give_up(account, order)
@@ -144,7 +178,12 @@ class Orders:
         return Shown(order.number, own_number, taken.payout)
 
     async def _accept(
-        self, account: DialectAccount, merchant: Merchant, order: Order, hold: str | None
+        self,
+        account: DialectAccount,
+        merchant: Merchant,
+        order: Order,
+        own_number: str,
+        hold: str | None,
     ) -> accept.Acceptance:
         ref = account.ref_of(order.number)
         request = accept.Request(
@@ -155,7 +194,11 @@ class Orders:
             metadata=order.metadata,
             hold=hold,
         )
-        intake = Intake(f"dialect:{ref}", order.fingerprint)
+        notify = None
+        if order.notify is not None:
+            url, problem = order.notify.url, order.notify.problem
+            notify = NotifyTo(account.id, order.number, own_number, url, problem)
+        intake = Intake(f"dialect:{ref}", order.fingerprint, notify=notify)
         try:
             return await accept.accept(
                 self._gateway, merchant, request, intake, f"dialect:{account.id}"
@@ -258,11 +301,24 @@ class Orders:
                     account.ref_of(order.number),
                 )
 
-    def _done(self, task: "asyncio.Task[Shown]") -> None:
+    def _is_under_way(self, number: tuple[str, str]) -> bool:
+        until = self._doubted.get(number)
+        is_doubted = until is not None and self._gateway.clock.now() < until
+        return is_doubted or self._under_way[number] > 0
+
+    def _done(self, numbers: set[tuple[str, str]], task: "asyncio.Task[Shown]") -> None:
         self._running.discard(task)
+        self._under_way.subtract(numbers)
+        for one in numbers:
+            if not self._under_way[one]:
+                del self._under_way[one]
         if task.cancelled():
             return
         error = task.exception()
+        if isinstance(error, CommitUnknownError):
+            now = self._gateway.clock.now()
+            kept = {one: until for one, until in self._doubted.items() if now < until}
+            self._doubted = kept | dict.fromkeys(numbers, now + DOUBT)
         if isinstance(error, StoreError):
             self._gateway.observer.alarm("store.unavailable")
         elif isinstance(error, Exception) and not isinstance(error, GatewayError):

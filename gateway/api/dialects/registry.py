@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 
-from gateway.api.dialects.dialect import Dialect
+from gateway.api.dialects.alipay import Alipay
+from gateway.api.dialects.dialect import Dialect, Notifying
 from gateway.api.dialects.epay import Epay
+from gateway.api.dialects.jeepay import Jeepay
 
-DIALECTS: Mapping[str, Dialect] = {one.name: one for one in (Epay(),)}
+DIALECTS: Mapping[str, Dialect] = {one.name: one for one in (Epay(), Jeepay(), Alipay())}
+
+NOTIFYING: Mapping[str, Notifying] = {one.name: one for one in (Jeepay(), Alipay())}
+"""Those of them that tell their callers how orders ended."""

@@ -18,18 +18,23 @@ class Words:
     epay_query: int
     jeepay: int
     xxpay: int
+    alipay: str
+    """The same after a submission and in an inquiry. `WAIT_PAY` waits for the payer and `CLOSED` is
+    an order that nobody paid in time: neither is ever true here."""
     epay_opted: int | None = None
     """For those who want to know that it waits for a person."""
 
 
 WORDS: Mapping[Standing, Words] = {
-    Standing.OPEN: Words(epay_submit=0, epay_query=0, jeepay=1, xxpay=1),
-    Standing.REVIEW: Words(epay_submit=0, epay_query=0, jeepay=1, xxpay=0, epay_opted=3),
-    Standing.CONFIRMING: Words(epay_submit=0, epay_query=0, jeepay=1, xxpay=1),
-    Standing.PAID: Words(epay_submit=1, epay_query=1, jeepay=2, xxpay=2),
-    Standing.FAILED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=3),
-    Standing.REJECTED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=3),
-    Standing.RETURNED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=6),
+    Standing.OPEN: Words(epay_submit=0, epay_query=0, jeepay=1, xxpay=1, alipay="DEALING"),
+    Standing.REVIEW: Words(
+        epay_submit=0, epay_query=0, jeepay=1, xxpay=0, alipay="DEALING", epay_opted=3
+    ),
+    Standing.CONFIRMING: Words(epay_submit=0, epay_query=0, jeepay=1, xxpay=1, alipay="DEALING"),
+    Standing.PAID: Words(epay_submit=1, epay_query=1, jeepay=2, xxpay=2, alipay="SUCCESS"),
+    Standing.FAILED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=3, alipay="FAIL"),
+    Standing.REJECTED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=3, alipay="FAIL"),
+    Standing.RETURNED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=6, alipay="REFUND"),
 }
 
 ENDED_UNPAID = frozenset({Standing.FAILED, Standing.REJECTED, Standing.RETURNED})

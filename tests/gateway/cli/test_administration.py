@@ -258,3 +258,23 @@ def test_an_account_in_another_protocol_is_made_shown_rotated_and_removed(served
     assert served.ask("merchant", "dialect", "rm", account)["removed_at"]
     assert "20001" in served.run("merchant", "dialect", "ls", "m-epay").stdout
     assert served.run(*add, "--public-id", "20001").exit_code == 1
+
+
+def test_an_alipay_account_is_shown_with_what_an_sdk_is_configured_with(served: Served) -> None:
+    """app_id, Alipay's public key, and the application's private key this once."""
+    served.ask("merchant", "add", "m-alipay", "--name", "支付宝商户")
+    add = ("merchant", "dialect", "add", "m-alipay", "--dialect", "alipay")
+    shown = served.run(*add).stdout
+    for name in ("app_id", "/d/alipay/", "alipay_public_key", "app_private_key_pkcs1"):
+        assert name in shown
+    kept = served.ask(*add, "--public-id", "2021000000000077")
+
+    assert set(kept["secrets"]) == {
+        "alipay_public_key",
+        "app_private_key",
+        "app_private_key_pkcs1",
+    }
+    again = served.ask("merchant", "dialect", "show", kept["id"])
+    assert again["keys"][0]["public"] == {"alipay_public_key": kept["secrets"]["alipay_public_key"]}
+    assert "private" not in served.run("merchant", "dialect", "show", kept["id"]).stdout
+    assert served.run(*add, "--public-id", "77").exit_code == 1

@@ -1,5 +1,6 @@
-"""A running API with an Epay account for the merchant, and the plugin configured for it."""
+"""A running API with an account for the merchant, and its caller configured for it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -7,14 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from channels.contract import Rail
+from gateway.api.dialects.alipay import Alipay
+from gateway.api.dialects.dialect import Counter, Receipts
 from gateway.api.dialects.epay import Epay
-from gateway.api.dialects.epay_signing import new_pair
+from gateway.api.dialects.orders import Orders
+from gateway.api.dialects.rsa import new_pair
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
 from gateway.domain.payout import Payout, PayoutId
+from gateway.engine import operate
 from gateway.ports import Search
 from tests import builders as build
 from tests.gateway.api.desk import ACME, Desk, open_desk
+from tests.gateway.dialects.alipay_app import App
 from tests.gateway.dialects.epayn import Epayn
+from tests.gateway.dialects.jeepay_shop import Shop, open_shop
 
 PID = "10001"
 MD5_KEY = "0123456789abcdef0123456789abcdef"
@@ -71,3 +79,71 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             now=lambda: desk.clock.now().timestamp(),
         )
         yield Site(desk, plugin, account)
+
+
+APP_ID = "2021000000000001"
+REACHED = (Rail.BANK_CARD, Rail.ALIPAY, Rail.BANK_ACCOUNT)
+
+
+@dataclass(slots=True)
+class OpenPlatform:
+    """An application on one side, the gateway in Alipay's place on the other."""
+
+    desk: Desk
+    app: App
+    account: DialectAccount
+
+    @property
+    def counter(self) -> Counter:
+        """To be asked without HTTP."""
+        gateway = self.desk.gateway
+        return Counter(gateway, Orders(gateway), Receipts(gateway), self.desk.api.check_webhook_url)
+
+    async def set(self, **switches: object) -> None:
+        """Change the account's switches."""
+        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
+        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
+        await self.desk.store.change_dialect_account(self.account, "changed", "test")
+
+    async def payouts(self) -> list[Payout]:
+        """Everything the merchant has, oldest first."""
+        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
+
+    async def until_stored(self) -> None:
+        """Wait for what goes on without its caller on a busy machine."""
+        async with asyncio.timeout(30):
+            while not await self.payouts():  # noqa: ASYNC110 - the store rings no bell
+                await asyncio.sleep(0.05)
+
+    async def work(self) -> None:
+        """Let the gateway do all it can do now."""
+        for payout in await self.payouts():
+            await self.desk.work(PayoutId(payout.id))
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
+    """Configured with an address and keys, nothing else; one channel pays, to accounts as well."""
+    (private, public), (ours, _), _ = pairs()
+    keys = KeySet("k1", build.NOW, None, public, ours)
+    account = DialectAccount("da_1", ACME, "alipay", APP_ID, (keys,), Switches(), build.NOW)
+    async with open_desk(tmp_path) as desk:
+        desk.till.traits = replace(desk.till.traits, rails=frozenset(REACHED))
+        await operate.switch_channel(desk.gateway, "alipay-main", "paused", "test", "test")
+        await desk.store.add_dialect_account(account, "test")
+        app = App(
+            http=desk.http,
+            url=str(desk.server.make_url("/d/alipay/gateway.do")),
+            app_id=APP_ID,
+            alipay_public_key=Alipay().public_parts(keys)["alipay_public_key"],
+            private_key=private,
+            now=desk.clock.now,
+        )
+        yield OpenPlatform(desk, app, account)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """Jeepay's callers, configured with a base URL and keys."""
+    async with open_shop(tmp_path) as opened:
+        yield opened

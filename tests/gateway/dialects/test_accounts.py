@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.api.desk import Desk
-from tests.gateway.dialects.conftest import Site, pairs
+from tests.gateway.dialects.conftest import OpenPlatform, Site, pairs
 
 MINE = "/v1/admin/merchants/m_other/dialects"
 
@@ -115,3 +115,53 @@ async def test_merchants_have_no_business_here(site: Site) -> None:
 
     assert refused.code == "scope_missing"
     assert (absent.code, nobody.code) == ("no_such_account", "no_such_merchant")
+
+
+async def test_an_alipay_account_works_with_what_it_was_shown(platform: OpenPlatform) -> None:
+    """An address and keys, nothing else; a key of the application's own is not shown back."""
+    mine = await ask(platform.desk, "POST", MINE, {"dialect": "alipay"}, 201)
+    secrets = mine.pop("secrets")
+    app = replace(
+        platform.app,
+        url=str(platform.desk.server.make_url(mine["path"] + "gateway.do")),
+        app_id=mine["public_id"],
+        alipay_public_key=secrets["alipay_public_key"],
+        private_key=secrets["app_private_key"],
+    )
+    brought = await ask(
+        *(platform.desk, "POST", MINE),
+        {"dialect": "alipay", "public_id": "2021000000000088", "public_key": pairs()[2][1]},
+        201,
+    )
+
+    assert (await app.pay("A"))["status"] == "DEALING"
+    assert len(mine["public_id"]) == 16
+    assert set(brought["secrets"]) == {"alipay_public_key"}
+    assert await ask(platform.desk, "GET", f"/v1/admin/dialects/{mine['id']}") == mine
+    stored = platform.desk.file.read_bytes() + platform.desk.log.getvalue().encode()
+    assert secrets["app_private_key"][64:128].encode() not in stored
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [({"public_id": "77"}, "public_id"), ({"public_key": "nonsense"}, "public_key")],
+)
+async def test_what_an_sdk_could_not_use_is_refused(
+    platform: OpenPlatform, changes: dict[str, Any], param: str
+) -> None:
+    """With the field at fault."""
+    told = await platform.desk.post(MINE, {"dialect": "alipay", **changes}, key="operator")
+
+    assert (told.status, told.json["param"]) == (422, param)
+
+
+async def test_rsa2_takes_no_short_keys(platform: OpenPlatform) -> None:
+    """2048 bits, as the platform demands."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    short = generate_private_key(65537, 1024).public_key()  # noqa: S505 - that is the point
+    text = short.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    told = await platform.desk.post(MINE, {"dialect": "alipay", "public_key": text}, key="operator")
+
+    assert (told.status, told.code) == (422, "public_key_invalid")

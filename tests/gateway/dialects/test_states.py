@@ -9,7 +9,9 @@ from gateway.domain.payout import Event, Payout, PayoutState
 from tests import builders as build
 from tests.gateway.domain.situations import HISTORIES, situation
 
-FAILURES = {("epay_query", 2), ("jeepay", 3), ("xxpay", 3), ("xxpay", 6)}
+FAILURES = {("epay_query", 2), ("jeepay", 3), ("xxpay", 3), ("xxpay", 6)} | {
+    *(("alipay", word) for word in ("FAIL", "CLOSED", "REFUND")),
+}
 
 
 def test_every_standing_has_words() -> None:
@@ -25,6 +27,8 @@ def test_only_what_ended_unpaid_is_shown_as_failed(standing: Standing) -> None:
 
     assert bool(shown & FAILURES) == (standing in ENDED_UNPAID)
     assert words.jeepay in {1, 2, 3}
+    assert words.alipay in {"DEALING", "SUCCESS", "FAIL", "REFUND"}
+    assert (words.alipay == "SUCCESS") == (standing is Standing.PAID)
     assert words.epay_submit in {0, 1}
     assert (words.epay_query == 1) == (standing is Standing.PAID)
 
