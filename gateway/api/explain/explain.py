@@ -94,6 +94,7 @@ class Question:
     """What the caller says that it signed."""
     account: str | None = None
     rsa_only: bool = False
+    removed: bool = False
     now: int | None = None
     """Unix seconds, where the time is to be looked at."""
     notice: bool | None = None
@@ -190,7 +191,7 @@ def _judge(
         return _judge_rsa(asked, dialect, begun, sign, algorithm, extra, notice=notice)
     secrets = tuple(one for one in asked.keys if one.secret is not None)
     if not secrets:
-        return _Verdict(None, None, (*extra, *_shapeless(sign, is_md5)))
+        return _Verdict(None, None, (*extra, *_shapeless(sign, is_md5), Made("key_kind")))
     proof = Shared(secrets, sign.text)
     found = _exactly(begun, proof) or search(begun, proof)
     if found is None:
@@ -208,6 +209,8 @@ def _judge_rsa(
     *,
     notice: bool,
 ) -> _Verdict:
+    if all(one.public is None for one in asked.keys):
+        return _Verdict(None, None, (*extra, Made("key_kind")))
     opened = open_rsa(asked.keys, sign.decoded)
     if opened is None:
         return _Verdict(None, None, (*extra, Made("wrong_key_rsa")))
@@ -337,6 +340,8 @@ def _notes(
             notes.append(Made(f"unknown_fields_{'signed' if whole else 'unsigned'}"))
         if not found.made and found.way.recipe is ALIPAY_CLASSIC:
             notes.append(Made("classic"))
+    if asked.removed:
+        notes.append(Made("account_removed"))
     notes += _key_notes(asked, algorithm)
     stamp = asked.sent.text("timestamp").strip()
     if asked.dialect == "epay":

@@ -11,7 +11,6 @@ import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.api.explain.difference import difference
@@ -20,8 +19,7 @@ from gateway.api.explain.keys import Key
 from gateway.api.explain.sent import Sent, UnreadableError, shown
 from gateway.api.explain.words import MISTAKES, NOTES
 
-Native = Literal["webhook", "native"]
-NATIVES: tuple[Native, ...] = ("webhook", "native")
+NATIVES = ("webhook", "native")
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - announces a secret, is none
 _BODY_SHOWN_MAX = 400
@@ -49,14 +47,14 @@ class _Try:
 
 
 def explain_native(
-    kind: Native,
+    kind: str,
     message: Sent,
     keys: Sequence[Key],
     *,
     show_ours: bool,
     account: str | None = None,
 ) -> ExplanationView:
-    """Check a whole HTTP message; the headers that are missing are an `UnreadableError`."""
+    """Check a whole HTTP message, `kind` one of `NATIVES`; UnreadableError without its headers."""
     rules = _RULES[kind]
     missing = [name for name in rules.headers if not message.headers.get(name)]
     if missing:
@@ -88,7 +86,7 @@ def explain_native(
 
 
 def _view(
-    kind: Native,
+    kind: str,
     message: Sent,
     keys: Sequence[Key],
     found: tuple[Key, _Try] | None,
@@ -268,7 +266,7 @@ class _Rules:
     written: Callable[[bytes], str]
 
 
-_RULES: Mapping[Native, _Rules] = {
+_RULES: Mapping[str, _Rules] = {
     "webhook": _Rules(
         headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
         signed=("webhook-id", "webhook-timestamp", "body"),

@@ -220,6 +220,11 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         "the signature has not the length of one",
         "签名长度不正确",
     ),
+    "key_kind": (
+        "no key of the kind that this signature needs is there: MD5 takes the shared secret, RSA a "
+        "public (or your private) key",
+        "没有与签名种类相符的密钥：MD5 需要共享密钥，RSA 需要公钥（或您的私钥）",
+    ),
     "wrong_key": (
         "it was not made with any of these keys, or a value was changed after it was signed",
         "签名与这些密钥都不匹配，或签名后有值被改动",
