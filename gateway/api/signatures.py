@@ -50,7 +50,7 @@ async def explain_signature(call: Call) -> Answer:
 
 
 async def _request(call: Call, body: SignatureIn) -> ExplanationView:
-    sent = read_fields(_pasted(body), both=body.dialect == "alipay")
+    sent = read_fields(_pasted(body), both=body.dialect != "epay")
     account = await _account(call, body, sent)
     return await asyncio.to_thread(_explained, call, body, sent, account)
 

@@ -88,7 +88,7 @@ def _here(
     try:
         if dialect in NATIVES:
             return explain_native(dialect, read_message(asked), keys, show_ours=True)
-        sent = read_fields(asked, both=dialect == "alipay")
+        sent = read_fields(asked, both=dialect != "epay")
         is_notice = True if notice else None
         return explain(
             Question(dialect, sent, keys, show_ours=True, their_string=string, notice=is_notice)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
 
-from gateway.api.explain.recipe import HIDDEN
+from gateway.api.explain.recipe import HIDDEN, TAILS
 
 AROUND = 24
 SECRET_CHARS = 32
@@ -40,7 +40,8 @@ def without_secret(text: str, tail: str, right: str, secrets: Sequence[str]) -> 
     """A caller's own string with a placeholder where a secret is, or may be.
 
     Callers are told to leave it out, and do not. Whose secret it is makes no difference: what
-    follows the last `key=` is hidden, and where a secret stands bare, the last characters are.
+    follows the last `key=` is hidden, else the last characters are, unless it is plain that no
+    secret is among them.
     """
     text = text.rstrip("\r\n")
     if tail == "none":
@@ -48,8 +49,8 @@ def without_secret(text: str, tail: str, right: str, secrets: Sequence[str]) -> 
     head, mark, _ = text.rpartition("key=")
     if mark and head[-1:] in {"", "&"}:
         return f"{head}{mark}{HIDDEN}"
-    if tail == "key":
-        return f"{text.rstrip('&')}&key={HIDDEN}" if text else text
+    if text.rstrip("&") == right:
+        return TAILS[tail](text, HIDDEN)
     for secret in secrets:
         if text.endswith(secret):
             return text.removesuffix(secret) + HIDDEN

@@ -117,7 +117,7 @@ def explain(asked: Question) -> ExplanationView:
     base = found.way if found is not None and not found.made else right
     theirs_text = _their_string(asked, right, found)
     string = shown_of(base.recipe, base.fields)
-    flaws = [Made(code) for code in _flaws(asked.dialect, dialect, sign, offered)]
+    flaws = [Made(code) for code in _flaws(dialect, sign, offered)]
     verifies = found is not None and not found.made and not verdict.extra and not flaws
     mistakes = [*verdict.extra, *(found.made if found else ()), *flaws]
     notes = _notes(asked, dialect, begun, found, algorithm)
@@ -251,15 +251,10 @@ def _shapeless(sign: Written, is_md5: bool) -> list[Made]:
     return [Made("sign_length" if sign.decoded else "sign_not_base64")]
 
 
-def _flaws(name: str, dialect: Dialect, sign: Written, offered: str) -> Iterable[str]:
+def _flaws(dialect: Dialect, sign: Written, offered: str) -> Iterable[str]:
     """What is wrong with how the signature is written, where its readers mind."""
-    # Epay's door takes off blanks and puts back a plus.
-    minded = [
-        one for one in sign.flaws if name != "epay" or one not in {"sign_blanks", "sign_plus_lost"}
-    ]
-    if sign.is_hex and "sign_blanks" in sign.flaws and "sign_blanks" not in minded:
-        minded.append("sign_blanks")
-    yield from minded
+    forgiven = dialect.forgives.get("hex" if sign.is_hex else "base64", frozenset())
+    yield from (one for one in sign.flaws if one not in forgiven)
     if sign.is_hex and dialect.hex_case == "lower" and offered.strip() != sign.text:
         yield "hex_case"
 

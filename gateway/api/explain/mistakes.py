@@ -10,7 +10,7 @@ from gateway.api.explain.proof import Rsa, Shared, Way
 from gateway.api.explain.recipe import Dialect
 from gateway.api.explain.sent import Field
 
-WORK_MAX = 120_000
+WORK_MAX = 60_000
 """Signed fields looked at in all: what a search may cost."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,8})?", re.ASCII)

@@ -48,7 +48,10 @@ class Dialect:
     notice: tuple[Recipe, ...]
     """Ways in which our own messages may be signed."""
     hex_case: str
-    """Of an MD5 signature: `lower`, `upper`, or `any` where its readers take both."""
+    """Of an MD5 signature: `lower`, or `any` where its readers take upper and lower."""
+    forgives: Mapping[str, frozenset[str]]
+    """Codes of flaws in how a signature is written that its readers do not mind, by its form:
+    `hex` or `base64`."""
     sign_type: str
     """The field that names the algorithm."""
     rsa: Mapping[str, str]
@@ -64,10 +67,12 @@ class Dialect:
 
 
 _SIGN = frozenset({"sign"})
+_TIDIED = frozenset({"sign_blanks", "sign_plus_lost"})
 _BOTH = frozenset({"sign", "sign_type"})
 _EPAY = Recipe(_BOTH, "blank", "names", "bare")
 _KEYED = Recipe(_SIGN, "empty", "pairs, any case", "key")
 _ALIPAY = Recipe(_SIGN, "empty", "names", "none")
+_ALIPAY_WITH_EMPTY = Recipe(_SIGN, "null", "names", "none")
 ALIPAY_CLASSIC = Recipe(_BOTH, "empty", "names", "none")
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -75,6 +80,7 @@ DIALECTS: Mapping[str, Dialect] = {
         request=(_EPAY,),
         notice=(_EPAY,),
         hex_case="lower",
+        forgives={"base64": _TIDIED},
         sign_type="sign_type",
         rsa={"RSA": "SHA-256"},
         md5=True,
@@ -91,6 +97,7 @@ DIALECTS: Mapping[str, Dialect] = {
         request=(_KEYED,),
         notice=(_KEYED,),
         hex_case="any",
+        forgives={},
         sign_type="signType",
         rsa={},
         md5=True,
@@ -109,6 +116,7 @@ DIALECTS: Mapping[str, Dialect] = {
         request=(_KEYED,),
         notice=(_KEYED,),
         hex_case="any",
+        forgives={"hex": frozenset({"sign_blanks"})},
         sign_type="signType",
         rsa={},
         md5=True,
@@ -117,18 +125,19 @@ DIALECTS: Mapping[str, Dialect] = {
                 *("mchId", "mchOrderNo", "amount", "accountAttr", "accountName", "accountNo"),
                 *("province", "city", "bankName", "bankNumber", "notifyUrl", "remark", "extra"),
                 *("reqTime", "subAmountFrom", "sign", "agentpayOrderId", "executeNotify"),
-                *("passageId", "accountType", "uid", "cip", "version"),
             )
         ),
         id_fields=("mchId",),
         notice_marks=frozenset({"retCode", "status"}),
     ),
     "alipay": Dialect(
-        request=(_ALIPAY,),
+        # One official client signs what has no value as well, and the gateway takes it.
+        request=(_ALIPAY, _ALIPAY_WITH_EMPTY),
         notice=(ALIPAY_CLASSIC, _ALIPAY),
         hex_case="any",
+        forgives={"base64": _TIDIED},
         sign_type="sign_type",
-        rsa={"RSA2": "SHA-256", "RSA": "SHA-1"},
+        rsa={"RSA2": "SHA-256"},
         md5=False,
         known=None,
         id_fields=("app_id",),

@@ -182,7 +182,7 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         "签名种类与请求所述不符（MD5 与 RSA 混用）",
     ),
     "algorithm_unknown": (
-        "the request names an algorithm that the protocol does not have",
+        "the request names an algorithm that is not taken",
         "请求中的签名类型不受支持",
     ),
     "md5_not_taken": (
