@@ -44,11 +44,11 @@ def without_secret(text: str, tail: str, right: str, secrets: Sequence[str]) -> 
     secret is among them.
     """
     text = text.rstrip("\r\n")
-    if tail == "none":
-        return text
     head, mark, _ = text.rpartition("key=")
     if mark and head[-1:] in {"", "&"}:
         return f"{head}{mark}{HIDDEN}"
+    if tail == "none" and not secrets:
+        return text
     if text.rstrip("&") == right:
         return TAILS[tail](text, HIDDEN)
     for secret in secrets:
