@@ -82,13 +82,13 @@ REQUESTS: list[tuple[str, bytes]] = [
 CODES = {code for code, _ in (*WEBHOOKS, *REQUESTS)}
 
 
-def explained(kind: str, sent: bytes, *secrets: str, **more: bool) -> ExplanationView:
+def explained(kind: str, sent: bytes, *secrets: str, show_ours: bool = True) -> ExplanationView:
     """By somebody with the secret."""
     keys = tuple(
         Key(f"key {place}", secret=one, newest=place == 0)
         for place, one in enumerate(secrets or (f"whsec_{TEXT}" if kind == "webhook" else TEXT,))
     )
-    return explain_native(kind, read_message(sent), keys, **{"show_ours": True, **more})
+    return explain_native(kind, read_message(sent), keys, show_ours=show_ours)
 
 
 def test_a_webhook_as_the_library_signs_it_verifies() -> None:
