@@ -127,6 +127,4 @@ def _pasted(body: SignatureIn) -> bytes:
     try:
         return base64.b64decode(body.request, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidError(
-            "field_invalid", "request: no base64", zh="request：不是 base64", param="request"
-        ) from None
+        raise UnreadableError("this is no base64", "内容不是 base64") from None

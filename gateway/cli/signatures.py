@@ -149,7 +149,7 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
     if parted is not None:
         console.print(f"first difference after {parted['same']} characters 首个不同：")
         for side in ("ours", "theirs"):
-            line = Text(f"  {side:<6} …{parted['before']}")
+            line = Text(f"  {side:<6} …{parted['before']}▸")
             line.append(parted[side] or "(end 结束)", style="bold reverse")
             console.print(line)
     if found["dropped"]:

@@ -123,7 +123,7 @@ def test_a_changed_vector_does_not_verify(vector: Vector) -> None:
 
 
 def test_the_pages_pair_is_a_pair() -> None:
-    """The public half is the private one's; the signatures are what `openssl dgst` made with it."""
+    """The public half is the private one's, and adapters can read it."""
     private = serialization.load_der_private_key(base64.b64decode(docs_key("private")), None)
     public = serialization.load_der_public_key(base64.b64decode(docs_key("public")))
     assert isinstance(private, RSAPrivateKey)
