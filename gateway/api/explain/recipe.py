@@ -195,8 +195,8 @@ def _plus_quoted(one: Field) -> str:
     return quote_plus(raw(one.text))
 
 
-def _spaced_json(one: Field) -> str:
-    """An object inside JSON as most libraries write it."""
+def _compact_json(one: Field) -> str:
+    """An object inside JSON, written without blanks."""
     if one.kind != "nested":
         return one.text
     return json.dumps(json.loads(one.text), ensure_ascii=False, separators=(",", ":"))
@@ -217,7 +217,7 @@ WRITINGS: Mapping[str, Callable[[Field], str]] = {
     "unescaped HTML": lambda one: unescape(one.text),
     "ASCII escapes": lambda one: json.dumps(one.text)[1:-1],
     "slash escapes": lambda one: one.text.replace("/", "\\/"),
-    "compact JSON": _spaced_json,
+    "compact JSON": _compact_json,
     "null": lambda one: "null" if one.kind == "null" else one.text,
     "PHP": lambda one: (
         {"true": "1", "false": ""}.get(one.text, one.text) if one.kind == "boolean" else one.text

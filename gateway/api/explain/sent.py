@@ -145,7 +145,6 @@ def _pairs(text: str) -> Iterable[Field]:
             continue
         name, _, value = part.partition("=")
         read = unquote_plus(name, errors=RAW)
-        # Lines of a pasted body that was broken for mailing are no part of it.
         plain = unquote_plus(value, errors=RAW)
         yield Field(read, plain, "array" if "[" in read else "text", value)
 
@@ -168,7 +167,6 @@ def _of_json(text: str, message: Sent) -> Sent:
             parse_int=_Number,
             parse_constant=_Number,
         )
-        text.encode("utf-8", RAW)
     except (ValueError, RecursionError):
         raise UnreadableError("this is no JSON", "内容不是合法的 JSON") from None
     if not isinstance(read, _Object):
