@@ -51,6 +51,8 @@ class Api:
     """How platforms' files of payouts are read and written back, by name."""
     batch_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Files are read one at a time: each may take some hundred megabytes while it is."""
+    explain_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Signatures are explained one at a time: trying every mistake takes a moment."""
     notes: Callable[[], list[Note]] = list
     """What operators should know that does not keep it from taking payouts."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None

@@ -16,11 +16,13 @@ from gateway.api import (
     policies,
     policy_views,
     receipts,
+    signatures,
     splits,
     switches,
     views,
 )
 from gateway.api.context import File, Route
+from gateway.api.explain.explain import ExplanationView
 from gateway.api.schemas import (
     POLICY_MAX,
     AdvanceIn,
@@ -62,6 +64,7 @@ from gateway.api.schemas import (
     ReleaseIn,
     RenotifyIn,
     ShadowQuery,
+    SignatureIn,
     SplitIn,
     SwitchIn,
     VouchIn,
@@ -268,6 +271,16 @@ ROUTES: tuple[Route, ...] = (
         READ,
         views.EventPage,
         query=FeedQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/sign/explain",
+        "Why a signature fits or does not, for an account or webhook endpoint of one's own",
+        signatures.explain_signature,
+        WRITE,
+        ExplanationView,
+        body=SignatureIn,
+        errors=(404,),
     ),
     Route("GET", "/v1/audit/key", "Who signs proofs", audit.key, READ, audit.AuditKeyView),
     Route(

@@ -38,6 +38,7 @@ from channels.contract import (
     WireAccount,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
+from gateway.api.explain.sent import SENT_BYTES_MAX
 from gateway.domain.batch import BatchMode, RowState
 from gateway.domain.dialect import Switches, network
 from gateway.domain.merchant_fee import MerchantFee
@@ -699,6 +700,26 @@ class RenotifyIn(Model):
     """Whose end is told again."""
 
     number: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(visible)]
+
+
+class SignatureIn(Model):
+    """A signature to explain. Nothing of it is kept or logged."""
+
+    dialect: Literal["epay", "jeepay", "xxpay", "alipay", "webhook"]
+    request: Annotated[StrictStr, Field(min_length=1, max_length=SENT_BYTES_MAX)] = Field(
+        description="As it was sent: form, JSON, query, address, or the whole HTTP message"
+    )
+    account: Annotated[StrictStr, Field(min_length=1, max_length=64)] | None = Field(
+        default=None,
+        description="Id or public id of the account, or of the webhook endpoint; else as the "
+        "request says",
+    )
+    string: Annotated[StrictStr, Field(min_length=1, max_length=SENT_BYTES_MAX)] | None = Field(
+        default=None, description="What you signed, to be compared; without the secret"
+    )
+    encoding: Literal["text", "base64"] = Field(
+        default="text", description="Of `request`; base64 for bytes that are no UTF-8"
+    )
 
 
 class FundIn(Model):

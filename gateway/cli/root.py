@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "event": "events",
     "audit": "audits",
     "webhook": "webhooks",
+    "sign": "signatures",
     "backup": "backups",
     "restore": "backups",
     "quarantine": "backups",

@@ -59,6 +59,7 @@ ABOUT = {
     *("idempotency_key_missing", "idempotency_key_reused", "merchant_ref_reused"),
     *("public_id_taken", "public_key_invalid", "no_such_account"),
     *("split_not_found", "batch_not_found", "batch_invalid", "profile_unknown"),
+    *("no_such_endpoint", "request_unreadable"),
     *("merchant_exists", "scope_not_for_merchants", "currency_mismatch", "state_forbids"),
     *("payout_not_found", "no_such_thing", "no_such_key", "no_such_merchant", "no_such_channel"),
     *("endpoint_not_found", "delivery_not_found", "no_such_incident", "no_such_proposal"),
