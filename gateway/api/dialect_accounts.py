@@ -7,9 +7,9 @@ from gateway.api.context import Answer, Call
 from gateway.api.dialects.dialect import Dialect, Minted
 from gateway.api.dialects.door import PREFIX
 from gateway.api.dialects.registry import DIALECTS
-from gateway.api.schemas import DialectIn, DialectRotateIn
+from gateway.api.schemas import DialectIn, DialectRotateIn, DialectSwitchIn
 from gateway.api.views import DialectSwitchesView, DialectView, stamp
-from gateway.domain.dialect import DialectAccount, KeySet
+from gateway.domain.dialect import WITHOUT_RSA, DialectAccount, KeySet, Switches
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
 from gateway.domain.payout import MerchantId
 from gateway.ports import StaleError
@@ -19,6 +19,8 @@ async def add(call: Call) -> Answer:
     """POST /v1/admin/merchants/{merchant_id}/dialects."""
     body: DialectIn = call.body
     merchant_id = await _merchant(call)
+    switches = body.switches.switches()
+    _check_switches(body.dialect, switches)
     dialect, entropy = DIALECTS[body.dialect], call.api.entropy
     minted = await _minted(call, dialect, body.public_key)
     account = DialectAccount(
@@ -27,7 +29,7 @@ async def add(call: Call) -> Answer:
         dialect=dialect.name,
         public_id=body.public_id or dialect.new_public_id(entropy),
         keys=(minted.keys,),
-        switches=body.switches.switches(),
+        switches=switches,
         created_at=call.gateway.clock.now(),
     )
     await call.gateway.store.add_dialect_account(account, call.caller.actor)
@@ -45,12 +47,28 @@ async def show(call: Call) -> Answer:
     return 200, _view(await _account(call))
 
 
+async def switch(call: Call) -> Answer:
+    """POST /v1/admin/dialects/{account_id}/switches; asked again it changes nothing."""
+    body: DialectSwitchIn = call.body
+    account = await _account(call)
+    if account.removed_at is not None:
+        raise _removed()
+    if body.version not in {None, account.version}:
+        raise _moved(f"this account is at version {account.version}, not {body.version}")
+    switches = body.switches.over(account.switches)
+    _check_switches(account.dialect, switches)
+    if switches != account.switches:
+        account = replace(account, switches=switches, version=account.version + 1)
+        await _change(call, account, "switched")
+    return 200, _view(account)
+
+
 async def rotate(call: Call) -> Answer:
     """POST /v1/admin/dialects/{account_id}/rotate."""
     body: DialectRotateIn = call.body
     account = await _account(call)
     if account.removed_at is not None:
-        raise ConflictError("account_removed", "this account was removed", zh="该账户已停用")
+        raise _removed()
     minted = await _minted(call, DIALECTS[account.dialect], body.public_key)
     changed = account.rotated(minted.keys, only=body.only)
     await _change(call, changed, "rotated")
@@ -70,11 +88,31 @@ async def _change(call: Call, account: DialectAccount, action: str) -> None:
     try:
         await call.gateway.store.change_dialect_account(account, action, call.caller.actor)
     except StaleError:
-        raise ConflictError(
-            "account_moved",
-            "this account was changed at the same moment; look again",
-            zh="该账户刚被修改，请重新查看",
-        ) from None
+        raise _moved("this account was changed at the same moment") from None
+
+
+def _removed() -> ConflictError:
+    return ConflictError("account_removed", "this account was removed", zh="该账户已停用")
+
+
+def _moved(what: str) -> ConflictError:
+    return ConflictError(
+        "account_moved",
+        f"{what}; look again",
+        zh="该账户已被修改，请重新查看",
+        param="version",
+    )
+
+
+def _check_switches(dialect: str, switches: Switches) -> None:
+    """Refuse what would lock every caller out."""
+    if switches.rsa_only and dialect in WITHOUT_RSA:
+        raise InvalidError(
+            "switch_unfit",
+            f"switches.rsa_only: {dialect} has no RSA signatures, so nobody could ask any more",
+            zh=f"{dialect} 协议没有 RSA 签名，不能开启 rsa_only",
+            param="switches.rsa_only",
+        )
 
 
 async def _minted(call: Call, dialect: Dialect, public_key: str | None) -> Minted:
@@ -123,6 +161,7 @@ def _view(account: DialectAccount) -> DialectView:
         "awaiting_review_as": switches["awaiting_review_as"],
         "rsa_only": switches["rsa_only"],
         "ip_allow": list(switches["ip_allow"]),
+        "returned_as": switches["returned_as"],
     }
     return {
         "id": account.id,
@@ -139,6 +178,7 @@ def _view(account: DialectAccount) -> DialectView:
             for one in account.keys
         ],
         "switches": shown,
+        "version": account.version,
         "created_at": stamp(account.created_at),
         "removed_at": stamp(account.removed_at),
     }

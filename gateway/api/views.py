@@ -346,6 +346,7 @@ class DialectSwitchesView(TypedDict):
     awaiting_review_as: str
     rsa_only: bool
     ip_allow: list[str]
+    returned_as: str
 
 
 class KeySetView(TypedDict):
@@ -366,6 +367,7 @@ class DialectView(TypedDict):
     path: str
     keys: list[KeySetView]
     switches: DialectSwitchesView
+    version: int
     created_at: str | None
     removed_at: str | None
 

@@ -13,9 +13,15 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
-from gateway.domain.payout import MerchantId, Payout, PayoutState
+from gateway.domain.payout import MerchantId, Payout, PayoutId, PayoutState
 
 NUMBER_CHARS_MAX = 64
+SUSPECTED_RETRY = "suspected_retry"
+"""Why an order is held: another number asked for the same, a short while ago."""
+RETRY_OF = "retry_of"
+"""Why an order was cancelled: a person found that it repeats another one."""
+WITHOUT_RSA = frozenset({"xxpay"})
+"""Protocols that know shared secrets only."""
 KEY_SETS_MAX = 2
 _REF_MAX = 64
 _PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
@@ -53,6 +59,9 @@ class Switches:
     """Take no MD5 signatures."""
     ip_allow: tuple[str, ...] = ()
     """Networks that may ask; empty: any."""
+    returned_as: Literal["returned", "failed"] = "returned"
+    """How an order that came back after it was paid is shown where the protocol has a word for
+    that which not every caller knows (XxPay: 6, else 3)."""
 
     def admits(self, address: str | None) -> bool:
         """Whether a caller at this address may ask."""
@@ -108,6 +117,20 @@ class DialectOrder:
     own_number: str
 
 
+def suspected_of(payout: Payout) -> str | None:
+    """The merchant_ref of the order that this one may repeat, while it is held for that."""
+    name, _, ref = (payout.reason or "").partition(": ")
+    held = payout.state is PayoutState.HELD and name == SUSPECTED_RETRY
+    return ref if held and ref and not payout.attempts else None
+
+
+def original_of(payout: Payout) -> PayoutId | None:
+    """The payout that a person found this cancelled one to repeat."""
+    name, _, original = (payout.reason or "").partition(": ")
+    is_retry = payout.state is PayoutState.CANCELLED and name == RETRY_OF
+    return PayoutId(original) if is_retry and original else None
+
+
 class Standing(StrEnum):
     """What a caller has to know of a payout: one word for all protocols."""
 
@@ -125,6 +148,9 @@ class Standing(StrEnum):
     RETURNED = "returned"
     """Paid, and come back."""
 
+
+ENDED_UNPAID = frozenset({Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
+"""The money is not, or no longer, with the payee: only now an error may be named."""
 
 _STANDINGS: Mapping[PayoutState, Standing] = {
     PayoutState.HELD: Standing.REVIEW,

@@ -187,7 +187,7 @@ class DialectHost(Section):
     """A host name under which callers of another platform find its stock paths."""
 
     host: Annotated[str, StringConstraints(pattern=HOST_NAME)]
-    dialect: Literal["epay"]
+    dialect: Literal["epay", "xxpay"]
 
 
 class Database(Section):

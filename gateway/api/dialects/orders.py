@@ -17,7 +17,14 @@ import orjson
 from channels.contract import Instrument
 from channels.money import Money
 from gateway.api.dialects.states import ENDED_UNPAID
-from gateway.domain.dialect import DialectAccount, DialectOrder, derived_digits, standing_of
+from gateway.domain.dialect import (
+    SUSPECTED_RETRY,
+    DialectAccount,
+    DialectOrder,
+    derived_digits,
+    original_of,
+    standing_of,
+)
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
@@ -32,7 +39,6 @@ from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreErr
 
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
-SUSPECTED_RETRY = "suspected_retry"
 _SALTS = 8
 
 
@@ -67,7 +73,10 @@ class Shown:
     number: str
     own_number: str
     payout: Payout | None
-    """None: nobody can say now whether it is stored, so it is processing."""
+    """What tells how it stands. None: nobody can say now whether it is stored, so it is processing.
+    Where a person found the order to be a retry, this is the payout that it repeats."""
+    stored: Payout | None = None
+    """What is stored under this very number, where that is another one."""
 
 
 class Orders:
@@ -108,7 +117,7 @@ class Orders:
                 for one in found:
                     payout = await self._known(account, one.number)
                     if payout is not None:
-                        return Shown(one.number, one.own_number, payout)
+                        return await self._shown(one, payout)
         except (StoreError, TimeoutError):
             return Shown(wanted, wanted, None)
         raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
@@ -141,7 +150,7 @@ class Orders:
             raise
         if taken.repeated and not account.switches.replay_duplicates:
             raise _exists()
-        return Shown(order.number, own_number, taken.payout)
+        return await self._shown(DialectOrder(order.number, own_number), taken.payout)
 
     async def _accept(
         self, account: DialectAccount, merchant: Merchant, order: Order, hold: str | None
@@ -191,7 +200,21 @@ class Orders:
             )
         found = await self._gateway.store.dialect_orders(account.id, order.number)
         numbers = found[0] if found else DialectOrder(order.number, known.id)
-        return Shown(order.number, numbers.own_number, known)
+        return await self._shown(numbers, known)
+
+    async def _shown(self, numbers: DialectOrder, stored: Payout) -> Shown:
+        """The order as it stands; a retry, in a person's word, as the one that it repeats."""
+        payout = await self._counted(stored)
+        if payout is stored:
+            return Shown(numbers.number, numbers.own_number, stored)
+        return Shown(numbers.number, numbers.own_number, payout, stored)
+
+    async def _counted(self, stored: Payout) -> Payout | None:
+        """The payout whose money counts; None, which is "processing", if it cannot be found."""
+        original = original_of(stored)
+        if original is None:
+            return stored
+        return await self._gateway.store.payout(original, stored.merchant_id)
 
     async def _known(self, account: DialectAccount, number: str) -> Payout | None:
         return await self._by_ref(account, account.ref_of(number))
@@ -220,6 +243,8 @@ class Orders:
         holder = await self._claim(account, order, ref, None)
         if holder != ref:
             earlier = await self._by_ref(account, holder)
+            if earlier is not None:
+                earlier = await self._counted(earlier)
             if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
                 holder = await self._claim(account, order, ref, holder)
         if holder == ref:
