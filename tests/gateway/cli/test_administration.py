@@ -252,6 +252,12 @@ def test_an_account_in_another_protocol_is_made_shown_rotated_and_removed(served
     assert shown["switches"]["ip_allow"] == ["10.0.0.0/8"]
     text = served.run("merchant", "dialect", "show", account).stdout
     assert "/d/epay/" in text
+    change = ("merchant", "dialect", "set", account, "--any-signature", "--any-ip")
+    changed = served.ask(*change, "--soft-dedupe-minutes", "3", "--version", "1")
+    assert (changed["version"], changed["switches"]["soft_dedupe_minutes"]) == (2, 3)
+    assert (changed["switches"]["rsa_only"], changed["switches"]["ip_allow"]) == (False, [])
+    assert "version 2" in served.run(*change, "--version", "1").stderr
+    assert served.run("merchant", "dialect", "set", account).exit_code == 2
     rotated = served.ask("merchant", "dialect", "rotate", account)
     assert len(rotated["keys"]) == 2
     assert rotated["secrets"]["md5_key"] != made["secrets"]["md5_key"]
