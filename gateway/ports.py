@@ -16,7 +16,7 @@ from channels.contract import Evidence, Instrument, StatementLine
 from channels.money import Currency, Money
 from gateway.domain.audit import Deed, Origin
 from gateway.domain.batch import Batch, BatchCount, BatchRow, BatchState, Refused, RowState
-from gateway.domain.dialect import DialectAccount, DialectOrder
+from gateway.domain.dialect import DialectAccount, DialectOrder, NotifyTo
 from gateway.domain.floats import Extent, KeptBalance
 from gateway.domain.incident import Incident
 from gateway.domain.ledger import Account, Book, Posting
@@ -314,6 +314,18 @@ class Intake:
     """SHA-256 over the canonical body."""
     row: "RowOfBatch | None" = None
     """The row of a batch that it becomes the payout of, in the same commit."""
+    notify: NotifyTo | None = None
+    """Who is told how it ends: each commit that brings it to a final standing owes that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """An order of another platform's caller who wants to hear how it ends."""
+
+    merchant_id: MerchantId
+    payout_id: PayoutId
+    to: NotifyTo
+    accepted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -814,6 +826,15 @@ class DialectStore(Protocol):
 
     async def dialect_orders(self, account_id: str, wanted: str) -> list[DialectOrder]:
         """Orders of an account by either of their numbers; by theirs first."""
+
+    async def notify_of(self, merchant_id: MerchantId, payout_id: PayoutId) -> Notify | None:
+        """Who wants to hear how a payout ends, in another platform's protocol."""
+
+    async def notifies(self, account_id: str, number: str | None, limit: int) -> list[Notify]:
+        """An account's orders that are told about, newest first; or the one of their number."""
+
+    async def refused_notify(self, account_id: str) -> Notify | None:
+        """The newest order of an account whose address nothing could be sent to."""
 
     async def claim_payee(
         self,

@@ -19,6 +19,7 @@ from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.batch_files import request_of
 from gateway.api.context import Api
+from gateway.api.dialects.notices import DialectNotices
 from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
@@ -244,7 +245,7 @@ async def assemble(loaded: Loaded) -> Assembly:
     worker = Worker(gateway, concurrency=pace.concurrency, poll_s=pace.poll_s, exclusive=embedded)
     egress = Egress(settings.webhooks.allow)
     sender = WebhookSender(egress)
-    courier = _courier(loaded, store, sender, clock)
+    courier = _courier(loaded, store, sender, clock, DialectNotices(gateway, sender))
     exports = _exports(loaded, sender, signer, clock)
     auditor = Auditor(store, clock, observe, signer, LastSigned(settings.data_dir), exports)
     folder = settings.data_dir
@@ -355,14 +356,26 @@ def _planner(loaded: Loaded, gateway: Gateway) -> Planner:
     return Planner(gateway, mode=plan.enabled, every=every, weeks=plan.weeks)
 
 
-def _courier(loaded: Loaded, store: Store, sender: WebhookSender, clock: SystemClock) -> Courier:
+def _courier(
+    loaded: Loaded,
+    store: Store,
+    sender: WebhookSender,
+    clock: SystemClock,
+    notices: DialectNotices,
+) -> Courier:
     """Where others deliver, too, no more is claimed than is soon sent."""
     concurrency, embedded = (
         loaded.settings.worker.concurrency,
         loaded.settings.database.is_embedded,
     )
     limit = 500 if embedded else 2 * concurrency
-    return Courier(store, sender, clock, limit=limit, concurrency=concurrency, shared=not embedded)
+    return Courier(
+        *(store, sender, clock),
+        limit=limit,
+        concurrency=concurrency,
+        shared=not embedded,
+        notices=notices,
+    )
 
 
 def _exports(

@@ -3,16 +3,26 @@
 import asyncio
 from dataclasses import asdict, replace
 
+import orjson
+
 from gateway.api.context import Answer, Call
 from gateway.api.dialects.dialect import Dialect, Minted
 from gateway.api.dialects.door import PREFIX
+from gateway.api.dialects.owed import notify_by_number, owed, resend
 from gateway.api.dialects.registry import DIALECTS
-from gateway.api.schemas import DialectIn, DialectRotateIn, DialectSwitchIn
-from gateway.api.views import DialectSwitchesView, DialectView, stamp
-from gateway.domain.dialect import WITHOUT_RSA, DialectAccount, KeySet, Switches
+from gateway.api.schemas import (
+    DialectIn,
+    DialectRotateIn,
+    DialectSwitchIn,
+    NotifiedQuery,
+    RenotifyIn,
+)
+from gateway.api.views import DialectSwitchesView, DialectView, NotifiedOrderView, stamp
+from gateway.domain.dialect import FINAL, WITHOUT_RSA, DialectAccount, KeySet, Switches, standing_of
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
 from gateway.domain.payout import MerchantId
-from gateway.ports import StaleError
+from gateway.engine.retries import counted
+from gateway.ports import Notify, StaleError, StoreError
 
 
 async def add(call: Call) -> Answer:
@@ -22,6 +32,13 @@ async def add(call: Call) -> Answer:
     switches = body.switches.switches()
     _check_switches(body.dialect, switches)
     dialect, entropy = DIALECTS[body.dialect], call.api.entropy
+    if body.public_id is not None and dialect.public_id.fullmatch(body.public_id) is None:
+        raise InvalidError(
+            "field_invalid",
+            f"public_id: no {dialect.name} account has such an id ({dialect.public_id.pattern})",
+            zh=f"public_id 不是有效的 {dialect.name} 商户号",
+            param="public_id",
+        )
     minted = await _minted(call, dialect, body.public_key)
     account = DialectAccount(
         id=f"da_{entropy.bytes(5).hex()}",
@@ -33,18 +50,18 @@ async def add(call: Call) -> Answer:
         created_at=call.gateway.clock.now(),
     )
     await call.gateway.store.add_dialect_account(account, call.caller.actor)
-    return 201, {**_view(account), "secrets": dict(minted.shown)}
+    return 201, {**await _view(call, account), "secrets": dict(minted.shown)}
 
 
 async def listing(call: Call) -> Answer:
     """GET /v1/admin/merchants/{merchant_id}/dialects."""
     found = await call.gateway.store.dialect_accounts(await _merchant(call))
-    return 200, {"data": [_view(one) for one in found]}
+    return 200, {"data": [await _view(call, one) for one in found]}
 
 
 async def show(call: Call) -> Answer:
     """GET /v1/admin/dialects/{account_id}."""
-    return 200, _view(await _account(call))
+    return 200, await _view(call, await _account(call))
 
 
 async def switch(call: Call) -> Answer:
@@ -60,7 +77,7 @@ async def switch(call: Call) -> Answer:
     if switches != account.switches:
         account = replace(account, switches=switches, version=account.version + 1)
         await _change(call, account, "switched")
-    return 200, _view(account)
+    return 200, await _view(call, account)
 
 
 async def rotate(call: Call) -> Answer:
@@ -72,7 +89,7 @@ async def rotate(call: Call) -> Answer:
     minted = await _minted(call, DIALECTS[account.dialect], body.public_key)
     changed = account.rotated(minted.keys, only=body.only)
     await _change(call, changed, "rotated")
-    return 201, {**_view(changed), "secrets": dict(minted.shown)}
+    return 201, {**await _view(call, changed), "secrets": dict(minted.shown)}
 
 
 async def remove(call: Call) -> Answer:
@@ -81,7 +98,72 @@ async def remove(call: Call) -> Answer:
     if account.removed_at is None:
         account = replace(account, removed_at=call.gateway.clock.now(), version=account.version + 1)
         await _change(call, account, "removed")
-    return 200, _view(account)
+    return 200, await _view(call, account)
+
+
+async def notified(call: Call) -> Answer:
+    """GET /v1/admin/dialects/{account_id}/notices."""
+    query: NotifiedQuery = call.query
+    account = await _account(call)
+    if query.number is None:
+        found = await call.gateway.store.notifies(account.id, None, query.limit)
+    else:
+        one = await notify_by_number(call.gateway, account.id, query.number)
+        found = [] if one is None else [one]
+    return 200, {"data": [await _notified(call, one) for one in found]}
+
+
+async def renotify(call: Call) -> Answer:
+    """POST /v1/admin/dialects/{account_id}/notices/resend."""
+    body: RenotifyIn = call.body
+    account = await _account(call)
+    found = await notify_by_number(call.gateway, account.id, body.number)
+    if found is None:
+        raise AbsenceError(
+            "order_not_told",
+            "there is no such order, or its caller gave no address to be told at",
+            zh="订单不存在，或未提供通知地址",
+            param="number",
+        )
+    told = await _notified(call, found)
+    if told["standing"] not in FINAL or not await resend(call.gateway, found):
+        raise ConflictError(
+            "order_not_final",
+            "the order is not final yet: its caller is told by itself once it is",
+            zh="订单尚无最终结果，完成后将自动通知",
+            param="number",
+        )
+    return 202, await _notified(call, found)
+
+
+async def _notified(call: Call, one: Notify) -> NotifiedOrderView:
+    stored = await call.gateway.store.payout(one.payout_id, one.merchant_id)
+    payout = None if stored is None else await counted(call.gateway, stored)
+    if payout is None:
+        raise StoreError(f"{one.payout_id} is told about and is not there")
+    told = await owed(call.gateway, one)
+    return {
+        "number": one.to.number,
+        "own_number": one.to.own_number,
+        "payout_id": one.payout_id,
+        "standing": standing_of(payout),
+        "url": one.to.url,
+        "problem": one.to.problem,
+        "accepted_at": stamp(one.accepted_at),
+        "notices": [
+            {
+                "id": each.id,
+                "standing": orjson.loads(each.payload)["standing"],
+                "state": each.state,
+                "tries": each.tries,
+                "due_at": stamp(each.due_at),
+                "last_status": each.last_status,
+                "last_error": each.last_error,
+                "created_at": stamp(each.created_at),
+            }
+            for each in told
+        ],
+    }
 
 
 async def _change(call: Call, account: DialectAccount, action: str) -> None:
@@ -151,8 +233,9 @@ async def _account(call: Call) -> DialectAccount:
     )
 
 
-def _view(account: DialectAccount) -> DialectView:
+async def _view(call: Call, account: DialectAccount) -> DialectView:
     dialect = DIALECTS[account.dialect]
+    refused = await call.gateway.store.refused_notify(account.id)
     switches = asdict(account.switches)
     shown: DialectSwitchesView = {
         "replay_duplicates": switches["replay_duplicates"],
@@ -179,6 +262,14 @@ def _view(account: DialectAccount) -> DialectView:
         ],
         "switches": shown,
         "version": account.version,
+        "refused_notify": None
+        if refused is None
+        else {
+            "number": refused.to.number,
+            "url": refused.to.url,
+            "problem": refused.to.problem or "",
+            "accepted_at": stamp(refused.accepted_at),
+        },
         "created_at": stamp(account.created_at),
         "removed_at": stamp(account.removed_at),
     }

@@ -679,9 +679,10 @@ class DialectSwitchesIn(Model):
 class DialectIn(Model):
     """An account in another platform's protocol."""
 
-    dialect: Literal["epay", "xxpay"]
-    public_id: Annotated[StrictStr, Field(pattern=r"^[0-9]{1,16}$")] | None = Field(
-        default=None, description="Its pid, if it keeps one; else a new one"
+    dialect: Literal["epay", "jeepay", "xxpay"]
+    public_id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_:.-]{1,128}$")] | None = Field(
+        default=None,
+        description="Its pid (jeepay: mchNo:appId), if it keeps one; else a new one",
     )
     public_key: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = Field(
         default=None, description="The caller's own; else a pair is made for it"
@@ -709,6 +710,21 @@ class DialectRotateIn(Model):
 
     public_key: Annotated[StrictStr, Field(min_length=1, max_length=4096)] | None = None
     only: StrictBool = Field(default=False, description="The keys before end now: they leaked")
+
+
+class NotifiedQuery(Model):
+    """Which orders of an account."""
+
+    number: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(visible)] | None = (
+        Field(default=None, description="Either number of one order")
+    )
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(whole)] = 50
+
+
+class RenotifyIn(Model):
+    """Whose end is told again."""
+
+    number: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(visible)]
 
 
 class FundIn(Model):

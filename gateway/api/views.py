@@ -357,6 +357,47 @@ class KeySetView(TypedDict):
     public: dict[str, str]
 
 
+class RefusedNotifyView(TypedDict):
+    """An order whose caller cannot be told: nothing may be sent to its address."""
+
+    number: str
+    url: str
+    problem: str
+    accepted_at: str | None
+
+
+class OrderNoticeView(TypedDict):
+    """One notice that is owed, or was sent; `standing` is what it came of."""
+
+    id: str
+    standing: str
+    state: str
+    tries: int
+    due_at: str | None
+    last_status: int | None
+    last_error: str | None
+    created_at: str | None
+
+
+class NotifiedOrderView(TypedDict):
+    """An order whose caller wants to hear how it ends, and how it stands."""
+
+    number: str
+    own_number: str
+    payout_id: str
+    standing: str
+    url: str
+    problem: str | None
+    accepted_at: str | None
+    notices: list[OrderNoticeView]
+
+
+class NotifiedOrderList(TypedDict):
+    """An account's orders that are told about, newest first."""
+
+    data: list[NotifiedOrderView]
+
+
 class DialectView(TypedDict):
     """An account in another platform's protocol."""
 
@@ -368,6 +409,7 @@ class DialectView(TypedDict):
     keys: list[KeySetView]
     switches: DialectSwitchesView
     version: int
+    refused_notify: RefusedNotifyView | None
     created_at: str | None
     removed_at: str | None
 

@@ -64,8 +64,8 @@ def _switches(command: F) -> F:
 
 @dialect_command.command("add")
 @click.argument("merchant")
-@click.option("--dialect", type=click.Choice(["epay", "xxpay"]), required=True)
-@click.option("--public-id", help="The pid that it keeps; else a new one.")
+@click.option("--dialect", type=click.Choice(["epay", "jeepay", "xxpay"]), required=True)
+@click.option("--public-id", help="The pid that it keeps (jeepay: mchNo:appId); else a new one.")
 @_PUBLIC_KEY
 @_switches
 @reaching("operator")
@@ -170,6 +170,47 @@ def rm(api: Api, account: str) -> None:
     tell(gone, lambda console: console.print(f"{gone['id']} takes no new orders"))
 
 
+@dialect_command.command("notices")
+@click.argument("account")
+@click.argument("number", required=False)
+@reaching("operator")
+def notices(api: Api, account: str, number: str | None) -> None:
+    """List orders whose callers are told how they end; NUMBER: theirs or ours."""
+    found = api.get(f"/v1/admin/dialects/{path_of(account)}/notices", number=number)
+    tell(found, lambda console: _draw_notices(console, found))
+
+
+@dialect_command.command("renotify")
+@click.argument("account")
+@click.argument("number")
+@reaching("operator")
+def renotify(api: Api, account: str, number: str) -> None:
+    """Tell the caller of order NUMBER again how it ended."""
+    path = f"/v1/admin/dialects/{path_of(account)}/notices/resend"
+    told = api.post(path, {"number": number})
+    tell(told, lambda console: console.print(f"{told['number']} is told again: {told['standing']}"))
+
+
+def _draw_notices(console: Console, found: dict[str, Any]) -> None:
+    headings = ("number", "ours", "standing", "told", "state", "tries", "error", "next try", "to")
+    rows: list[tuple[Any, ...]] = []
+    for one in found["data"]:
+        order = (one["number"], one["own_number"], one["standing"])
+        rows += [
+            (
+                *order,
+                each["standing"],
+                each["state"],
+                each["tries"],
+                each["last_error"],
+                moment(each["due_at"]) if each["state"] == "due" else None,
+                one["url"],
+            )
+            for each in one["notices"]
+        ] or [(*order, None, "not yet", 0, one["problem"], None, one["url"])]
+    console.print(grid(headings, rows))
+
+
 def _given(switches: dict[str, Any]) -> dict[str, Any]:
     """Those that were given."""
     return {
@@ -197,6 +238,9 @@ def _facts(api: Api, found: dict[str, Any]) -> list[tuple[str, Any]]:
         rows.append((told, f"{one['id']}, since {moment(one['created_at'])}"))
         rows += list(one["public"].items())
     rows += [(name, value) for name, value in found["switches"].items()]
+    refused = found["refused_notify"]
+    if refused is not None:
+        rows.append(("cannot be told", f"{refused['number']}: {refused['problem']}"))
     return rows
 
 

@@ -20,8 +20,10 @@ SUSPECTED_RETRY = "suspected_retry"
 """Why an order is held: another number asked for the same, a short while ago."""
 RETRY_OF = "retry_of"
 """Why an order was cancelled: a person found that it repeats another one."""
-WITHOUT_RSA = frozenset({"xxpay"})
+WITHOUT_RSA = frozenset({"jeepay", "xxpay"})
 """Protocols that know shared secrets only."""
+ACCOUNT_PREFIX = "da_"
+"""Ids of accounts begin with it, and so do their orders' references."""
 KEY_SETS_MAX = 2
 _REF_MAX = 64
 _PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
@@ -117,6 +119,18 @@ class DialectOrder:
     own_number: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotifyTo:
+    """Where the caller of an order wants to hear how it ended."""
+
+    account_id: str
+    number: str
+    own_number: str
+    url: str
+    problem: str | None = None
+    """Why nothing could be sent there when the order came; the order was taken all the same."""
+
+
 def suspected_of(payout: Payout) -> str | None:
     """The merchant_ref of the order that this one may repeat, while it is held for that."""
     name, _, ref = (payout.reason or "").partition(": ")
@@ -151,6 +165,8 @@ class Standing(StrEnum):
 
 ENDED_UNPAID = frozenset({Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
 """The money is not, or no longer, with the payee: only now an error may be named."""
+FINAL = frozenset({Standing.PAID, Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
+"""What callers are told by themselves."""
 
 _STANDINGS: Mapping[PayoutState, Standing] = {
     PayoutState.HELD: Standing.REVIEW,
@@ -182,6 +198,17 @@ def standing_of(payout: Payout) -> Standing:
             return Standing.OPEN
         case Standing.OPEN if payout.live is not None and payout.live.action is not None:
             return Standing.CONFIRMING
+    return standing
+
+
+def ends_as(before: Payout | None, after: Payout) -> Standing | None:
+    """The final standing that a change has brought, which its caller is told; else None.
+
+    A payment that comes back ends a second time.
+    """
+    standing = standing_of(after)
+    if standing not in FINAL or (before is not None and standing_of(before) is standing):
+        return None
     return standing
 
 

@@ -5,6 +5,7 @@ maximum. Delays are spread by a fraction derived from the id, so that a thousand
 the same outage do not come back in the same second.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from math import ceil
@@ -15,6 +16,9 @@ from gateway.domain.silence import is_refused, refusal_lag
 
 DELIVERY_LADDER_S = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Webhook tries, after Standard Webhooks' advice: 3 days in all, then dead letter."""
+
+NOTICE_TAIL_S = (1800, 7200, 18000, 36000, 50400, 72000, 86400)
+"""Other platforms give a notice up after minutes; it goes on from there, about as long as ours."""
 
 DEAD_LADDER_S = (3600, 6 * 3600, 24 * 3600)
 """How long after its death an attempt is asked about again: a proof may have been wrong."""
@@ -89,8 +93,10 @@ def next_look(payout: Payout, number: int, died_at: datetime, *, looks: int) -> 
     return died_at + jitter(f"{payout.id}/{number}", wait_s)
 
 
-def next_delivery(tries: int, now: datetime) -> datetime | None:
+def next_delivery(
+    tries: int, now: datetime, ladder_s: Sequence[int] = DELIVERY_LADDER_S
+) -> datetime | None:
     """When to try a webhook again after `tries` failed tries; None when the ladder is used up."""
-    if tries >= len(DELIVERY_LADDER_S):
+    if tries >= len(ladder_s):
         return None
-    return now + timedelta(seconds=DELIVERY_LADDER_S[tries])
+    return now + timedelta(seconds=ladder_s[tries])

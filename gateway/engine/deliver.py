@@ -1,5 +1,8 @@
 """The outbox is emptied here: due webhooks are sent, in order, and their fate is written down.
 
+So are the notices that callers of other platforms' protocols are owed: what is said, how often and
+what counts as heard is theirs (`Notices`), all the rest is the same.
+
 At least once: a delivery is marked only after its receiver has answered, so a crash in between
 sends it again under the same id. In order: one payout's webhooks to one endpoint form a lane, and a
 lane never overtakes itself. Nobody waits for a stranger: an endpoint holds a fraction of the slots,
@@ -8,14 +11,15 @@ ladder unsent.
 """
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from gateway.domain.pace import jitter, next_delivery
+from gateway.domain.dialect import ACCOUNT_PREFIX
+from gateway.domain.pace import DELIVERY_LADDER_S, jitter, next_delivery
 from gateway.domain.payout import PayoutId
 from gateway.ports import Clock, Delivery, Endpoint, OutboxStore
 
@@ -24,6 +28,9 @@ ENDPOINT_SHARE = 4
 """One endpoint may hold a quarter of the slots."""
 SILENCES_MAX = 3
 """After so many tries in a row without any status, an endpoint counts as silent."""
+
+SILENT_MAX = 10_000
+"""Beyond so many silent receivers, all are tried afresh."""
 
 TRY_MAX = timedelta(seconds=15)
 """One try takes less; a claim that ends sooner is not begun on."""
@@ -39,6 +46,8 @@ class Answer:
 
     status: int | None
     error: str | None = None
+    said: bytes = field(default=b"", repr=False)
+    """The beginning of the reply, where it counts."""
 
     @property
     def is_accepted(self) -> bool:
@@ -56,6 +65,50 @@ class Sender(Protocol):
 
     async def send(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
         """Try once, signed as of `at`; never raises for what the receiver does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What another platform would send its caller now."""
+
+    receiver: str
+    """Whose silence is counted together."""
+    url: str
+    content_type: str
+    body: bytes = field(repr=False)
+    word: str
+    """By which, alone in the reply, the receiver says that it has it; in any case."""
+    ladder_s: Sequence[int]
+
+    def is_heard(self, answer: Answer) -> bool:
+        """Whether the receiver has said its word; the status is no part of it."""
+        said = answer.said.decode("utf-8", "replace").strip("\ufeff \t\r\n")
+        return answer.status is not None and said.lower() == self.word.lower()
+
+    def problem(self, answer: Answer) -> str:
+        """What is missing."""
+        if answer.status is None or answer.error is not None:
+            return answer.problem
+        return f"the receiver answered {answer.status} without the word {self.word!r} alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Why there is nothing to send; what comes later is owed by a commit of its own."""
+
+    reason: str
+    again: bool = False
+    """Whether the same delivery is tried again."""
+
+
+class Notices(Protocol):
+    """What is owed to callers of other platforms' protocols."""
+
+    async def make(self, delivery: Delivery) -> Notice | Unsaid:
+        """Write it as things stand now. Raises what the store raises, and nothing else."""
+
+    async def send(self, notice: Notice) -> Answer:
+        """Try once; never raises for what the receiver does."""
 
 
 class DeliveryStore(OutboxStore, Protocol):
@@ -83,6 +136,7 @@ class Courier:
         limit: int,
         concurrency: int,
         shared: bool = False,
+        notices: Notices | None = None,
     ) -> None:
         """`limit` bounds what one look at the outbox brings, `concurrency` what is being sent.
 
@@ -90,6 +144,7 @@ class Courier:
         than `limit` is in hand at any time.
         """
         self._shared = shared
+        self._notices = notices
         self._store = store
         self._sender = sender
         self._clock = clock
@@ -162,6 +217,8 @@ class Courier:
 
     async def _settle(self, delivery: Delivery) -> bool:
         """Try one delivery and write down its end; whether the next of its lane may follow."""
+        if self._notices is not None and delivery.endpoint_id.startswith(ACCOUNT_PREFIX):
+            return await self._notify(self._notices, delivery)
         endpoint = await self._store.endpoint(delivery.endpoint_id)
         if endpoint is None or endpoint.merchant_id != delivery.merchant_id:
             return await self._fail(delivery, Answer(None, "the endpoint no longer exists"), None)
@@ -178,23 +235,49 @@ class Courier:
             return await self._fail(delivery, replace(answer, error=gone), None)
         return await self._fail(delivery, answer, retry_at(delivery, now))
 
+    async def _notify(self, notices: Notices, delivery: Delivery) -> bool:
+        """As `_settle`, for another platform's caller."""
+        notice = await notices.make(delivery)
+        if isinstance(notice, Unsaid):
+            due_at = retry_at(delivery, self._clock.now()) if notice.again else None
+            return await self._fail(delivery, Answer(None, notice.reason), due_at)
+        answer = await self._try(notice.receiver, lambda: notices.send(notice))
+        now = self._clock.now()
+        if notice.is_heard(answer) and answer.status is not None:
+            await self._store.delivered(delivery.id, answer.status, now)
+            self.settled += 1
+            return True
+        answer = replace(answer, error=notice.problem(answer))
+        return await self._fail(delivery, answer, retry_at(delivery, now, notice.ladder_s))
+
     async def _ask(self, endpoint: Endpoint, delivery: Delivery) -> Answer:
-        """Send, unless the endpoint is silent and another delivery is just finding out."""
-        silent = self._silences.get(endpoint.id, 0) >= SILENCES_MAX
-        if silent and endpoint.id in self._probed:
+        return await self._try(
+            endpoint.id, lambda: self._sender.send(endpoint, delivery, self._clock.now())
+        )
+
+    async def _try(self, receiver: str, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Send, unless the receiver is silent and another delivery is just finding out."""
+        silent = self._silences.get(receiver, 0) >= SILENCES_MAX
+        if silent and receiver in self._probed:
             return Answer(None, "not sent: the receiver did not answer other webhooks just now")
         if silent:
-            self._probed.add(endpoint.id)
+            self._probed.add(receiver)
         try:
-            answer = await self._sender.send(endpoint, delivery, self._clock.now())
+            answer = await send()
         finally:
             if silent:
-                self._probed.discard(endpoint.id)
+                self._probed.discard(receiver)
         if answer.status is None:
-            self._silences[endpoint.id] = self._silences.get(endpoint.id, 0) + 1
+            self._forget_receivers()
+            self._silences[receiver] = self._silences.get(receiver, 0) + 1
         else:
-            self._silences.pop(endpoint.id, None)
+            self._silences.pop(receiver, None)
         return answer
+
+    def _forget_receivers(self) -> None:
+        """Callers name a receiver with each order: they must not fill the memory."""
+        if len(self._silences) >= SILENT_MAX:
+            self._silences.clear()
 
     async def _switch_off(self, endpoint: Endpoint) -> bool:
         """Honour a 410, unless the merchant has moved the endpoint while we were asking."""
@@ -217,10 +300,12 @@ class Courier:
             raise failure
 
 
-def retry_at(delivery: Delivery, now: datetime) -> datetime | None:
+def retry_at(
+    delivery: Delivery, now: datetime, ladder_s: Sequence[int] = DELIVERY_LADDER_S
+) -> datetime | None:
     """When to try again after one more failure, up to 10 % late; None when it is a dead letter."""
     tries = delivery.tries + 1
-    due_at = next_delivery(tries, now)
+    due_at = next_delivery(tries, now, ladder_s)
     if due_at is None:
         return None
     return now + jitter(f"{delivery.id}{tries}", int((due_at - now).total_seconds()))

@@ -49,6 +49,17 @@ async def confirm(
     )
 
 
+async def counted(gateway: Gateway, stored: Payout) -> Payout | None:
+    """The payout that tells what became of an order: itself, or what it was found to repeat.
+
+    None if that cannot be found, in which case nobody knows.
+    """
+    original = original_of(stored)
+    if original is None:
+        return stored
+    return await gateway.store.payout(original, stored.merchant_id)
+
+
 async def _original(gateway: Gateway, payout: Payout, of: str) -> Payout:
     """The order that the payout is suspected to repeat, if that is the one that is meant."""
     ref = suspected_of(payout)

@@ -35,6 +35,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "bank.down": "A beneficiary's bank fails through every channel; payouts to it wait.",
     "bank.forgiven": "A person, or another replica, closed a bank's incident: it is used again.",
     "dialect.defect": "Taking an order in met a bug of ours; its caller was told 'processing'.",
+    "dialect.notify_defect": "Writing a notice met a bug of ours; it is tried again.",
+    "dialect.notify_refused": "Nothing may be sent to an order's notify URL; it was taken anyway.",
     "dialect.unknown_fields": "A proven request has fields nobody knows; they were not used.",
     "channel.credential_expired": "A channel's key or certificate ended: it takes no payouts.",
     "channel.credential_expiring": "A channel's key or certificate ends in 30, 14, 7 days or 1.",

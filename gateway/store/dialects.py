@@ -8,10 +8,10 @@ import orjson
 
 from channels.contract import Instrument
 from channels.money import Money
-from gateway.domain.dialect import DialectAccount, DialectOrder, KeySet, Switches
+from gateway.domain.dialect import DialectAccount, DialectOrder, KeySet, NotifyTo, Switches
 from gateway.domain.errors import ConflictError
-from gateway.domain.payout import MerchantId
-from gateway.ports import StaleError, StoreError
+from gateway.domain.payout import MerchantId, PayoutId
+from gateway.ports import Notify, StaleError, StoreError
 from gateway.store import codec
 from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
 from gateway.store.database import Row, Rows, Unit
@@ -19,6 +19,7 @@ from gateway.store.directory import SeenError
 from gateway.store.part import Part
 
 _ANY: Mapping[str, Any] = dict.fromkeys(("merchant_id", "id", "dialect", "public_id"))
+_ANY_NOTIFY: Mapping[str, Any] = dict.fromkeys(("merchant_id", "payout_id", "account_id", "number"))
 
 
 class Dialects(Part):
@@ -94,6 +95,20 @@ class Dialects(Part):
         found = await self._read("dialect_orders", {"account_id": account_id, "wanted": wanted})
         return [DialectOrder(row[0], row[1]) for row in found]
 
+    async def notify_of(self, merchant_id: MerchantId, payout_id: PayoutId) -> Notify | None:
+        """Who wants to hear how a payout ends, in another platform's protocol."""
+        found = await self._notifies(limit=1, merchant_id=merchant_id, payout_id=payout_id)
+        return found[0] if found else None
+
+    async def notifies(self, account_id: str, number: str | None, limit: int) -> list[Notify]:
+        """An account's orders that are told about, newest first; or the one of their number."""
+        return await self._notifies(limit=limit, account_id=account_id, number=number)
+
+    async def refused_notify(self, account_id: str) -> Notify | None:
+        """The newest order of an account whose address nothing could be sent to."""
+        found = await self._read("refused_notify", {"account_id": account_id})
+        return _notify(found[0]) if found else None
+
     async def claim_payee(
         self,
         merchant_id: MerchantId,
@@ -142,6 +157,10 @@ class Dialects(Part):
         claim = self._claim(merchant_id, payee, amount)
         unit.add(self._queries["drop_claim"], {**claim, "holder": holder})
         await self._database.write(unit)
+
+    async def _notifies(self, *, limit: int, **wanted: str | None) -> list[Notify]:
+        found = await self._read("notifies", {**_ANY_NOTIFY, **wanted, "limit": limit})
+        return [_notify(row) for row in found]
 
     def _claim(self, merchant_id: MerchantId, payee: Instrument, amount: Money) -> dict[str, Any]:
         return {
@@ -192,6 +211,11 @@ class Dialects(Part):
             created_at=moment(row[7]),
             removed_at=moment_or_none(row[8]),
         )
+
+
+def _notify(row: Row) -> Notify:
+    to = NotifyTo(row[2], row[3], row[4], row[5], row[6])
+    return Notify(MerchantId(row[0]), PayoutId(row[1]), to, moment(row[7]))
 
 
 def _told(account: DialectAccount) -> dict[str, object]:

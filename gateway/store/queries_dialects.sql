@@ -66,3 +66,58 @@ WHERE merchant_id = :merchant_id AND payee_index = :payee_index AND currency = :
 SELECT holder FROM payee_claims
 WHERE merchant_id = :merchant_id AND payee_index = :payee_index AND currency = :currency
   AND amount_minor = :amount_minor
+
+-- name: insert_notify
+INSERT INTO dialect_notifies (
+    merchant_id, payout_id, account_id, number, own_number, url, problem, accepted_at
+) VALUES (
+    :merchant_id, :payout_id, :account_id, :number, :own_number, :url, :problem, :accepted_at
+)
+
+-- name: owe_notice
+-- In the commit that ends the order. What is said is read when it is sent: the payload only says
+-- what it is about.
+INSERT INTO deliveries (
+    id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
+)
+SELECT
+    CAST(:id AS TEXT), n.merchant_id, n.account_id, n.payout_id, :seq, :payload, 'due', 0, :at, :at
+FROM dialect_notifies AS n
+WHERE n.merchant_id = :merchant_id AND n.payout_id = :payout_id
+
+-- name: owe_notice_of_retries
+-- The same for the orders that were found to repeat it. Their own notices came first: the one that
+-- the finding owed bears the version it led to.
+INSERT INTO deliveries (
+    id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
+)
+SELECT
+    'msg_' || SUBSTR(r.payout_id, 4) || CAST(:suffix AS TEXT),
+    n.merchant_id, n.account_id, n.payout_id, p.version + :seq, :payload, 'due', 0, :at, :at
+FROM payout_retries AS r
+JOIN dialect_notifies AS n ON n.merchant_id = r.merchant_id AND n.payout_id = r.payout_id
+JOIN payouts AS p ON p.merchant_id = r.merchant_id AND p.id = r.payout_id
+WHERE r.merchant_id = :merchant_id AND r.original_id = :payout_id
+
+-- name: insert_retry
+INSERT INTO payout_retries (merchant_id, payout_id, original_id)
+VALUES (:merchant_id, :payout_id, :original_id)
+
+-- name: notifies
+-- Newest first; of one payout, of one number of an account, or of an account.
+SELECT merchant_id, payout_id, account_id, number, own_number, url, problem, accepted_at
+FROM dialect_notifies AS n
+WHERE 1 = 1
+  AND n.merchant_id = :merchant_id -- if given
+  AND n.payout_id = :payout_id -- if given
+  AND n.account_id = :account_id -- if given
+  AND n.number = :number -- if given
+ORDER BY n.accepted_at DESC, n.payout_id DESC
+LIMIT :limit
+
+-- name: refused_notify
+SELECT merchant_id, payout_id, account_id, number, own_number, url, problem, accepted_at
+FROM dialect_notifies
+WHERE account_id = :account_id AND problem IS NOT NULL
+ORDER BY accepted_at DESC, payout_id DESC
+LIMIT 1

@@ -14,6 +14,7 @@ import orjson
 
 from channels.money import Currency
 from gateway.domain.batch import unreserve
+from gateway.domain.dialect import ACCOUNT_PREFIX, RETRY_OF, NotifyTo, ends_as, original_of
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
@@ -148,6 +149,8 @@ class Units:
         _bound_month(unit, payout, earlier)
         if intake.row is not None:
             self._of_batch(unit, payout, intake.row)
+        if intake.notify is not None:
+            self._to_be_told(unit, payout, intake.notify)
 
     def _of_batch(self, unit: Unit, payout: Payout, row: RowOfBatch) -> None:
         """Its row is accepted in the same commit, and gives back what was reserved for it."""
@@ -165,6 +168,22 @@ class Units:
             freed, at = unreserve(row.batch, row.reserved_minor), micros(payout.accepted_at)
             name = f"{row.batch.id}/{row.number}"
             self.posted(unit, freed, payout.merchant_id, name, at)
+
+    def _to_be_told(self, unit: Unit, payout: Payout, to: NotifyTo) -> None:
+        """Remember who asked for it and where that caller wants to hear of its end."""
+        unit.add(
+            self._queries["insert_notify"],
+            {
+                "merchant_id": payout.merchant_id,
+                "payout_id": payout.id,
+                "account_id": to.account_id,
+                "number": to.number,
+                "own_number": to.own_number,
+                "url": to.url,
+                "problem": to.problem,
+                "accepted_at": micros(payout.accepted_at),
+            },
+        )
 
     def moved(self, change: Change, worker: int | None = 0) -> Unit:
         """A move of a stored payout; fails with `StaleError` or `FloatShortError`.
@@ -281,6 +300,7 @@ class Units:
             self.posted(unit, posting, after.merchant_id, f"{after.id}/{seq}", at)
             if isinstance(event, Armed):
                 unit.guards.append(_float_guard(event.attempt, after.amount.currency))
+        self._notice(unit, change)
         self.decided(unit, after, at, change.decision)
         if change.evidence is not None:
             sealed = self._vault.seal(
@@ -299,6 +319,33 @@ class Units:
                 },
             )
         self._looked_after(unit, change)
+
+    def _notice(self, unit: Unit, change: Change) -> None:
+        """Owe the caller of another platform a notice when its order has come to an end."""
+        after = change.after
+        # No other reference belongs to such an order: the rest is spared the statement.
+        if not after.merchant_ref.startswith(ACCOUNT_PREFIX):
+            return
+        standing = ends_as(change.before, after)
+        if standing is None:
+            return
+        original = original_of(after)
+        owed = {
+            "merchant_id": after.merchant_id,
+            "payout_id": after.id,
+            "seq": after.version,
+            "payload": dumped({"standing": RETRY_OF if original else standing}),
+            "at": micros(after.updated_at),
+        }
+        notice_id = f"msg_{after.id.removeprefix('po_')}_{after.version}_notify"
+        unit.add(self._queries["owe_notice"], {**owed, "id": notice_id})
+        if original is None:
+            suffix = f"_{after.version}_original"
+            unit.add(self._queries["owe_notice_of_retries"], {**owed, "suffix": suffix})
+        else:
+            # Even where that one has ended: which of the two commits came first is known to nobody.
+            named = {"payout_id": after.id, "original_id": original}
+            unit.add(self._queries["insert_retry"], {"merchant_id": after.merchant_id, **named})
 
     def _looked_after(self, unit: Unit, change: Change) -> None:
         """Open incidents, watch what died, spend the proposal that two people agreed on."""

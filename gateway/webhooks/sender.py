@@ -1,11 +1,14 @@
 """One try of one webhook: sign, guard, POST, hear the status.
 
 The status line is the whole answer. The body is read only so that the connection can be used again,
-up to a bound, and thrown away; redirects are answers like any other and never followed.
+up to a bound, and thrown away, save its beginning, where another platform's receivers say that they
+have heard; redirects are answers like any other and never followed.
 """
 
 import asyncio
 import ssl
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import aiohttp
@@ -19,6 +22,7 @@ from gateway.webhooks.signing import signed_headers
 TIMEOUT_S = 10.0
 """For everything: look-up, connect, TLS, request, status, rest of the reply (reliability.md §6)."""
 REPLY_BYTES_MAX = 64 * 1024
+SAID_BYTES_MAX = 256
 USER_AGENT = "hangdao-webhooks"
 
 
@@ -46,25 +50,35 @@ class WebhookSender:
 
         `at` is the signature's timestamp: receivers refuse one that is more than minutes off.
         """
-        status: int | None = None
         try:
             headers = signed_headers(delivery.id, delivery.payload, endpoint.secrets, at)
-            destination = self._egress.destination(endpoint.url)
+        except Exception as error:  # noqa: BLE001 - one webhook's trouble must not stop the others
+            return Answer(None, self._described(error))
+        headers |= {"content-type": "application/json"}
+        return replace(await self._post(endpoint.url, delivery.payload, headers), said=b"")
+
+    async def post(self, url: str, body: bytes, content_type: str) -> Answer:
+        """Try once to say something in another platform's form, which signs its own way."""
+        headers = {"content-type": content_type} if body else {}
+        return await self._post(url, body, headers)
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        status: int | None = None
+        said = bytearray()
+        try:
+            destination = self._egress.destination(url)
             async with (
                 asyncio.timeout(self._timeout_s),
                 self._session(destination).post(
-                    destination.url,
-                    data=delivery.payload,
-                    headers=headers | {"content-type": "application/json"},
-                    allow_redirects=False,
+                    destination.url, data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
                 status = response.status
-                await _drain(response)
+                await _drain(response, said)
         except Exception as error:  # noqa: BLE001 - one webhook's trouble must not stop the others
             if status is None:
                 return Answer(None, self._described(error))
-        return Answer(status)
+        return Answer(status, said=bytes(said))
 
     async def aclose(self) -> None:
         """Drop every connection; may be called twice. Nothing is sent afterwards."""
@@ -118,12 +132,16 @@ class WebhookSender:
                 return f"it could not be sent ({type(error).__name__})"
 
 
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read a reply to its end so that the connection can serve again, or hang up on a long one."""
+async def _drain(response: aiohttp.ClientResponse, said: bytearray) -> None:
+    """Read a reply to its end so that the connection can serve again, or hang up on a long one.
+
+    `said` gets its beginning, which is longer than any word.
+    """
     left = REPLY_BYTES_MAX
     while left > 0:
         chunk = await response.content.read(left)
         if not chunk:
             return
         left -= len(chunk)
+        said += chunk[: SAID_BYTES_MAX - len(said)]
     response.close()

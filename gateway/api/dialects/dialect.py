@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from channels.contract import Receipt
-from gateway.api.dialects.orders import ANSWER_S, Orders
-from gateway.api.dialects.wire import Ask, Said
+from gateway.api.dialects.orders import ANSWER_S, NotifyUrl, Orders, Shown
+from gateway.api.dialects.wire import Ask, Said, plain
 from gateway.domain.dialect import DialectAccount, KeySet
 from gateway.domain.errors import UnavailableError
 from gateway.domain.payout import Payout
@@ -18,6 +19,8 @@ from gateway.ports import Entropy, Merchant, StoreError
 
 RECEIPTS_MAX = 256
 ACCOUNTS_MAX = 10_000
+NOTIFY_CHARS_MAX = 1024
+"""Some dialects append their fields, and the whole must stay below the guard's bound."""
 WHO_S = 0.4
 """Finding out who asks takes so long at most; the answer itself has the rest of three seconds."""
 
@@ -67,8 +70,10 @@ class Counter:
     gateway: Gateway
     orders: Orders
     receipts: Receipts
+    check_url: Callable[[str], str | None]
+    """A sentence on why nothing may be sent to a URL, or None."""
     told: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
-    """Which unknown fields of which account were told."""
+    """Which unknown fields, and which addresses' problems, of which account were told."""
     known: dict[tuple[str, str], Who] = field(default_factory=dict, repr=False)
     """Accounts as last read."""
 
@@ -107,6 +112,28 @@ class Counter:
                 "dialect.unknown_fields", merchant_id=account.merchant_id, problem=ascii(shown)
             )
 
+    def notify_url(self, account: DialectAccount, given: str) -> NotifyUrl | None:
+        """Where a caller wants to be told; a bad address is logged and never refused.
+
+        To its caller a refused order would be "not paid"; one that hears nothing asks.
+        """
+        if not given:
+            return None
+        url = plain(given)
+        if url is None:
+            found = NotifyUrl("", "the URL has characters that must be percent-encoded")
+        elif len(url) > NOTIFY_CHARS_MAX:
+            found = NotifyUrl("", f"the URL is longer than {NOTIFY_CHARS_MAX} characters")
+        else:
+            found = NotifyUrl(url, self.check_url(url))
+        told = (account.id, (found.problem or "",))
+        if found.problem is not None and told not in self.told and len(self.told) < 10_000:
+            self.told.add(told)
+            self.gateway.observer.alarm(
+                "dialect.notify_refused", merchant_id=account.merchant_id, problem=found.problem
+            )
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Minted:
@@ -141,3 +168,31 @@ class Dialect(Protocol):
 
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Answer a request. Raises nothing for what a caller can do wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A notice as it goes on the wire."""
+
+    url: str
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = "application/x-www-form-urlencoded"
+
+
+class Notifying(Protocol):
+    """A dialect whose callers are told how their orders ended."""
+
+    @property
+    def name(self) -> str:
+        """As in an account."""
+
+    @property
+    def notify_word(self) -> str:
+        """What a receiver answers that has heard."""
+
+    @property
+    def notify_ladder_s(self) -> Sequence[int]:
+        """Seconds before each try after a failed one; the first is none."""
+
+    def notice(self, account: DialectAccount, shown: Shown, url: str, at: datetime) -> Post:
+        """What is said about an order that is final, signed with the newest keys as of `at`."""

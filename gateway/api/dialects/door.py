@@ -18,7 +18,8 @@ STOCK = ("/api/{rest:.*}", "/agentPay/{rest:.*}", "/gateway.do")
 
 def open_doors(app: web.Application, api: Api) -> None:
     """Add the dialects' paths."""
-    counter = Counter(api.gateway, Orders(api.gateway), Receipts(api.gateway))
+    gateway = api.gateway
+    counter = Counter(gateway, Orders(gateway), Receipts(gateway), api.check_webhook_url)
     for name in DIALECTS:
         app.router.add_route(
             "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, partial(_always, name))

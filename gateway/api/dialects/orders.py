@@ -7,10 +7,12 @@ a refusal is raised only when nothing is stored under the order's number.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import orjson
 
@@ -21,8 +23,8 @@ from gateway.domain.dialect import (
     SUSPECTED_RETRY,
     DialectAccount,
     DialectOrder,
+    NotifyTo,
     derived_digits,
-    original_of,
     standing_of,
 )
 from gateway.domain.errors import (
@@ -35,11 +37,21 @@ from gateway.domain.errors import (
 from gateway.domain.payout import Payout
 from gateway.engine import accept
 from gateway.engine.gateway import Gateway
+from gateway.engine.retries import counted
 from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreError
 
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
 _SALTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyUrl:
+    """Where a caller wants to hear how its order ends."""
+
+    url: str
+    problem: str | None
+    """Why nothing can be sent there as things are; no reason to refuse the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,8 @@ class Order:
     instrument: Instrument = field(repr=False)
     purpose: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notify: NotifyUrl | None = None
+    """No part of what makes it the same order: the first one's stays."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -76,7 +90,7 @@ class Shown:
     """What tells how it stands. None: nobody can say now whether it is stored, so it is processing.
     Where a person found the order to be a retry, this is the payout that it repeats."""
     stored: Payout | None = None
-    """What is stored under this very number, where that is another one."""
+    """What is stored under this very number: what was asked for, whatever became of it."""
 
 
 class Orders:
@@ -87,6 +101,8 @@ class Orders:
         self._gateway = gateway
         self._answer_s = answer_s
         self._running: set[asyncio.Task[Shown]] = set()
+        self._under_way: Counter[tuple[str, str]] = Counter()
+        """Either number of the orders that are just being taken in."""
 
     async def take(
         self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
@@ -96,16 +112,19 @@ class Orders:
         `digits`: how long our own number for it is. Raises `GatewayError` only when the number
         stands for nothing, or for something else.
         """
+        own_number = own_number_of(account, order.number, 0, digits)
+        numbers = {(account.id, order.number), (account.id, own_number)}
+        self._under_way.update(numbers)
         task = asyncio.create_task(self._take(account, merchant, order, digits))
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, numbers))
         try:
             async with asyncio.timeout(self._answer_s):
                 return await asyncio.shield(task)
         except GatewayError:
             raise
         except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
+            return Shown(order.number, own_number, None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
         """The order under either number. `AbsenceError` when there is none of this account."""
@@ -119,6 +138,9 @@ class Orders:
                     if payout is not None:
                         return await self._shown(one, payout)
         except (StoreError, TimeoutError):
+            return Shown(wanted, wanted, None)
+        if self._under_way[account.id, wanted]:
+            # Its caller was told "processing" and must not hear now that there is none.
             return Shown(wanted, wanted, None)
         raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
 
@@ -137,7 +159,7 @@ class Orders:
         try:
             own_number = await self._allot(account, order.number, digits)
             hold = None if known is not None else await self._twin(account, order)
-            taken = await self._accept(account, merchant, order, hold)
+            taken = await self._accept(account, merchant, order, own_number, hold)
         except GatewayError as error:
             if not isinstance(error, ConflictError) and hold is None and known is None:
                 await self._give_up(account, order)
@@ -153,7 +175,12 @@ class Orders:
         return await self._shown(DialectOrder(order.number, own_number), taken.payout)
 
     async def _accept(
-        self, account: DialectAccount, merchant: Merchant, order: Order, hold: str | None
+        self,
+        account: DialectAccount,
+        merchant: Merchant,
+        order: Order,
+        own_number: str,
+        hold: str | None,
     ) -> accept.Acceptance:
         ref = account.ref_of(order.number)
         request = accept.Request(
@@ -164,7 +191,11 @@ class Orders:
             metadata=order.metadata,
             hold=hold,
         )
-        intake = Intake(f"dialect:{ref}", order.fingerprint)
+        notify = None
+        if order.notify is not None:
+            url, problem = order.notify.url, order.notify.problem
+            notify = NotifyTo(account.id, order.number, own_number, url, problem)
+        intake = Intake(f"dialect:{ref}", order.fingerprint, notify=notify)
         try:
             return await accept.accept(
                 self._gateway, merchant, request, intake, f"dialect:{account.id}"
@@ -204,17 +235,8 @@ class Orders:
 
     async def _shown(self, numbers: DialectOrder, stored: Payout) -> Shown:
         """The order as it stands; a retry, in a person's word, as the one that it repeats."""
-        payout = await self._counted(stored)
-        if payout is stored:
-            return Shown(numbers.number, numbers.own_number, stored)
+        payout = await counted(self._gateway, stored)
         return Shown(numbers.number, numbers.own_number, payout, stored)
-
-    async def _counted(self, stored: Payout) -> Payout | None:
-        """The payout whose money counts; None, which is "processing", if it cannot be found."""
-        original = original_of(stored)
-        if original is None:
-            return stored
-        return await self._gateway.store.payout(original, stored.merchant_id)
 
     async def _known(self, account: DialectAccount, number: str) -> Payout | None:
         return await self._by_ref(account, account.ref_of(number))
@@ -244,7 +266,7 @@ class Orders:
         if holder != ref:
             earlier = await self._by_ref(account, holder)
             if earlier is not None:
-                earlier = await self._counted(earlier)
+                earlier = await counted(self._gateway, earlier)
             if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
                 holder = await self._claim(account, order, ref, holder)
         if holder == ref:
@@ -283,8 +305,12 @@ class Orders:
                     account.ref_of(order.number),
                 )
 
-    def _done(self, task: "asyncio.Task[Shown]") -> None:
+    def _done(self, numbers: set[tuple[str, str]], task: "asyncio.Task[Shown]") -> None:
         self._running.discard(task)
+        self._under_way.subtract(numbers)
+        for one in numbers:
+            if not self._under_way[one]:
+                del self._under_way[one]
         if task.cancelled():
             return
         error = task.exception()

@@ -6,13 +6,18 @@ number. Whoever is proven gets every answer signed, refusals too, which stock se
 refusal can then be believed.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
 
 from channels.keyed_md5 import SIGN, signature
-from gateway.api.dialects.dialect import Counter, Minted
+from gateway.api.dialects.dialect import Counter, Minted, Post
 from gateway.api.dialects.orders import Shown, own_number_of
+from gateway.api.dialects.owed import notify_by_number, resend
 from gateway.api.dialects.purse import purse_of
 from gateway.api.dialects.states import WORDS
 from gateway.api.dialects.wire import Ask, Said, json_body
@@ -34,6 +39,7 @@ from gateway.domain.errors import (
     InvalidError,
     UnfundedError,
 )
+from gateway.domain.pace import NOTICE_TAIL_S
 from gateway.domain.payout import Payout
 from gateway.engine.accept import price_at
 from gateway.ports import Entropy, Merchant, StoreError
@@ -43,6 +49,11 @@ TAKEN, REFUSED, AWAY = "SUCCESS", "FAIL", "UNKNOWN"
 """The last one is none of the protocol's: it must be read neither as paid nor as not paid."""
 NUMBER_DIGITS = 22
 """Callers keep 30 characters."""
+URL_CHARS_MAX = 2048
+"""What the guard of what goes out lets pass."""
+RESEND_S = 0.3
+"""Who asks for a notice again waits for the answer to a question, too."""
+STOCK_LADDER_S = (0, 60, 120, 180, 240, 300)
 NOT_FOUND = "代付订单不存在"
 BUSY = "系统繁忙，请稍后再试"
 
@@ -66,6 +77,8 @@ class XxPay:
 
     name = "xxpay"
     public_id = re.compile(r"[0-9]{1,16}", re.ASCII)
+    notify_word = "success"
+    notify_ladder_s = (*STOCK_LADDER_S, *NOTICE_TAIL_S)
 
     def new_public_id(self, entropy: Entropy) -> str:
         """Eight digits, as its own ids begin."""
@@ -101,6 +114,21 @@ class XxPay:
         except (StoreError, TimeoutError):
             return _signed(asked, {"retCode": AWAY, "retMsg": BUSY})
 
+    def notice(self, account: DialectAccount, shown: Shown, url: str, at: datetime) -> Post:
+        """Everything in the query string, and nothing in the body; a form where that is too long.
+
+        Our number, theirs as clones add it, and how it stands; no amount and no payee.
+        """
+        payout = shown.payout
+        if payout is None:
+            raise ValueError("nobody knows what became of it")
+        extra = (shown.stored or payout).metadata.get("extra", "")
+        said = {**_told(account, shown, payout.fee.minor, extra), "mchOrderNo": shown.number}
+        said[SIGN] = signature(said, account.keys[0].secret or "")
+        texts = urlencode({name: str(value) for name, value in said.items()})
+        whole = f"{url}{'&' if '?' in url else '?'}{texts}"
+        return Post(whole) if len(whole) <= URL_CHARS_MAX else Post(url, texts.encode())
+
 
 # --- Who asks ----------------------------------------------------------------------------------
 
@@ -134,13 +162,15 @@ async def _proven(counter: Counter, ask: Ask) -> _Asked:
 
 
 async def _apply(asked: _Asked) -> Reply:
-    order, account = order_of(asked.fields), asked.account
+    account, given = asked.account, asked.fields.get("notifyUrl")
+    notify = asked.counter.notify_url(account, given if isinstance(given, str) else "")
+    order = order_of(asked.fields, notify)
     extra = order.metadata.get("extra", "")
     try:
         shown = await asked.counter.orders.take(account, asked.merchant, order, NUMBER_DIGITS)
         if shown.payout is not None:
             payout = shown.payout
-            return _told(asked, shown, payout.fee.minor, extra)
+            return _told(account, shown, payout.fee.minor, extra)
     except GatewayError as refusal:
         raise RefusedError(_said(refusal)) from None
     except Exception as error:  # noqa: BLE001 - what may be stored must not look like "not paid"
@@ -148,7 +178,7 @@ async def _apply(asked: _Asked) -> Reply:
     own = own_number_of(account, order.number, 0, NUMBER_DIGITS)
     # The month's tier is not looked up: whatever went wrong might go wrong again.
     price = price_at(asked.merchant, order.amount, asked.counter.gateway.clock.now(), UNUSED)
-    return _told(asked, Shown(order.number, own, None), price.fee.minor, extra)
+    return _told(account, Shown(order.number, own, None), price.fee.minor, extra)
 
 
 async def _query(asked: _Asked) -> Reply:
@@ -161,19 +191,31 @@ async def _query(asked: _Asked) -> Reply:
     except AbsenceError:
         raise RefusedError(NOT_FOUND) from None
     payout = shown.payout
+    if text(asked.fields, "executeNotify").lower() == "true":
+        await _tell_again(asked, shown)
     if payout is None:
         # Nobody can look: it is told by the numbers that were asked with.
         own = own or own_number_of(account, theirs, 0, NUMBER_DIGITS)
         unseen = {"agentpayOrderId": own, "mchOrderNo": theirs}
-        return {"mchId": account.public_id, **unseen, "status": str(_status(asked, None))}
+        return {"mchId": account.public_id, **unseen, "status": str(_status(account, None))}
     stored = shown.stored or payout
-    told = _told(asked, shown, payout.fee.minor, stored.metadata.get("extra", ""))
+    told = _told(account, shown, payout.fee.minor, stored.metadata.get("extra", ""))
     return {
         "mchId": account.public_id,
         "mchOrderNo": shown.number,
         "amount": str(stored.asked.minor),
         **{name: str(value) for name, value in told.items()},
     }
+
+
+async def _tell_again(asked: _Asked, shown: Shown) -> None:
+    """Have its notice sent once more, if it has ended and has one; failing is harmless."""
+    gateway = asked.counter.gateway
+    with suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(RESEND_S):
+            found = await notify_by_number(gateway, asked.account.id, shown.number)
+            if found is not None:
+                await resend(gateway, found)
 
 
 async def _balance(asked: _Asked) -> Reply:
@@ -203,19 +245,19 @@ _ACTS: Mapping[str, _Act] = {
 # --- Saying ------------------------------------------------------------------------------------
 
 
-def _told(asked: _Asked, shown: Shown, fee_minor: int, extra: str) -> Reply:
+def _told(account: DialectAccount, shown: Shown, fee_minor: int, extra: str) -> Reply:
     return {
         "agentpayOrderId": shown.own_number,
-        "status": _status(asked, shown.payout),
+        "status": _status(account, shown.payout),
         "fee": fee_minor,
         "transMsg": "" if shown.payout is None else failure(shown.payout),
         "extra": extra,
     }
 
 
-def _status(asked: _Asked, payout: Payout | None) -> int:
+def _status(account: DialectAccount, payout: Payout | None) -> int:
     standing = Standing.OPEN if payout is None else standing_of(payout)
-    if standing is Standing.RETURNED and asked.account.switches.returned_as == "failed":
+    if standing is Standing.RETURNED and account.switches.returned_as == "failed":
         standing = Standing.FAILED
     return WORDS[standing].xxpay
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from channels.contract import BankAccount, BankCard, Instrument
 from channels.keyed_md5 import SIGN, Secrets, read_object
 from channels.money import Currency, Money
-from gateway.api.dialects.orders import Order
+from gateway.api.dialects.orders import NotifyUrl, Order
 from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain
 from gateway.domain.dialect import NUMBER_CHARS_MAX, KeySet
 
@@ -116,7 +116,7 @@ def text(fields: Fields, name: str) -> str:
     raise RefusedError(f"参数[{name}]须为 UTF-8 编码且不含控制字符")
 
 
-def order_of(fields: Fields) -> Order:
+def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
     """What to pay. Raises RefusedError naming the field.
 
     `reqTime` is signed and not looked at: nothing depends on it, since a number is taken once for
@@ -139,6 +139,7 @@ def order_of(fields: Fields) -> Order:
         instrument=instrument,
         purpose=remark or PURPOSE,
         metadata={"extra": extra} if extra else {},
+        notify=notify,
     )
 
 

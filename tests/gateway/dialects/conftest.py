@@ -15,10 +15,10 @@ from gateway.ports import Search
 from tests import builders as build
 from tests.gateway.api.desk import ACME, Desk, open_desk
 from tests.gateway.dialects.epayn import Epayn
-from tests.gateway.dialects.xxpayer import XxPayer
+from tests.gateway.dialects.jeepay_shop import Shop, open_shop
+from tests.gateway.dialects.xxpay_shop import XxShop, open_xxshop
 
-PID, MCH_ID = "10001", "20000001"
-XXPAY_KEY = "M86L522AV6Q613II4W6U8K48UW8VM1N6BFGYV769220MDYE9U37N4L7O0F37"
+PID = "10001"
 MD5_KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -75,48 +75,15 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         yield Site(desk, plugin, account)
 
 
-@dataclass(slots=True)
-class Shop:
-    """An XxPay caller on one side, the gateway on the other."""
-
-    desk: Desk
-    caller: XxPayer
-    account: DialectAccount
-
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
-        await self.desk.store.change_dialect_account(self.account, "switched", "test")
-
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has, oldest first."""
-        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
-
-    async def order(self, number: str) -> Payout:
-        """What is stored under a number."""
-        wanted = Search(ACME, merchant_ref=f"{self.account.id}:{number}", limit=1)
-        (found,) = await self.desk.store.search(wanted)
-        return found
-
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """Jeepay's callers, configured with a base URL and keys."""
+    async with open_shop(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    """Configured with a base URL, an id and a key, nothing else."""
-    keys = KeySet("k1", build.NOW, XXPAY_KEY)
-    account = DialectAccount("da_x", ACME, "xxpay", MCH_ID, (keys,), Switches(), build.NOW)
-    async with open_desk(tmp_path) as desk:
-        await desk.store.add_dialect_account(account, "test")
-        caller = XxPayer(
-            http=desk.http,
-            base_url=str(desk.server.make_url("/d/xxpay/")),
-            mch_id=MCH_ID,
-            key=XXPAY_KEY,
-            now=lambda: desk.clock.now().timestamp(),
-        )
-        yield Shop(desk, caller, account)
+async def xxshop(tmp_path: Path) -> AsyncIterator[XxShop]:
+    """XxPay's caller, configured with a base URL, an id and a key."""
+    async with open_xxshop(tmp_path) as opened:
+        yield opened

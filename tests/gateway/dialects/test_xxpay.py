@@ -24,7 +24,7 @@ from gateway.ports import CommitUnknownError, Search, StoreError
 from policies.fees import Fee
 from tests.builders import NOW, after, came_back, contradicted
 from tests.gateway.api.desk import ACME
-from tests.gateway.dialects.conftest import XXPAY_KEY, Shop
+from tests.gateway.dialects.xxpay_shop import XXPAY_KEY, XxShop
 from tests.gateway.dialects.xxpayer import Way
 
 NUMBER = "P2026030210000001"
@@ -45,10 +45,10 @@ COMPANY = {
 
 
 @pytest.mark.parametrize("way", ["form", "params", "query", "get"])
-async def test_an_order_is_taken_paid_and_found(shop: Shop, way: Way) -> None:
+async def test_an_order_is_taken_paid_and_found(xxshop: XxShop, way: Way) -> None:
     """Wherever its fields stand, it is processing when submitted, and paid later."""
-    shop.caller.way = way
-    told = await shop.caller.apply(NUMBER)
+    xxshop.caller.way = way
+    told = await xxshop.caller.apply(NUMBER)
     assert (told.ok, told.status) == (True, 1)
     assert set(told.reply) == {
         *("retCode", "retMsg", "agentpayOrderId", "status", "fee", "transMsg", "extra", "sign"),
@@ -56,9 +56,9 @@ async def test_an_order_is_taken_paid_and_found(shop: Shop, way: Way) -> None:
     assert (told.reply["fee"], told.reply["extra"]) == (30, f"x-{NUMBER}")
     own = told.reply["agentpayOrderId"]
     assert len(own) <= 30
-    await shop.work()
+    await xxshop.work()
 
-    found = await shop.caller.query(NUMBER)
+    found = await xxshop.caller.query(NUMBER)
 
     assert {name: found[name] for name in ("retCode", "mchOrderNo", "agentpayOrderId")} == {
         "retCode": "SUCCESS",
@@ -67,30 +67,30 @@ async def test_an_order_is_taken_paid_and_found(shop: Shop, way: Way) -> None:
     }
     assert (found["status"], found["amount"], found["fee"]) == ("2", "1230", "30")
     assert found["transMsg"] == ""
-    (payout,) = await shop.payouts()
+    (payout,) = await xxshop.payouts()
     assert payout.merchant_ref == f"da_x:{NUMBER}"
     assert payout.instruments == (BankCard("6222021234567890123", "王小五"),)
 
 
-async def test_numbers_in_json_are_numbers(shop: Shop) -> None:
+async def test_numbers_in_json_are_numbers(xxshop: XxShop) -> None:
     """Some callers put amounts and ids into `params` unquoted."""
-    shop.caller.way = "params"
+    xxshop.caller.way = "params"
 
-    told = await shop.caller.apply(NUMBER, amount=1230, accountAttr=0, subAmountFrom=2)
+    told = await xxshop.caller.apply(NUMBER, amount=1230, accountAttr=0, subAmountFrom=2)
 
     assert told.ok
-    assert (await shop.order(NUMBER)).asked.minor == 1230
+    assert (await xxshop.order(NUMBER)).asked.minor == 1230
 
 
-async def test_a_company_is_paid_at_its_bank(shop: Shop) -> None:
+async def test_a_company_is_paid_at_its_bank(xxshop: XxShop) -> None:
     """With the branch's line number."""
-    till = shop.desk.till
+    till = xxshop.desk.till
     till.traits = replace(till.traits, rails=frozenset({Rail.BANK_ACCOUNT}))
 
-    told = await shop.caller.apply(NUMBER, **COMPANY)
+    told = await xxshop.caller.apply(NUMBER, **COMPANY)
 
     assert told.ok
-    assert (await shop.order(NUMBER)).instruments == (
+    assert (await xxshop.order(NUMBER)).instruments == (
         BankAccount(
             COMPANY["accountNo"],
             COMPANY["accountName"],
@@ -103,12 +103,12 @@ async def test_a_company_is_paid_at_its_bank(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("missing", ["province", "city", "bankName", "bankNumber"])
-async def test_a_company_needs_its_branch(shop: Shop, missing: str) -> None:
+async def test_a_company_needs_its_branch(xxshop: XxShop, missing: str) -> None:
     """Each field is demanded by name."""
-    told = await shop.caller.apply(NUMBER, **{**COMPANY, missing: ""})
+    told = await xxshop.caller.apply(NUMBER, **{**COMPANY, missing: ""})
 
     assert told.reply["retMsg"] == f"对公代付,参数[{missing}]必填"
-    assert await shop.payouts() == []
+    assert await xxshop.payouts() == []
 
 
 @pytest.mark.parametrize(
@@ -139,33 +139,33 @@ async def test_a_company_needs_its_branch(shop: Shop, missing: str) -> None:
     ],
 )
 async def test_fields_are_refused_with_stable_words(
-    shop: Shop, changes: dict[str, str], msg: str
+    xxshop: XxShop, changes: dict[str, str], msg: str
 ) -> None:
     """Operators search for these texts; they are signed, and nothing is stored."""
-    told = await shop.caller.apply(**{"number": NUMBER, **changes})  # type: ignore[arg-type] # by name
+    told = await xxshop.caller.apply(**{"number": NUMBER, **changes})  # type: ignore[arg-type] # by name
 
     assert (told.reply["retCode"], told.reply["retMsg"]) == ("FAIL", msg)
-    assert shop.caller.believes(told.reply)
-    assert await shop.payouts() == []
+    assert xxshop.caller.believes(told.reply)
+    assert await xxshop.payouts() == []
 
 
 @pytest.mark.parametrize(
     "stamp", ["", "20260302100000", "1772416800123", "yesterday", "20991231235959"]
 )
-async def test_what_reqtime_says_refuses_nobody(shop: Shop, stamp: str) -> None:
+async def test_what_reqtime_says_refuses_nobody(xxshop: XxShop, stamp: str) -> None:
     """Nothing depends on it, and a refusal would be read as "not paid"."""
-    assert (await shop.caller.apply(NUMBER, reqTime=stamp)).ok
+    assert (await xxshop.caller.apply(NUMBER, reqTime=stamp)).ok
 
 
 @pytest.mark.parametrize("field", ["remark", "accountAttr", "subAmountFrom", "extra"])
-async def test_what_can_be_left_out(shop: Shop, field: str) -> None:
+async def test_what_can_be_left_out(xxshop: XxShop, field: str) -> None:
     """Older servers and clones omit them."""
-    assert (await shop.caller.apply(NUMBER, **{field: None})).ok
+    assert (await xxshop.caller.apply(NUMBER, **{field: None})).ok
 
 
-async def test_errors_before_a_caller_is_proven_are_unsigned(shop: Shop) -> None:
+async def test_errors_before_a_caller_is_proven_are_unsigned(xxshop: XxShop) -> None:
     """Each in words of its own, and none with a secret."""
-    caller, good = shop.caller, shop.caller.signed({"mchOrderNo": NUMBER})
+    caller, good = xxshop.caller, xxshop.caller.signed({"mchOrderNo": NUMBER})
     told = [
         await caller.send(QUERY, {}),
         await caller.send(QUERY, {**good, "mchId": "x"}),
@@ -186,72 +186,72 @@ async def test_errors_before_a_caller_is_proven_are_unsigned(shop: Shop) -> None
     assert all(set(one) == {"retCode", "retMsg"} for one in told)
 
 
-async def test_fields_that_disagree_are_refused(shop: Shop) -> None:
+async def test_fields_that_disagree_are_refused(xxshop: XxShop) -> None:
     """In the query string and in the form: which one counts would be a guess."""
-    fields = shop.caller.signed({"mchOrderNo": NUMBER})
+    fields = xxshop.caller.signed({"mchOrderNo": NUMBER})
 
-    told = await shop.caller.send(f"{QUERY}?mchOrderNo=other", fields)
+    told = await xxshop.caller.send(f"{QUERY}?mchOrderNo=other", fields)
 
     assert told["retMsg"] == "参数[mchOrderNo]重复且内容不一致"
 
 
-async def test_params_must_be_an_object(shop: Shop) -> None:
+async def test_params_must_be_an_object(xxshop: XxShop) -> None:
     """With each field once."""
     for text in ("[]", "{", '{"mchId":"1","mchId":"2"}', "null"):
-        told = await shop.caller.send(QUERY, {"params": text})
+        told = await xxshop.caller.send(QUERY, {"params": text})
         assert told["retMsg"] == "参数[params]须为一个 JSON 对象"
 
 
-async def test_the_same_order_again_is_told_as_it_stands(shop: Shop) -> None:
+async def test_the_same_order_again_is_told_as_it_stands(xxshop: XxShop) -> None:
     """As a success, also once it has failed; another content is a conflict."""
-    shop.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", ""))
-    first = await shop.caller.apply(NUMBER)
-    await shop.work()
+    xxshop.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", ""))
+    first = await xxshop.caller.apply(NUMBER)
+    await xxshop.work()
 
-    same = await shop.caller.apply(NUMBER, reqTime="20260302235959", amount="01230")
-    other = await shop.caller.apply(NUMBER, amount="1231")
+    same = await xxshop.caller.apply(NUMBER, reqTime="20260302235959", amount="01230")
+    other = await xxshop.caller.apply(NUMBER, amount="1231")
 
     assert (same.ok, same.status) == (True, 3)
     assert same.reply["transMsg"] == "转账失败：收款人拒绝收款"
     assert same.reply["agentpayOrderId"] == first.reply["agentpayOrderId"]
     assert other.reply["retMsg"] == "该交易号已存在且内容不同，请更换交易号"
-    assert len(await shop.payouts()) == 1
+    assert len(await xxshop.payouts()) == 1
 
 
-async def test_replays_can_be_refused_as_stock_does(shop: Shop) -> None:
+async def test_replays_can_be_refused_as_stock_does(xxshop: XxShop) -> None:
     """A switch, off by choice only."""
-    await shop.set(replay_duplicates=False)
-    await shop.caller.apply(NUMBER)
+    await xxshop.set(replay_duplicates=False)
+    await xxshop.caller.apply(NUMBER)
 
-    assert (await shop.caller.apply(NUMBER)).reply["retMsg"] == "该交易号已存在，请更换交易号"
+    assert (await xxshop.caller.apply(NUMBER)).reply["retMsg"] == "该交易号已存在，请更换交易号"
 
 
-async def test_fifty_at_once_are_one_order(shop: Shop) -> None:
+async def test_fifty_at_once_are_one_order(xxshop: XxShop) -> None:
     """All of them hear the same."""
-    told = await asyncio.gather(*(shop.caller.apply(NUMBER) for _ in range(50)))
+    told = await asyncio.gather(*(xxshop.caller.apply(NUMBER) for _ in range(50)))
 
     assert {(one.ok, one.status) for one in told} == {(True, 1)}
     assert len({one.reply["agentpayOrderId"] for one in told}) == 1
-    assert len(await shop.payouts()) == 1
+    assert len(await xxshop.payouts()) == 1
 
 
 @pytest.mark.parametrize("number", ["A-1", "订单一", "1" * 22, "9" * 64, "a b"])
-async def test_any_number_is_taken_and_found_by_both(shop: Shop, number: str) -> None:
+async def test_any_number_is_taken_and_found_by_both(xxshop: XxShop, number: str) -> None:
     """Theirs, or ours in our field."""
-    told = await shop.caller.apply(number)
+    told = await xxshop.caller.apply(number)
     own = told.reply["agentpayOrderId"]
 
-    by_theirs = await shop.caller.query(number)
-    by_own = await shop.caller.ask(QUERY, agentpayOrderId=own)
+    by_theirs = await xxshop.caller.query(number)
+    by_own = await xxshop.caller.ask(QUERY, agentpayOrderId=own)
 
     for found in (by_theirs, by_own):
         assert (found["agentpayOrderId"], found["mchOrderNo"]) == (own, number)
 
 
-async def test_an_order_that_is_not_there_is_told_signed(shop: Shop) -> None:
+async def test_an_order_that_is_not_there_is_told_signed(xxshop: XxShop) -> None:
     """So that it can be believed; and what it was asked by must be said."""
-    absent = await shop.caller.query("P0")
-    nothing = await shop.caller.ask(QUERY)
+    absent = await xxshop.caller.query("P0")
+    nothing = await xxshop.caller.ask(QUERY)
 
     assert (absent["retCode"], absent["retMsg"]) == ("FAIL", "代付订单不存在")
     assert nothing["retMsg"] == "参数[mchOrderNo]和[agentpayOrderId]至少填一个"
@@ -269,11 +269,11 @@ async def test_an_order_that_is_not_there_is_told_signed(shop: Shop) -> None:
     ],
 )
 async def test_clones_paths_are_the_same_calls(
-    shop: Shop, apply_path: str, query_path: str, balance_path: str
+    xxshop: XxShop, apply_path: str, query_path: str, balance_path: str
 ) -> None:
     """They moved and renamed what they took over."""
     caller = replace(
-        shop.caller, apply_path=apply_path, query_path=query_path, balance_path=balance_path
+        xxshop.caller, apply_path=apply_path, query_path=query_path, balance_path=balance_path
     )
 
     assert (await caller.apply(NUMBER)).ok
@@ -281,156 +281,156 @@ async def test_clones_paths_are_the_same_calls(
     assert caller.believes(await caller.ask(balance_path))
 
 
-async def test_clones_that_sign_in_lower_case_are_answered_so(shop: Shop) -> None:
+async def test_clones_that_sign_in_lower_case_are_answered_so(xxshop: XxShop) -> None:
     """They compare as text."""
-    shop.caller.lower_case = True
+    xxshop.caller.lower_case = True
 
-    assert (await shop.caller.apply(NUMBER)).ok
-    assert (await shop.caller.query(NUMBER))["status"] == "1"
+    assert (await xxshop.caller.apply(NUMBER)).ok
+    assert (await xxshop.caller.query(NUMBER))["status"] == "1"
 
 
-async def test_unknown_fields_may_be_signed_or_not(shop: Shop) -> None:
+async def test_unknown_fields_may_be_signed_or_not(xxshop: XxShop) -> None:
     """Their names are logged once, their values never."""
     fields = {"mchOrderNo": NUMBER, "agentpayOrderId": ""}
-    within = shop.caller.signed({**fields, "passageId": "s3cret"})
-    without = {**shop.caller.signed(fields), "cip": "s3cret"}
-    await shop.caller.apply(NUMBER)
+    within = xxshop.caller.signed({**fields, "passageId": "s3cret"})
+    without = {**xxshop.caller.signed(fields), "cip": "s3cret"}
+    await xxshop.caller.apply(NUMBER)
 
     for each in (within, without, within):
-        assert (await shop.caller.send(QUERY, each))["retCode"] == "SUCCESS"
+        assert (await xxshop.caller.send(QUERY, each))["retCode"] == "SUCCESS"
 
-    lines = [one for one in shop.desk.log_lines() if one["event"] == "dialect.unknown_fields"]
+    lines = [one for one in xxshop.desk.log_lines() if one["event"] == "dialect.unknown_fields"]
     assert [one["problem"] for one in lines] == ["'passageId'", "'cip'"]
-    assert "s3cret" not in shop.desk.log.getvalue()
-    assert XXPAY_KEY not in shop.desk.log.getvalue()
+    assert "s3cret" not in xxshop.desk.log.getvalue()
+    assert XXPAY_KEY not in xxshop.desk.log.getvalue()
 
 
-async def test_a_used_field_cannot_hide_from_the_signature(shop: Shop) -> None:
+async def test_a_used_field_cannot_hide_from_the_signature(xxshop: XxShop) -> None:
     """Only fields nobody uses may stand outside it."""
-    signed = shop.caller.signed({"mchOrderNo": NUMBER})
+    signed = xxshop.caller.signed({"mchOrderNo": NUMBER})
 
-    told = await shop.caller.send(QUERY, {**signed, "agentpayOrderId": "slipped-in"})
+    told = await xxshop.caller.send(QUERY, {**signed, "agentpayOrderId": "slipped-in"})
 
     assert told["retMsg"] == "验证签名不通过"
 
 
-async def test_balances_are_told_in_fen(shop: Shop) -> None:
+async def test_balances_are_told_in_fen(xxshop: XxShop) -> None:
     """What is there, and what of it is free."""
-    before = await shop.caller.ask(BALANCE)
-    await shop.caller.apply(NUMBER)
-    told = await shop.caller.ask(BALANCE)
+    before = await xxshop.caller.ask(BALANCE)
+    await xxshop.caller.apply(NUMBER)
+    told = await xxshop.caller.ask(BALANCE)
 
-    assert shop.caller.believes(told)
+    assert xxshop.caller.believes(told)
     assert before["agentpayBalance"] == before["availableAgentpayBalance"] == 100_000_000
     assert (told["agentpayBalance"], told["availableAgentpayBalance"]) == (100_000_000, 99_998_740)
 
 
-async def test_a_deducted_fee_leaves_the_order_what_was_asked_for(shop: Shop) -> None:
+async def test_a_deducted_fee_leaves_the_order_what_was_asked_for(xxshop: XxShop) -> None:
     """`amount` is the caller's own, `fee` comes out of it."""
     fee = MerchantFee(Fee(flat_minor=100, mode="deducted"))
-    merchant = (await shop.desk.store.merchants())[0]
-    await shop.desk.add_merchant(replace(merchant, id=type(ACME)("m_in"), fee=fee))
-    other = replace(shop.account, id="da_3", public_id="3", merchant_id=type(ACME)("m_in"))
-    await shop.desk.store.add_dialect_account(other, "test")
-    caller = replace(shop.caller, mch_id="3")
+    merchant = (await xxshop.desk.store.merchants())[0]
+    await xxshop.desk.add_merchant(replace(merchant, id=type(ACME)("m_in"), fee=fee))
+    other = replace(xxshop.account, id="da_3", public_id="3", merchant_id=type(ACME)("m_in"))
+    await xxshop.desk.store.add_dialect_account(other, "test")
+    caller = replace(xxshop.caller, mch_id="3")
 
     first, again = await caller.apply(NUMBER), await caller.apply(NUMBER)
     told = await caller.query(NUMBER)
 
     assert first.reply["fee"] == again.reply["fee"] == 100
     assert (told["amount"], told["fee"]) == ("1230", "100")
-    stored = (await shop.desk.store.search(Search(type(ACME)("m_in"))))[0]
+    stored = (await xxshop.desk.store.search(Search(type(ACME)("m_in"))))[0]
     assert stored.amount.minor == 1130
 
 
-async def test_callers_outside_the_allow_list_are_refused(shop: Shop) -> None:
+async def test_callers_outside_the_allow_list_are_refused(xxshop: XxShop) -> None:
     """By network."""
-    await shop.set(ip_allow=("10.0.0.0/8",))
+    await xxshop.set(ip_allow=("10.0.0.0/8",))
 
-    told = await shop.caller.apply(NUMBER)
+    told = await xxshop.caller.apply(NUMBER)
 
     assert told.reply == {"retCode": "FAIL", "retMsg": "请求 IP 不在白名单内"}
 
 
-async def test_two_keys_work_while_they_are_exchanged(shop: Shop) -> None:
+async def test_two_keys_work_while_they_are_exchanged(xxshop: XxShop) -> None:
     """Whoever asks with one is answered with the same one."""
     fresh = KeySet("k2", NOW, "THE-KEY-THAT-COMES-NEXT")
-    rotated = shop.account.rotated(fresh, only=False)
-    await shop.desk.store.change_dialect_account(rotated, "rotated", "ops")
+    rotated = xxshop.account.rotated(fresh, only=False)
+    await xxshop.desk.store.change_dialect_account(rotated, "rotated", "ops")
 
-    assert (await shop.caller.apply(NUMBER)).ok
-    assert (await replace(shop.caller, key="THE-KEY-THAT-COMES-NEXT").apply(NUMBER)).ok
+    assert (await xxshop.caller.apply(NUMBER)).ok
+    assert (await replace(xxshop.caller, key="THE-KEY-THAT-COMES-NEXT").apply(NUMBER)).ok
 
 
-async def test_a_review_is_pending(shop: Shop) -> None:
+async def test_a_review_is_pending(xxshop: XxShop) -> None:
     """Status 0, by the table; nothing is named as an error."""
-    await shop.caller.apply("A")
-    held = await shop.caller.apply("B")
+    await xxshop.caller.apply("A")
+    held = await xxshop.caller.apply("B")
 
     assert (held.ok, held.status, held.reply["transMsg"]) == (True, 0, "")
 
 
-async def test_what_a_person_stopped_has_failed(shop: Shop) -> None:
+async def test_what_a_person_stopped_has_failed(xxshop: XxShop) -> None:
     """With a reason."""
-    await shop.caller.apply("A")
-    await shop.caller.apply("B")
-    held = await shop.order("B")
+    await xxshop.caller.apply("A")
+    await xxshop.caller.apply("B")
+    held = await xxshop.order("B")
     assert held.state is PayoutState.HELD
-    await operate.cancel(shop.desk.gateway, held.id, None, "ops")
+    await operate.cancel(xxshop.desk.gateway, held.id, None, "ops")
 
-    found = await shop.caller.query("B")
+    found = await xxshop.caller.query("B")
 
     assert (found["status"], found["transMsg"]) == ("3", "转账已取消")
 
 
 @pytest.mark.parametrize(("way", "status"), [("returned", "6"), ("failed", "3")])
 async def test_what_came_back_is_told_as_the_caller_knows_it(
-    shop: Shop, way: str, status: str
+    xxshop: XxShop, way: str, status: str
 ) -> None:
     """Clones have a word for it; stock callers know failed."""
-    await shop.set(returned_as=way)
-    await shop.caller.apply(NUMBER)
-    await shop.work()
-    (payout,) = await shop.payouts()
+    await xxshop.set(returned_as=way)
+    await xxshop.caller.apply(NUMBER)
+    await xxshop.work()
+    (payout,) = await xxshop.payouts()
     back = came_back(1, amount_minor=1230, at=after(1))
-    await record.move(shop.desk.gateway, payout, [back], actor="test")
+    await record.move(xxshop.desk.gateway, payout, [back], actor="test")
 
-    found = await shop.caller.query(NUMBER)
+    found = await xxshop.caller.query(NUMBER)
 
     assert (found["status"], found["transMsg"]) == (status, "已退票，款项已退回")
 
 
-async def test_a_late_success_takes_the_failure_back(shop: Shop) -> None:
+async def test_a_late_success_takes_the_failure_back(xxshop: XxShop) -> None:
     """A channel that contradicts its refusal: nobody may pay by another way."""
-    shop.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", "王小五 declined"))
-    await shop.caller.apply(NUMBER)
-    await shop.work()
-    failed = await shop.caller.query(NUMBER)
-    (payout,) = await shop.payouts()
-    await record.move(shop.desk.gateway, payout, [contradicted(amount_minor=1230)], actor="test")
+    xxshop.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", "王小五 declined"))
+    await xxshop.caller.apply(NUMBER)
+    await xxshop.work()
+    failed = await xxshop.caller.query(NUMBER)
+    (payout,) = await xxshop.payouts()
+    await record.move(xxshop.desk.gateway, payout, [contradicted(amount_minor=1230)], actor="test")
 
-    late = await shop.caller.query(NUMBER)
+    late = await xxshop.caller.query(NUMBER)
 
     assert (failed["status"], failed["transMsg"]) == ("3", "转账失败：收款人拒绝收款")
     assert (late["status"], late["transMsg"]) == ("1", "")
 
 
-async def test_no_error_is_named_until_it_is_final(shop: Shop) -> None:
+async def test_no_error_is_named_until_it_is_final(xxshop: XxShop) -> None:
     """An outcome that nobody knows is processing."""
-    shop.desk.till.outcomes.append(Unknown(UnknownCause.TIMEOUT))
-    await shop.caller.apply(NUMBER)
-    await shop.work()
+    xxshop.desk.till.outcomes.append(Unknown(UnknownCause.TIMEOUT))
+    await xxshop.caller.apply(NUMBER)
+    await xxshop.work()
 
-    found = await shop.caller.query(NUMBER)
+    found = await xxshop.caller.query(NUMBER)
 
     assert (found["retCode"], found["status"], found["transMsg"]) == ("SUCCESS", "1", "")
 
 
 async def test_an_unacknowledged_commit_is_processing(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    xxshop: XxShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it was stored nobody knows: the same number asked again finds out."""
-    store = type(shop.desk.store)
+    store = type(xxshop.desk.store)
     real = store.accept
 
     async def lost(self: object, *rest: object) -> object:
@@ -438,85 +438,85 @@ async def test_an_unacknowledged_commit_is_processing(
         raise CommitUnknownError("no acknowledgement")
 
     monkeypatch.setattr(store, "accept", lost)
-    first = await shop.caller.apply(NUMBER)
+    first = await xxshop.caller.apply(NUMBER)
     monkeypatch.setattr(store, "accept", real)
-    again = await shop.caller.apply(NUMBER)
+    again = await xxshop.caller.apply(NUMBER)
 
     assert (first.ok, first.status, first.reply["fee"]) == (True, 1, 30)
     assert {**first.reply, "sign": ""} == {**again.reply, "sign": ""}
-    assert len(await shop.payouts()) == 1
+    assert len(await xxshop.payouts()) == 1
 
 
-async def test_a_bug_of_ours_is_processing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_of_ours_is_processing(xxshop: XxShop, monkeypatch: pytest.MonkeyPatch) -> None:
     """And told to us."""
 
     async def broken(*_: object) -> accepting.Acceptance:
         raise ZeroDivisionError
 
     monkeypatch.setattr("gateway.engine.accept.accept", broken)
-    told = await shop.caller.apply(NUMBER)
+    told = await xxshop.caller.apply(NUMBER)
 
     assert (told.ok, told.status) == (True, 1)
-    assert "dialect.defect" in {one["event"] for one in shop.desk.log_lines()}
+    assert "dialect.defect" in {one["event"] for one in xxshop.desk.log_lines()}
 
 
 async def test_a_store_that_does_not_answer_is_processing(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    xxshop: XxShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can say that nothing is paid under that number."""
-    first = await shop.caller.apply(NUMBER)
-    await shop.work()
-    _take_away(shop, monkeypatch)
+    first = await xxshop.caller.apply(NUMBER)
+    await xxshop.work()
+    _take_away(xxshop, monkeypatch)
 
-    told, found = await shop.caller.apply(NUMBER), await shop.caller.query(NUMBER)
+    told, found = await xxshop.caller.apply(NUMBER), await xxshop.caller.query(NUMBER)
 
     assert (told.ok, told.status) == (True, 1)
     assert (found["retCode"], found["status"]) == ("SUCCESS", "1")
     assert found["agentpayOrderId"] == first.reply["agentpayOrderId"]
-    assert (await shop.caller.ask(BALANCE))["retCode"] == "UNKNOWN"
+    assert (await xxshop.caller.ask(BALANCE))["retCode"] == "UNKNOWN"
 
 
 async def test_a_caller_whom_nobody_can_look_up_hears_no_verdict(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    xxshop: XxShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a restart with the store away: neither SUCCESS nor FAIL, under an HTTP error."""
-    _take_away(shop, monkeypatch)
-    url = f"{shop.caller.base_url}{APPLY}"
+    _take_away(xxshop, monkeypatch)
+    url = f"{xxshop.caller.base_url}{APPLY}"
 
-    async with shop.desk.http.post(url, data=shop.caller.signed({})) as reply:
+    async with xxshop.desk.http.post(url, data=xxshop.caller.signed({})) as reply:
         told = await reply.json()
 
     assert (reply.status, told["retCode"]) == (503, "UNKNOWN")
 
 
-def _take_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def _take_away(xxshop: XxShop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the store answer nothing about orders and accounts."""
 
     async def away(self: object, *rest: object, **named: object) -> object:
         raise StoreError("away")
 
     for name in ("search", "dialect_account", "dialect_orders", "balances"):
-        monkeypatch.setattr(type(shop.desk.store), name, away)
+        monkeypatch.setattr(type(xxshop.desk.store), name, away)
 
 
-async def test_a_halted_gateway_tells_what_it_knows(shop: Shop) -> None:
+async def test_a_halted_gateway_tells_what_it_knows(xxshop: XxShop) -> None:
     """And takes nothing in."""
-    await shop.caller.apply("A")
-    await shop.work()
-    shop.desk.gateway.halt(Halt("test", "halted", "停机"))
+    await xxshop.caller.apply("A")
+    await xxshop.work()
+    xxshop.desk.gateway.halt(Halt("test", "halted", "停机"))
 
-    known, fresh = await shop.caller.apply("A"), await shop.caller.apply("B")
+    known, fresh = await xxshop.caller.apply("A"), await xxshop.caller.apply("B")
 
     assert (known.ok, known.status) == (True, 2)
     assert fresh.reply["retMsg"] == "系统维护中，请稍后再试"
-    assert len(await shop.payouts()) == 1
+    assert len(await xxshop.payouts()) == 1
 
 
 @pytest.mark.parametrize("path", ["/", "/agentPay/"])
-async def test_the_stock_paths_answer_on_a_host_of_their_own(shop: Shop, path: str) -> None:
+async def test_the_stock_paths_answer_on_a_host_of_their_own(xxshop: XxShop, path: str) -> None:
     """With those that clones use outside of /api."""
-    shop.desk.api.dialect_hosts = {"127.0.0.1": "xxpay"}
-    caller = replace(shop.caller, base_url=str(shop.desk.server.make_url("/")))
+    xxshop.desk.api.dialect_hosts = {"127.0.0.1": "xxpay"}
+    caller = replace(xxshop.caller, base_url=str(xxshop.desk.server.make_url("/")))
     if path != "/":
         caller.apply_path = "agentPay/apply"
 

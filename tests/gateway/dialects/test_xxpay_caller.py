@@ -15,7 +15,7 @@ from channels.contract import BankCard, Outcome, Pending, Reason, Rejected, Unkn
 from gateway.domain.payout import Payout, PayoutState
 from gateway.engine import operate, record
 from tests.builders import after, came_back, contradicted
-from tests.gateway.dialects.conftest import Shop
+from tests.gateway.dialects.xxpay_shop import XxShop
 from tests.gateway.dialects.xxpayer import Way
 
 RETRIES = 4
@@ -39,55 +39,55 @@ class Withdrawal:
     booked: bool = False
 
 
-async def live(shop: Shop, dice: random.Random) -> list[Withdrawal]:
+async def live(xxshop: XxShop, dice: random.Random) -> list[Withdrawal]:
     """A day of withdrawals: each is retried under new numbers until the caller has booked it."""
     wishes = [Withdrawal(f"622202123456789{n:04d}") for n in range(6)]
     for _ in range(RETRIES):
         for wish in wishes:
             if wish.booked:
                 continue
-            shop.caller.way = dice.choice(WAYS)
-            number = shop.caller.new_number()
+            xxshop.caller.way = dice.choice(WAYS)
+            number = xxshop.caller.new_number()
             wish.numbers.append(number)
             if dice.random() < 0.6:
-                shop.desk.till.outcomes.append(dice.choice(OUTCOMES))
-            told = await shop.caller.apply(number, accountNo=wish.account)
+                xxshop.desk.till.outcomes.append(dice.choice(OUTCOMES))
+            told = await xxshop.caller.apply(number, accountNo=wish.account)
             lost = dice.random() < 0.5
             if not told.ok or told.status == 3:
                 wish.said_unpaid.append(number)
             wish.booked = told.ok and told.status != 3 and not lost
             if dice.random() < 0.5:
-                await shop.work()
-            await happen(shop, dice)
-            seconds = (shop.desk.clock.at - after(0)).total_seconds() + dice.randrange(5, 90)
-            shop.desk.clock.at = after(seconds)
-    await shop.work()
+                await xxshop.work()
+            await happen(xxshop, dice)
+            seconds = (xxshop.desk.clock.at - after(0)).total_seconds() + dice.randrange(5, 90)
+            xxshop.desk.clock.at = after(seconds)
+    await xxshop.work()
     return wishes
 
 
-async def happen(shop: Shop, dice: random.Random) -> None:
+async def happen(xxshop: XxShop, dice: random.Random) -> None:
     """What else a day brings to one payout: a late success, money that comes back, a reviewer."""
-    one = dice.choice(await shop.payouts() or [None])  # type: ignore[list-item] # none yet
+    one = dice.choice(await xxshop.payouts() or [None])  # type: ignore[list-item] # none yet
     if one is None or dice.random() < 0.7:
         return
-    gateway, minor = shop.desk.gateway, one.amount.minor
+    gateway, minor = xxshop.desk.gateway, one.amount.minor
     match one.state:
         case PayoutState.FAILED if not any(each.contradictions for each in one.attempts):
             number = one.attempts[-1].number
             late = contradicted(number, amount_minor=minor)
             await record.move(gateway, one, [late], actor="test")
         case PayoutState.PAID if dice.random() < 0.3:
-            back = came_back(one.attempts[-1].number, amount_minor=minor, at=shop.desk.clock.at)
+            back = came_back(one.attempts[-1].number, amount_minor=minor, at=xxshop.desk.clock.at)
             await record.move(gateway, one, [back], actor="test")
         case PayoutState.HELD if dice.random() < 0.3:
             await operate.cancel(gateway, one.id, None, "ops")
 
 
-def sends(shop: Shop) -> Counter[str]:
+def sends(xxshop: XxShop) -> Counter[str]:
     """How often each card was sent something."""
     return Counter(
         one.instruction.instrument.number
-        for one in shop.desk.till.sent
+        for one in xxshop.desk.till.sent
         if isinstance(one.instruction.instrument, BankCard)
     )
 
@@ -101,18 +101,20 @@ def has_or_may_get_money(payout: Payout) -> bool:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("way", ["hold", "refuse"])
-async def test_a_day_of_lost_replies_and_failing_channels(shop: Shop, seed: int, way: str) -> None:
+async def test_a_day_of_lost_replies_and_failing_channels(
+    xxshop: XxShop, seed: int, way: str
+) -> None:
     """No payee is paid under two numbers by our doing; "failed" is only said where it is so."""
-    await shop.set(soft_dedupe_as=way)
-    wishes = await live(shop, random.Random(seed))
+    await xxshop.set(soft_dedupe_as=way)
+    wishes = await live(xxshop, random.Random(seed))
 
-    payouts = {one.merchant_ref: one for one in await shop.payouts()}
-    assert sum(sends(shop).values()) > 0
+    payouts = {one.merchant_ref: one for one in await xxshop.payouts()}
+    assert sum(sends(xxshop).values()) > 0
     for wish in wishes:
         mine = [payouts[ref] for n in wish.numbers if (ref := f"da_x:{n}") in payouts]
         assert sum(one.live is not None and not is_back(one) for one in mine) <= 1
         for number in wish.numbers:
-            told = await shop.caller.query(number)
+            told = await xxshop.caller.query(number)
             known = payouts.get(f"da_x:{number}")
             if known is None:
                 assert told["retMsg"] == "代付订单不存在"
@@ -128,24 +130,24 @@ def is_back(payout: Payout) -> bool:
     return payout.state is PayoutState.RETURNED
 
 
-async def test_a_reply_that_was_lost_is_asked_for_again(shop: Shop) -> None:
+async def test_a_reply_that_was_lost_is_asked_for_again(xxshop: XxShop) -> None:
     """Under the same number it is the same order, and the answer the same but for its state."""
-    first = await shop.caller.apply("A")
-    await shop.work()
-    again = await shop.caller.apply("A")
+    first = await xxshop.caller.apply("A")
+    await xxshop.work()
+    again = await xxshop.caller.apply("A")
 
     assert (first.status, again.status) == (1, 2)
-    assert len(shop.desk.till.sent) == 1
+    assert len(xxshop.desk.till.sent) == 1
 
 
-async def test_a_retry_under_a_new_number_waits_for_a_person(shop: Shop) -> None:
+async def test_a_retry_under_a_new_number_waits_for_a_person(xxshop: XxShop) -> None:
     """Peers pay it: their guard forgets what failed, and lets through whatever failed to answer."""
-    shop.desk.till.outcomes.append(Unknown(UnknownCause.TIMEOUT))
-    await shop.caller.apply("A")
-    await shop.work()
-    retried = await shop.caller.apply("B")
-    await shop.work()
+    xxshop.desk.till.outcomes.append(Unknown(UnknownCause.TIMEOUT))
+    await xxshop.caller.apply("A")
+    await xxshop.work()
+    retried = await xxshop.caller.apply("B")
+    await xxshop.work()
 
     assert (retried.ok, retried.status) == (True, 0)
-    assert (await shop.order("B")).reason == "suspected_retry: da_x:A"
-    assert len(shop.desk.till.sent) == 1
+    assert (await xxshop.order("B")).reason == "suspected_retry: da_x:A"
+    assert len(xxshop.desk.till.sent) == 1

@@ -34,7 +34,7 @@ from gateway.engine.gateway import Told
 from gateway.engine.worker import advance, refresh
 from tests.builders import after, bank_card, came_back
 from tests.gateway.api.desk import open_desk
-from tests.gateway.dialects.conftest import MCH_ID, XXPAY_KEY, Shop
+from tests.gateway.dialects.xxpay_shop import MCH_ID, XXPAY_KEY, XxShop
 
 TERMS = Terms(Currency.CNY, amount_min=1, amount_max=100_000_000, tariffs=(Tariff(),))
 REFERENCE = "P7K2M9X4Q1A1"
@@ -47,7 +47,7 @@ COMPANY = BankAccount(
 class Chain:
     """A channel on one side, the gateway behind the door on the other."""
 
-    shop: Shop
+    shop: XxShop
     channel: XxPayChannel
 
     def asks(self, instrument: Instrument, reference: str = REFERENCE) -> Instruction:
@@ -67,10 +67,10 @@ class Chain:
         return await self.channel.inquire(Inquiry(reference, amount, instrument, now))
 
 
-def channel_to(shop: Shop, **changes: object) -> XxPayChannel:
+def channel_to(xxshop: XxShop, **changes: object) -> XxPayChannel:
     """Configured as an operator would: a base URL, an id and a key."""
     given: dict[str, object] = {
-        "base_url": str(shop.desk.server.make_url("/d/xxpay")),
+        "base_url": str(xxshop.desk.server.make_url("/d/xxpay")),
         "mch_id": MCH_ID,
         "private_key": XXPAY_KEY,
         "trust_failures": "all",
@@ -78,16 +78,16 @@ def channel_to(shop: Shop, **changes: object) -> XxPayChannel:
         "sub_amount_from": 2,
     }
     settings = XxPaySettings.model_validate(given | changes)
-    return build("till", settings, TERMS, shop.desk.clock.now)
+    return build("till", settings, TERMS, xxshop.desk.clock.now)
 
 
 @pytest.fixture
-async def chain(shop: Shop) -> AsyncIterator[Chain]:
+async def chain(xxshop: XxShop) -> AsyncIterator[Chain]:
     """Both ends; the door's own channel reaches cards and companies."""
-    till = shop.desk.till
+    till = xxshop.desk.till
     till.traits = replace(till.traits, rails=frozenset({Rail.BANK_CARD, Rail.BANK_ACCOUNT}))
-    made = channel_to(shop)
-    yield Chain(shop, made)
+    made = channel_to(xxshop)
+    yield Chain(xxshop, made)
     with suppress(OSError):
         await made.aclose()
 

@@ -22,7 +22,7 @@ from gateway.domain.payout import Payout
 from gateway.ports import Search
 from tests import builders as build
 from tests.gateway.api.desk import ACME, Desk, open_desk
-from tests.gateway.dialects.conftest import MCH_ID, XXPAY_KEY
+from tests.gateway.dialects.xxpay_shop import MCH_ID, XXPAY_KEY
 from tests.gateway.dialects.xxpayer import sign
 
 APPLY = "/api/agentpay/apply"
@@ -93,7 +93,9 @@ def door(tmp_path: Path) -> Iterator[Door]:
         )
         runner.run(desk.store.add_dialect_account(account, "test"))
         gateway = desk.gateway
-        yield Door(runner, desk, Counter(gateway, Orders(gateway), Receipts(gateway)))
+        yield Door(
+            runner, desk, Counter(gateway, Orders(gateway), Receipts(gateway), lambda _: None)
+        )
         runner.run(_leave(opened))
 
 

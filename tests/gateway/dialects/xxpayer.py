@@ -1,4 +1,4 @@
-"""A stock XxPay caller: what it signs, where it puts its fields, what it believes.
+"""A stock XxPay caller: what it signs, where it puts its fields, what it believes, how it is told.
 
 Facts: dialects.md §3.1 and §5 (9). It knows nothing of the gateway's code. Anything but SUCCESS,
 ten seconds of silence or a reply whose signature does not fit is "not paid" to it: it unfreezes the
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 TIMEOUT_S = 10
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -133,3 +133,28 @@ class XxPayer:
         reply = await self.ask(self.query_path, mchOrderNo=number, **fields)
         assert self.believes(reply)
         return reply
+
+
+@dataclass(slots=True)
+class XxPayEars:
+    """The stock receiver of notices: it reads parameters, checks the signature, then the order."""
+
+    key: str = field(repr=False)
+    is_deaf: bool = False
+    """Whether it answers with an error page."""
+    told: list[dict[str, str]] = field(default_factory=list)
+    """What it has believed."""
+    raw: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """Method, query string and body of whatever came."""
+
+    async def hear(self, request: web.Request) -> web.Response:
+        """`success` once it has taken the notice in; `fail` for one that is not signed."""
+        self.raw.append((request.method, request.rel_url.raw_query_string, await request.read()))
+        if self.is_deaf:
+            return web.Response(status=502, text="<html>Bad Gateway</html>")
+        posted = {name: str(value) for name, value in (await request.post()).items()}
+        fields = {**request.query, **posted}
+        if fields.get("sign") != sign(fields, self.key):
+            return web.Response(text="fail")
+        self.told.append(fields)
+        return web.Response(text="success")

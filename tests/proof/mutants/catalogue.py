@@ -560,10 +560,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "a webhook is done before it is sent",
         "I14: never lost",
         DELIVER,
-        ("            answer = await self._sender.send(endpoint, delivery, self._clock.now())\n"),
+        ("        return await self._try(\n"),
         (
-            "            await self._store.delivered(delivery.id, 200, self._clock.now())\n"
-            "            answer = await self._sender.send(endpoint, delivery, self._clock.now())\n"
+            "        await self._store.delivered(delivery.id, 200, self._clock.now())\n"
+            "        return await self._try(\n"
         ),
         SIM,
     ),
