@@ -194,12 +194,12 @@ def release(api: Api, payout: str) -> None:
     tell(moved, lambda console: _draw_payout(console, moved))
 
 
-@payout_command.command("retry-of")
+@payout_command.command("repeats")
 @click.argument("payout")
 @click.argument("original")
 @click.option("--note", required=True, help="What showed that it is the same payment.")
 @reaching("operator")
-def retry_of(api: Api, payout: str, original: str, note: str) -> None:
+def repeats(api: Api, payout: str, original: str, note: str) -> None:
     """Say that a held PAYOUT only repeats ORIGINAL, the order named in its reason.
 
     It is cancelled for good, and its number is answered with what becomes of ORIGINAL. Where it is

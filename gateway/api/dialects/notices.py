@@ -15,6 +15,9 @@ from gateway.engine.gateway import Gateway
 from gateway.engine.retries import counted
 from gateway.ports import Delivery, StoreError
 
+LOOKS = 3
+"""How often a confirmed retry's first notice looks whether the original has ended."""
+
 
 class Poster(Protocol):
     """Puts a notice on the wire, past the guard."""
@@ -57,7 +60,10 @@ class DialectNotices:
         if dialect is None:
             return Unsaid(f"{account.dialect} tells its callers nothing")
         if standing_of(payout) not in FINAL:
-            return Unsaid("the order is open again; another notice follows once it is final")
+            # The commit that ends the original may have begun before this retry was found, and
+            # then it owes nothing for it: look a few times more.
+            again = payout.id != delivery.payout_id and delivery.tries < LOOKS
+            return Unsaid("the order is open; another notice follows once it is final", again)
         to = wanted.to
         shown = Shown(to.number, to.own_number, payout, stored)
         post = dialect.notice(account, shown, to.url, self._gateway.clock.now())

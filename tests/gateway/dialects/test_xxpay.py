@@ -142,7 +142,7 @@ async def test_fields_are_refused_with_stable_words(
     xxshop: XxShop, changes: dict[str, str], msg: str
 ) -> None:
     """Operators search for these texts; they are signed, and nothing is stored."""
-    told = await xxshop.caller.apply(**{"number": NUMBER, **changes})  # type: ignore[arg-type] # by name
+    told = await xxshop.caller.apply(**{"number": NUMBER, **changes})
 
     assert (told.reply["retCode"], told.reply["retMsg"]) == ("FAIL", msg)
     assert xxshop.caller.believes(told.reply)

@@ -67,7 +67,7 @@ async def live(xxshop: XxShop, dice: random.Random) -> list[Withdrawal]:
 
 async def happen(xxshop: XxShop, dice: random.Random) -> None:
     """What else a day brings to one payout: a late success, money that comes back, a reviewer."""
-    one = dice.choice(await xxshop.payouts() or [None])  # type: ignore[list-item] # none yet
+    one = dice.choice(await xxshop.payouts() or [None])
     if one is None or dice.random() < 0.7:
         return
     gateway, minor = xxshop.desk.gateway, one.amount.minor
