@@ -119,7 +119,8 @@ def require(fields: Fields, *needed: Mapping[str, str]) -> None:
     """Raise RefusedError, in the stock software's words, for the first field that is blank."""
     for complaints in needed:
         for name, complaint in complaints.items():
-            if not _as_text(fields.get(name)).strip():
+            text = _as_text(fields.get(name))
+            if not text.strip() or plain(text) == "":
                 raise params_error(complaint)
 
 
@@ -142,6 +143,7 @@ def prove(fields: Fields, keys: tuple[KeySet, ...], *, rsa_only: bool) -> Proof 
 
 def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
     """The order. Raises RefusedError of code 11 naming the field at fault."""
+    require(fields, TRANSFER)
     if word(fields, "currency", 8).lower() != CURRENCY:
         raise params_error("货币代码仅支持 cny")
     desc = _free(fields, "transferDesc", DESC_CHARS_MAX)

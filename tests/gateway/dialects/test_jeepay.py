@@ -41,8 +41,8 @@ async def form(shop: Shop, fields: dict[str, Any], path: str = "api/transferOrde
 def test_the_caller_signs_as_published(shop: Shop) -> None:
     """The SDK's own vectors, so that what it proves here is worth something."""
     sdk = replace(shop.sdk, key="offline-test-key")
-    tied = {**VECTOR, "a": "z", "A": "a", "a0": "prefix"}
-    del tied["amount"]
+    commons = {name: VECTOR[name] for name in ("reqTime", "signType", "version")}
+    tied = {**commons, "a": "z", "A": "a", "a0": "prefix"}
 
     assert sdk.get_sign(VECTOR) == "CE76B1B36C5B683AD2F8FB0FCA95055B"
     assert sdk.get_sign(tied) == "BA9AF3B13F07EC35495DCC96D8171C56"
@@ -114,6 +114,18 @@ async def test_forms_and_json_are_the_same_order(shop: Shop) -> None:
     as_text = await shop.sdk.transfer(amount="1230")
 
     assert first["data"] == again["data"] == as_text["data"]
+    assert len(await shop.payouts()) == 1
+
+
+async def test_an_old_request_sent_again_is_the_same_order(shop: Shop) -> None:
+    """Stock does not look at `reqTime`: whoever repeats a signed request changes nothing."""
+    asked = shop.sdk.signed({**order(), "reqTime": "1500000000000"})
+    first = await shop.sdk.post("api/transferOrder", asked)
+    shop.desk.clock.at = after(30 * 86_400)
+
+    again = await shop.sdk.post("api/transferOrder", asked)
+
+    assert first["data"] == again["data"]
     assert len(await shop.payouts()) == 1
 
 
