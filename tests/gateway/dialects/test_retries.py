@@ -1,16 +1,18 @@
 """A held order that repeats another one: what callers hear once a person has said so."""
 
-from dataclasses import replace
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from channels.contract import Reason, Rejected, Unknown, UnknownCause
 from gateway.domain.dialect import original_of
+from gateway.domain.errors import ConflictError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import Payout, PayoutState
-from gateway.engine import operate, record
-from tests.builders import after, came_back, contradicted
+from gateway.engine import operate, record, retries
+from tests.builders import after, came_back, contradicted, died, failed
 from tests.gateway.api.desk import ACME, OPERATOR_SCOPES, Answer
 from tests.gateway.dialects.conftest import Site
 from tests.gateway.dialects.xxpay_shop import XxShop
@@ -222,19 +224,46 @@ async def test_the_guard_still_knows_the_first(xxshop: XxShop) -> None:
 
 
 async def test_another_merchants_order_is_out_of_reach(xxshop: XxShop) -> None:
-    """The first order is looked for among the merchant's own only."""
-    _, held = await doubt(xxshop)
-    forged = replace(held, reason="suspected_retry: order-1")
-    await xxshop.desk.pay("order-1", key="other", amount_minor=1230)
-    assert forged.merchant_id == ACME
+    """Even one that bears the same reference."""
+    first, held = await doubt(xxshop)
+    stranger = await xxshop.desk.pay(first.merchant_ref, key="other", amount_minor=1230)
 
-    told = await confirm(xxshop, held, "order-1")
+    told = await confirm(xxshop, held, stranger)
 
     assert told.code == "another_order"
 
 
+async def test_of_two_decisions_at_once_one_counts(xxshop: XxShop) -> None:
+    """Released as a payment of its own, or a retry: never both."""
+    first, held = await doubt(xxshop)
+    gateway = xxshop.desk.gateway
+
+    released, found = await asyncio.gather(
+        operate.release(gateway, held.id, None, "ops"),
+        retries.confirm(gateway, held.id, of=first.id, note="", actor="ops", person="Wang"),
+        return_exceptions=True,
+    )
+    await xxshop.work()
+
+    assert isinstance(released, ConflictError) != isinstance(found, ConflictError)
+    sent = 1 + isinstance(found, ConflictError)
+    assert len(xxshop.desk.till.sent) == sent
+
+
+async def test_a_restored_database_decides_nothing(xxshop: XxShop) -> None:
+    """It may have forgotten that the held one was released and paid."""
+    first, held = await doubt(xxshop)
+    await xxshop.desk.add_key("wang", None, OPERATOR_SCOPES, person="Wang Fang")
+    at = (xxshop.desk.clock.now() - timedelta(hours=1)).isoformat()
+    body = {"reason": "snapshot of the machine", "backup_at": at}
+    await xxshop.desk.post("/v1/admin/quarantine", body, key="wang")
+
+    told = await confirm(xxshop, held, first.id)
+
+    assert (told.status, told.code) == (409, "quarantined")
+    assert (await xxshop.order("B")).state is PayoutState.HELD
+
+
 async def _kill(xxshop: XxShop, payout: Payout) -> None:
     """The channel proves that nothing moved, and no other channel is left."""
-    from tests.builders import died, failed
-
     await record.move(xxshop.desk.gateway, payout, [died(1), failed()], actor="test")
