@@ -8,13 +8,20 @@ import orjson
 from gateway.api.context import Answer, Call
 from gateway.api.dialects.dialect import Dialect, Minted
 from gateway.api.dialects.door import PREFIX
-from gateway.api.dialects.notices import notify_by_number, owed, resend
+from gateway.api.dialects.owed import notify_by_number, owed, resend
 from gateway.api.dialects.registry import DIALECTS
-from gateway.api.schemas import DialectIn, DialectRotateIn, NotifiedQuery, RenotifyIn
+from gateway.api.schemas import (
+    DialectIn,
+    DialectRotateIn,
+    DialectSwitchIn,
+    NotifiedQuery,
+    RenotifyIn,
+)
 from gateway.api.views import DialectSwitchesView, DialectView, NotifiedOrderView, stamp
-from gateway.domain.dialect import DialectAccount, KeySet, standing_of
+from gateway.domain.dialect import FINAL, WITHOUT_RSA, DialectAccount, KeySet, Switches, standing_of
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
 from gateway.domain.payout import MerchantId
+from gateway.engine.retries import counted
 from gateway.ports import Notify, StaleError, StoreError
 
 
@@ -22,6 +29,8 @@ async def add(call: Call) -> Answer:
     """POST /v1/admin/merchants/{merchant_id}/dialects."""
     body: DialectIn = call.body
     merchant_id = await _merchant(call)
+    switches = body.switches.switches()
+    _check_switches(body.dialect, switches)
     dialect, entropy = DIALECTS[body.dialect], call.api.entropy
     if body.public_id is not None and dialect.public_id.fullmatch(body.public_id) is None:
         raise InvalidError(
@@ -37,7 +46,7 @@ async def add(call: Call) -> Answer:
         dialect=dialect.name,
         public_id=body.public_id or dialect.new_public_id(entropy),
         keys=(minted.keys,),
-        switches=body.switches.switches(),
+        switches=switches,
         created_at=call.gateway.clock.now(),
     )
     await call.gateway.store.add_dialect_account(account, call.caller.actor)
@@ -55,12 +64,28 @@ async def show(call: Call) -> Answer:
     return 200, await _view(call, await _account(call))
 
 
+async def switch(call: Call) -> Answer:
+    """POST /v1/admin/dialects/{account_id}/switches; asked again it changes nothing."""
+    body: DialectSwitchIn = call.body
+    account = await _account(call)
+    if account.removed_at is not None:
+        raise _removed()
+    if body.version not in {None, account.version}:
+        raise _moved(f"this account is at version {account.version}, not {body.version}")
+    switches = body.switches.over(account.switches)
+    _check_switches(account.dialect, switches)
+    if switches != account.switches:
+        account = replace(account, switches=switches, version=account.version + 1)
+        await _change(call, account, "switched")
+    return 200, await _view(call, account)
+
+
 async def rotate(call: Call) -> Answer:
     """POST /v1/admin/dialects/{account_id}/rotate."""
     body: DialectRotateIn = call.body
     account = await _account(call)
     if account.removed_at is not None:
-        raise ConflictError("account_removed", "this account was removed", zh="该账户已停用")
+        raise _removed()
     minted = await _minted(call, DIALECTS[account.dialect], body.public_key)
     changed = account.rotated(minted.keys, only=body.only)
     await _change(call, changed, "rotated")
@@ -100,7 +125,8 @@ async def renotify(call: Call) -> Answer:
             zh="订单不存在，或未提供通知地址",
             param="number",
         )
-    if not await resend(call.gateway, found):
+    told = await _notified(call, found)
+    if told["standing"] not in FINAL or not await resend(call.gateway, found):
         raise ConflictError(
             "order_not_final",
             "the order is not final yet: its caller is told by itself once it is",
@@ -111,7 +137,8 @@ async def renotify(call: Call) -> Answer:
 
 
 async def _notified(call: Call, one: Notify) -> NotifiedOrderView:
-    payout = await call.gateway.store.payout(one.payout_id, one.merchant_id)
+    stored = await call.gateway.store.payout(one.payout_id, one.merchant_id)
+    payout = None if stored is None else await counted(call.gateway, stored)
     if payout is None:
         raise StoreError(f"{one.payout_id} is told about and is not there")
     told = await owed(call.gateway, one)
@@ -143,11 +170,31 @@ async def _change(call: Call, account: DialectAccount, action: str) -> None:
     try:
         await call.gateway.store.change_dialect_account(account, action, call.caller.actor)
     except StaleError:
-        raise ConflictError(
-            "account_moved",
-            "this account was changed at the same moment; look again",
-            zh="该账户刚被修改，请重新查看",
-        ) from None
+        raise _moved("this account was changed at the same moment") from None
+
+
+def _removed() -> ConflictError:
+    return ConflictError("account_removed", "this account was removed", zh="该账户已停用")
+
+
+def _moved(what: str) -> ConflictError:
+    return ConflictError(
+        "account_moved",
+        f"{what}; look again",
+        zh="该账户已被修改，请重新查看",
+        param="version",
+    )
+
+
+def _check_switches(dialect: str, switches: Switches) -> None:
+    """Refuse what would lock every caller out."""
+    if switches.rsa_only and dialect in WITHOUT_RSA:
+        raise InvalidError(
+            "switch_unfit",
+            f"switches.rsa_only: {dialect} has no RSA signatures, so nobody could ask any more",
+            zh=f"{dialect} 协议没有 RSA 签名，不能开启 rsa_only",
+            param="switches.rsa_only",
+        )
 
 
 async def _minted(call: Call, dialect: Dialect, public_key: str | None) -> Minted:
@@ -197,6 +244,7 @@ async def _view(call: Call, account: DialectAccount) -> DialectView:
         "awaiting_review_as": switches["awaiting_review_as"],
         "rsa_only": switches["rsa_only"],
         "ip_allow": list(switches["ip_allow"]),
+        "returned_as": switches["returned_as"],
     }
     return {
         "id": account.id,
@@ -213,6 +261,7 @@ async def _view(call: Call, account: DialectAccount) -> DialectView:
             for one in account.keys
         ],
         "switches": shown,
+        "version": account.version,
         "refused_notify": None
         if refused is None
         else {

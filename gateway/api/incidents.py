@@ -1,9 +1,9 @@
-"""What people decide about doubt: proposals of certificate C7 by two of them, and incidents."""
+"""What people decide about doubt: certificate C7 by two of them, incidents, suspected retries."""
 
 from gateway.api.context import Answer, Call
-from gateway.api.schemas import CertificateIn, NoteIn, OpenQuery, ReleaseIn
+from gateway.api.schemas import CertificateIn, NoteIn, OpenQuery, ReleaseIn, RetryIn
 from gateway.api.views import incident_view, payout_view, proposal_view
-from gateway.engine import incidents, propose
+from gateway.engine import incidents, propose, retries
 
 
 async def propose_certificate(call: Call) -> Answer:
@@ -71,3 +71,17 @@ async def release_incident(call: Call) -> Answer:
         call.gateway, call.path("incident_id"), body.reason, call.caller.actor
     )
     return 200, incident_view(released)
+
+
+async def confirm_retry(call: Call) -> Answer:
+    """POST /v1/admin/payouts/{payout_id}/retry: its number is answered with the other's state."""
+    body: RetryIn = call.body
+    moved = await retries.confirm(
+        call.gateway,
+        call.path("payout_id"),
+        of=body.of,
+        note=body.note,
+        actor=call.caller.actor,
+        person=call.caller.key.person,
+    )
+    return 200, payout_view(moved)

@@ -661,15 +661,26 @@ class DialectSwitchesIn(Model):
         default=[], description="Who may ask; empty: any address"
     )
 
+    returned_as: Literal["returned", "failed"] = Field(
+        default="returned", description="What came back after it was paid; XxPay's 6, or 3"
+    )
+
     def switches(self) -> Switches:
         """As the domain has it."""
-        return Switches(**{**self.model_dump(), "ip_allow": tuple(self.ip_allow)})
+        return self.over(Switches())
+
+    def over(self, before: Switches) -> Switches:
+        """These, where they were given; what was not stays as it is."""
+        given = self.model_dump(exclude_unset=True)
+        if "ip_allow" in given:
+            given["ip_allow"] = tuple(given["ip_allow"])
+        return replace(before, **given)
 
 
 class DialectIn(Model):
     """An account in another platform's protocol."""
 
-    dialect: Literal["epay", "jeepay", "alipay"]
+    dialect: Literal["epay", "jeepay", "xxpay", "alipay"]
     public_id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_:.-]{1,128}$")] | None = Field(
         default=None,
         description="Its pid (jeepay: mchNo:appId, alipay: app_id), if it keeps one; else new",
@@ -678,6 +689,21 @@ class DialectIn(Model):
         default=None, description="The caller's own; else a pair is made for it"
     )
     switches: DialectSwitchesIn = DialectSwitchesIn()
+
+
+class DialectSwitchIn(Model):
+    """Switches of an account to change; those that are not given stay as they are."""
+
+    switches: DialectSwitchesIn
+    version: Annotated[StrictInt, Field(ge=1)] | None = Field(
+        default=None, description="The account's when it was looked at: refused if it has changed"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.switches.model_fields_set:
+            raise at_fault("switches", "give at least one switch to change")
+        return self
 
 
 class DialectRotateIn(Model):
@@ -751,6 +777,15 @@ class ReasonIn(Model):
     """Why a person does it."""
 
     reason: Text128
+
+
+class RetryIn(Model):
+    """A person's word that a held payout repeats another one."""
+
+    of: Annotated[
+        Ref, Field(description="The order that it repeats: the payout's id or merchant_ref")
+    ]
+    note: Annotated[Text128, Field(description="What showed that it is the same payment")]
 
 
 class MaintenanceIn(Model):

@@ -346,6 +346,7 @@ class DialectSwitchesView(TypedDict):
     awaiting_review_as: str
     rsa_only: bool
     ip_allow: list[str]
+    returned_as: str
 
 
 class KeySetView(TypedDict):
@@ -407,6 +408,7 @@ class DialectView(TypedDict):
     path: str
     keys: list[KeySetView]
     switches: DialectSwitchesView
+    version: int
     refused_notify: RefusedNotifyView | None
     created_at: str | None
     removed_at: str | None

@@ -1,13 +1,16 @@
 """`hangdao merchant dialect`: let a merchant's software ask in its present platform's protocol."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
 from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.output import Group, facts, grid, moment, tell
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _PUBLIC_KEY = click.option(
     "--public-key",
@@ -24,38 +27,53 @@ def dialect_command() -> None:
     """Accounts in other platforms' protocols (with an operator's key)."""
 
 
+_SWITCHES = (
+    click.option(
+        "--replay-duplicates/--refuse-duplicates",
+        default=None,
+        help="Answer the same order again (default), or refuse it as the stock software does.",
+    ),
+    click.option(
+        "--soft-dedupe-minutes",
+        type=click.IntRange(0, 1440),
+        help="Same payee and amount under another number; 0: never; default 10.",
+    ),
+    click.option("--soft-dedupe-as", type=click.Choice(["hold", "refuse"]), help="Default: hold."),
+    click.option(
+        "--awaiting-review-as",
+        type=click.Choice(["processing", "review"]),
+        help="Default: processing.",
+    ),
+    click.option(
+        "--returned-as",
+        type=click.Choice(["returned", "failed"]),
+        help="XxPay: status 6 (default) or 3 for what came back.",
+    ),
+    click.option(
+        "--rsa-only/--any-signature", default=None, help="Take no MD5 signatures; default: any."
+    ),
+    click.option(
+        "--ip", "ip_allow", multiple=True, help="Address or network that may ask; repeat."
+    ),
+)
+
+
+def _switches(command: F) -> F:
+    """The options of an account's switches; what is not given is None."""
+    for option in reversed(_SWITCHES):
+        command = option(command)
+    return command
+
+
 @dialect_command.command("add")
 @click.argument("merchant")
-@click.option("--dialect", type=click.Choice(["epay", "jeepay", "alipay"]), required=True)
+@click.option("--dialect", type=click.Choice(["epay", "jeepay", "xxpay", "alipay"]), required=True)
 @click.option(
     "--public-id",
     help="The pid that it keeps (jeepay: mchNo:appId, alipay: app_id); else a new one.",
 )
 @_PUBLIC_KEY
-@click.option(
-    "--replay-duplicates/--refuse-duplicates",
-    default=True,
-    show_default=True,
-    help="Answer the same order again, or refuse it as the stock software does.",
-)
-@click.option(
-    "--soft-dedupe-minutes",
-    type=click.IntRange(0, 1440),
-    default=10,
-    show_default=True,
-    help="Same payee and amount under another number; 0: never.",
-)
-@click.option(
-    "--soft-dedupe-as", type=click.Choice(["hold", "refuse"]), default="hold", show_default=True
-)
-@click.option(
-    "--awaiting-review-as",
-    type=click.Choice(["processing", "review"]),
-    default="processing",
-    show_default=True,
-)
-@click.option("--rsa-only", is_flag=True, help="Take no MD5 signatures.")
-@click.option("--ip", "ip_allow", multiple=True, help="Address or network that may ask; repeat.")
+@_switches
 @reaching("operator")
 def add(
     api: Api,
@@ -65,7 +83,6 @@ def add(
     dialect: str,
     public_id: str | None,
     public_key: Path | None,
-    ip_allow: tuple[str, ...],
     **switches: Any,
 ) -> None:
     """Add an account; its keys are shown this once."""
@@ -73,7 +90,7 @@ def add(
         "dialect": dialect,
         "public_id": public_id,
         "public_key": _key(public_key),
-        "switches": {**switches, "ip_allow": list(ip_allow)},
+        "switches": _given(switches),
     }
     given = {name: value for name, value in body.items() if value is not None}
     made = api.post(f"/v1/admin/merchants/{path_of(merchant)}/dialects", given)
@@ -108,6 +125,32 @@ def show(api: Api, account: str) -> None:
     """Show an account: where to ask, public keys, switches."""
     found = api.get(f"/v1/admin/dialects/{path_of(account)}")
     tell(found, lambda console: console.print(facts(_facts(api, found))))
+
+
+@dialect_command.command("set")
+@click.argument("account")
+@_switches
+@click.option("--any-ip", is_flag=True, help="Let every address ask again.")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="The account's as `show` told it: refused if somebody has changed it since.",
+)
+@reaching("operator")
+def set_(api: Api, /, *, account: str, any_ip: bool, version: int | None, **switches: Any) -> None:
+    """Change how an account is treated; what is not given stays. `--ip` replaces the whole list."""
+    given = _given(switches)
+    if any_ip and "ip_allow" in given:
+        raise click.UsageError("--ip and --any-ip exclude each other")
+    if any_ip:
+        given["ip_allow"] = []
+    if not given:
+        raise click.UsageError("give at least one switch to change (see --help)")
+    body: dict[str, Any] = {"switches": given}
+    if version is not None:
+        body["version"] = version
+    changed = api.post(f"/v1/admin/dialects/{path_of(account)}/switches", body)
+    tell(changed, lambda console: console.print(facts(_facts(api, changed))))
 
 
 @dialect_command.command("rotate")
@@ -174,6 +217,15 @@ def _draw_notices(console: Console, found: dict[str, Any]) -> None:
     console.print(grid(headings, rows))
 
 
+def _given(switches: dict[str, Any]) -> dict[str, Any]:
+    """Those that were given."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in switches.items()
+        if value is not None and value != ()
+    }
+
+
 def _key(file: Path | None) -> str | None:
     return None if file is None else file.read_text(encoding="utf-8").strip()
 
@@ -184,6 +236,7 @@ def _facts(api: Api, found: dict[str, Any]) -> list[tuple[str, Any]]:
         ("merchant", found["merchant_id"]),
         ("dialect", found["dialect"]),
         (_CALLED.get(found["dialect"], "public id"), found["public_id"]),
+        ("version", found["version"]),
         ("base URL", f"{api.place.url.rstrip('/')}{found['path']}"),
     ]
     for number, one in enumerate(found["keys"]):

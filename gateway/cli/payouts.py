@@ -194,6 +194,22 @@ def release(api: Api, payout: str) -> None:
     tell(moved, lambda console: _draw_payout(console, moved))
 
 
+@payout_command.command("repeats")
+@click.argument("payout")
+@click.argument("original")
+@click.option("--note", required=True, help="What showed that it is the same payment.")
+@reaching("operator")
+def repeats(api: Api, payout: str, original: str, note: str) -> None:
+    """Say that a held PAYOUT only repeats ORIGINAL, the order named in its reason.
+
+    It is cancelled for good, and its number is answered with what becomes of ORIGINAL. Where it is
+    a payment of its own, `release` it.
+    """
+    body = {"of": original, "note": note}
+    moved = api.post(f"/v1/admin/payouts/{path_of(api.payout_id(payout))}/retry", body)
+    tell(moved, lambda console: _draw_payout(console, moved))
+
+
 @payout_command.command("unpark")
 @click.argument("payout")
 @reaching("operator")

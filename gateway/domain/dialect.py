@@ -13,9 +13,15 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
-from gateway.domain.payout import MerchantId, Payout, PayoutState
+from gateway.domain.payout import MerchantId, Payout, PayoutId, PayoutState
 
 NUMBER_CHARS_MAX = 64
+SUSPECTED_RETRY = "suspected_retry"
+"""Why an order is held: another number asked for the same, a short while ago."""
+RETRY_OF = "retry_of"
+"""Why an order was cancelled: a person found that it repeats another one."""
+WITHOUT_RSA = frozenset({"jeepay", "xxpay"})
+"""Protocols that know shared secrets only."""
 ACCOUNT_PREFIX = "da_"
 """Ids of accounts begin with it, and so do their orders' references."""
 KEY_SETS_MAX = 2
@@ -55,6 +61,9 @@ class Switches:
     """Take no MD5 signatures."""
     ip_allow: tuple[str, ...] = ()
     """Networks that may ask; empty: any."""
+    returned_as: Literal["returned", "failed"] = "returned"
+    """How an order that came back after it was paid is shown where the protocol has a word for
+    that which not every caller knows (XxPay: 6, else 3)."""
 
     def admits(self, address: str | None) -> bool:
         """Whether a caller at this address may ask."""
@@ -122,6 +131,20 @@ class NotifyTo:
     """Why nothing could be sent there when the order came; the order was taken all the same."""
 
 
+def suspected_of(payout: Payout) -> str | None:
+    """The merchant_ref of the order that this one may repeat, while it is held for that."""
+    name, _, ref = (payout.reason or "").partition(": ")
+    held = payout.state is PayoutState.HELD and name == SUSPECTED_RETRY
+    return ref if held and ref and not payout.attempts else None
+
+
+def original_of(payout: Payout) -> PayoutId | None:
+    """The payout that a person found this cancelled one to repeat."""
+    name, _, original = (payout.reason or "").partition(": ")
+    is_retry = payout.state is PayoutState.CANCELLED and name == RETRY_OF
+    return PayoutId(original) if is_retry and original else None
+
+
 class Standing(StrEnum):
     """What a caller has to know of a payout: one word for all protocols."""
 
@@ -140,6 +163,8 @@ class Standing(StrEnum):
     """Paid, and come back."""
 
 
+ENDED_UNPAID = frozenset({Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
+"""The money is not, or no longer, with the payee: only now an error may be named."""
 FINAL = frozenset({Standing.PAID, Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
 """What callers are told by themselves."""
 

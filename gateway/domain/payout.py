@@ -290,6 +290,8 @@ class Cancelled:
     kind: ClassVar[str] = "cancelled"
     by: str
     reason: str = "cancelled"
+    note: str | None = None
+    """Why a person decided so."""
 
 
 @dataclass(frozen=True, slots=True)

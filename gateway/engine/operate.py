@@ -57,6 +57,19 @@ async def cancel(
             "its channel's word is in doubt and money may have moved; operations must look first",
             zh="渠道回执存疑，款项可能已出，需运营人员核实后处理",
         )
+    await check_may_cancel(gateway, payout)
+    return await _act(
+        gateway,
+        payout_id,
+        merchant_id,
+        Cancelled(actor),
+        {PayoutState.HELD, PayoutState.SCHEDULED, PayoutState.ROUTING},
+        done=PayoutState.CANCELLED,
+    )
+
+
+async def check_may_cancel(gateway: Gateway, payout: Payout) -> None:
+    """Raise `ConflictError` where a restored database may have forgotten that it was sent."""
     quarantine = gateway.quarantine
     if gateway.stopped() == "quarantined" and quarantine is not None:
         rebuilt = await gateway.store.is_rebuilt(quarantine.id, payout.id)
@@ -67,14 +80,6 @@ async def cancel(
                 "it can be cancelled once the channels have been asked",
                 zh="数据库刚恢复，该代付可能已出款，待向渠道核实后才能取消",
             )
-    return await _act(
-        gateway,
-        payout_id,
-        merchant_id,
-        Cancelled(actor),
-        {PayoutState.HELD, PayoutState.SCHEDULED, PayoutState.ROUTING},
-        done=PayoutState.CANCELLED,
-    )
 
 
 async def release(

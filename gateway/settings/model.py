@@ -187,7 +187,7 @@ class DialectHost(Section):
     """A host name under which callers of another platform find its stock paths."""
 
     host: Annotated[str, StringConstraints(pattern=HOST_NAME)]
-    dialect: Literal["epay", "jeepay", "alipay"]
+    dialect: Literal["epay", "jeepay", "xxpay", "alipay"]
 
 
 class Database(Section):

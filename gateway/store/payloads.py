@@ -48,8 +48,10 @@ def detail_of(event: Event) -> dict[str, object]:
             return {"reason": reason, "owner": owner}
         case Released(by=by) | Unparked(by=by):
             return {"by": by}
-        case Cancelled(by=by, reason=reason):
+        case Cancelled(by=by, reason=reason, note=None):
             return {"by": by, "reason": reason}
+        case Cancelled(by=by, reason=reason, note=note):
+            return {"by": by, "reason": reason, "note": note}
         case Armed(attempt=attempt) | Adopted(attempt=attempt):
             return {
                 "attempt": attempt.number,

@@ -85,6 +85,24 @@ SELECT
 FROM dialect_notifies AS n
 WHERE n.merchant_id = :merchant_id AND n.payout_id = :payout_id
 
+-- name: owe_notice_of_retries
+-- The same for the orders that were found to repeat it. Their own notices came first: the one that
+-- the finding owed bears the version it led to.
+INSERT INTO deliveries (
+    id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
+)
+SELECT
+    'msg_' || SUBSTR(r.payout_id, 4) || CAST(:suffix AS TEXT),
+    n.merchant_id, n.account_id, n.payout_id, p.version + :seq, :payload, 'due', 0, :at, :at
+FROM payout_retries AS r
+JOIN dialect_notifies AS n ON n.merchant_id = r.merchant_id AND n.payout_id = r.payout_id
+JOIN payouts AS p ON p.merchant_id = r.merchant_id AND p.id = r.payout_id
+WHERE r.merchant_id = :merchant_id AND r.original_id = :payout_id
+
+-- name: insert_retry
+INSERT INTO payout_retries (merchant_id, payout_id, original_id)
+VALUES (:merchant_id, :payout_id, :original_id)
+
 -- name: notifies
 -- Newest first; of one payout, of one number of an account, or of an account.
 SELECT merchant_id, payout_id, account_id, number, own_number, url, problem, accepted_at

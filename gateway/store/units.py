@@ -14,7 +14,7 @@ import orjson
 
 from channels.money import Currency
 from gateway.domain.batch import unreserve
-from gateway.domain.dialect import ACCOUNT_PREFIX, NotifyTo, ends_as
+from gateway.domain.dialect import ACCOUNT_PREFIX, RETRY_OF, NotifyTo, ends_as, original_of
 from gateway.domain.errors import UnfundedError
 from gateway.domain.ledger import Book, Posting, Side
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
@@ -327,18 +327,25 @@ class Units:
         if not after.merchant_ref.startswith(ACCOUNT_PREFIX):
             return
         standing = ends_as(change.before, after)
-        if standing is not None:
-            unit.add(
-                self._queries["owe_notice"],
-                {
-                    "id": f"msg_{after.id.removeprefix('po_')}_{after.version}_notify",
-                    "merchant_id": after.merchant_id,
-                    "payout_id": after.id,
-                    "seq": after.version,
-                    "payload": dumped({"standing": standing}),
-                    "at": micros(after.updated_at),
-                },
-            )
+        if standing is None:
+            return
+        original = original_of(after)
+        owed = {
+            "merchant_id": after.merchant_id,
+            "payout_id": after.id,
+            "seq": after.version,
+            "payload": dumped({"standing": RETRY_OF if original else standing}),
+            "at": micros(after.updated_at),
+        }
+        notice_id = f"msg_{after.id.removeprefix('po_')}_{after.version}_notify"
+        unit.add(self._queries["owe_notice"], {**owed, "id": notice_id})
+        if original is None:
+            suffix = f"_{after.version}_original"
+            unit.add(self._queries["owe_notice_of_retries"], {**owed, "suffix": suffix})
+        else:
+            # Even where that one has ended: which of the two commits came first is known to nobody.
+            named = {"payout_id": after.id, "original_id": original}
+            unit.add(self._queries["insert_retry"], {"merchant_id": after.merchant_id, **named})
 
     def _looked_after(self, unit: Unit, change: Change) -> None:
         """Open incidents, watch what died, spend the proposal that two people agreed on."""

@@ -7,8 +7,7 @@ Facts: wire-protocols.md §1.8. A caller reads 40004 with a code it knows as "no
 from collections.abc import Mapping
 
 from channels.contract import Rail, Reason
-from gateway.api.dialects.orders import SUSPECTED_RETRY
-from gateway.domain.dialect import Standing, standing_of
+from gateway.domain.dialect import SUSPECTED_RETRY, Standing, standing_of
 from gateway.domain.errors import (
     ConflictError,
     ForbiddenError,

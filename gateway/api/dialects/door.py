@@ -12,7 +12,7 @@ from gateway.api.dialects.registry import DIALECTS
 from gateway.api.dialects.wire import Ask
 
 PREFIX = "/d/"
-STOCK = ("/api/{rest:.*}", "/gateway.do")
+STOCK = ("/api/{rest:.*}", "/agentPay/{rest:.*}", "/gateway.do")
 """Paths outside the prefix, on hosts that are configured for a dialect."""
 
 
@@ -31,7 +31,7 @@ def open_doors(app: web.Application, api: Api) -> None:
 
 def is_door(request: web.Request) -> bool:
     """Whether a dialect answers there, who says in its own words that nothing is taken in."""
-    return request.path.startswith((PREFIX, "/api/")) or request.path == "/gateway.do"
+    return request.path.startswith((PREFIX, "/api/", "/agentPay/")) or request.path == "/gateway.do"
 
 
 def _always(name: str, _: web.Request) -> str | None:

@@ -251,7 +251,7 @@ async def _query(asked: _Asked) -> Fields:
         "amount": str(payout.asked),
         "cost_money": str(payout.amount + payout.fee),
         "paydate": _paid_at(payout),
-        "remark": payout.purpose,
+        "remark": (shown.stored or payout).purpose,
     }
 
 

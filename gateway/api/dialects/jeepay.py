@@ -223,7 +223,7 @@ def _submitted(shown: Shown, payout: Payout) -> dict[str, Any]:
         "transferId": shown.own_number,
         "mchOrderNo": shown.number,
         "amount": payout.asked.minor,
-        **_payee(payout.instruments[0]),
+        **_payee((shown.stored or payout).instruments[0]),
         "state": WORDS[standing].jeepay,
     }
     live = payout.live
@@ -242,15 +242,16 @@ def _described(account: DialectAccount, shown: Shown) -> dict[str, Any]:
     payout = shown.payout
     if payout is None:
         raise ValueError("nobody knows what became of it")
+    stored = shown.stored or payout
     merchant_number, _, app_id = account.public_id.partition(":")
     said = {
         **_submitted(shown, payout),
         "mchNo": merchant_number,
         "appId": app_id,
         "currency": CURRENCY,
-        "transferDesc": payout.purpose,
-        **{name: payout.metadata[name] for name in KEPT if name in payout.metadata},
-        "createdAt": _millis(payout.accepted_at),
+        "transferDesc": stored.purpose,
+        **{name: stored.metadata[name] for name in KEPT if name in stored.metadata},
+        "createdAt": _millis(stored.accepted_at),
     }
     paid = [one.paid_at for one in payout.attempts if one.paid_at is not None]
     if paid and standing_of(payout) in {Standing.PAID, Standing.RETURNED}:

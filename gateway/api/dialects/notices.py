@@ -12,9 +12,11 @@ from gateway.api.dialects.registry import NOTIFYING
 from gateway.domain.dialect import FINAL, DialectAccount, standing_of
 from gateway.engine.deliver import Answer, Notice, Unsaid
 from gateway.engine.gateway import Gateway
-from gateway.ports import Delivery, Notify, StoreError
+from gateway.engine.retries import counted
+from gateway.ports import Delivery, StoreError
 
-DELIVERIES_MAX = 50
+LOOKS = 3
+"""How often a confirmed retry's first notice looks whether the original has ended."""
 
 
 class Poster(Protocol):
@@ -50,16 +52,20 @@ class DialectNotices:
         store = self._gateway.store
         wanted = await store.notify_of(delivery.merchant_id, delivery.payout_id)
         account = await self._account(delivery)
-        payout = await store.payout(delivery.payout_id, delivery.merchant_id)
+        stored = await store.payout(delivery.payout_id, delivery.merchant_id)
+        payout = None if stored is None else await counted(self._gateway, stored)
         dialect = None if account is None else NOTIFYING.get(account.dialect)
         if wanted is None or account is None or payout is None:
             return Unsaid("there is no such order")
         if dialect is None:
             return Unsaid(f"{account.dialect} tells its callers nothing")
         if standing_of(payout) not in FINAL:
-            return Unsaid("the order is open again; another notice follows once it is final")
+            # The commit that ends the original may have begun before this retry was found, and
+            # then it owes nothing for it: look a few times more.
+            again = payout.id != delivery.payout_id and delivery.tries < LOOKS
+            return Unsaid("the order is open; another notice follows once it is final", again)
         to = wanted.to
-        shown = Shown(to.number, to.own_number, payout)
+        shown = Shown(to.number, to.own_number, payout, stored)
         post = dialect.notice(account, shown, to.url, self._gateway.clock.now())
         return Notice(
             receiver=f"{account.id} {to.url.partition('://')[2].partition('/')[0]}",
@@ -73,26 +79,3 @@ class DialectNotices:
     async def _account(self, delivery: Delivery) -> DialectAccount | None:
         accounts = await self._gateway.store.dialect_accounts(delivery.merchant_id)
         return next((one for one in accounts if one.id == delivery.endpoint_id), None)
-
-
-async def notify_by_number(gateway: Gateway, account_id: str, wanted: str) -> Notify | None:
-    """The order of either number that its caller is told about."""
-    for order in await gateway.store.dialect_orders(account_id, wanted):
-        found = await gateway.store.notifies(account_id, order.number, 1)
-        if found:
-            return found[0]
-    return None
-
-
-async def owed(gateway: Gateway, wanted: Notify) -> list[Delivery]:
-    """The notices of an order, newest first."""
-    found = await gateway.store.deliveries(wanted.merchant_id, wanted.payout_id, DELIVERIES_MAX)
-    return [one for one in found if one.endpoint_id == wanted.to.account_id]
-
-
-async def resend(gateway: Gateway, wanted: Notify) -> bool:
-    """Make the newest notice of an order due again; False while none is owed."""
-    found = await owed(gateway, wanted)
-    if not found:
-        return False
-    return await gateway.store.resend(wanted.merchant_id, found[0].id, gateway.clock.now())

@@ -20,6 +20,7 @@ from channels.contract import Instrument
 from channels.money import Money
 from gateway.api.dialects.states import ENDED_UNPAID
 from gateway.domain.dialect import (
+    SUSPECTED_RETRY,
     DialectAccount,
     DialectOrder,
     NotifyTo,
@@ -36,11 +37,11 @@ from gateway.domain.errors import (
 from gateway.domain.payout import Payout
 from gateway.engine import accept
 from gateway.engine.gateway import Gateway
+from gateway.engine.retries import counted
 from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreError
 
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
-SUSPECTED_RETRY = "suspected_retry"
 DOUBT = timedelta(minutes=1)
 """A commit whose acknowledgement was lost has come, or never comes, long before."""
 _SALTS = 8
@@ -88,7 +89,10 @@ class Shown:
     number: str
     own_number: str
     payout: Payout | None
-    """None: nobody can say now whether it is stored, so it is processing."""
+    """What tells how it stands. None: nobody can say now whether it is stored, so it is processing.
+    Where a person found the order to be a retry, this is the payout that it repeats."""
+    stored: Payout | None = None
+    """What is stored under this very number: what was asked for, whatever became of it."""
 
 
 class Orders:
@@ -139,7 +143,7 @@ class Orders:
                 for one in found:
                     payout = await self._known(account, one.number)
                     if payout is not None:
-                        return Shown(one.number, one.own_number, payout)
+                        return await self._shown(one, payout)
         except (StoreError, TimeoutError):
             return Shown(wanted, wanted, None)
         if is_under_way:
@@ -175,7 +179,7 @@ class Orders:
             raise
         if taken.repeated and not account.switches.replay_duplicates:
             raise _exists()
-        return Shown(order.number, own_number, taken.payout)
+        return await self._shown(DialectOrder(order.number, own_number), taken.payout)
 
     async def _accept(
         self,
@@ -234,7 +238,12 @@ class Orders:
             )
         found = await self._gateway.store.dialect_orders(account.id, order.number)
         numbers = found[0] if found else DialectOrder(order.number, known.id)
-        return Shown(order.number, numbers.own_number, known)
+        return await self._shown(numbers, known)
+
+    async def _shown(self, numbers: DialectOrder, stored: Payout) -> Shown:
+        """The order as it stands; a retry, in a person's word, as the one that it repeats."""
+        payout = await counted(self._gateway, stored)
+        return Shown(numbers.number, numbers.own_number, payout, stored)
 
     async def _known(self, account: DialectAccount, number: str) -> Payout | None:
         return await self._by_ref(account, account.ref_of(number))
@@ -263,6 +272,8 @@ class Orders:
         holder = await self._claim(account, order, ref, None)
         if holder != ref:
             earlier = await self._by_ref(account, holder)
+            if earlier is not None:
+                earlier = await counted(self._gateway, earlier)
             if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
                 holder = await self._claim(account, order, ref, holder)
         if holder == ref:

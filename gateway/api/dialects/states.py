@@ -6,7 +6,9 @@ Nothing that may still be paid is ever shown as failed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.domain.dialect import Standing
+from gateway.domain.dialect import ENDED_UNPAID, Standing
+
+__all__ = ["ENDED_UNPAID", "WORDS", "Words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,3 @@ WORDS: Mapping[Standing, Words] = {
     Standing.REJECTED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=3, alipay="FAIL"),
     Standing.RETURNED: Words(epay_submit=0, epay_query=2, jeepay=3, xxpay=6, alipay="REFUND"),
 }
-
-ENDED_UNPAID = frozenset({Standing.FAILED, Standing.REJECTED, Standing.RETURNED})
-"""The money is not, or no longer, with the payee: only now an error may be named."""

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.domain.dialect import NotifyTo
-from gateway.domain.payout import Event, MerchantId, Payout, PayoutState
+from gateway.domain.payout import Cancelled, Event, MerchantId, Payout, PayoutState
 from gateway.ports import Change, Notify, StaleError
 from gateway.store import SqlStore
 from tests import builders as build
@@ -138,3 +138,30 @@ async def test_a_later_end_waits_for_the_earlier_notice(store: SqlStore) -> None
 
     assert (first.seq, second.seq) == (3, 4)
     assert await store.resend(build.MERCHANT, first.id, build.after(9))
+
+
+def repeats(subject: Payout) -> Cancelled:
+    """A person's finding."""
+    return Cancelled("Wang Fang", f"retry_of: {subject.id}", "same withdrawal")
+
+
+async def test_a_confirmed_retry_is_told_with_its_original(store: SqlStore) -> None:
+    """By the finding, and by every commit that ends the original; never by another one's."""
+    original, other = await take(store, "A-1"), await take(store, "A-3")
+    retry = await go(store, await take(store, "A-2"), repeats(original))
+    assert await told(store, retry) == ["retry_of"]
+
+    await go(store, other, build.cancelled())
+    await go(store, original, build.armed(), build.confirmed(), build.came_back())
+
+    assert await told(store, retry) == ["retry_of", "paid", "returned"]
+    assert await told(store, original) == ["paid", "returned"]
+
+
+async def test_an_original_that_ends_first_leaves_the_finding_to_tell(store: SqlStore) -> None:
+    """Its commit could not know of the retry."""
+    original, retry = await take(store, "A-1"), await take(store, "A-2")
+    await go(store, original, build.armed(), build.confirmed())
+    assert await told(store, retry) == []
+
+    assert await told(store, await go(store, retry, repeats(original))) == ["retry_of"]

@@ -1,12 +1,17 @@
 """Merchants, keys, channels, books, events and webhooks of a running gateway, by commands."""
 
+import hashlib
+import time
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 from uuid import uuid4
 
 import orjson
 import pytest
 
 from tests.gateway.cli.conftest import Canned
-from tests.gateway.cli.served import CHANNEL, Served, hangdao
+from tests.gateway.cli.served import CHANNEL, Served, answer, hangdao
 from tests.gateway.cli.test_payouts import ask_for, until_paid
 
 
@@ -252,6 +257,12 @@ def test_an_account_in_another_protocol_is_made_shown_rotated_and_removed(served
     assert shown["switches"]["ip_allow"] == ["10.0.0.0/8"]
     text = served.run("merchant", "dialect", "show", account).stdout
     assert "/d/epay/" in text
+    change = ("merchant", "dialect", "set", account, "--any-signature", "--any-ip")
+    changed = served.ask(*change, "--soft-dedupe-minutes", "3", "--version", "1")
+    assert (changed["version"], changed["switches"]["soft_dedupe_minutes"]) == (2, 3)
+    assert (changed["switches"]["rsa_only"], changed["switches"]["ip_allow"]) == (False, [])
+    assert "version 2" in served.run(*change, "--version", "1").stderr
+    assert served.run("merchant", "dialect", "set", account).exit_code == 2
     rotated = served.ask("merchant", "dialect", "rotate", account)
     assert len(rotated["keys"]) == 2
     assert rotated["secrets"]["md5_key"] != made["secrets"]["md5_key"]
@@ -278,3 +289,41 @@ def test_an_alipay_account_is_shown_with_what_an_sdk_is_configured_with(served: 
     assert again["keys"][0]["public"] == {"alipay_public_key": kept["secrets"]["alipay_public_key"]}
     assert "private" not in served.run("merchant", "dialect", "show", kept["id"]).stdout
     assert served.run(*add, "--public-id", "77").exit_code == 1
+
+
+def test_a_suspected_retry_is_found_to_repeat_another_order(served: Served) -> None:
+    """By a person, who names both; a key without a name is told to be given one."""
+    made = served.ask("merchant", "dialect", "add", "acme", "--dialect", "epay")
+    for number in ("A", "B"):
+        assert _epay_order(served, made, number)["code"] == 0
+    (first,) = served.ask("payout", "ls", "--ref", f"{made['id']}:A")["data"]
+    (held,) = served.ask("payout", "ls", "--ref", f"{made['id']}:B")["data"]
+    repeats = ("payout", "repeats", held["id"], first["merchant_ref"], "--note", "同一笔")
+
+    nameless = served.run(*repeats)
+    use = (*repeats, "--url", served.url, "--key", served.person_key, "--json")
+    told = answer(hangdao(*use))
+
+    assert nameless.exit_code == 1
+    assert "--person" in nameless.stderr
+    assert (told["state"], told["reason"]) == ("cancelled", f"retry_of: {first['id']}")
+
+
+def _epay_order(served: Served, account: dict[str, Any], number: str) -> Any:
+    """As a caller with a shared secret asks."""
+    fields = {
+        "pid": account["public_id"],
+        "timestamp": str(int(time.time())),
+        "type": "alipay",
+        "account": "repeats@example.com",
+        "name": "王小五",
+        "money": "7.77",
+        "out_biz_no": number,
+    }
+    text = "&".join(f"{name}={fields[name]}" for name in sorted(fields))
+    signed = (text + account["secrets"]["md5_key"]).encode()
+    sign = hashlib.md5(signed, usedforsecurity=False).hexdigest()
+    body = urlencode({**fields, "sign": sign, "sign_type": "MD5"}).encode()
+    url = f"{served.url}/d/epay/api/transfer/submit"
+    with urlopen(url, body, timeout=10) as reply:  # noqa: S310 - our own gateway
+        return orjson.loads(reply.read())

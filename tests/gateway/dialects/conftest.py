@@ -1,4 +1,4 @@
-"""A running API with an account for the merchant, and its caller configured for it."""
+"""A running API with an account for the merchant in each protocol, and its caller."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,6 +23,7 @@ from tests.gateway.api.desk import ACME, Desk, open_desk
 from tests.gateway.dialects.alipay_app import App
 from tests.gateway.dialects.epayn import Epayn
 from tests.gateway.dialects.jeepay_shop import Shop, open_shop
+from tests.gateway.dialects.xxpay_shop import XxShop, open_xxshop
 
 PID = "10001"
 MD5_KEY = "0123456789abcdef0123456789abcdef"
@@ -146,4 +147,11 @@ async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     """Jeepay's callers, configured with a base URL and keys."""
     async with open_shop(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def xxshop(tmp_path: Path) -> AsyncIterator[XxShop]:
+    """XxPay's caller, configured with a base URL, an id and a key."""
+    async with open_xxshop(tmp_path) as opened:
         yield opened

@@ -7,6 +7,7 @@ import pytest
 
 from tests.gateway.api.desk import Desk
 from tests.gateway.dialects.conftest import OpenPlatform, Site, pairs
+from tests.gateway.dialects.xxpayer import XxPayer
 
 MINE = "/v1/admin/merchants/m_other/dialects"
 
@@ -165,3 +166,111 @@ async def test_rsa2_takes_no_short_keys(platform: OpenPlatform) -> None:
     told = await platform.desk.post(MINE, {"dialect": "alipay", "public_key": text}, key="operator")
 
     assert (told.status, told.code) == (422, "public_key_invalid")
+
+
+SWITCHES = "/v1/admin/dialects/da_1/switches"
+
+
+async def test_switches_are_changed_later(site: Site) -> None:
+    """At once; those that were not given stay, and the change is in the audit log."""
+    change = {"soft_dedupe_as": "refuse", "rsa_only": True, "ip_allow": ["127.0.0.1"]}
+    made = await ask(site.desk, "POST", SWITCHES, {"switches": change})
+
+    assert made["version"] == 2
+    assert made["switches"] == {
+        "replay_duplicates": True,
+        "soft_dedupe_minutes": 10,
+        "soft_dedupe_as": "refuse",
+        "awaiting_review_as": "processing",
+        "rsa_only": True,
+        "ip_allow": ["127.0.0.1/32"],
+        "returned_as": "returned",
+    }
+    assert (await site.md5().submit("A")).reply["code"] == -3
+    assert (await site.plugin.submit("A")).ok
+    assert (await site.plugin.submit("B")).reply["code"] == -1
+    deed = (await site.desk.store.audit_trail(50))[-1]
+    assert (deed.action, deed.subject) == ("dialect.switched", "da_1")
+    assert deed.detail["switches"] == made["switches"]
+
+
+async def test_the_same_switches_again_change_nothing(site: Site) -> None:
+    """No version, no entry."""
+    body = {"switches": {"soft_dedupe_minutes": 3}}
+    first = await ask(site.desk, "POST", SWITCHES, body)
+
+    assert await ask(site.desk, "POST", SWITCHES, body) == first
+
+
+async def test_what_somebody_else_changed_is_looked_at_again(site: Site) -> None:
+    """Two operators with the same page before them: the second one is told."""
+    one = {"switches": {"soft_dedupe_minutes": 3}, "version": 1}
+    two = {"switches": {"soft_dedupe_as": "refuse"}, "version": 1}
+    await ask(site.desk, "POST", SWITCHES, one)
+
+    told = await site.desk.post(SWITCHES, two, key="operator")
+
+    assert (told.status, told.code, told.json["param"]) == (409, "account_moved", "version")
+    shown = await ask(site.desk, "GET", "/v1/admin/dialects/da_1")
+    assert shown["switches"]["soft_dedupe_as"] == "hold"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"switches": {"soft_dedupe_minutes": 1441}}, "switches.soft_dedupe_minutes"),
+        ({"switches": {"soft_dedupe_as": "pay"}}, "switches.soft_dedupe_as"),
+        ({"switches": {"ip_allow": ["10.0.0.0/8", "here"]}}, "switches.ip_allow.1"),
+        ({"switches": {"dedupe": 1}}, "switches.dedupe"),
+        ({"switches": {}}, "switches"),
+        ({"switches": {"rsa_only": True}, "version": 0}, "version"),
+    ],
+)
+async def test_a_switch_that_cannot_be_is_refused(
+    site: Site, body: dict[str, Any], param: str
+) -> None:
+    """With the field at fault; nothing is changed."""
+    told = await site.desk.post(SWITCHES, body, key="operator")
+
+    assert (told.status, told.json["param"]) == (422, param)
+    assert (await ask(site.desk, "GET", "/v1/admin/dialects/da_1"))["version"] == 1
+
+
+async def test_a_protocol_without_rsa_cannot_be_told_to_demand_it(site: Site) -> None:
+    """Nobody could ask any more."""
+    body = {"dialect": "xxpay", "switches": {"rsa_only": True}}
+    refused = await site.desk.post(MINE, body, key="operator")
+    made = await ask(site.desk, "POST", MINE, {"dialect": "xxpay"}, 201)
+    path = f"/v1/admin/dialects/{made['id']}/switches"
+    later = await site.desk.post(path, {"switches": {"rsa_only": True}}, key="operator")
+
+    assert refused.json["param"] == later.json["param"] == "switches.rsa_only"
+    assert set(made["secrets"]) == {"private_key"}
+
+
+async def test_a_removed_account_has_no_switches(site: Site) -> None:
+    """It asks for nothing new."""
+    await ask(site.desk, "DELETE", "/v1/admin/dialects/da_1")
+
+    told = await site.desk.post(SWITCHES, {"switches": {"rsa_only": True}}, key="operator")
+
+    assert (told.status, told.code) == (409, "account_removed")
+
+
+async def test_an_xxpay_account_works_with_what_it_was_shown(site: Site) -> None:
+    """A base URL, an id and a key; a public key is refused."""
+    made = await ask(site.desk, "POST", MINE, {"dialect": "xxpay", "public_id": "20000009"}, 201)
+    caller = XxPayer(
+        http=site.desk.http,
+        base_url=str(site.desk.server.make_url(made["path"])),
+        mch_id="20000009",
+        key=made["secrets"]["private_key"],
+        now=site.plugin.now,
+    )
+    key = {"dialect": "xxpay", "public_key": pairs()[2][1]}
+    refused = await site.desk.post(MINE, key, key="operator")
+
+    assert (await caller.apply("A")).ok
+    assert refused.json["param"] == "public_key"
+    stored = site.desk.file.read_bytes() + site.desk.log.getvalue().encode()
+    assert made["secrets"]["private_key"].encode() not in stored

@@ -11,7 +11,7 @@ import pytest
 from channels.money import Currency
 from gateway.domain import ledger
 from gateway.domain.errors import UnfundedError
-from gateway.domain.payout import PayoutId
+from gateway.domain.payout import Cancelled, PayoutId
 from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.store import SchemaError, SqlStore, Vault, open_store
 from tests import builders as build
@@ -315,6 +315,8 @@ async def test_feed_positions_grow_after_a_restore_into_a_younger_cluster(
     [
         ("UPDATE events SET kind = 'x'", "append-only"),
         ("DELETE FROM entries", "append-only"),
+        ("UPDATE payout_retries SET original_id = 'x'", "append-only"),
+        ("DELETE FROM payout_retries", "append-only"),
         ("DELETE FROM payouts", "never deleted"),
         ("UPDATE attempts SET certificate = '{}'", "never changed"),
     ],
@@ -331,6 +333,9 @@ async def test_history_cannot_be_rewritten(
     armed = build.arm(subject)
     await store.record(armed)
     await store.record(build.kill(armed.after))
+    retry = build.payout(merchant_ref="da_1:B")
+    await store.accept(build.accepted_change(retry), build.intake(retry), None)
+    await store.record(build.change(retry, Cancelled("Wang", f"retry_of: {subject.id}")))
     connection = await asyncpg.connect(fresh_postgres_url)
 
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=message):

@@ -12,7 +12,7 @@ import pytest
 
 from channels.money import Currency
 from gateway.domain import ledger
-from gateway.domain.payout import PayoutId
+from gateway.domain.payout import Cancelled, PayoutId
 from gateway.ports import StoreBrokenError, StoreError
 from gateway.store import LockedError, SchemaError, SqlStore, Vault, open_store
 from gateway.store.payloads import webhook_payload
@@ -252,6 +252,8 @@ async def test_closing_finishes_what_was_begun(tmp_path: Path) -> None:
         ("DELETE FROM events", "append-only"),
         ("UPDATE entries SET amount_minor = 1", "append-only"),
         ("DELETE FROM entries", "append-only"),
+        ("UPDATE payout_retries SET original_id = 'x'", "append-only"),
+        ("DELETE FROM payout_retries", "append-only"),
         ("DELETE FROM payouts", "never deleted"),
         ("DELETE FROM attempts", "never deleted"),
         ("DELETE FROM audit", "append-only"),
@@ -279,4 +281,7 @@ async def _with_history(path: Path) -> None:
     armed = build.arm(subject)
     await store.record(armed)
     await store.record(build.kill(armed.after))
+    retry = build.payout(merchant_ref="da_1:B")
+    await store.accept(build.accepted_change(retry), build.intake(retry), None)
+    await store.record(build.change(retry, Cancelled("Wang", f"retry_of: {subject.id}")))
     await store.aclose()
