@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from channels.contract import Receipt
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.dialects.orders import ANSWER_S, Orders
 from gateway.api.dialects.wire import Ask, Said
 from gateway.domain.dialect import DialectAccount, KeySet
@@ -67,6 +68,8 @@ class Counter:
     gateway: Gateway
     orders: Orders
     receipts: Receipts
+    confirm_links: ConfirmLinks | None = None
+    """Pages on which payees confirm, where there are any."""
     told: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     """Which unknown fields of which account were told."""
     known: dict[tuple[str, str], Who] = field(default_factory=dict, repr=False)

@@ -18,7 +18,9 @@ STOCK = ("/api/{rest:.*}", "/gateway.do")
 
 def open_doors(app: web.Application, api: Api) -> None:
     """Add the dialects' paths."""
-    counter = Counter(api.gateway, Orders(api.gateway), Receipts(api.gateway))
+    counter = Counter(
+        api.gateway, Orders(api.gateway), Receipts(api.gateway), confirm_links=api.confirm_links
+    )
     for name in DIALECTS:
         app.router.add_route(
             "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, partial(_always, name))
@@ -67,6 +69,9 @@ def _door(
             who["merchant_id"] = said.merchant_id
         if said.code:
             who["code"] = f"{dialect.name}:{said.code}"
+        if said.silent and request.transport is not None:
+            # The answer that follows is for the log line alone.
+            request.transport.abort()
         return web.Response(status=said.status, body=said.body, content_type=said.content_type)
 
     return handler

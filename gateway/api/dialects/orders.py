@@ -7,10 +7,12 @@ a refusal is raised only when nothing is stored under the order's number.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import orjson
 
@@ -78,6 +80,8 @@ class Orders:
         self._gateway = gateway
         self._answer_s = answer_s
         self._running: set[asyncio.Task[Shown]] = set()
+        self._under: Counter[str] = Counter()
+        """How many takings of a merchant_ref are under way."""
 
     async def take(
         self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
@@ -85,18 +89,25 @@ class Orders:
         """Store the order, or show the earlier one of the same number and content.
 
         `digits`: how long our own number for it is. Raises `GatewayError` only when the number
-        stands for nothing, or for something else.
+        stands for nothing, or for something else, and nobody is just making something of it.
         """
+        ref = account.ref_of(order.number)
         task = asyncio.create_task(self._take(account, merchant, order, digits))
         self._running.add(task)
-        task.add_done_callback(self._done)
+        self._under[ref] += 1
+        task.add_done_callback(partial(self._done, ref))
         try:
             async with asyncio.timeout(self._answer_s):
                 return await asyncio.shield(task)
-        except GatewayError:
+        except ConflictError:
             raise
-        except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
+        except GatewayError:
+            # Asked for twice at once, what was refused here may be stored there a moment later.
+            if self._under[ref] == 0:
+                raise
+        except Exception:  # noqa: BLE001, S110 - `_done` tells; it must not be read as "not paid"
+            pass
+        return Shown(order.number, own_number_of(account, order.number, 0, digits), None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
         """The order under either number. `AbsenceError` when there is none of this account."""
@@ -129,8 +140,14 @@ class Orders:
             own_number = await self._allot(account, order.number, digits)
             hold = None if known is not None else await self._twin(account, order)
             taken = await self._accept(account, merchant, order, hold)
-        except GatewayError as error:
-            if not isinstance(error, ConflictError) and hold is None and known is None:
+        except ConflictError:
+            raise
+        except GatewayError:
+            # Somebody else may have stored it since it was looked up.
+            known = await self._known(account, order.number)
+            if known is not None:
+                return await self._as_stored(account, order, known)
+            if hold is None:
                 await self._give_up(account, order)
             raise
         except CommitUnknownError:
@@ -250,16 +267,15 @@ class Orders:
     async def _give_up(self, account: DialectAccount, order: Order) -> None:
         """Nothing was stored: the next number for this payee is no retry. Failing is harmless."""
         with suppress(StoreError):
-            if await self._known(account, order.number) is None:
-                await self._gateway.store.drop_claim(
-                    account.merchant_id,
-                    order.instrument,
-                    order.amount,
-                    account.ref_of(order.number),
-                )
+            await self._gateway.store.drop_claim(
+                account.merchant_id, order.instrument, order.amount, account.ref_of(order.number)
+            )
 
-    def _done(self, task: "asyncio.Task[Shown]") -> None:
+    def _done(self, ref: str, task: "asyncio.Task[Shown]") -> None:
         self._running.discard(task)
+        self._under[ref] -= 1
+        if self._under[ref] == 0:
+            del self._under[ref]
         if task.cancelled():
             return
         error = task.exception()

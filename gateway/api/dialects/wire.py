@@ -40,6 +40,12 @@ class Said:
     merchant_id: str | None = None
     status: int = 200
     content_type: str = "application/json"
+    silent: bool = False
+    """Nothing is said, and the connection ends: an error could be taken for "not paid"."""
+
+
+SILENCE = Said(b"", "silent", status=503, silent=True)
+"""For who asks while nobody can say who that is, nor what he has asked for before."""
 
 
 def form(body: bytes) -> dict[str, str] | None:
