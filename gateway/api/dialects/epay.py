@@ -32,9 +32,9 @@ from gateway.api.dialects.epay_signing import (
     sign_reply,
     string_to_sign,
 )
-from gateway.api.dialects.orders import Order, Shown, own_number_of
+from gateway.api.dialects.orders import Order, Shown, UnstoredError, own_number_of
 from gateway.api.dialects.states import WORDS
-from gateway.api.dialects.wire import SILENCE, Ask, Said, form, json_body, plain
+from gateway.api.dialects.wire import Ask, Said, form, json_body, plain
 from gateway.api.dialects.words import failure
 from gateway.domain.dialect import (
     NUMBER_CHARS_MAX,
@@ -135,11 +135,13 @@ class Epay:
             return _thrown(thrown)
         except (StoreError, TimeoutError):
             # Another process may have stored the very order that is asked for.
-            return SILENCE
+            return Said.nothing()
         try:
             return _signed(asked, await act(asked))
         except ThrownError as thrown:
             return _thrown(thrown, asked.account.merchant_id)
+        except UnstoredError:
+            return Said.nothing(asked.account.merchant_id)
         except (StoreError, TimeoutError):
             # Never a submission: what becomes of those is told, or "processing".
             return _thrown(ThrownError(BUSINESS, BUSY), asked.account.merchant_id)
@@ -201,6 +203,8 @@ async def _submit(asked: _Asked) -> Fields:
             shown = await orders.take(account, asked.merchant, order, NUMBER_DIGITS)
         if shown.payout is not None:
             return _submitted(asked, shown, shown.payout)
+    except UnstoredError:
+        raise
     except GatewayError as refusal:
         return {"code": BUSINESS, "msg": _said(refusal), "out_biz_no": order.number}
     except ThrownError:

@@ -62,6 +62,20 @@ class Order:
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
+class UnstoredError(UnavailableError):
+    """The store failed, and holds nothing under the number, as looked up before and after.
+
+    Another process may be storing it in this moment, so a protocol that can say nothing at all says
+    that rather than a refusal.
+    """
+
+    def __init__(self) -> None:
+        """The same words each time."""
+        super().__init__(
+            "store_unavailable", "nothing was stored; try again shortly", zh="系统繁忙，请稍后再试"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """An order as its caller is told of it."""
@@ -154,7 +168,7 @@ class Orders:
             raise
         except StoreError:
             if known is None and await self._known(account, order.number) is None:
-                raise _unstored() from None
+                raise UnstoredError from None
             raise
         if taken.repeated and not account.switches.replay_duplicates:
             raise _exists()
@@ -283,13 +297,6 @@ class Orders:
             self._gateway.observer.alarm("store.unavailable")
         elif isinstance(error, Exception) and not isinstance(error, GatewayError):
             self._gateway.observer.defect("dialect.defect", error)
-
-
-def _unstored() -> UnavailableError:
-    """Certain, since the number was looked up before and after."""
-    return UnavailableError(
-        "store_unavailable", "nothing was stored; try again shortly", zh="系统繁忙，请稍后再试"
-    )
 
 
 def _exists() -> ConflictError:

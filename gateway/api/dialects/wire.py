@@ -43,9 +43,10 @@ class Said:
     silent: bool = False
     """Nothing is said, and the connection ends: an error could be taken for "not paid"."""
 
-
-SILENCE = Said(b"", "silent", status=503, silent=True)
-"""For who asks while nobody can say who that is, nor what he has asked for before."""
+    @classmethod
+    def nothing(cls, merchant_id: str | None = None) -> "Said":
+        """For who asks while nobody can say what became of it, or who that is."""
+        return cls(b"", "silent", merchant_id, status=503, silent=True)
 
 
 def form(body: bytes) -> dict[str, str] | None:
