@@ -353,6 +353,7 @@ class DialectSwitchesView(TypedDict):
     replay_duplicates: bool
     soft_dedupe_minutes: int
     soft_dedupe_as: str
+    soft_dedupe_native: bool
     awaiting_review_as: str
     rsa_only: bool
     ip_allow: list[str]

@@ -43,6 +43,11 @@ def dialect_command() -> None:
     "--soft-dedupe-as", type=click.Choice(["hold", "refuse"]), default="hold", show_default=True
 )
 @click.option(
+    "--soft-dedupe-native",
+    is_flag=True,
+    help="Payouts made by the API, in files and splits count as the earlier one, too.",
+)
+@click.option(
     "--awaiting-review-as",
     type=click.Choice(["processing", "review"]),
     default="processing",

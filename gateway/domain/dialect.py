@@ -17,6 +17,7 @@ from gateway.domain.payout import MerchantId, Payout, PayoutState
 
 NUMBER_CHARS_MAX = 64
 KEY_SETS_MAX = 2
+SOFT_DEDUPE_MINUTES_MAX = 1440
 _REF_MAX = 64
 _PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
 """Visible ASCII without the tilde, which marks a number that was hashed."""
@@ -47,6 +48,9 @@ class Switches:
     """Another number with the same payee and amount within so many minutes is a suspected retry;
     0: never."""
     soft_dedupe_as: Literal["hold", "refuse"] = "hold"
+    soft_dedupe_native: bool = False
+    """Whether what the merchant asked for in other ways (its own API, files, splits) counts as an
+    earlier order, too."""
     awaiting_review_as: Literal["processing", "review"] = "processing"
     """How an order that waits for a person is shown where the protocol has a word for that."""
     rsa_only: bool = False

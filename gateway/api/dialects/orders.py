@@ -36,6 +36,8 @@ ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
 SUSPECTED_RETRY = "suspected_retry"
 _SALTS = 8
+_TWINS_MAX = 20
+"""So many of the newest are looked at: that all of them have failed is unlikely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,12 @@ class Orders:
             if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
                 holder = await self._claim(account, order, ref, holder)
         if holder == ref:
-            return None
+            native = await self._native_twin(account, order, ref)
+            if native is None:
+                return None
+            if switches.soft_dedupe_as == "refuse":
+                await self._give_up(account, order)
+            holder = native
         if switches.soft_dedupe_as == "refuse":
             raise ConflictError(
                 SUSPECTED_RETRY,
@@ -263,6 +270,26 @@ class Orders:
                 zh=f"{switches.soft_dedupe_minutes} 分钟内已有相同收款账号和金额的转账，请查询原单",
             )
         return f"{SUSPECTED_RETRY}: {holder}"
+
+    async def _native_twin(self, account: DialectAccount, order: Order, ref: str) -> str | None:
+        """The merchant_ref of a payout that the merchant asked for in another way, if it wants
+        those to count. They make no claims: of two at the same moment both may go."""
+        if not account.switches.soft_dedupe_native:
+            return None
+        minutes = account.switches.soft_dedupe_minutes
+        found = await self._gateway.store.payouts_to_payee(
+            account.merchant_id,
+            order.instrument,
+            order.amount,
+            since=self._gateway.clock.now() - timedelta(minutes=minutes),
+            besides=ref,
+            limit=_TWINS_MAX,
+        )
+        for payout_id in found:
+            payout = await self._gateway.store.payout(payout_id)
+            if payout is not None and standing_of(payout) not in ENDED_UNPAID:
+                return payout.merchant_ref
+        return None
 
     async def _claim(
         self, account: DialectAccount, order: Order, ref: str, instead_of: str | None

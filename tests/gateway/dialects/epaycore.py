@@ -1,6 +1,6 @@
 """The stock Epay V2 SDK (`EpayCore`, PHP) as a caller: byte for byte what it sends and believes.
 
-Facts: dialects.md §2.2; the SDK as published with the sites. It knows nothing of the gateway's code.
+Facts: dialects.md §2.2; the SDK as published with the sites. It knows nothing of our own code.
 Where PHP or the SDK is odd, so is this: a list is dropped from the text and `true` is written as 1,
 false vanishes; any code that PHP finds equal to 0 counts as 0, and only then are signature and
 clock looked at; whatever else comes back is an exception with the site's `msg`, and no answer,
