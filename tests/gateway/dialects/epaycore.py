@@ -12,6 +12,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -81,6 +82,22 @@ def is_zero(code: object) -> bool:
     return code == 0
 
 
+@cache
+def private_key(text: str) -> RSAPrivateKey:
+    """From bare base64; once, since checking a key takes longer than using it."""
+    key = serialization.load_der_private_key(base64.b64decode(text), None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
+
+
+@cache
+def public_key(text: str) -> RSAPublicKey:
+    """From bare base64."""
+    key = serialization.load_der_public_key(base64.b64decode(text))
+    assert isinstance(key, RSAPublicKey)
+    return key
+
+
 @dataclass(slots=True)
 class EpayCore:
     """`new EpayCore($config)`."""
@@ -97,8 +114,7 @@ class EpayCore:
     def build_request_param(self, params: Mapping[str, str]) -> dict[str, str]:
         """What is asked with pid and timestamp behind it, then signature, then its kind."""
         asked = {**params, "pid": self.pid, "timestamp": str(int(self.now()))}
-        key = serialization.load_der_private_key(base64.b64decode(self.merchant_private_key), None)
-        assert isinstance(key, RSAPrivateKey)
+        key = private_key(self.merchant_private_key)
         made = key.sign(text_to_sign(asked).encode(), PKCS1v15(), hashes.SHA256())
         return {**asked, "sign": base64.b64encode(made).decode(), "sign_type": "RSA"}
 
@@ -122,8 +138,7 @@ class EpayCore:
         sign, stamp = reply.get("sign"), reply.get("timestamp")
         if not sign or not stamp or abs(self.now() - int(text_of(stamp))) > CLOCK_S:
             return False
-        key = serialization.load_der_public_key(base64.b64decode(self.platform_public_key))
-        assert isinstance(key, RSAPublicKey)
+        key = public_key(self.platform_public_key)
         try:
             given = base64.b64decode(text_of(sign))
             key.verify(given, text_to_sign(reply).encode(), PKCS1v15(), hashes.SHA256())
