@@ -25,7 +25,7 @@ from tests.gateway.dialects.epayn import Epayn, Told
 from tests.gateway.engine.rig import Rig
 
 TO_ZHANG = {"type": "alipay", "account": "zhang@example.test", "name": "张三丰", "money": "123.45"}
-TO_LI = {"type": "wxpay", "account": "oLiSi", "name": "李四", "money": "123.45"}
+TO_LI = {"type": "wxpay", "account": "oLiSi-openid", "name": "李四", "money": "123.45"}
 
 
 @dataclass(slots=True)
