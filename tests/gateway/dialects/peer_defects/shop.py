@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import ServerDisconnectedError
 
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.dialects.dialect import Counter, Receipts
 from gateway.api.dialects.epay import Epay
 from gateway.api.dialects.orders import Orders
@@ -55,11 +56,14 @@ class Shop:
 
     rig: Rig
     plugin: NearPlugin
+    links: ConfirmLinks | None = None
 
     def reconnect(self) -> None:
         """The gateway started anew: its doors know nobody."""
         gateway = self.rig.gateway
-        self.plugin.counter = Counter(gateway, Orders(gateway), Receipts(gateway))
+        self.plugin.counter = Counter(
+            gateway, Orders(gateway), Receipts(gateway), confirm_links=self.links
+        )
 
     async def submit(self, number: str, **fields: str) -> Told:
         """To Zhang's Alipay account, unless told otherwise; then all that can happen happens."""
@@ -88,7 +92,13 @@ class Shop:
         )
 
 
-async def open_shop(rig: Rig, **switches: Any) -> Shop:
+async def open_shop(
+    rig: Rig,
+    *,
+    plugin_of: type[NearPlugin] = NearPlugin,
+    links: ConfirmLinks | None = None,
+    **switches: Any,
+) -> Shop:
     """Give the merchant of a running gateway an Epay account."""
     (private, public), (ours, _), _ = pairs()
     keys = KeySet("k1", rig.now(), "0123456789abcdef0123456789abcdef", public, ours)
@@ -96,7 +106,7 @@ async def open_shop(rig: Rig, **switches: Any) -> Shop:
         "da_1", rig.merchant.id, "epay", PID, (keys,), Switches(**switches), rig.now()
     )
     await rig.store.add_dialect_account(account, "test")
-    plugin = NearPlugin(
+    plugin = plugin_of(
         http=None,  # type: ignore[arg-type] # it does not go that way
         appurl="near/",
         appid=PID,
@@ -104,6 +114,6 @@ async def open_shop(rig: Rig, **switches: Any) -> Shop:
         appsecret=private,
         now=lambda: rig.now().timestamp(),
     )
-    shop = Shop(rig, plugin)
+    shop = Shop(rig, plugin, links)
     shop.reconnect()
     return shop
