@@ -48,15 +48,15 @@ class Switches:
     """Another number with the same payee and amount within so many minutes is a suspected retry;
     0: never."""
     soft_dedupe_as: Literal["hold", "refuse"] = "hold"
-    soft_dedupe_native: bool = False
-    """Whether what the merchant asked for in other ways (its own API, files, splits) counts as an
-    earlier order, too."""
     awaiting_review_as: Literal["processing", "review"] = "processing"
     """How an order that waits for a person is shown where the protocol has a word for that."""
     rsa_only: bool = False
     """Take no MD5 signatures."""
     ip_allow: tuple[str, ...] = ()
     """Networks that may ask; empty: any."""
+    soft_dedupe_native: bool = False
+    """Whether what the merchant asked for in other ways (its own API, files, splits) counts as an
+    earlier order, too."""
 
     def admits(self, address: str | None) -> bool:
         """Whether a caller at this address may ask."""

@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.dialect import DialectAccount, DialectOrder, KeySet, Switches
 from gateway.domain.errors import ConflictError
 from gateway.domain.merchant_fee import Charge, MerchantFee
-from gateway.domain.payout import MerchantId
+from gateway.domain.payout import MerchantId, PayoutId
 from gateway.ports import StaleError
 from gateway.store import SqlStore
 from policies.fees import Fee
@@ -191,7 +191,7 @@ async def test_payouts_to_a_payee_are_found_by_what_was_asked_for(
     await fund()
     charge = Charge(MerchantFee(Fee(flat_minor=30, mode="deducted")), date(2026, 3, 1))
     deducted = {"amount": build.cny(9_970), "fee": build.cny(30), "charge": charge}
-    wanted = {
+    wanted: dict[str, dict[str, object]] = {
         "old": {"accepted_at": build.after(-601)},
         "first": {"accepted_at": build.after(-600)},
         "other amount": {"amount": build.cny(9_970), "fee": build.cny(30)},
@@ -201,12 +201,12 @@ async def test_payouts_to_a_payee_are_found_by_what_was_asked_for(
     }
     made = {}
     for ref, fields in wanted.items():
-        same = {"instruments": (build.bank_card(),), "merchant_ref": ref}
+        same: dict[str, object] = {"instruments": (build.bank_card(),), "merchant_ref": ref}
         made[ref] = build.payout(**{**same, **fields})  # type: ignore[arg-type] # fields by name
         change = build.accepted_change(made[ref])
         await store.accept(change, build.intake(made[ref]), None)
 
-    async def found(merchant: str, limit: int = 9) -> list[str]:
+    async def found(merchant: str, limit: int = 9) -> list[PayoutId]:
         return await store.payouts_to_payee(
             MerchantId(merchant),
             build.bank_card(name="another name"),

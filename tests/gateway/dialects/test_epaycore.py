@@ -134,8 +134,8 @@ async def test_only_code_nought_is_checked(site: Site, sdk: EpayCore) -> None:
 @pytest.mark.parametrize(
     ("code", "zero"),
     [
-        *((code, True) for code in (0, "0", "0.0", None, False)),
-        *((code, False) for code in (1, -1, "", "ok", True, [])),
+        *[(0, True), ("0", True), ("0.0", True), (None, True), (False, True)],
+        *[(1, False), (-1, False), ("", False), ("ok", False), (True, False), ([], False)],
     ],
 )
 def test_php_decides_what_nought_is(code: object, zero: bool) -> None:

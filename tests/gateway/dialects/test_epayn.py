@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -309,7 +310,7 @@ async def test_what_was_asked_for_natively_counts_where_the_merchant_wants_it(
 ) -> None:
     """A withdrawal paid by file or API this minute and asked for again by the old software."""
     await site.set(soft_dedupe_native=True, soft_dedupe_as=way)
-    body = {"amount_minor": 1230, "beneficiary": {"instruments": [dict(BANK_CARD)]}}
+    body: dict[str, Any] = {"amount_minor": 1230, "beneficiary": {"instruments": [dict(BANK_CARD)]}}
     await site.desk.pay("native-1", **body)
 
     told = await site.plugin.submit("A", account=CARD)
@@ -330,7 +331,7 @@ async def test_what_was_asked_for_natively_counts_where_the_merchant_wants_it(
 async def test_a_native_payout_that_failed_is_no_earlier_order(site: Site) -> None:
     """Nor is one where the merchant did not ask for it."""
     await site.set(soft_dedupe_native=True)
-    body = {"amount_minor": 1230, "beneficiary": {"instruments": [dict(BANK_CARD)]}}
+    body: dict[str, Any] = {"amount_minor": 1230, "beneficiary": {"instruments": [dict(BANK_CARD)]}}
     site.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", ""))
     await site.desk.work(await site.desk.pay("native-1", **body))
     await site.plugin.submit("A", account=CARD)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ async def test_02_fifty_identical_submits_are_one_order_at_the_channel(url: str)
 
 @pytest.mark.parametrize(("action", "rule"), CONTENT, ids=lambda one: str(one)[:40])
 async def test_03_an_exception_after_the_debit_is_no_failure(
-    url: str, action: str, rule: dict[str, object]
+    url: str, action: str, rule: dict[str, Any]
 ) -> None:
     """Epay's Alipay plugin turned network errors and bad signatures into failures."""
     async with running(url, (MUTE, B)) as rig:
