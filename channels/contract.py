@@ -480,6 +480,10 @@ class PayeeAction:
     """`open_link`: the beneficiary opens the address in `package_info`."""
     package_info: str
     expires_at: datetime
+    app_id: str | None = None
+    """`wechat_confirm`: the application in which WeChat's own page is opened …"""
+    mch_id: str | None = None
+    """… and the merchant who pays; without both only their owner can open it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -857,6 +857,22 @@ class DialectStore(Protocol):
     ) -> None:
         """The holder's payout was refused and not stored."""
 
+    async def prune_claims(self, before: datetime, limit: int) -> None:
+        """Forget claims that are older, the oldest first."""
+
+    async def payouts_to_payee(
+        self,
+        merchant_id: MerchantId,
+        payee: Instrument,
+        amount: Money,
+        *,
+        since: datetime,
+        besides: str,
+        limit: int,
+    ) -> list[PayoutId]:
+        """A merchant's payouts of what was asked for as this amount, accepted from `since` on,
+        newest first, without the one of the merchant_ref `besides`."""
+
 
 class SwitchStore(Protocol):
     """What keeps a channel from being used, whoever asks."""

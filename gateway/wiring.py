@@ -18,6 +18,7 @@ from channels.registry import KINDS
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.batch_files import request_of
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Api
 from gateway.api.dialects.notices import DialectNotices
 from gateway.audit import keys
@@ -440,6 +441,9 @@ def _api(
         balances=balances,
         batch_profiles=_profiles(settings.data_dir),
         backup=lambda: online_backup(gateway.store, settings.data_dir, clock.now()),
+        confirm_links=None
+        if settings.server.public_url is None
+        else ConfirmLinks(settings.server.public_url, pepper),
         dialect_hosts={one.host: one.dialect for one in settings.dialect_hosts},
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)

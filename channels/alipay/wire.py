@@ -171,7 +171,7 @@ def _read_order(node: Node, asked: Inquiry, seen: Evidence) -> Outcome:
     status = node.get("status") or ""
     match codes.STATUSES.get(status):
         case None:
-            return Unknown(UnknownCause.UNKNOWN_STATE, seen)
+            return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=status))
         case Step.PENDING:
             return Pending(order_id, node.get("sub_status") or status)
         case Step.FAILED:

@@ -7,6 +7,7 @@ leaves the amount out, and then the next one, read from the site's own row, show
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
@@ -115,7 +116,7 @@ def read_submission(
     status = answer.get("status") or ""
     match codes.STATUSES.get(status):
         case None:
-            return Unknown(UnknownCause.UNKNOWN_STATE, seen)
+            return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=status))
         case Step.PENDING:
             return Pending(ref, status, _action(answer, answer.signed_at))
         case Step.PAID:
@@ -151,7 +152,7 @@ def read_inquiry(
     status = answer.get("status") or ""
     step = codes.STATUSES.get(status)
     if step is None:
-        return Unknown(UnknownCause.UNKNOWN_STATE, seen)
+        return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=status))
     if step is Step.PENDING or answer.get("amount") is None:
         return Pending(ref, status)
     if step is Step.PAID:

@@ -181,5 +181,11 @@ def _action(order: wire.Order, now: datetime) -> PayeeAction | None:
     if found.userH5ConfirmUrl and found.userH5ConfirmUrl.startswith(("https://", "http://")):
         return PayeeAction("open_link", found.userH5ConfirmUrl, since + CONFIRM_WITHIN)
     if found.package:
-        return PayeeAction("wechat_confirm", found.package, since + CONFIRM_WITHIN)
+        return PayeeAction(
+            "wechat_confirm",
+            found.package,
+            since + CONFIRM_WITHIN,
+            app_id=found.appId,
+            mch_id=found.mchId,
+        )
     return None

@@ -82,6 +82,8 @@ class Confirmation(BaseModel):
 
     package: str | None = None
     """What WeChat's confirmation page is opened with, by the gateway's merchant and application."""
+    appId: str | None = None  # noqa: N815 - their name
+    mchId: str | None = None  # noqa: N815 - their name
     userH5ConfirmUrl: str | None = None  # noqa: N815 - their name
     """The gateway's own page, which does that for whoever opens it."""
 

@@ -8,7 +8,7 @@ it: nothing in it repeats our key.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from channels.contract import (
@@ -221,7 +221,7 @@ def outcome_of(found: Standing, asked: Inquiry, seen: Evidence) -> Outcome:
         return _came_back(found, found.back, asked, seen)
     match codes.STATUSES.get(found.status):
         case None:
-            return Unknown(UnknownCause.UNKNOWN_STATE, seen)
+            return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=found.status))
         case Step.PENDING:
             return Pending(found.id, found.status)
         case Step.PAID:
@@ -237,7 +237,7 @@ def _came_back(found: Standing, back: Back, asked: Inquiry, seen: Evidence) -> O
     if back.status == "pending":
         return Pending(found.id, RETURNING)
     if back.status != "complete":
-        return Unknown(UnknownCause.UNKNOWN_STATE, seen)
+        return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=back.status))
     amount = back.amount
     if amount is None or back.at is None or amount.currency is not asked.amount.currency:
         return Unknown(UnknownCause.MISMATCH, seen)

@@ -8,6 +8,7 @@ names them, our amount and payee; otherwise it is about something else and prove
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -169,7 +170,7 @@ def read_inquiry(message: Message, asked: Inquiry, mer_id: str, seen: Evidence) 
     if fate in codes.PENDING:
         return Pending(query_id, fate)
     if fate not in codes.RESP_CODES:
-        return Unknown(UnknownCause.UNKNOWN_STATE, seen)
+        return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=fate))
     row = codes.meaning(fate)
     if isinstance(row.means, UnknownCause):
         return Unknown(row.means, seen)

@@ -65,7 +65,7 @@ class Reader:
             # This answer names neither amount nor payee nor when it was paid; so SUCCESS, which
             # only a repeated submission can meet, is left to the inquiry that does.
             paid_at=None,
-            action=_action(taken.package_info, taken.create_time),
+            action=self._action(taken.package_info, taken.create_time),
         )
         return standing.outcome(reply)
 
@@ -101,7 +101,7 @@ class Reader:
             channel_ref=bill.transfer_bill_no,
             fail_reason=bill.fail_reason,
             paid_at=bill.update_time,
-            action=_action(bill.package_info, bill.create_time),
+            action=self._action(bill.package_info, bill.create_time),
         ).outcome(reply)
 
     def _detail(self, reply: Reply, inquiry: Inquiry) -> Outcome:
@@ -125,6 +125,17 @@ class Reader:
             paid_at=detail.update_time,
             action=None,
         ).outcome(reply)
+
+    def _action(self, package_info: str | None, created_at: datetime) -> PayeeAction | None:
+        if not package_info:
+            return None
+        return PayeeAction(
+            "wechat_confirm",
+            package_info,
+            wire.confirm_until(created_at.astimezone(UTC)),
+            app_id=self.settings.appid,
+            mch_id=self.settings.mchid,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +216,3 @@ def _differing(
     if not isinstance(payee, WechatWallet) or (openid is not None and openid != payee.openid):
         fields.append("openid")
     return fields
-
-
-def _action(package_info: str | None, created_at: datetime) -> PayeeAction | None:
-    if not package_info:
-        return None
-    expires_at = wire.confirm_until(created_at.astimezone(UTC))
-    return PayeeAction("wechat_confirm", package_info, expires_at)

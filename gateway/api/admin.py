@@ -256,7 +256,7 @@ async def top_up(call: Call) -> Answer:
 async def unpark(call: Call) -> Answer:
     """POST /v1/admin/payouts/{payout_id}/unpark."""
     moved = await operate.unpark(call.gateway, call.path("payout_id"), call.caller.actor)
-    return 200, payout_view(moved)
+    return 200, payout_view(moved, call.api.confirm_links)
 
 
 async def ledger(call: Call) -> Answer:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from channels.contract import NOTICE_QUERY
+from gateway.api.confirm_pages import open_page
 from gateway.api.context import API, WHO, Api, serve
 from gateway.api.dialects.door import is_door, open_doors
 from gateway.api.openapi import document
@@ -44,6 +45,7 @@ def build_app(
     app.router.add_get("/metrics", _metrics)
     app.router.add_post("/notices/{channel}", _notice)
     app.router.add_head("/notices/{channel}", _noticeable)
+    open_page(app, api)
     open_doors(app, api)
     return app
 

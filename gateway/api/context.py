@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from channels.contract import Rail
 from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.engine.audit import Auditor
 from gateway.engine.balances import Balances
@@ -59,6 +60,8 @@ class Api:
     """Writes a backup beside the database."""
     advance_clock: Callable[[int], None] | None = None
     """Moves a test clock forward by seconds; None in production."""
+    confirm_links: ConfirmLinks | None = None
+    """Pages on which payees confirm; None without an address that payees could open."""
     dialect_hosts: Mapping[str, str] = field(default_factory=dict)
     """Host names under which a dialect's stock paths are answered, with its name."""
 

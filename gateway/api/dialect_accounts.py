@@ -241,6 +241,7 @@ async def _view(call: Call, account: DialectAccount) -> DialectView:
         "replay_duplicates": switches["replay_duplicates"],
         "soft_dedupe_minutes": switches["soft_dedupe_minutes"],
         "soft_dedupe_as": switches["soft_dedupe_as"],
+        "soft_dedupe_native": switches["soft_dedupe_native"],
         "awaiting_review_as": switches["awaiting_review_as"],
         "rsa_only": switches["rsa_only"],
         "ip_allow": list(switches["ip_allow"]),

@@ -29,7 +29,7 @@ async def approve_certificate(call: Call) -> Answer:
         actor=call.caller.actor,
         person=call.caller.key.person,
     )
-    return 200, payout_view(moved)
+    return 200, payout_view(moved, call.api.confirm_links)
 
 
 async def reject_certificate(call: Call) -> Answer:
@@ -84,4 +84,4 @@ async def confirm_retry(call: Call) -> Answer:
         actor=call.caller.actor,
         person=call.caller.key.person,
     )
-    return 200, payout_view(moved)
+    return 200, payout_view(moved, call.api.confirm_links)

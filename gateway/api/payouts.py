@@ -57,7 +57,7 @@ async def create(call: Call) -> Answer:
     headers = {"Location": f"/v1/payouts/{taken.payout.id}"}
     if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
-    return 201, payout_view(taken.payout), headers
+    return 201, payout_view(taken.payout, call.api.confirm_links), headers
 
 
 def as_given(call: Call, conflict: ConflictError) -> ConflictError:
@@ -120,7 +120,7 @@ def given_key(call: Call) -> str | None:
 async def show(call: Call) -> Answer:
     """GET /v1/payouts/{payout_id}."""
     found = await operate.find(call.gateway, call.path("payout_id"), call.caller.sees)
-    return 200, payout_view(found)
+    return 200, payout_view(found, call.api.confirm_links)
 
 
 async def listing(call: Call) -> Answer:
@@ -137,14 +137,15 @@ async def listing(call: Call) -> Answer:
         limit=query.limit + 1,
     )
     found = await call.gateway.store.search(search)
-    page = [payout_view(payout) for payout in found[: query.limit]]
+    page = [payout_view(payout, call.api.confirm_links) for payout in found[: query.limit]]
     return 200, {"data": page, "has_more": len(found) > query.limit}
 
 
 async def attempts(call: Call) -> Answer:
     """GET /v1/payouts/{payout_id}/attempts."""
     found = await operate.find(call.gateway, call.path("payout_id"), call.caller.sees)
-    return 200, {"data": [attempt_view(attempt, found.instruments) for attempt in found.attempts]}
+    links = call.api.confirm_links
+    return 200, {"data": [attempt_view(attempt, found, links) for attempt in found.attempts]}
 
 
 async def timeline(call: Call) -> Answer:
@@ -182,7 +183,7 @@ async def cancel(call: Call) -> Answer:
     found = await operate.cancel(
         call.gateway, call.path("payout_id"), call.caller.sees, call.caller.actor
     )
-    return 200, payout_view(found)
+    return 200, payout_view(found, call.api.confirm_links)
 
 
 async def release(call: Call) -> Answer:
@@ -193,7 +194,7 @@ async def release(call: Call) -> Answer:
             "held_for_review", "this payout waits for an operator's review", zh="该代付等待人工审核"
         )
     moved = await operate.release(call.gateway, found.id, call.caller.sees, call.caller.actor)
-    return 200, payout_view(moved)
+    return 200, payout_view(moved, call.api.confirm_links)
 
 
 async def deliveries(call: Call) -> Answer:

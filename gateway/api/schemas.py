@@ -40,7 +40,7 @@ from channels.contract import (
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 from gateway.api.explain.sent import SENT_BYTES_MAX
 from gateway.domain.batch import BatchMode, RowState
-from gateway.domain.dialect import Switches, network
+from gateway.domain.dialect import SOFT_DEDUPE_MINUTES_MAX, Switches, network
 from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
 from gateway.domain.split import LEGS_MAX, shares_of
@@ -651,10 +651,13 @@ class DialectSwitchesIn(Model):
     replay_duplicates: StrictBool = Field(
         default=True, description="Answer the same order again with what became of it"
     )
-    soft_dedupe_minutes: Annotated[StrictInt, Field(ge=0, le=1440)] = Field(
+    soft_dedupe_minutes: Annotated[StrictInt, Field(ge=0, le=SOFT_DEDUPE_MINUTES_MAX)] = Field(
         default=10, description="Same payee and amount under another number; 0: never"
     )
     soft_dedupe_as: Literal["hold", "refuse"] = "hold"
+    soft_dedupe_native: StrictBool = Field(
+        default=False, description="Payouts made by the API, in files and splits count as well"
+    )
     awaiting_review_as: Literal["processing", "review"] = "processing"
     rsa_only: StrictBool = False
     ip_allow: Annotated[list[Network], Field(max_length=64)] = Field(

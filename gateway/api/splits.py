@@ -6,6 +6,7 @@ import orjson
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
 
 from channels.money import Currency, Money
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Answer, Call
 from gateway.api.payouts import as_given, idempotency_key, merchant_of
 from gateway.api.schemas import SplitIn
@@ -68,16 +69,16 @@ async def create(call: Call) -> Answer:
     headers = {"Location": f"/v1/splits/{taken.split.id}"}
     if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
-    return 201, split_view(taken), headers
+    return 201, split_view(taken, call.api.confirm_links), headers
 
 
 async def show(call: Call) -> Answer:
     """GET /v1/splits/{split_id}."""
     found = await find_split(call.gateway, call.path("split_id"), call.caller.sees)
-    return 200, split_view(found)
+    return 200, split_view(found, call.api.confirm_links)
 
 
-def split_view(stored: StoredSplit) -> SplitView:
+def split_view(stored: StoredSplit, links: ConfirmLinks | None) -> SplitView:
     """A split as its merchant sees it."""
     split = stored.split
     return {
@@ -90,6 +91,6 @@ def split_view(stored: StoredSplit) -> SplitView:
         "amount_minor": split.total.minor,
         "fee_minor": sum(leg.fee.minor for leg in stored.legs),
         "debit_minor": sum(leg.hold_minor for leg in stored.legs),
-        "legs": [payout_view(leg) for leg in stored.legs],
+        "legs": [payout_view(leg, links) for leg in stored.legs],
         "accepted_at": stamp(split.accepted_at),
     }

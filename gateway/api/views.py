@@ -21,6 +21,7 @@ from channels.contract import (
     WireAccount,
 )
 from channels.money import Currency
+from gateway.api.confirm_links import ConfirmLinks, where_to_confirm
 from gateway.api.fee_views import (
     ChargeView,
     FeeMode,
@@ -31,7 +32,15 @@ from gateway.api.fee_views import (
 )
 from gateway.domain.incident import Incident, IncidentKind
 from gateway.domain.ledger import Book
-from gateway.domain.payout import Attempt, AttemptState, CertificateKind, Leg, Payout, PayoutState
+from gateway.domain.payout import (
+    Attempt,
+    AttemptState,
+    CertificateKind,
+    Leg,
+    Payout,
+    PayoutId,
+    PayoutState,
+)
 from gateway.domain.proposal import Proposal, ProposalState
 from gateway.domain.reconciliation import Break, BreakKind
 from gateway.engine.gateway import ChannelLabel
@@ -86,6 +95,7 @@ class ActionView(TypedDict):
     kind: str
     package_info: str
     expires_at: str | None
+    confirm_url: str | None
 
 
 class CertificateView(TypedDict):
@@ -343,6 +353,7 @@ class DialectSwitchesView(TypedDict):
     replay_duplicates: bool
     soft_dedupe_minutes: int
     soft_dedupe_as: str
+    soft_dedupe_native: bool
     awaiting_review_as: str
     rsa_only: bool
     ip_allow: list[str]
@@ -802,8 +813,8 @@ def without_payee(text: str, instruments: Iterable[Instrument]) -> str:
     return text
 
 
-def attempt_view(attempt: Attempt, instruments: Iterable[Instrument]) -> AttemptView:
-    """One try at one channel, of a payout to these instruments."""
+def attempt_view(attempt: Attempt, payout: Payout, links: ConfirmLinks | None) -> AttemptView:
+    """One try at one channel."""
     certificate = attempt.certificate
     return {
         "number": attempt.number,
@@ -827,23 +838,26 @@ def attempt_view(attempt: Attempt, instruments: Iterable[Instrument]) -> Attempt
             "kind": certificate.kind,
             "reason": certificate.reason,
             "code": certificate.code,
-            "message": without_payee(certificate.message, instruments),
+            "message": without_payee(certificate.message, payout.instruments),
             "at": stamp(certificate.at),
             "by": certificate.by,
             "checked_by": certificate.checked_by,
         },
-        "action": action_view(attempt.action),
+        "action": action_view(attempt.action, payout.id, links),
     }
 
 
-def action_view(action: PayeeAction | None) -> ActionView | None:
-    """What the beneficiary must do, if anything."""
+def action_view(
+    action: PayeeAction | None, payout_id: PayoutId, links: ConfirmLinks | None
+) -> ActionView | None:
+    """What the beneficiary must do, if anything, and where it can."""
     if action is None:
         return None
     return {
         "kind": action.kind,
         "package_info": action.package_info,
         "expires_at": stamp(action.expires_at),
+        "confirm_url": where_to_confirm(links, payout_id, action),
     }
 
 
@@ -859,7 +873,7 @@ def leg_view(leg: Leg | None) -> LegView | None:
     }
 
 
-def payout_view(payout: Payout) -> PayoutView:
+def payout_view(payout: Payout, links: ConfirmLinks | None) -> PayoutView:
     """A payout as its merchant sees it."""
     live = payout.live
     return {
@@ -899,7 +913,7 @@ def payout_view(payout: Payout) -> PayoutView:
         "returned_at": stamp(live.returned_at) if live else None,
         "settled_on": stamp(live.settled_on) if live else None,
         "attempts": len(payout.attempts),
-        "action": action_view(live.action) if live else None,
+        "action": action_view(live.action, payout.id, links) if live else None,
         "accepted_at": stamp(payout.accepted_at),
         "updated_at": stamp(payout.updated_at),
         "version": payout.version,

@@ -40,6 +40,12 @@ _SWITCHES = (
     ),
     click.option("--soft-dedupe-as", type=click.Choice(["hold", "refuse"]), help="Default: hold."),
     click.option(
+        "--soft-dedupe-native/--soft-dedupe-orders",
+        default=None,
+        help="Payouts made by the API, in files and splits count as the earlier one, too; default: "
+        "orders only.",
+    ),
+    click.option(
         "--awaiting-review-as",
         type=click.Choice(["processing", "review"]),
         help="Default: processing.",

@@ -377,6 +377,7 @@ def _draw_payout(console: Console, one: Mapping[str, Any]) -> None:
                 ("prefer", ", ".join(one["channels"]["prefer"])),
                 ("tries at most", one["channels"]["max_attempts"]),
                 ("payee must", action.get("kind")),
+                ("payee opens", action.get("confirm_url")),
                 ("accepted", moment(one["accepted_at"])),
                 ("release after", moment(one["release_after"])),
                 ("deadline", moment(one["deadline"])),

@@ -29,11 +29,15 @@ DeliveryState = Literal["due", "delivered", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class PayeeAction:
-    """What the beneficiary must do before the money moves; `package_info` opens the page for it."""
+    """What the beneficiary must do before the money moves; `package_info` opens the page for it.
+
+    `confirm_url` is an address that does so for whoever opens it; None where there is none.
+    """
 
     kind: str
     package_info: str = field(repr=False)
     expires_at: datetime | None
+    confirm_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

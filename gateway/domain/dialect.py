@@ -25,6 +25,7 @@ WITHOUT_RSA = frozenset({"jeepay", "xxpay"})
 ACCOUNT_PREFIX = "da_"
 """Ids of accounts begin with it, and so do their orders' references."""
 KEY_SETS_MAX = 2
+SOFT_DEDUPE_MINUTES_MAX = 1440
 _REF_MAX = 64
 _PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
 """Visible ASCII without the tilde, which marks a number that was hashed."""
@@ -64,6 +65,9 @@ class Switches:
     returned_as: Literal["returned", "failed"] = "returned"
     """How an order that came back after it was paid is shown where the protocol has a word for
     that which not every caller knows (XxPay: 6, else 3)."""
+    soft_dedupe_native: bool = False
+    """Whether what the merchant asked for in other ways (its own API, files, splits) counts as an
+    earlier order, too."""
 
     def admits(self, address: str | None) -> bool:
         """Whether a caller at this address may ask."""

@@ -54,6 +54,7 @@ from gateway.engine.instruct import instruction_of
 from gateway.engine.queueing import follow
 from gateway.engine.record import is_news, move
 from gateway.engine.route import Route, route, segment_of, segments_of
+from gateway.engine.strange_words import notice_strange
 from gateway.ports import Fence, FloatShortError, StaleError
 from policies.facts import Decision
 from policies.health import Observed, rail_of
@@ -240,6 +241,7 @@ async def send(gateway: Gateway, channel: Channel, prepared: Prepared) -> Outcom
             outcome = Unknown(UnknownCause.CRASHED)
     seconds = perf_counter() - started
     gateway.observer.called(channel.name, "send", type(outcome).__name__.lower(), seconds)
+    notice_strange(gateway, channel.name, outcome)
     learn(gateway, channel.name, prepared.instruction, outcome, now, latency_ms=int(seconds * 1000))
     return outcome
 

@@ -129,6 +129,8 @@ class Gateway:
     """The keys and certificates that each channel works with."""
     credentials_told: dict[tuple[str, str], str] = field(default_factory=dict)
     """Which step of an ending key was last told, by channel and key."""
+    strange_told: set[tuple[str, str, str]] = field(default_factory=set)
+    """Words of channels that no table knows and that were told: channel, cause, word."""
     labels: Mapping[str, ChannelLabel] = field(default_factory=dict)
     """Channels' names for people, where they have one."""
     maintenance: Mapping[str, Sequence[Planned]] = field(default_factory=dict)

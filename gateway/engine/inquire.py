@@ -12,6 +12,7 @@ from gateway.engine.dispatch import learn, resend, settle
 from gateway.engine.gateway import Gateway
 from gateway.engine.instruct import instruction_of
 from gateway.engine.record import move
+from gateway.engine.strange_words import notice_strange
 
 CANARY_DAYS = 14
 """How old a canary may be twice over, where a channel names no horizon of its inquiries."""
@@ -128,6 +129,7 @@ async def ask(gateway: Gateway, payout: Payout, attempt: Attempt) -> Outcome | A
     gateway.observer.called(
         channel.name, "inquire", type(outcome).__name__.lower(), perf_counter() - started
     )
+    notice_strange(gateway, channel.name, outcome)
     if not isinstance(outcome, Unknown) and attempt.state in {
         AttemptState.IN_DOUBT,
         AttemptState.PENDING,

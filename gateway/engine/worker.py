@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from gateway.domain.dialect import SOFT_DEDUPE_MINUTES_MAX
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released
 from gateway.domain.pricing import priced
 from gateway.engine import arrivals, calendar, credentials
@@ -43,6 +44,9 @@ STORE_BROKEN = Halt(
 REFRESH = timedelta(seconds=1)
 MEASURE_EVERY_S = 60.0
 NOTICES_EVERY_S = 30.0
+CLAIMS_KEPT = timedelta(minutes=2 * SOFT_DEDUPE_MINUTES_MAX)
+"""Twice the longest window there is: a claim of that age binds nobody."""
+CLAIMS_A_ROUND = 10_000
 NOTICE_LOST = timedelta(minutes=1)
 """A notice that nobody has acted on for so long went to a worker that is gone."""
 
@@ -162,11 +166,13 @@ class Worker:
             await self._pause(REFRESH.total_seconds())
 
     async def _measuring(self) -> None:
-        """See how long channels' money takes, each minute."""
+        """See how long channels' money takes, and forget old claims on payees, each minute."""
         while not self._stopping.is_set():
             await self._pause(MEASURE_EVERY_S)
             with suppress(StoreError):
                 await arrivals.measure(self._gateway)
+            with suppress(StoreError):
+                await prune_claims(self._gateway)
 
     async def _watching(self) -> None:
         """Ask about the dead, a few at a time."""
@@ -226,6 +232,14 @@ class Worker:
             if payout is not None and payout.due_at is not None:
                 later = gateway.clock.now() + timedelta(minutes=1)
                 await gateway.store.postpone(payout, later, None)
+
+
+async def prune_claims(gateway: Gateway) -> None:
+    """Forget claims on payees that bind nobody any more, some at a time."""
+    async with gateway.store.turn("claims") as mine:
+        if mine:
+            before = gateway.clock.now() - CLAIMS_KEPT
+            await gateway.store.prune_claims(before, CLAIMS_A_ROUND)
 
 
 async def refresh(gateway: Gateway) -> None:

@@ -45,6 +45,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "channel.killed": "A person stopped a channel; only a person lets it go on.",
     "channel.missing": "An open attempt names a channel that is no longer configured.",
     "channel.revived": "A person let a killed channel go on.",
+    "channel.strange_word": "A channel used a code or state that no table knows; told once each.",
     "channel.switched": "A channel was paused, drained or resumed.",
     "channel.quarantined": "A channel takes no new payouts until a probe succeeds.",
     "attempt.adopted": "An attempt that a restored database had forgotten was found.",

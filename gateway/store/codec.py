@@ -256,11 +256,14 @@ def action_json(action: PayeeAction | None) -> bytes | None:
     """What the beneficiary must do."""
     if action is None:
         return None
+    opener = {"app_id": action.app_id, "mch_id": action.mch_id}
     return orjson.dumps(
         {
             "kind": action.kind,
             "package_info": action.package_info,
             "expires_at": micros(action.expires_at),
+            # Left out where there is none: the audit log has digests of actions without them.
+            **{name: value for name, value in opener.items() if value is not None},
         }
     )
 
@@ -268,4 +271,10 @@ def action_json(action: PayeeAction | None) -> bytes | None:
 def action_of(text: bytes) -> PayeeAction:
     """The inverse of `action_json`."""
     item = orjson.loads(text)
-    return PayeeAction(item["kind"], item["package_info"], moment(item["expires_at"]))
+    return PayeeAction(
+        item["kind"],
+        item["package_info"],
+        moment(item["expires_at"]),
+        app_id=item.get("app_id"),
+        mch_id=item.get("mch_id"),
+    )

@@ -10,7 +10,7 @@ from channels.contract import Instrument
 from channels.money import Money
 from gateway.domain.dialect import DialectAccount, DialectOrder, KeySet, NotifyTo, Switches
 from gateway.domain.errors import ConflictError
-from gateway.domain.payout import MerchantId, PayoutId
+from gateway.domain.payout import MerchantId, PayoutId, sortable_id
 from gateway.ports import Notify, StaleError, StoreError
 from gateway.store import codec
 from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
@@ -161,6 +161,35 @@ class Dialects(Part):
     async def _notifies(self, *, limit: int, **wanted: str | None) -> list[Notify]:
         found = await self._read("notifies", {**_ANY_NOTIFY, **wanted, "limit": limit})
         return [_notify(row) for row in found]
+
+    async def prune_claims(self, before: datetime, limit: int) -> None:
+        """Forget claims that are older, the oldest first."""
+        unit = Unit()
+        unit.add(self._queries["prune_claims"], {"before": micros(before), "limit": limit})
+        await self._database.write(unit)
+
+    async def payouts_to_payee(
+        self,
+        merchant_id: MerchantId,
+        payee: Instrument,
+        amount: Money,
+        *,
+        since: datetime,
+        besides: str,
+        limit: int,
+    ) -> list[PayoutId]:
+        """A merchant's payouts of what was asked for as this amount, accepted from `since` on,
+        newest first, without the one of the merchant_ref `besides`."""
+        found = await self._read(
+            "payouts_to_payee",
+            {
+                **self._claim(merchant_id, payee, amount),
+                "since_id": sortable_id("po_", since, bytes(10)),
+                "besides": besides,
+                "limit": limit,
+            },
+        )
+        return [PayoutId(row[0]) for row in found]
 
     def _claim(self, merchant_id: MerchantId, payee: Instrument, amount: Money) -> dict[str, Any]:
         return {

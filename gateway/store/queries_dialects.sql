@@ -121,3 +121,26 @@ FROM dialect_notifies
 WHERE account_id = :account_id AND problem IS NOT NULL
 ORDER BY accepted_at DESC, payout_id DESC
 LIMIT 1
+
+-- name: prune_claims
+-- Looked at again where it is taken away: it may have been claimed anew meanwhile.
+DELETE FROM payee_claims
+WHERE at <= :before
+  AND (merchant_id, payee_index, currency, amount_minor) IN (
+      SELECT merchant_id, payee_index, currency, amount_minor FROM payee_claims
+      WHERE at <= :before
+      ORDER BY at
+      LIMIT :limit
+  )
+
+-- name: payouts_to_payee
+-- Ids sort by time: :since_id keeps the look to the window, however many there were before.
+SELECT p.id
+FROM payees AS e
+JOIN payouts AS p ON p.merchant_id = e.merchant_id AND p.id = e.payout_id
+WHERE e.merchant_id = :merchant_id AND e.payee_index = :payee_index AND e.payout_id >= :since_id
+  AND p.currency = :currency
+  AND p.amount_minor + CASE p.fee_mode WHEN 'deducted' THEN p.fee_minor ELSE 0 END = :amount_minor
+  AND p.merchant_ref <> :besides
+ORDER BY e.payout_id DESC
+LIMIT :limit

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from channels.contract import Receipt
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.dialects.orders import ANSWER_S, NotifyUrl, Orders, Shown
 from gateway.api.dialects.wire import Ask, Said, plain
 from gateway.domain.dialect import DialectAccount, KeySet
@@ -23,6 +24,8 @@ NOTIFY_CHARS_MAX = 1024
 """Some dialects append their fields, and the whole must stay below the guard's bound."""
 WHO_S = 0.4
 """Finding out who asks takes so long at most; the answer itself has the rest of three seconds."""
+FIRST_S = 2.0
+"""For a caller whom this process does not know yet: it could be told nothing at all else."""
 
 Who = tuple[DialectAccount, Merchant]
 
@@ -72,6 +75,8 @@ class Counter:
     receipts: Receipts
     check_url: Callable[[str], str | None]
     """A sentence on why nothing may be sent to a URL, or None."""
+    confirm_links: ConfirmLinks | None = None
+    """Pages on which payees confirm, where there are any."""
     told: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     """Which unknown fields, and which addresses' problems, of which account were told."""
     known: dict[tuple[str, str], Who] = field(default_factory=dict, repr=False)
@@ -85,7 +90,7 @@ class Counter:
         """
         store, name = self.gateway.store, (dialect, public_id)
         try:
-            async with asyncio.timeout(WHO_S):
+            async with asyncio.timeout(WHO_S if name in self.known else FIRST_S):
                 account = await store.dialect_account(dialect, public_id)
                 merchant = None
                 if account is not None:

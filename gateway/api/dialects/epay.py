@@ -21,9 +21,10 @@ from channels.contract import (
     WechatWallet,
 )
 from channels.money import Currency, Money, MoneyError
+from gateway.api.confirm_links import where_to_confirm
 from gateway.api.dialects.dialect import Counter, Minted
 from gateway.api.dialects.epay_signing import Proof, prove, sign_reply, string_to_sign
-from gateway.api.dialects.orders import Order, Shown, own_number_of
+from gateway.api.dialects.orders import Order, Shown, UnstoredError, own_number_of
 from gateway.api.dialects.rsa import check_public, new_pair, public_of
 from gateway.api.dialects.states import WORDS
 from gateway.api.dialects.wire import Ask, Said, form, json_body, plain
@@ -126,12 +127,16 @@ class Epay:
         except ThrownError as thrown:
             return _thrown(thrown)
         except (StoreError, TimeoutError):
-            return _thrown(ThrownError(BUSINESS, BUSY))
+            # Another process may have stored the very order that is asked for.
+            return Said.nothing()
         try:
             return _signed(asked, await act(asked))
         except ThrownError as thrown:
             return _thrown(thrown, asked.account.merchant_id)
+        except UnstoredError:
+            return Said.nothing(asked.account.merchant_id)
         except (StoreError, TimeoutError):
+            # Never a submission: what becomes of those is told, or "processing".
             return _thrown(ThrownError(BUSINESS, BUSY), asked.account.merchant_id)
 
 
@@ -191,6 +196,8 @@ async def _submit(asked: _Asked) -> Fields:
             shown = await orders.take(account, asked.merchant, order, NUMBER_DIGITS)
         if shown.payout is not None:
             return _submitted(asked, shown, shown.payout)
+    except UnstoredError:
+        raise
     except GatewayError as refusal:
         return {"code": BUSINESS, "msg": _said(refusal), "out_biz_no": order.number}
     except ThrownError:
@@ -229,11 +236,21 @@ def _submitted(asked: _Asked, shown: Shown, payout: Payout) -> Fields:
         "paydate": _paid_at(payout),
         "cost_money": str(payout.amount + payout.fee),
     }
-    live = payout.live
-    action = None if live is None else live.action
-    if standing is Standing.CONFIRMING and action is not None and action.kind == "open_link":
-        reply["jumpurl"] = action.package_info
-    return reply
+    return {**reply, **_jump(asked, payout)}
+
+
+def _jump(asked: _Asked, payout: Payout) -> Fields:
+    """Where the payee confirms. Stock reads it from the first answer only, before any channel was
+    asked: our page is given then where channels will want a confirmation, and waits for it."""
+    gateway, links = asked.counter.gateway, asked.counter.confirm_links
+    action = None if payout.live is None else payout.live.action
+    to = None
+    match standing_of(payout):
+        case Standing.CONFIRMING if action and gateway.clock.now() < action.expires_at:
+            to = where_to_confirm(links, payout.id, action)
+        case Standing.OPEN if links is not None:
+            to = links.early(gateway, payout)
+    return {} if to is None else {"jumpurl": to}
 
 
 async def _query(asked: _Asked) -> Fields:
@@ -243,6 +260,7 @@ async def _query(asked: _Asked) -> Fields:
     reply = {**_begin(shown), "status": 0}
     if payout is None:
         return reply
+    reply |= _jump(asked, payout)
     reply["status"] = WORDS[standing_of(payout)].epay_query
     if reply["status"] == 2:
         reply["errmsg"] = failure(payout)

@@ -45,6 +45,8 @@ ANSWER_S = 2.5
 DOUBT = timedelta(minutes=1)
 """A commit whose acknowledgement was lost has come, or never comes, long before."""
 _SALTS = 8
+_TWINS_MAX = 20
+"""So many of the newest are looked at: that all of them have failed is unlikely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,20 @@ class Order:
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
+class UnstoredError(UnavailableError):
+    """The store failed, and holds nothing under the number, as looked up before and after.
+
+    Another process may be storing it in this moment, so a protocol that can say nothing at all says
+    that rather than a refusal.
+    """
+
+    def __init__(self) -> None:
+        """The same words each time."""
+        super().__init__(
+            "store_unavailable", "nothing was stored; try again shortly", zh="系统繁忙，请稍后再试"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """An order as its caller is told of it."""
@@ -114,7 +130,7 @@ class Orders:
         """Store the order, or show the earlier one of the same number and content.
 
         `digits`: how long our own number for it is. Raises `GatewayError` only when the number
-        stands for nothing, or for something else.
+        stands for nothing, or for something else, and nobody is just making something of it.
         """
         own_number = own_number_of(account, order.number, 0, digits)
         numbers = {(account.id, order.number), (account.id, own_number)}
@@ -125,10 +141,15 @@ class Orders:
         try:
             async with asyncio.timeout(self._answer_s):
                 return await asyncio.shield(task)
-        except GatewayError:
+        except ConflictError:
             raise
-        except Exception:  # noqa: BLE001 - `_done` tells; the caller must not read it as "not paid"
-            return Shown(order.number, own_number, None)
+        except GatewayError:
+            # Asked for twice at once, what was refused here may be stored there a moment later.
+            if not self._is_under_way((account.id, order.number)):
+                raise
+        except Exception:  # noqa: BLE001, S110 - `_done` tells; it must not be read as "not paid"
+            pass
+        return Shown(order.number, own_number, None)
 
     async def find(self, account: DialectAccount, wanted: str, *, own_first: bool = False) -> Shown:
         """The order under either number. `AbsenceError` when there is none of this account, nor
@@ -167,15 +188,21 @@ class Orders:
             own_number = await self._allot(account, order.number, digits)
             hold = None if known is not None else await self._twin(account, order)
             taken = await self._accept(account, merchant, order, own_number, hold)
-        except GatewayError as error:
-            if not isinstance(error, ConflictError) and hold is None and known is None:
+        except ConflictError:
+            raise
+        except GatewayError:
+            # Somebody else may have stored it since it was looked up.
+            known = await self._known(account, order.number)
+            if known is not None:
+                return await self._as_stored(account, order, known)
+            if hold is None:
                 await self._give_up(account, order)
             raise
         except CommitUnknownError:
             raise
         except StoreError:
             if known is None and await self._known(account, order.number) is None:
-                raise _unstored() from None
+                raise UnstoredError from None
             raise
         if taken.repeated and not account.switches.replay_duplicates:
             raise _exists()
@@ -277,7 +304,12 @@ class Orders:
             if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
                 holder = await self._claim(account, order, ref, holder)
         if holder == ref:
-            return None
+            native = await self._native_twin(account, order, ref)
+            if native is None:
+                return None
+            if switches.soft_dedupe_as == "refuse":
+                await self._give_up(account, order)
+            holder = native
         if switches.soft_dedupe_as == "refuse":
             raise ConflictError(
                 SUSPECTED_RETRY,
@@ -286,6 +318,26 @@ class Orders:
                 zh=f"{switches.soft_dedupe_minutes} 分钟内已有相同收款账号和金额的转账，请查询原单",
             )
         return f"{SUSPECTED_RETRY}: {holder}"
+
+    async def _native_twin(self, account: DialectAccount, order: Order, ref: str) -> str | None:
+        """The merchant_ref of a payout that the merchant asked for in another way, if it wants
+        those to count. They make no claims: of two at the same moment both may go."""
+        if not account.switches.soft_dedupe_native:
+            return None
+        minutes = account.switches.soft_dedupe_minutes
+        found = await self._gateway.store.payouts_to_payee(
+            account.merchant_id,
+            order.instrument,
+            order.amount,
+            since=self._gateway.clock.now() - timedelta(minutes=minutes),
+            besides=ref,
+            limit=_TWINS_MAX,
+        )
+        for payout_id in found:
+            payout = await self._gateway.store.payout(payout_id)
+            if payout is not None and standing_of(payout) not in ENDED_UNPAID:
+                return payout.merchant_ref
+        return None
 
     async def _claim(
         self, account: DialectAccount, order: Order, ref: str, instead_of: str | None
@@ -304,13 +356,9 @@ class Orders:
     async def _give_up(self, account: DialectAccount, order: Order) -> None:
         """Nothing was stored: the next number for this payee is no retry. Failing is harmless."""
         with suppress(StoreError):
-            if await self._known(account, order.number) is None:
-                await self._gateway.store.drop_claim(
-                    account.merchant_id,
-                    order.instrument,
-                    order.amount,
-                    account.ref_of(order.number),
-                )
+            await self._gateway.store.drop_claim(
+                account.merchant_id, order.instrument, order.amount, account.ref_of(order.number)
+            )
 
     def _is_under_way(self, number: tuple[str, str]) -> bool:
         until = self._doubted.get(number)
@@ -334,13 +382,6 @@ class Orders:
             self._gateway.observer.alarm("store.unavailable")
         elif isinstance(error, Exception) and not isinstance(error, GatewayError):
             self._gateway.observer.defect("dialect.defect", error)
-
-
-def _unstored() -> UnavailableError:
-    """Certain, since the number was looked up before and after."""
-    return UnavailableError(
-        "store_unavailable", "nothing was stored; try again shortly", zh="系统繁忙，请稍后再试"
-    )
 
 
 def _exists() -> ConflictError:

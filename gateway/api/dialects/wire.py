@@ -40,6 +40,13 @@ class Said:
     merchant_id: str | None = None
     status: int = 200
     content_type: str = "application/json"
+    silent: bool = False
+    """Nothing is said, and the connection ends: an error could be taken for "not paid"."""
+
+    @classmethod
+    def nothing(cls, merchant_id: str | None = None) -> "Said":
+        """For who asks while nobody can say what became of it, or who that is."""
+        return cls(b"", "silent", merchant_id, status=503, silent=True)
 
 
 def form(body: bytes) -> dict[str, str] | None:

@@ -189,8 +189,9 @@ def test_refund_is_returned() -> None:
 
 @pytest.mark.parametrize("status", ["", "success", "PAID", "UNKNOWN", "SUCCESS "])
 def test_unknown_status_is_unknown(status: str) -> None:
-    """A word the table does not know is not a state."""
-    assert submitted(paid(status=status)) == Unknown(UnknownCause.UNKNOWN_STATE, SEEN)
+    """A word the table does not know is not a state; it is what people are told of."""
+    seen = replace(SEEN, code=status)
+    assert submitted(paid(status=status)) == Unknown(UnknownCause.UNKNOWN_STATE, seen)
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,9 @@ def test_the_gateways_page_is_where_the_payee_confirms() -> None:
 
     assert action(**attached) == PayeeAction("open_link", page, until)
     del attached["userH5ConfirmUrl"]
-    assert action(**attached) == PayeeAction("wechat_confirm", "ABBQO+x", until)
+    assert action(**attached) == PayeeAction(
+        "wechat_confirm", "ABBQO+x", until, app_id="wx1", mch_id="19"
+    )
     assert action(package="x", userH5ConfirmUrl="javascript:1") == PayeeAction(
         "wechat_confirm", "x", until
     )

@@ -79,9 +79,15 @@ def test_an_old_reply_is_not_an_answer() -> None:
 
 
 def test_waiting_for_the_payee_carries_what_the_page_needs() -> None:
-    """WAIT_USER_CONFIRM gives package_info and the moment 24 hours after creation."""
+    """Package_info, whose it is, and the moment 24 hours after creation."""
     outcome = READER.submitted(platform.reply(200, platform.taken()), platform.instruction(), NOW)
-    action = PayeeAction("wechat_confirm", "affffddafdfafddffda==", platform.later(hours=24))
+    action = PayeeAction(
+        "wechat_confirm",
+        "affffddafdfafddffda==",
+        platform.later(hours=24),
+        app_id=READER.settings.appid,
+        mch_id=READER.settings.mchid,
+    )
     assert outcome == Pending(BILL_NO, "WAIT_USER_CONFIRM", action)
 
 

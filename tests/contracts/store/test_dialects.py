@@ -2,14 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from gateway.domain.dialect import DialectAccount, DialectOrder, KeySet, Switches
 from gateway.domain.errors import ConflictError
+from gateway.domain.merchant_fee import Charge, MerchantFee
+from gateway.domain.payout import MerchantId, PayoutId
 from gateway.ports import StaleError
 from gateway.store import SqlStore
+from policies.fees import Fee
 from tests import builders as build
+from tests.contracts.store.conftest import Fund
 
 
 def account(name: str = "da_1", **changes: object) -> DialectAccount:
@@ -153,3 +158,64 @@ async def test_claims_are_for_one_payee_and_one_amount(store: SqlStore) -> None:
             before=build.after(-600),
         )
         assert told == "da_1:B"
+
+
+async def test_only_claims_that_bind_nobody_are_forgotten(store: SqlStore) -> None:
+    """By age, the oldest first, a bounded number at a time."""
+
+    async def asked(minor: int, holder: str, seconds: int) -> str:
+        return await store.claim_payee(
+            build.MERCHANT,
+            build.bank_card(),
+            build.cny(minor),
+            holder,
+            at=build.after(seconds),
+            before=build.after(-600),
+        )
+
+    for second, holder in enumerate("ABC"):
+        await asked(second + 1, holder, second)
+
+    await store.prune_claims(build.after(2), 1)
+    assert await asked(2, "new", 1) == "B"
+    assert await asked(1, "A2", 5) == "A2"
+    await store.prune_claims(build.after(2), 9)
+
+    assert [await asked(minor, "new", 9) for minor in (1, 2, 3)] == ["A2", "new", "new"]
+
+
+async def test_payouts_to_a_payee_are_found_by_what_was_asked_for(
+    store: SqlStore, fund: Fund
+) -> None:
+    """The same merchant, payee, amount and window; the newest first, without one's own."""
+    await fund()
+    charge = Charge(MerchantFee(Fee(flat_minor=30, mode="deducted")), date(2026, 3, 1))
+    deducted = {"amount": build.cny(9_970), "fee": build.cny(30), "charge": charge}
+    wanted: dict[str, dict[str, object]] = {
+        "old": {"accepted_at": build.after(-601)},
+        "first": {"accepted_at": build.after(-600)},
+        "other amount": {"amount": build.cny(9_970), "fee": build.cny(30)},
+        "other card": {"instruments": (build.bank_card("6222021234567890131"),)},
+        "deducted": deducted,
+        "mine": {},
+    }
+    made = {}
+    for ref, fields in wanted.items():
+        same: dict[str, object] = {"instruments": (build.bank_card(),), "merchant_ref": ref}
+        made[ref] = build.payout(**{**same, **fields})  # type: ignore[arg-type] # fields by name
+        change = build.accepted_change(made[ref])
+        await store.accept(change, build.intake(made[ref]), None)
+
+    async def found(merchant: str, limit: int = 9) -> list[PayoutId]:
+        return await store.payouts_to_payee(
+            MerchantId(merchant),
+            build.bank_card(name="another name"),
+            build.cny(10_000),
+            since=build.after(-600),
+            besides="mine",
+            limit=limit,
+        )
+
+    assert await found(build.MERCHANT) == [made["deducted"].id, made["first"].id]
+    assert await found(build.MERCHANT, 1) == [made["deducted"].id]
+    assert await found("m_other") == []

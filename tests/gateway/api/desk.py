@@ -23,6 +23,7 @@ from channels.wechat_pay.channel import build as build_wechat
 from channels.wechat_pay.settings import WechatPaySettings
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
+from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Api
 from gateway.audit.export import LastSigned
 from gateway.clock import SystemEntropy
@@ -53,6 +54,7 @@ from tests.gateway.api.till import Till
 
 BODY_MAX = 64 * 1024
 PEPPER = b"pepper-of-at-least-thirty-two-bytes"
+PUBLIC = "https://pay.example.test"
 MERCHANT_SCOPES = frozenset({Scope.PAYOUTS_READ, Scope.PAYOUTS_WRITE, Scope.WEBHOOKS})
 OPERATOR_SCOPES = frozenset({Scope.ADMIN, Scope.PAYOUTS_READ, Scope.PAYOUTS_WRITE})
 ACME, OTHER = MerchantId("m_acme"), MerchantId("m_other")
@@ -282,6 +284,7 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
         planner=Planner(gateway, mode="on"),
         balances=Balances(gateway),
         metrics=observe.metrics.render,
+        confirm_links=ConfirmLinks(PUBLIC, PEPPER),
         advance_clock=move_clock,
     )
     server = TestServer(build_app(api, body_max=body_max, observe_http=_Requests(observe)))

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,6 +35,22 @@ def text_to_sign(fields: Mapping[str, Any]) -> str:
         if name not in ("sign", "sign_type"):
             parts.append(f"{name}={value}")
     return "&".join(parts)
+
+
+@cache
+def private_key(text: str) -> RSAPrivateKey:
+    """From bare base64; once, since checking a key takes longer than using it."""
+    key = serialization.load_der_private_key(base64.b64decode(text), None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
+
+
+@cache
+def public_key(text: str) -> RSAPublicKey:
+    """From bare base64."""
+    key = serialization.load_der_public_key(base64.b64decode(text))
+    assert isinstance(key, RSAPublicKey)
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +95,8 @@ class Epayn:
             sign = hashlib.md5(text + self.md5_key.encode()).hexdigest()  # noqa: S324 - theirs
         else:
             assert self.appsecret is not None
-            key = serialization.load_der_private_key(base64.b64decode(self.appsecret), None)
-            assert isinstance(key, RSAPrivateKey)
-            sign = base64.b64encode(key.sign(text, PKCS1v15(), hashes.SHA256())).decode()
+            made = private_key(self.appsecret).sign(text, PKCS1v15(), hashes.SHA256())
+            sign = base64.b64encode(made).decode()
         return {**asked, "sign_type": sign_type, "sign": sign}
 
     async def post(self, path: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
@@ -104,11 +120,11 @@ class Epayn:
         """Only a reply of code 0 is checked, and its clock with it."""
         if reply.get("code") != 0:
             return False
-        key = serialization.load_der_public_key(base64.b64decode(self.appkey))
-        assert isinstance(key, RSAPublicKey)
         try:
             signature = base64.b64decode(str(reply.get("sign", "")))
-            key.verify(signature, text_to_sign(reply).encode(), PKCS1v15(), hashes.SHA256())
+            public_key(self.appkey).verify(
+                signature, text_to_sign(reply).encode(), PKCS1v15(), hashes.SHA256()
+            )
         except InvalidSignature:
             return False
         return abs(int(reply["timestamp"]) - self.now()) <= CLOCK_S

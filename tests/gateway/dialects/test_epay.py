@@ -340,6 +340,54 @@ async def test_a_payee_who_must_act_is_shown_where(site: Site) -> None:
     assert (told.ok, told.status, told.reply["jumpurl"]) == (True, 0, link)
 
 
+async def test_wechats_package_becomes_a_page_of_ours(site: Site) -> None:
+    """Told with the submission again and with the inquiry, until its day is over."""
+    action = PayeeAction("wechat_confirm", "pkg", after(days=1), app_id="wx1", mch_id="19")
+    site.desk.till.outcomes.append(Pending("till-1", "WAIT_USER_CONFIRM", action))
+    await site.plugin.submit(NUMBER)
+    await site.work()
+    (payout,) = await site.payouts()
+    assert site.desk.api.confirm_links is not None
+    page = site.desk.api.confirm_links.url(payout.id)
+
+    again, asked = await site.plugin.submit(NUMBER), await site.plugin.query(NUMBER)
+    site.desk.clock.at = after(days=1)
+    late = await site.plugin.query(NUMBER)
+
+    assert (again.status, again.reply["jumpurl"], asked["jumpurl"]) == (0, page, page)
+    assert "jumpurl" not in late
+
+
+async def test_a_wechat_payee_is_shown_the_page_at_once(site: Site) -> None:
+    """Stock reads `jumpurl` from the first answer only, before a channel was asked."""
+    wallet = {"type": "wxpay", "account": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "name": ""}
+    told = await site.plugin.submit(NUMBER, **wallet)
+    card = await site.plugin.submit("B")
+    (payout, _) = await site.payouts()
+
+    assert site.desk.api.confirm_links is not None
+    assert told.reply["jumpurl"] == site.desk.api.confirm_links.url(payout.id)
+    path = str(told.reply["jumpurl"]).removeprefix("https://pay.example.test")
+    page = await site.desk.get(path, key=None)
+    assert "转账处理中" in page.raw.decode()
+    assert "jumpurl" not in card.reply
+
+
+async def test_nobody_is_sent_to_a_page_that_has_nothing_to_confirm(site: Site) -> None:
+    """Where no channel asks payees, and where a person must look first."""
+    wallet = {"type": "wxpay", "account": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "name": ""}
+    await site.plugin.submit("A", **wallet)
+    held = await site.plugin.submit("B", **wallet)
+    gateway = site.desk.gateway
+    all_of_them = gateway.channels
+    gateway.channels = {"till": site.desk.till}
+    none = await site.plugin.query("A")
+    gateway.channels = all_of_them
+
+    assert "jumpurl" not in held.reply
+    assert "jumpurl" not in none
+
+
 async def test_a_review_is_processing_unless_the_caller_opted_in(site: Site) -> None:
     """Three, for those who know the word."""
     await site.plugin.submit("A")

@@ -1,8 +1,14 @@
 """Epay's signatures, by vectors and by law."""
 
 import re
+from pathlib import Path
 from urllib.parse import urlencode
 
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +20,21 @@ from tests.builders import NOW
 from tests.gateway.dialects.conftest import pairs
 from tests.gateway.dialects.epayn import Epayn, text_to_sign
 
+KEYS = Path("tests/wire/epay/keys")
+OPENSSL_REQUEST = (
+    "BTtT31OoeAWGduk6Rh6BwY/x+izmVaZc993zJufvARsLrm1cFZONW8HMAqQm3vEpZE2k7bc5/WsmMwSUCRIfOXvZ/f4n"
+    "G8vWKqtbMj4sfaiz12Zfq/UrSDsEMKI+C/mPs3CK7e/mAHaCBuHggXYKRCWg1pmm3aqI3OBhNjeVfOqbVvnZddjYyARA"
+    "i5bsvZQGWMHbnnhdoxg/UTJvmLzavRp9d04XqbdiZi7c7HIAxPPKYKfr8iIIPUzFQK6UyxE86iHYs7jXb1sIMzvr3gdQ"
+    "jGfKIaBfGfhzKsqgnQs7Jcil0LJDGkEnyuSBAGP9+TQz3HY/9J/uWfkYJTfKewBPeg=="
+)
+"""`openssl dgst -sha256 -sign merchant_test_only.pem | base64`, over a text below."""
+OPENSSL_REPLY = (
+    "wxJRnjnQK4lSiXlfLr+Z6+c1GmqmZ8qozT7bg15yyCi/MXPmXZPN4R8tj27PVNAvwxj/712C7uEfApGt8KR+xFv4AXb6"
+    "KjBOFCVvBqQog8hzZjVjNNZn73btCSUa7u9wanDQwy++T25S544qZGGBHv17wwh8XmivqwFXQSUgSHbYmS01EjLpVFZ8"
+    "E3XZ3ebmBcsLa5YASU0YFxgMTP8sgqCvbY1xqbYkwndo7lc5SMA6KZbcsIzoF/dzR9ENL2bYQ6IoftelOc/eb21Llk8z"
+    "yxOFb8jLzLUYnypzQ+agj/ekOUvNGaXyVlMjnx5so4NbnWi03Z8VSn+5GxcL2laIhw=="
+)
+"""The same with platform_test_only.pem over `biz_no=…&timestamp=1772416800`."""
 KNOWN = frozenset({"pid", "money", "name", "remark", "sign", "sign_type"})
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 
@@ -30,6 +51,44 @@ def test_the_documented_example_holds() -> None:
     assert string_to_sign(fields) == text.encode()
     assert md5(text.encode(), secret) == sign
     assert prove(fields, (KeySet("k", NOW, secret),), frozenset(fields), rsa_only=False)
+
+
+def test_what_openssl_signed_is_proven() -> None:
+    """A vector that no code of ours took part in; one byte more and it proves nobody."""
+    text = (
+        "account=6222021234567890123&money=12.30&name=王小五&out_biz_no=2026030210000000001"
+        "&pid=10001&remark=提现 +/%&timestamp=1772416800&type=bank"
+    )
+    fields = dict(part.split("=", 1) for part in text.split("&"))
+    given = {**fields, "bookid": " ", "sign_type": "RSA", "sign": OPENSSL_REQUEST}
+    pem = load_pem_private_key((KEYS / "merchant_test_only.pem").read_bytes(), None)
+    public = pem.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    keys = (KeySet("k", NOW, theirs=public.decode()),)
+
+    assert string_to_sign(given) == text.encode()
+    assert prove(given, keys, frozenset(given), rsa_only=True)
+    assert prove({**given, "money": "12.31"}, keys, frozenset(given), rsa_only=True) is None
+    assert prove({**given, "bookid": "1"}, keys, frozenset(given), rsa_only=True) is None
+
+
+def test_a_reply_is_signed_as_openssl_signs_it() -> None:
+    """Byte for byte: numbers as written, empty fields left out, names in order."""
+    reply: dict[str, object] = {
+        "code": 0,
+        "msg": "success",
+        "biz_no": "2026030210000000001",
+        "out_biz_no": "A-1",
+        "orderid": "2026030210000000001",
+        "status": 0,
+        "paydate": "",
+        "cost_money": "12.60",
+        "timestamp": "1772416800",
+        "sign_type": "RSA",
+    }
+    pem = (KEYS / "platform_test_only.pem").read_text("ascii")
+    bare = "".join(line for line in pem.splitlines() if "-----" not in line)
+
+    assert sign_reply(reply, KeySet("k", NOW, ours=bare)) == OPENSSL_REPLY
 
 
 def test_zero_is_signed_and_blanks_are_not() -> None:

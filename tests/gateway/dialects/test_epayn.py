@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,10 @@ from gateway.api.dialects.orders import Order, Orders
 from gateway.domain.payout import Payout, PayoutState
 from gateway.engine import accept as accepting
 from gateway.engine import operate
+from gateway.engine.worker import prune_claims
 from gateway.ports import CommitUnknownError, Intake, Merchant, StoreError
 from tests.builders import after, bank_card, cny
-from tests.gateway.api.desk import ACME
+from tests.gateway.api.desk import ACME, BANK_CARD, CARD
 from tests.gateway.dialects.conftest import Site
 
 RETRIES = 4
@@ -208,10 +210,10 @@ async def test_an_unacknowledged_commit_is_processing(
     assert len(await site.payouts()) == 1
 
 
-async def test_a_store_that_wrote_nothing_is_said_to_be_busy(
+async def test_a_store_that_wrote_nothing_is_met_with_silence(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Certain, since the number was looked up before and after; then it can be asked again."""
+    """Another process may be storing it just now; under any number it can be asked again."""
     store = type(site.desk.store)
     real = store.accept
 
@@ -223,7 +225,7 @@ async def test_a_store_that_wrote_nothing_is_said_to_be_busy(
     monkeypatch.setattr(store, "accept", real)
     again = await site.plugin.submit("B")
 
-    assert first.reply["msg"] == "系统繁忙，请稍后再试"
+    assert (first.ok, first.reply) == (False, {})
     assert (again.ok, again.status) == (True, 0)
 
 
@@ -279,7 +281,7 @@ async def test_a_slow_store_goes_on_without_its_caller(
     assert await site.payouts() == []
 
     gate.set()
-    again = await orders.take(site.account, merchant, order, 19)
+    again = await Orders(site.desk.gateway, answer_s=60).take(site.account, merchant, order, 19)
 
     assert again.payout is not None
     assert again.own_number == shown.own_number
@@ -300,3 +302,58 @@ async def test_a_halted_gateway_tells_what_it_knows(site: Site) -> None:
     assert fresh.reply["msg"] == "系统维护中，请稍后再试"
     assert (await site.plugin.query("A"))["status"] == 1
     assert len(await site.payouts()) == 1
+
+
+@pytest.mark.parametrize("way", ["hold", "refuse"])
+async def test_what_was_asked_for_natively_counts_where_the_merchant_wants_it(
+    site: Site, way: str
+) -> None:
+    """A withdrawal paid by file or API this minute and asked for again by the old software."""
+    await site.set(soft_dedupe_native=True, soft_dedupe_as=way)
+    body: dict[str, Any] = {"amount_minor": 1230, "beneficiary": {"instruments": [dict(BANK_CARD)]}}
+    await site.desk.pay("native-1", **body)
+
+    told = await site.plugin.submit("A", account=CARD)
+    other = await site.plugin.submit("B", account=CARD, money="12.31")
+    site.desk.clock.at = after(601)
+    later = await site.plugin.submit("C", account=CARD)
+
+    found = {one.merchant_ref: one for one in await site.payouts()}
+    if way == "hold":
+        assert found["da_1:A"].reason == "suspected_retry: native-1"
+    else:
+        assert told.reply["code"] == -1
+        assert "da_1:A" not in found
+    assert (other.ok, found["da_1:B"].state) == (True, PayoutState.ROUTING)
+    assert (later.ok, found["da_1:C"].state) == (True, PayoutState.ROUTING)
+
+
+async def test_a_native_payout_that_failed_is_no_earlier_order(site: Site) -> None:
+    """Nor is one where the merchant did not ask for it."""
+    await site.set(soft_dedupe_native=True)
+    body: dict[str, Any] = {"amount_minor": 1230, "beneficiary": {"instruments": [dict(BANK_CARD)]}}
+    site.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", ""))
+    await site.desk.work(await site.desk.pay("native-1", **body))
+    await site.plugin.submit("A", account=CARD)
+    await site.set(soft_dedupe_native=False)
+    await site.desk.pay("native-2", **{**body, "amount_minor": 500})
+    await site.plugin.submit("B", account=CARD, money="5.00")
+
+    states = {one.merchant_ref: one.state for one in await site.payouts()}
+    assert states["native-1"] is PayoutState.FAILED
+    assert states["da_1:A"] is states["da_1:B"] is PayoutState.ROUTING
+
+
+async def test_old_claims_are_forgotten(site: Site) -> None:
+    """Once no window reaches back to them; younger ones bind as before."""
+    for day, number in enumerate("ABC"):
+        site.desk.clock.at = after(days=day)
+        await site.plugin.submit(number, account=f"622202123456789{day:04d}")
+    before = site.desk.rows()["payee_claims"]
+
+    await prune_claims(site.desk.gateway)
+
+    assert (before, site.desk.rows()["payee_claims"]) == (3, 2)
+    await site.plugin.submit("again", account="6222021234567890002")
+    found = {one.merchant_ref: one.state for one in await site.payouts()}
+    assert found["da_1:again"] is PayoutState.HELD

@@ -1,5 +1,6 @@
 """Column forms are lossless."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from channels.contract import (
     WechatWallet,
 )
 from gateway.store import codec
+from tests import builders as build
 
 texts = st.text(max_size=12)
 instruments = st.one_of(
@@ -71,3 +73,20 @@ def test_payees_differ_by_account_not_by_name() -> None:
     assert one == codec.payee_of(BankAccount("62220212", "C", "1", "2"))
     assert one != codec.payee_of(BankCard("62220213", "A", "ICBC"))
     assert codec.payee_of(WechatWallet("o", "wx1")) != codec.payee_of(WechatWallet("o", "wx2"))
+
+
+def test_an_action_without_an_opener_is_written_as_ever() -> None:
+    """The audit log holds digests of such bytes; with an opener they say whose it is."""
+    bare = build.payee_action()
+    owned = replace(bare, app_id="wx1", mch_id="19")
+
+    said = codec.action_json(bare)
+    assert said == (
+        b'{"kind":"wechat_confirm","package_info":"pkg==","expires_at":'
+        + str(codec.micros(bare.expires_at)).encode()
+        + b"}"
+    )
+    for one in (bare, owned):
+        written = codec.action_json(one)
+        assert written is not None
+        assert codec.action_of(written) == one
