@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.alipay import signing
 from channels.alipay.profile import REFUSAL_LAG_S
 from channels.alipay.signing import KeyMaterialError, Keys
@@ -116,12 +117,13 @@ class AlipaySettings(BaseModel):
     def credentials(self) -> tuple[Credential, ...]:
         """Ours, then the platform's; a certificate stands for its key."""
         name = "private_key" if self.private_key is not None else "private_key_file"
-        found = [Credential(name, "ours", signing.fingerprint(self._keys.private.public_key()))]
+        own = fingerprints.of_public_key(self._keys.private.public_key())
+        found = [Credential(name, "ours", own)]
         if self._keys.aes is not None:
-            secret = signing.secret_fingerprint(self._keys.aes)
+            secret = fingerprints.of_secret(self._keys.aes)
             found.append(Credential("aes_key", "ours", secret))
         for name, certificate in self._certificates:
-            named = signing.fingerprint(signing.certificate_key(certificate))
+            named = fingerprints.of_public_key(signing.certificate_key(certificate))
             ends = certificate.not_valid_after_utc
             found.append(
                 Credential(name, "ours", named, ends)
@@ -132,7 +134,7 @@ class AlipaySettings(BaseModel):
             inline = self.alipay_public_key is not None
             name = "alipay_public_key" if inline else "alipay_public_key_file"
             found += [
-                Credential(name, "theirs", signing.fingerprint(key))
+                Credential(name, "theirs", fingerprints.of_public_key(key))
                 for key in self._keys.platform.values()
             ]
         return tuple(found)

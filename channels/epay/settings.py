@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential, Rail, Reason
 from channels.epay import codes, signing
 from channels.epay.profile import REFUSAL_LAG_S
@@ -113,13 +114,13 @@ class EpaySettings(BaseModel):
         private, secret = self._keys.private, self._keys.md5
         if private is not None:
             name = "private_key" if self.private_key is not None else "private_key_file"
-            ours = Credential(name, "ours", signing.public_fingerprint(private.public_key()))
+            ours = Credential(name, "ours", fingerprints.of_public_key(private.public_key()))
         elif secret is not None:
-            ours = Credential("md5_key", "ours", signing.secret_fingerprint(secret, self.pid))
+            ours = Credential("md5_key", "ours", fingerprints.of_secret(secret))
         else:
             raise AssertionError("the validator lets no merchant through without a key")
         name = "public_key" if self.public_key else "public_key_file"
-        theirs = (signing.public_fingerprint(key) for key in self._keys.platform)
+        theirs = (fingerprints.of_public_key(key) for key in self._keys.platform)
         return (ours, *(Credential(name, "theirs", one) for one in theirs))
 
     @field_validator("base_url")

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential, Rail
 from channels.stablecoin import signing
 from channels.stablecoin.profile import REFUSAL_LAG_S
@@ -128,18 +129,18 @@ class StablecoinSettings(BaseModel):
 
     def credentials(self) -> tuple[Credential, ...]:
         """Each key and certificate this account works with."""
-        ours = Credential("api_key", "ours", signing.secret_fingerprint(self._api_key))
+        ours = Credential("api_key", "ours", fingerprints.of_secret(self._api_key))
         certificates = tuple(
             Credential(
                 "sns_certificate_files",
                 "theirs",
-                signing.key_fingerprint(rsa_key(one)),
+                fingerprints.of_public_key(rsa_key(one)),
                 one.not_valid_after_utc,
             )
             for one in self._certificates
         )
         keys = tuple(
-            Credential("notice_keys", "theirs", signing.key_fingerprint(key))
+            Credential("notice_keys", "theirs", fingerprints.of_public_key(key))
             for key in self._notice_keys.values()
         )
         return (ours, *certificates, *keys)

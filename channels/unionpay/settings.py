@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential, Rail
 from channels.unionpay import signing
 from channels.unionpay.profile import REFUSAL_LAG_S
@@ -94,7 +95,7 @@ class UnionpaySettings(BaseModel):
             Credential(
                 name,
                 "ours" if name == self._ours else "theirs",
-                signing.fingerprint(certificate),
+                fingerprints.of_public_key(certificate.public_key()),
                 certificate.not_valid_after_utc,
             )
             for name, certificates in self._loaded()

@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential
-from channels.wechat_pay import signing
 from channels.wechat_pay.profile import REFUSAL_LAG_S
 from channels.wechat_pay.signing import (
     MerchantKey,
@@ -105,8 +105,8 @@ class WechatPaySettings(BaseModel):
     def credentials(self) -> tuple[Credential, ...]:
         """Ours, then the platform's; a certificate stands for its key."""
         name = "private_key" if self.private_key is not None else "private_key_file"
-        own = signing.fingerprint(self._merchant_key.key.public_key())
-        secret = signing.secret_fingerprint(self.apiv3_key.get_secret_value())
+        own = fingerprints.of_public_key(self._merchant_key.key.public_key())
+        secret = fingerprints.of_secret(self.apiv3_key.get_secret_value())
         found = [Credential(name, "ours", own), Credential("apiv3_key", "ours", secret)]
         if self._certificate is not None:
             ends = self._certificate.not_after
@@ -151,7 +151,7 @@ class WechatPaySettings(BaseModel):
         pem = _one_of("private_key", inline, self.private_key_file)
         self._merchant_key = MerchantKey(self.mchid, self.serial_no, load_private(pem))
         self._platform_keys = PlatformKeys([*self._public_keys(), *self._certificates()])
-        own = signing.fingerprint(self._merchant_key.key.public_key())
+        own = fingerprints.of_public_key(self._merchant_key.key.public_key())
         if own in [key.fingerprint for key in self._platform_keys.live()]:
             raise ValueError("public_key: that is your own key; the platform's is needed")
         if self.certificate_file is not None:
