@@ -5,7 +5,6 @@ bank (wire-protocols.md §4.1). A receipt counts only if it repeats our MsgId: H
 come from any box in between.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -57,12 +56,6 @@ def upload_headers(settings: BankSettings, envelope: Https, reference: str) -> H
         else ((envelope.file_name_header.lower(), f"{reference}.xml"),)
     )
     return (("content-type", envelope.content_type), *headers(settings, envelope), *named)
-
-
-def digest(url: str, told: Headers, body: bytes) -> str:
-    """SHA-256 over address, headers and body, in hex."""
-    head = "\n".join([url, *(f"{name}: {value}" for name, value in told)])
-    return hashlib.sha256(head.encode() + b"\n\n" + body).hexdigest()
 
 
 def is_message(reply: Reply) -> bool:
