@@ -151,9 +151,8 @@ class EpayChannel(Shell):
         answer = await self._answer(wire.PROOF, wire.query(inquiry))
         if answer.signed_at is None or answer.code != codes.OK:
             raise ReceiptNotReadyError(f"receipt: {answer.message or answer.code}")
-        url = wire.receipt_address(answer, self._settings.base_url)
-        if url is None:
-            raise ChannelError("receipt: no address to fetch it from")
+        settings = self._settings
+        url = wire.receipt_address(answer, settings.base_url, settings.receipt_hosts)
         reply = await self._transport.get(url, (), max_bytes=RECEIPT_BYTES_MAX)
         if isinstance(reply, Unknown) or reply.status != 200 or not reply.body:
             raise ChannelError("receipt: it could not be fetched")

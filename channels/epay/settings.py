@@ -45,6 +45,9 @@ def _listed(given: object) -> object:
 
 TwoTexts = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=2, repr=False)]
 TwoFiles = Annotated[tuple[Path, ...], BeforeValidator(_listed), Field(max_length=2)]
+Host = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$", to_lower=True)
+]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -74,6 +77,9 @@ class EpaySettings(HttpSettings):
     """The site's own texts for refusals spoken before any money is asked for, numbers as `{n}`."""
     not_found: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
     """The site's own texts for an unknown order, beside the stock ones."""
+    receipt_hosts: Annotated[tuple[Host, ...], BeforeValidator(_listed)] = ()
+    """Hosts beside the site's own from which receipts are fetched, by https: `host` or `host:port`.
+    A site names any address it likes, and ours reaches what the site cannot."""
     total_timeout_s: Seconds = 30
     """Long: a site answers only when the channel behind it has."""
     connections: Connections = 32

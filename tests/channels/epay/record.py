@@ -66,7 +66,7 @@ class Case:
             return repr(wire.read_inquiry(answer, inquiry(), Evidence(), self.by.absences))
         if self.action == wire.BALANCE:
             return repr(wire.read_balance(answer))
-        return repr(wire.receipt_address(answer, "https://pay.example.com"))
+        return repr(wire.receipt_address(answer, "https://pay.example.com", ()))
 
     def text(self) -> str:
         """The whole file."""

@@ -174,3 +174,12 @@ def test_unknown_keys_are_errors() -> None:
     """A typing error in a configuration stops the start."""
     with pytest.raises(ValidationError, match="surprise"):
         EpaySettings.model_validate({"surprise": 1})
+
+
+def test_hosts_of_receipts_are_hosts() -> None:
+    """One or several, by name and port; whoever writes an address is told."""
+    assert settings(receipt_hosts="Bills.example.com:8443").receipt_hosts == (
+        "bills.example.com:8443",
+    )
+    with pytest.raises(ValidationError, match="receipt_hosts"):
+        settings(receipt_hosts=["https://bills.example.com/"])
