@@ -82,7 +82,8 @@ def listed(body: bytes, envelope: Https) -> list[Listed]:
     """The files of a listing. EnvelopeError if any of them may be missing."""
     told = _object(body)
     items = told.get(envelope.items_key)
-    if envelope.more_key is not None and told.get(envelope.more_key) not in {None, False}:
+    more = None if envelope.more_key is None else told.get(envelope.more_key)
+    if more not in (None, False):
         raise EnvelopeError("the list goes on, and no profile says how to turn the page")
     if not isinstance(items, list):
         raise EnvelopeError("no list of files")

@@ -88,6 +88,7 @@ def test_a_list_names_every_file() -> None:
         b'{"files": [{"name": ""}]}',
         b'{"files": [], "more": true}',
         b'{"files": [], "more": "page2"}',
+        b'{"files": [], "more": [1]}',
     ],
 )
 def test_a_list_that_may_lack_a_file_is_none(body: bytes) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-from tests.proof.hostile import alipay, bank, epay, jeepay, unionpay, wechat_pay, xxpay
+from tests.proof.hostile import alipay, bank, epay, jeepay, stablecoin, unionpay, wechat_pay, xxpay
 from tests.proof.hostile.aims import Aim, Input
 from tests.proof.hostile.controls import CONTROLS
 from tests.proof.hostile.mutate import Spoiler
@@ -19,6 +19,7 @@ AIMS: tuple[Aim, ...] = (
     *jeepay.AIMS,
     *xxpay.AIMS,
     *bank.AIMS,
+    *stablecoin.AIMS,
 )
 PER_TASK = 1_000
 CONTROL_INPUTS = 4_000
