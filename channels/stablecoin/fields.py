@@ -97,5 +97,6 @@ def fee_of(fields: Mapping[str, object]) -> Money | None:
 def _currency(sum_of: Mapping[str, object]) -> Currency | None:
     """One of the two there are; whatever else stands in its place, even a list, is none."""
     told = sum_of.get("currency")
-    known = isinstance(told, str) and told in {Currency.USD, Currency.EUR}
-    return Currency(told) if known else None
+    if not isinstance(told, str) or told not in {Currency.USD, Currency.EUR}:
+        return None
+    return Currency(told)

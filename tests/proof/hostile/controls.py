@@ -19,6 +19,7 @@ from channels.epay import wire as epay_wire
 from channels.jeepay import codes as jeepay_codes
 from channels.jeepay.answers import Reader as JeepayReader
 from channels.keyed_md5 import Secrets
+from channels.money import Currency, Money
 from channels.stablecoin import codes as stablecoin_codes
 from channels.stablecoin import signing as stablecoin_signing
 from channels.stablecoin import wire as stablecoin_wire
@@ -32,6 +33,9 @@ from channels.wechat_pay import answers
 from channels.wechat_pay import codes as wechat_codes
 from channels.wechat_pay.signing import PlatformKeys
 from channels.xxpay import wire as xxpay_wire
+from gateway.api.dialects import epay as epay_dialect
+from gateway.api.dialects.epay_signing import Proof
+from gateway.domain.dialect import KeySet
 from tests.channels.bank import house
 from tests.channels.wechat_pay.platform import NOW
 from tests.channels.xxpay.gateway import REFERENCE as XXPAY_REFERENCE
@@ -115,6 +119,10 @@ def _a_mint_failure(*_: object) -> stablecoin_codes.Row:
     return stablecoin_codes.Row(Reason.PAYEE_BLOCKED, "nowhere")
 
 
+def _as_the_first(_: object, keys: Sequence[KeySet], *__: object, **___: object) -> Proof:
+    return Proof(keys[0], ())
+
+
 class _AnyOriginal:
     """Knows a payout for whatever an adjustment names."""
 
@@ -190,6 +198,14 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "stablecoin list: nothing in it is ours": _control(Search, "verdict", lambda _: Absent()),
     "stablecoin notice: the signature of SNS is not looked at": _control(
         stablecoin_signing, "sns_verifies", _yes
+    ),
+    "door epay: the signature is not looked at": _control(epay_dialect, "prove", _as_the_first),
+    "door epay: an old signature will do": _control(epay_dialect, "WINDOW_S", 10**12),
+    "door epay: any text is an amount": _control(
+        Money, "parse", lambda *_: Money(1230, Currency.CNY)
+    ),
+    "door epay, strangers: whoever asks is believed": _control(
+        epay_dialect, "prove", _as_the_first
     ),
     "stablecoin notice v2: the signature is not looked at": _control(
         stablecoin_signing, "ecdsa_verifies", _yes

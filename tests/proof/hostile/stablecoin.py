@@ -92,7 +92,7 @@ class _Channels:
         async def ask(*_: object) -> Reply:
             return self.wire.reply
 
-        self.channel._ask = ask  # type: ignore[method-assign]  # the question is not what is tried
+        self.channel._ask = ask  # type: ignore[method-assign, assignment]  # the question is not what is tried
         self.prepared = self.channel.prepare(platform.instruction(), platform.NOW)
 
 
@@ -153,7 +153,7 @@ def _meaning(payout: Mapping[str, Any], answer: object, *, at_once: bool) -> str
         case Returned(amount=amount, at=at):
             cents = _cents(back.get("amount"))
             told_at = {_time(back.get("updateDate")), _time(back.get("createDate"))}
-            right = back.get("status") == "complete" and cents == (amount.minor, "USD")
+            right = back.get("status") == "complete" and cents == (Decimal(amount.minor), "USD")
             fits = 0 < amount.minor <= CENTS and back.get("payoutId") in {None, payout.get("id")}
             return None if right and fits and at in told_at else "not come back, or another sum"
         case Paid(fee=fee, at=at):
@@ -372,7 +372,7 @@ class SnsNotices:
             partial(_sns, SNS, version),
             partial(_sns, ANYBODY, version),
         )
-        sealed = {**given, "Signature": signature}
+        sealed: dict[str, object] = {**given, "Signature": signature}
         if chance.random() < 0.25:
             # Behind the signer's back: what is spoilt now is signed no more.
             sealed = spoiler.fields(sealed, [sealed, {"Type": "Notification", "Subject": "x"}])
