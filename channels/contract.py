@@ -5,6 +5,7 @@ institution's wire and back. Answers are *returned* as an `Outcome`, never raise
 exception path can turn "cannot tell" into "failed". Everything here is immutable and free of I/O.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -584,6 +585,35 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What goes over the wire, to the byte."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over URL LF, each header as `name: value` LF, LF, body."""
+        head = "".join(f"{name}: {value}\n" for name, value in self.headers)
+        return hashlib.sha256(f"{self.url}\n{head}\n".encode() + self.body).hexdigest()
+
+    def prepared(
+        self, instruction: Instruction, signed_at: datetime, *, not_after: datetime | None = None
+    ) -> Prepared:
+        """The same, as the attempt that it carries out."""
+        return Prepared(
+            instruction=instruction,
+            url=self.url,
+            headers=self.headers,
+            body=self.body,
+            digest=self.digest,
+            signed_at=signed_at,
+            not_after=not_after,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Inquiry:
     """What an inquiry may use and must compare the answer with."""
 
@@ -592,6 +622,12 @@ class Inquiry:
     instrument: Instrument
     sent_at: datetime
     channel_ref: str | None = None
+
+    @classmethod
+    def about(cls, prepared: Prepared) -> "Inquiry":
+        """What the answer to the request itself must be compared with."""
+        sent = prepared.instruction
+        return cls(sent.reference, sent.amount, sent.instrument, prepared.signed_at)
 
 
 NOTICE_QUERY = ":query"

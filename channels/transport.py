@@ -10,7 +10,9 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Protocol, Self
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_fixed
@@ -54,6 +56,30 @@ class _TooLargeError(Exception):
     """The reply is longer than the caller is willing to hold."""
 
 
+class Reach(Protocol):
+    """How far a channel's settings let its transport go."""
+
+    @property
+    def connect_timeout_s(self) -> float:
+        """For one connection, TLS and all."""
+
+    @property
+    def total_timeout_s(self) -> float:
+        """For one request, once it has a connection to use."""
+
+    @property
+    def pool_wait_s(self) -> float:
+        """For a free connection."""
+
+    @property
+    def connections(self) -> int:
+        """At once, at most."""
+
+    @property
+    def tls_ca_file(self) -> Path | None:
+        """The authorities to trust instead of the system's."""
+
+
 class Transport:
     """One channel's way out: its own pool, its own bounds, its own TLS context.
 
@@ -77,6 +103,20 @@ class Transport:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+
+    @classmethod
+    def of(cls, reach: Reach, *, tls: ssl.SSLContext | None = None) -> Self:
+        """As the settings say; `tls` for a channel that has more to say than whom it trusts."""
+        authorities = reach.tls_ca_file
+        if tls is None and authorities is not None:
+            tls = ssl.create_default_context(cafile=authorities)
+        return cls(
+            connect_timeout_s=reach.connect_timeout_s,
+            total_timeout_s=reach.total_timeout_s,
+            pool_wait_s=reach.pool_wait_s,
+            connections=reach.connections,
+            tls=tls,
+        )
 
     async def post(
         self, url: str, headers: Headers, body: bytes, *, max_bytes: int = REPLY_BYTES_MAX

@@ -115,6 +115,21 @@ class Books:
             raise ValueError(f"{account}: unfreezing more than is frozen")
         held.frozen_minor -= amount_minor
 
+    def shown(self, account: str) -> dict[str, object]:
+        """What anybody may see of an account: its currency, and minor units in it."""
+        return {
+            "currency": self.currency(account),
+            "balance_fen": self.balance_minor(account),
+            "frozen_fen": self.frozen_minor(account),
+            "available_fen": self.available_minor(account),
+        }
+
+    def topup(self, account: str, amount_minor: int, now: datetime) -> None:
+        """Put money on an account. Raises LookupError."""
+        if account not in self._accounts:
+            raise LookupError(account)
+        self.move("topup", at=now, account=account, amount_minor=amount_minor)
+
     def move(
         self,
         kind: MovementKind,

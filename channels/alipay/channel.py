@@ -7,7 +7,6 @@ cannot be verified and understood leaves here as `Unknown` with the evidence kep
 import asyncio
 import io
 import itertools
-import ssl
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -15,7 +14,7 @@ from datetime import date, datetime, time
 
 from channels.alipay import codes, receipts, wire
 from channels.alipay.check import problems
-from channels.alipay.envelope import Node, Signed, WireError, open_reply, request
+from channels.alipay.envelope import Node, WireError, open_reply, request
 from channels.alipay.notice import read_notice
 from channels.alipay.profile import PROFILE
 from channels.alipay.settings import RESEND_WINDOW_S, AlipaySettings
@@ -35,6 +34,7 @@ from channels.contract import (
     Receipt,
     ReceiptNotReadyError,
     ReferenceRule,
+    Request,
     Resend,
     StatementLine,
     StatementNotReadyError,
@@ -44,6 +44,7 @@ from channels.contract import (
     UnknownCause,
 )
 from channels.money import Currency, Money, MoneyError
+from channels.shell import Shell
 from channels.transport import Reply, Transport, read
 
 REFERENCE = ReferenceRule(string.ascii_letters + string.digits + "_-", 1, 64)
@@ -66,33 +67,14 @@ def build(name: str, settings: AlipaySettings, terms: Terms, clock: Clock) -> "A
     return AlipayChannel(name, settings, terms, clock)
 
 
-class AlipayChannel:
+class AlipayChannel(Shell):
     """A payer's account at Alipay, reached through one application of the open platform."""
 
     def __init__(self, name: str, settings: AlipaySettings, terms: Terms, clock: Clock) -> None:
-        self._name = name
+        super().__init__(name, traits_of(settings, terms), Transport.of(settings))
         self._settings = settings
         self._clock = clock
-        self._traits = traits_of(settings, terms)
         self._file_ids = receipts.FileIds()
-        tls = settings.tls_ca_file
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
-            tls=None if tls is None else ssl.create_default_context(cafile=tls),
-        )
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """What the product promises, with the operator's terms."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything that would make this application refuse the instruction for ever."""
@@ -105,25 +87,11 @@ class AlipayChannel:
         of validity that we could rely on.
         """
         signed = self._signed(wire.TRANSFER, wire.transfer(instruction, self._settings), now)
-        return Prepared(
-            instruction=instruction,
-            url=signed.url,
-            headers=signed.headers,
-            body=signed.body,
-            digest=signed.digest,
-            signed_at=now,
-            not_after=None,
-        )
+        return signed.prepared(instruction, now)
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Send exactly these bytes, at most once."""
-        instruction = prepared.instruction
-        asked = Inquiry(
-            reference=instruction.reference,
-            amount=instruction.amount,
-            instrument=instruction.instrument,
-            sent_at=prepared.signed_at,
-        )
+        asked = Inquiry.about(prepared)
         answer = await self._transport.post(prepared.url, prepared.headers, prepared.body)
         match answer:
             case NotSent() | Unknown():
@@ -218,10 +186,6 @@ class AlipayChannel:
             raise ChannelError("the receipt could not be fetched")
         return receipts.document(reply.body, reference)
 
-    async def aclose(self) -> None:
-        """Let go of connections."""
-        await self._transport.aclose()
-
     async def _node(self, method: str, content: Mapping[str, object]) -> Node:
         answer = await self._ask(method, content)
         node = answer if isinstance(answer, Unknown) else self._opened(answer, method)
@@ -233,7 +197,7 @@ class AlipayChannel:
         signed = await asyncio.to_thread(self._signed, method, content, self._clock())
         return await read(lambda: self._transport.post(signed.url, signed.headers, signed.body))
 
-    def _signed(self, method: str, content: Mapping[str, object], now: datetime) -> Signed:
+    def _signed(self, method: str, content: Mapping[str, object], now: datetime) -> Request:
         settings = self._settings
         return request(settings.gateway_url, settings.app_id, settings.keys, method, content, now)
 

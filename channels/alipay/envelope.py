@@ -5,7 +5,6 @@ by a scanner that knows JSON strings, and verified before anything parses it (wi
 §1.1). Everything that is not provably Alipay's own words ends as `WireError`.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from channels.alipay import signing
 from channels.alipay.signing import Keys
-from channels.contract import UnknownCause
+from channels.contract import Request, UnknownCause
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 CONTENT_TYPE = "application/x-www-form-urlencoded;charset=utf-8"
@@ -37,21 +36,6 @@ class WireError(Exception):
     def __init__(self, cause: UnknownCause, detail: str) -> None:
         super().__init__(detail)
         self.cause = cause
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A complete request."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) over address, headers and body."""
-        head = "\n".join([self.url, *(f"{name}: {value}" for name, value in self.headers)])
-        return hashlib.sha256(head.encode() + b"\n\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +71,7 @@ def request(
     method: str,
     content: Mapping[str, object],
     now: datetime,
-) -> Signed:
+) -> Request:
     """Sign a call: common parameters by query, `biz_content` by form, as the official SDKs do."""
     biz_content = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     if keys.aes is not None:
@@ -107,7 +91,7 @@ def request(
     content_to_sign = signing.string_to_sign({**common, "biz_content": biz_content})
     query = {name: value for name, value in common.items() if value}
     query["sign"] = signing.sign(keys.private, content_to_sign)
-    return Signed(
+    return Request(
         url=f"{gateway_url}?{urlencode(query)}",
         headers=(
             ("Accept", "application/json"),

@@ -25,14 +25,13 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.alipay import signing
 from channels.alipay.profile import REFUSAL_LAG_S
 from channels.alipay.signing import KeyMaterialError, Keys
 from channels.contract import Credential, Rail
+from channels.http_settings import HttpSettings, WholeSeconds
 
-INQUIRE_FIRST_S = 10
-INQUIRE_MAX_S = int(timedelta(hours=6).total_seconds())
-"""First look after ten seconds, then ever later, up to six hours (reliability.md §4.4)."""
 RESEND_WINDOW_S = int(timedelta(days=1).total_seconds())
 """The same out_biz_no may always be sent again; only PAYMENT_TIME_EXPIRE bounds it, at an age the
 documentation does not give. A day covers every outage after which a person should look anyway."""
@@ -40,7 +39,6 @@ documentation does not give. A day covers every outage after which a person shou
 LIVE_KEYS_MAX = 2
 """The platform's key before a change and the one after it."""
 
-Seconds = Annotated[float, Field(gt=0, le=120)]
 Product = Literal["TRANS_ACCOUNT_NO_PWD", "TRANS_BANKCARD_NO_PWD"]
 PRODUCTS: Mapping[Rail, Product] = {
     Rail.ALIPAY: "TRANS_ACCOUNT_NO_PWD",
@@ -62,14 +60,12 @@ class ReportInfo(BaseModel):
     info_content: Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class AlipaySettings(BaseModel):
+class AlipaySettings(HttpSettings):
     """One application (app_id) and the account it pays from.
 
     Either `alipay_public_key(_file)` or all of `app_cert_file`, `root_cert_file` and
     `alipay_cert_file` must be given, as the application is configured on the open platform.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     gateway_url: str = "https://openapi.alipay.com/gateway.do"
     app_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{16}$")]
@@ -90,19 +86,13 @@ class AlipaySettings(BaseModel):
     """The rails this application is signed for, and the product that carries each."""
     transfer_scene_name: Annotated[str, StringConstraints(min_length=1)] | None = None
     transfer_scene_report_infos: tuple[ReportInfo, ...] = ()
-    tls_ca_file: Path | None = None
-    """Trust this authority and no other, for a gateway that is reached through one's own."""
-    connect_timeout_s: Seconds = 5
-    total_timeout_s: Seconds = 20
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 64
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
+    inquire_first_s: WholeSeconds = 10
+    """reliability.md §4.4: first after ten seconds."""
     resend_window_s: Annotated[int, Field(ge=0)] | None = None
     """How long the same number may be sent again; 0 never, absent a day."""
-    resend_quiet_s: Annotated[int, Field(ge=1)] = 60
+    resend_quiet_s: WholeSeconds = 60
     """How long after a send the same number is not sent again."""
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _keys: Keys = PrivateAttr()
@@ -116,12 +106,13 @@ class AlipaySettings(BaseModel):
     def credentials(self) -> tuple[Credential, ...]:
         """Ours, then the platform's; a certificate stands for its key."""
         name = "private_key" if self.private_key is not None else "private_key_file"
-        found = [Credential(name, "ours", signing.fingerprint(self._keys.private.public_key()))]
+        own = fingerprints.of_public_key(self._keys.private.public_key())
+        found = [Credential(name, "ours", own)]
         if self._keys.aes is not None:
-            secret = signing.secret_fingerprint(self._keys.aes)
+            secret = fingerprints.of_secret(self._keys.aes)
             found.append(Credential("aes_key", "ours", secret))
         for name, certificate in self._certificates:
-            named = signing.fingerprint(signing.certificate_key(certificate))
+            named = fingerprints.of_public_key(signing.certificate_key(certificate))
             ends = certificate.not_valid_after_utc
             found.append(
                 Credential(name, "ours", named, ends)
@@ -132,7 +123,7 @@ class AlipaySettings(BaseModel):
             inline = self.alipay_public_key is not None
             name = "alipay_public_key" if inline else "alipay_public_key_file"
             found += [
-                Credential(name, "theirs", signing.fingerprint(key))
+                Credential(name, "theirs", fingerprints.of_public_key(key))
                 for key in self._keys.platform.values()
             ]
         return tuple(found)
@@ -157,8 +148,6 @@ class AlipaySettings(BaseModel):
 
     @model_validator(mode="after")
     def _load(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         if self.transfer_scene_report_infos and self.transfer_scene_name is None:
             raise ValueError("transfer_scene_report_infos needs transfer_scene_name")
         private = _one_of(

@@ -25,7 +25,6 @@ AES_IV = bytes(16)
 """Fixed by the platform: 16 zero bytes."""
 KEY_BITS_MIN = 2048
 """RSA2 keys are 2048 bits or longer ("签名": RSA2 密钥长度)."""
-_FINGERPRINT_SALT = b"hangdao credential fingerprint"
 
 
 class KeyMaterialError(ValueError):
@@ -115,22 +114,6 @@ def root_sn(bundle: Iterable[x509.Certificate]) -> str:
         for certificate in bundle
         if certificate.signature_algorithm_oid.dotted_string.startswith(RSA_SIGNATURE_OIDS)
     )
-
-
-# --- Naming ----------------------------------------------------------------------------------
-
-
-def fingerprint(key: RSAPublicKey) -> str:
-    """SHA-256 (hex) of the key's SPKI in DER: names it, and is no secret."""
-    der = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(der).hexdigest()
-
-
-def secret_fingerprint(secret: bytes) -> str:
-    """Names a shared secret: equal for equal ones, and too dear to guess one by."""
-    return hashlib.scrypt(secret, salt=_FINGERPRINT_SALT, n=2**14, r=8, p=1, dklen=32).hex()
 
 
 # --- Signing and verifying -------------------------------------------------------------------

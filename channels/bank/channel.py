@@ -42,6 +42,7 @@ from channels.contract import (
     Problem,
     Rail,
     ReferenceRule,
+    Request,
     Resend,
     StatementBrokenError,
     StatementLine,
@@ -90,11 +91,8 @@ class OverHttps:
         self._settings = settings
         self._envelope = delivery
         password = settings.client_key_password
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
+        self._transport = Transport.of(
+            settings,
             tls=signing.tls(
                 settings.tls_ca_file,
                 settings.client_cert_file,
@@ -239,15 +237,7 @@ class BankChannel:
         """
         body = wire.transfer(instruction, self._settings, now)
         url, headers = self._delivery.address(instruction.reference)
-        return Prepared(
-            instruction=instruction,
-            url=url,
-            headers=headers,
-            body=body,
-            digest=envelope.digest(url, headers, body),
-            signed_at=now,
-            not_after=None,
-        )
+        return Request(url, headers, body).prepared(instruction, now)
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Deliver exactly this file, at most once."""

@@ -85,12 +85,36 @@ def read(raw: bytes, accepted: frozenset[str]) -> tuple[str, Any]:
         # additions, say) is not the bank's status or amount, whatever it is called there.
         local = etree.QName(element).localname
         element.tag = f"{{{NAMESPACE}{_CANONICAL[kind]}}}{local}"
+    _refuse_ambiguous(root, _CLASSES[kind])
     parser = XmlParser(context=_CONTEXT, config=_CONFIG, handler=LxmlEventHandler)
     try:
         return kind, parser.parse(root, _CLASSES[kind])
     except (ParserError, ConverterError, TypeError, ValueError, ArithmeticError) as error:
         # TypeError: a mandatory element is missing, and the dataclass cannot be made.
         raise DocumentError(f"a {name} that does not keep its schema") from error
+
+
+def _refuse_ambiguous(root: Any, message: Any) -> None:
+    """DocumentError for an element that stands twice where the schema allows one, or for two
+    alternatives of a choice: the parser would take one of them, and which is no matter of chance.
+    """
+    to_look_at = [(root, message)]
+    while to_look_at:
+        element, clazz = to_look_at.pop()
+        known = _CONTEXT.build(clazz).elements
+        seen: set[str] = set()
+        for child in element:
+            if child.tag not in known:
+                continue
+            of_child = known[child.tag][0]
+            if child.tag in seen and not of_child.list_element:
+                raise DocumentError(f"{of_child.local_name} stands twice")
+            seen.add(child.tag)
+            if of_child.clazz is not None:
+                to_look_at.append((child, of_child.clazz))
+        if len(seen) > 1 and clazz.__name__.endswith("Choice"):
+            # The standard names every choice of one element so.
+            raise DocumentError(f"more than one alternative of {clazz.__name__}")
 
 
 def _root(raw: bytes) -> Any:

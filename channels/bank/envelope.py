@@ -5,7 +5,6 @@ bank (wire-protocols.md §4.1). A receipt counts only if it repeats our MsgId: H
 come from any box in between.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -59,12 +58,6 @@ def upload_headers(settings: BankSettings, envelope: Https, reference: str) -> H
     return (("content-type", envelope.content_type), *headers(settings, envelope), *named)
 
 
-def digest(url: str, told: Headers, body: bytes) -> str:
-    """SHA-256 over address, headers and body, in hex."""
-    head = "\n".join([url, *(f"{name}: {value}" for name, value in told)])
-    return hashlib.sha256(head.encode() + b"\n\n" + body).hexdigest()
-
-
 def is_message(reply: Reply) -> bool:
     """Whether the bank answers with a message at once instead of a receipt."""
     return "xml" in reply.headers.get("content-type", "").lower()
@@ -89,7 +82,8 @@ def listed(body: bytes, envelope: Https) -> list[Listed]:
     """The files of a listing. EnvelopeError if any of them may be missing."""
     told = _object(body)
     items = told.get(envelope.items_key)
-    if envelope.more_key is not None and told.get(envelope.more_key) not in {None, False}:
+    more = None if envelope.more_key is None else told.get(envelope.more_key)
+    if more not in (None, False):
         raise EnvelopeError("the list goes on, and no profile says how to turn the page")
     if not isinstance(items, list):
         raise EnvelopeError("no list of files")

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.bank import profile as profiles
 from channels.bank import signing
 from channels.bank.profile import BankProfile, Folder, Https, Member
@@ -172,9 +173,7 @@ class BankSettings(BaseModel):
         if self.tls_ca_file is not None:
             told += _authorities(self.tls_ca_file)
         told += [
-            Credential(
-                "notice_secrets", "theirs", signing.secret_fingerprint(one.get_secret_value())
-            )
+            Credential("notice_secrets", "theirs", fingerprints.of_secret(one.get_secret_value()))
             for one in self.notice_secrets
         ]
         return tuple(told)
@@ -187,7 +186,7 @@ class BankSettings(BaseModel):
                 _bytes("client_key_file", key_file),
                 None if password is None else password.get_secret_value(),
             )
-            public = signing.fingerprint(key.public_key())
+            public = fingerprints.of_public_key(key.public_key())
         except KeyMaterialError as error:
             raise ValueError(f"client_key_file: {error}") from error
         own = certificates[0]

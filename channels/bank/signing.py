@@ -4,7 +4,6 @@ Pure but for reading the files that the settings name. Files themselves carry no
 over HTTPS the connection is authenticated both ways, in a folder the file system's rights are.
 """
 
-import hashlib
 import hmac
 import re
 import ssl
@@ -13,12 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from channels import fingerprints
 
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -43,7 +40,9 @@ def load_certificates(raw: bytes) -> tuple[Certificate, ...]:
         found = x509.load_pem_x509_certificates(raw)
         return tuple(
             Certificate(
-                fingerprint(one.public_key()), one.not_valid_after_utc, one.not_valid_before_utc
+                fingerprints.of_public_key(one.public_key()),
+                one.not_valid_after_utc,
+                one.not_valid_before_utc,
             )
             for one in found
         )
@@ -59,17 +58,6 @@ def load_private_key(raw: bytes, password: str | None) -> PrivateKeyTypes:
         raise KeyMaterialError("needs a password, or has none and was given one") from error
     except ValueError as error:
         raise KeyMaterialError("is not a PEM private key that its password opens") from error
-
-
-def fingerprint(key: PublicKeyTypes) -> str:
-    """SHA-256 of the public key (SPKI, DER), in hex."""
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).hexdigest()
-
-
-def secret_fingerprint(secret: str) -> str:
-    """Equal for equal secrets, and of no use to whoever reads it."""
-    return hmac.digest(b"bank notice secret, fingerprint", secret.encode(), "sha256").hex()
 
 
 def tls(

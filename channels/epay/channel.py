@@ -10,7 +10,6 @@ of a lost answer; without it such a payout waits for a person.
 
 import asyncio
 import logging
-import ssl
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -34,6 +33,7 @@ from channels.contract import (
     Receipt,
     ReceiptNotReadyError,
     ReferenceRule,
+    Request,
     Resend,
     StatementLine,
     Terms,
@@ -43,11 +43,12 @@ from channels.contract import (
 )
 from channels.epay import codes, wire
 from channels.epay.check import problems
-from channels.epay.envelope import Answer, Signed, WireError, open_reply, request
+from channels.epay.envelope import Answer, WireError, open_reply, request
 from channels.epay.profile import ACCEPTANCE_WINDOW_S, PROFILE
 from channels.epay.settings import EpaySettings
 from channels.epay.statement import no_statement
 from channels.money import Currency
+from channels.shell import Shell
 from channels.transport import Reply, Transport, read
 
 REFERENCE = ReferenceRule(string.digits, 19, 19)
@@ -69,33 +70,14 @@ def build(name: str, settings: EpaySettings, terms: Terms, clock: Clock) -> "Epa
     return EpayChannel(name, settings, terms, clock)
 
 
-class EpayChannel:
+class EpayChannel(Shell):
     """A merchant's balance at one Epay site. Also Funded and Receipted."""
 
     def __init__(self, name: str, settings: EpaySettings, terms: Terms, clock: Clock) -> None:
-        self._name = name
+        super().__init__(name, traits_of(settings, terms), Transport.of(settings))
         self._settings = settings
         self._clock = clock
-        self._traits = traits_of(settings, terms)
         self._told_rate: int | None = None
-        tls = settings.tls_ca_file
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
-            tls=None if tls is None else ssl.create_default_context(cafile=tls),
-        )
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """What a stock site promises, with the operator's terms."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything that would make the site refuse the instruction for ever."""
@@ -109,25 +91,13 @@ class EpayChannel:
         if found := self.check(instruction):
             raise ValueError("cannot be sent: " + ", ".join(one.field for one in found))
         signed = self._signed(wire.SUBMIT, wire.submission(instruction), now)
-        return Prepared(
-            instruction=instruction,
-            url=signed.url,
-            headers=signed.headers,
-            body=signed.body,
-            digest=signed.digest,
-            signed_at=now,
-            not_after=now + timedelta(seconds=ACCEPTANCE_WINDOW_S),
+        return signed.prepared(
+            instruction, now, not_after=now + timedelta(seconds=ACCEPTANCE_WINDOW_S)
         )
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Send exactly these bytes, at most once."""
-        instruction = prepared.instruction
-        asked = Inquiry(
-            reference=instruction.reference,
-            amount=instruction.amount,
-            instrument=instruction.instrument,
-            sent_at=prepared.signed_at,
-        )
+        asked = Inquiry.about(prepared)
         reply = await self._transport.post(prepared.url, prepared.headers, prepared.body)
         match reply:
             case NotSent() | Unknown():
@@ -181,18 +151,13 @@ class EpayChannel:
         answer = await self._answer(wire.PROOF, wire.query(inquiry))
         if answer.signed_at is None or answer.code != codes.OK:
             raise ReceiptNotReadyError(f"receipt: {answer.message or answer.code}")
-        url = wire.receipt_address(answer, self._settings.base_url)
-        if url is None:
-            raise ChannelError("receipt: no address to fetch it from")
+        settings = self._settings
+        url = wire.receipt_address(answer, settings.base_url, settings.receipt_hosts)
         reply = await self._transport.get(url, (), max_bytes=RECEIPT_BYTES_MAX)
         if isinstance(reply, Unknown) or reply.status != 200 or not reply.body:
             raise ChannelError("receipt: it could not be fetched")
         kind = reply.headers.get("content-type", "application/octet-stream")
         return Receipt(kind, reply.body, wire.receipt_name(url, inquiry.reference))
-
-    async def aclose(self) -> None:
-        """Let go of connections."""
-        await self._transport.aclose()
 
     async def _answer(self, action: str, fields: Mapping[str, str]) -> Answer:
         reply = await self._ask(action, fields)
@@ -205,7 +170,7 @@ class EpayChannel:
         signed = await asyncio.to_thread(self._signed, action, fields, self._clock())
         return await read(lambda: self._transport.post(signed.url, signed.headers, signed.body))
 
-    def _signed(self, action: str, fields: Mapping[str, str], now: datetime) -> Signed:
+    def _signed(self, action: str, fields: Mapping[str, str], now: datetime) -> Request:
         settings = self._settings
         return request(settings.base_url, action, settings.pid, settings.keys, fields, now)
 

@@ -5,14 +5,13 @@ can be verified: strictly, no name twice, numbers as they are written. Every rep
 on purpose is signed; errors it throws are not, and prove nothing.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlencode
 
-from channels.contract import UnknownCause
+from channels.contract import Request, UnknownCause
 from channels.epay import signing
 from channels.epay.profile import ACCEPTANCE_WINDOW_S
 from channels.epay.signing import Keys
@@ -27,21 +26,6 @@ class WireError(Exception):
     def __init__(self, cause: UnknownCause, detail: str) -> None:
         super().__init__(detail)
         self.cause = cause
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A complete request."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) over address, headers and body."""
-        head = "\n".join([self.url, *(f"{name}: {value}" for name, value in self.headers)])
-        return hashlib.sha256(head.encode() + b"\n\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +53,12 @@ class Answer:
 
 def request(
     base_url: str, action: str, pid: str, keys: Keys, fields: Mapping[str, str], now: datetime
-) -> Signed:
+) -> Request:
     """Sign a call of `transfer/<action>`; everything travels in the body, the query is not read."""
     signed = {**fields, "pid": pid, "timestamp": str(int(now.timestamp()))}
     signature = signing.sign(keys, signing.string_to_sign(signed))
     form = {**signed, "sign": signature, "sign_type": keys.sign_type}
-    return Signed(
+    return Request(
         url=f"{base_url}/api/transfer/{action}",
         headers=(
             ("Accept", "application/json"),

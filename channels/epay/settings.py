@@ -11,9 +11,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     PrivateAttr,
@@ -24,21 +22,19 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential, Rail, Reason
 from channels.epay import codes, signing
 from channels.epay.profile import REFUSAL_LAG_S
 from channels.epay.signing import KeyMaterialError, Keys
+from channels.http_settings import Connections, HttpSettings, Seconds, WholeSeconds
 
-INQUIRE_FIRST_S = 10
-INQUIRE_MAX_S = 6 * 3600
-"""First look after ten seconds, then ever later, up to six hours (reliability.md §4.4)."""
 RAILS = frozenset({Rail.ALIPAY, Rail.WECHAT, Rail.BANK_CARD})
 NOT_THEIRS_TO_SAY = frozenset(
     {Reason.NEVER_SENT, Reason.NEVER_ARRIVED, Reason.RECALLED, Reason.BANK_RETURNED}
 )
 """What no text of a site can mean."""
 
-Seconds = Annotated[float, Field(gt=0, le=120)]
 Parsed = TypeVar("Parsed")
 
 
@@ -49,17 +45,18 @@ def _listed(given: object) -> object:
 
 TwoTexts = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=2, repr=False)]
 TwoFiles = Annotated[tuple[Path, ...], BeforeValidator(_listed), Field(max_length=2)]
+Host = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$", to_lower=True)
+]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-class EpaySettings(BaseModel):
+class EpaySettings(HttpSettings):
     """One merchant (pid) of one site.
 
     `private_key(_file)` for `sign_type: RSA`, `md5_key` for MD5. The site signs its replies with
     RSA either way, so `public_key(_file)`, the site's, is always needed; two while it changes.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str
     """The site's address, e.g. https://pay.example.com/; https, or http on this machine alone."""
@@ -80,20 +77,19 @@ class EpaySettings(BaseModel):
     """The site's own texts for refusals spoken before any money is asked for, numbers as `{n}`."""
     not_found: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
     """The site's own texts for an unknown order, beside the stock ones."""
-    tls_ca_file: Path | None = None
-    """Trust this authority and no other."""
-    connect_timeout_s: Seconds = 5
+    receipt_hosts: Annotated[tuple[Host, ...], BeforeValidator(_listed)] = ()
+    """Hosts beside the site's own from which receipts are fetched, by https: `host` or `host:port`.
+    A site names any address it likes, and ours reaches what the site cannot."""
     total_timeout_s: Seconds = 30
     """Long: a site answers only when the channel behind it has."""
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 32
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
+    connections: Connections = 32
+    inquire_first_s: WholeSeconds = 10
+    """reliability.md §4.4: first after ten seconds."""
     resend_window_s: Annotated[int, Field(ge=0)] = 0
     """How long the same number may be sent again; 0: never. See `channel.py` before changing it."""
-    resend_quiet_s: Annotated[int, Field(ge=1)] = 60
+    resend_quiet_s: WholeSeconds = 60
     """How long after a send the same number is not sent again."""
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _keys: Keys = PrivateAttr()
@@ -113,13 +109,13 @@ class EpaySettings(BaseModel):
         private, secret = self._keys.private, self._keys.md5
         if private is not None:
             name = "private_key" if self.private_key is not None else "private_key_file"
-            ours = Credential(name, "ours", signing.public_fingerprint(private.public_key()))
+            ours = Credential(name, "ours", fingerprints.of_public_key(private.public_key()))
         elif secret is not None:
-            ours = Credential("md5_key", "ours", signing.secret_fingerprint(secret, self.pid))
+            ours = Credential("md5_key", "ours", fingerprints.of_secret(secret))
         else:
             raise AssertionError("the validator lets no merchant through without a key")
         name = "public_key" if self.public_key else "public_key_file"
-        theirs = (signing.public_fingerprint(key) for key in self._keys.platform)
+        theirs = (fingerprints.of_public_key(key) for key in self._keys.platform)
         return (ours, *(Credential(name, "theirs", one) for one in theirs))
 
     @field_validator("base_url")
@@ -155,8 +151,6 @@ class EpaySettings(BaseModel):
 
     @model_validator(mode="after")
     def _load(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         if set(self.not_found) & (self.refusals.keys() | codes.SUBMIT.keys() | codes.ALIVE):
             raise ValueError("not_found: a text means one thing only")
         platform = tuple(self._platform())

@@ -93,22 +93,6 @@ def verifies(keys: Keys, content: bytes, signature: str) -> bool:
     return any(_fits(key, content, raw) for key in keys.platform)
 
 
-def public_fingerprint(key: RSAPublicKey) -> str:
-    """SHA-256 (hex) of SubjectPublicKeyInfo."""
-    spki = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(spki).hexdigest()
-
-
-def secret_fingerprint(secret: str, salt: str) -> str:
-    """A salted, stretched digest (hex): equal for equal secrets of one merchant, of no other use.
-
-    An MD5 key is 32 letters and digits, too much to guess; the stretching is for shorter ones.
-    """
-    return hashlib.pbkdf2_hmac("sha256", secret.encode(), salt.encode(), 100_000).hex()
-
-
 def _fits(key: RSAPublicKey, content: bytes, signature: bytes) -> bool:
     try:
         key.verify(signature, content, PKCS1v15(), hashes.SHA256())

@@ -6,7 +6,7 @@ leaves the amount out, and then the next one, read from the site's own row, show
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urljoin, urlsplit
@@ -16,6 +16,7 @@ from channels.contract import (
     Absent,
     AlipayAccount,
     BankCard,
+    ChannelError,
     Evidence,
     Inquiry,
     Instruction,
@@ -46,6 +47,7 @@ adds to that is UNVERIFIED; nothing but the payee's own reminder depends on it."
 BEIJING = ZoneInfo("Asia/Shanghai")
 UNREADABLE = Money(-1, Currency.CNY)
 
+_PLAIN_ADDRESS = re.compile(r"[!-\[\]-~]+")
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?", re.ASCII)
 
@@ -192,20 +194,34 @@ def read_balance(answer: Answer) -> tuple[Money, int | None] | None:
     return available, rate
 
 
-def receipt_address(answer: Answer, base_url: str) -> str | None:
-    """Where the receipt lies: at the channel behind the site, or on the site itself.
+def receipt_address(answer: Answer, base_url: str, receipt_hosts: Collection[str]) -> str:
+    """Where the receipt lies: on the site itself, or at a host that the operator trusts.
 
-    Only https is followed, or what the site's own address already is.
+    ChannelError for any other: whoever runs the site could have us ask for what only we can reach.
     """
+    given = answer.get("download_url")
+    if given is None:
+        raise ChannelError("receipt: no address to fetch it from")
     try:
-        url = urljoin(base_url + "/", answer.get("download_url") or "")
+        url = urljoin(base_url + "/", given)
         parts, own = urlsplit(url), urlsplit(base_url)
-    except ValueError:
-        return None
-    if answer.get("download_url") is None or not parts.hostname:
-        return None
-    is_own = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
-    return url if is_own or parts.scheme == "https" else None
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ChannelError("receipt: the site names no readable address") from error
+    # Parsers differ over what is blank, and over what stands before an @ or behind a backslash.
+    if not host or _PLAIN_ADDRESS.fullmatch(url) is None or "@" in parts.netloc:
+        raise ChannelError("receipt: the site names no readable address")
+    if (parts.scheme, parts.netloc) == (own.scheme, own.netloc):
+        return url
+    named = host if port in {None, 443} else f"{host}:{port}"
+    if parts.scheme != "https":
+        raise ChannelError(f"receipt: {named} is not reached by https · 回单地址不是 https")
+    if named not in receipt_hosts:
+        raise ChannelError(
+            f"receipt: it lies at {named}, which is not the site: add it to receipt_hosts if the "
+            f"site's operator vouches for it · 回单不在本站，若 {named} 可信请加入 receipt_hosts"
+        )
+    return url
 
 
 def receipt_name(url: str, reference: str) -> str:

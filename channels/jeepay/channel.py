@@ -4,8 +4,6 @@ Dialect: dialects.md §1. One order per number: a second one is refused, in a te
 told from other refusals, so nothing is ever sent twice. No balance, no statement, no cancellation.
 """
 
-import hashlib
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date, datetime
 from functools import partial
@@ -20,15 +18,16 @@ from channels.contract import (
     Outcome,
     Prepared,
     Problem,
+    Request,
     StatementLine,
     Terms,
-    Traits,
     Unknown,
 )
 from channels.jeepay import checks, notice, wire
 from channels.jeepay.answers import Reader
 from channels.jeepay.settings import JeepaySettings
 from channels.money import Currency
+from channels.shell import Shell
 from channels.transport import Headers, Reply, Transport, read
 
 Clock = Callable[[], datetime]
@@ -49,33 +48,14 @@ def build(name: str, settings: JeepaySettings, terms: Terms, clock: Clock) -> "J
     return JeepayChannel(name, settings, terms, clock)
 
 
-class JeepayChannel:
+class JeepayChannel(Shell):
     """One application of a merchant at a Jeepay gateway."""
 
     def __init__(self, name: str, settings: JeepaySettings, terms: Terms, clock: Clock) -> None:
-        self._name = name
+        super().__init__(name, checks.traits(settings, terms), Transport.of(settings))
         self._settings = settings
-        self._traits = checks.traits(settings, terms)
         self._clock = clock
         self._reader = Reader(settings)
-        authorities = settings.tls_ca_file
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
-            tls=None if authorities is None else ssl.create_default_context(cafile=authorities),
-        )
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """Constants; the same object for the channel's life."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything that would make the gateway refuse the instruction for ever."""
@@ -91,23 +71,14 @@ class JeepayChannel:
             raise ValueError("cannot be sent: " + ", ".join(p.field for p in problems))
         url = self._settings.base_url + wire.SUBMIT
         body = wire.submission(self._settings, instruction, now)
-        return Prepared(
-            instruction=instruction,
-            url=url,
-            headers=HEADERS,
-            body=body,
-            digest=_digest(url, HEADERS, body),
-            signed_at=now,
-            not_after=None,
-        )
+        return Request(url, HEADERS, body).prepared(instruction, now)
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Submit exactly these bytes, once."""
         reply = await self._transport.post(prepared.url, prepared.headers, prepared.body)
         if not isinstance(reply, Reply):
             return reply
-        sent = prepared.instruction
-        asked = Inquiry(sent.reference, sent.amount, sent.instrument, prepared.signed_at)
+        asked = Inquiry.about(prepared)
         return self._reader.submitted(reply, asked, self._clock())
 
     async def inquire(self, inquiry: Inquiry) -> Outcome | Absent:
@@ -131,13 +102,3 @@ class JeepayChannel:
         for line in nothing:
             yield line
         raise ChannelError("Jeepay has no statement")
-
-    async def aclose(self) -> None:
-        """Let go of connections; safe to call twice."""
-        await self._transport.aclose()
-
-
-def _digest(url: str, headers: Headers, body: bytes) -> str:
-    """Hash URL LF, each header as `name: value` LF, LF, body: names what was armed to the byte."""
-    head = "".join(f"{name}: {value}\n" for name, value in headers)
-    return hashlib.sha256(f"{url}\n{head}\n".encode() + body).hexdigest()

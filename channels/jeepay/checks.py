@@ -24,13 +24,12 @@ from channels.contract import (
 from channels.jeepay import wire
 from channels.jeepay.profile import PROFILE
 from channels.jeepay.settings import JeepaySettings
-from channels.money import Currency, Money
+from channels.keyed_md5.checks import is_plain, of_amount, of_text
 
-_REFERENCE = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 _OPENID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _CARD = re.compile(r"[0-9]{8,32}", re.ASCII)
 _USER_ID = re.compile(r"2088[0-9]{12}", re.ASCII)
-_POSES_AS_FIELD = re.compile(r"&\w+=")
+_REFERENCE_CHARS_MAX = 32
 _URL_CHARS_MAX = 256
 
 
@@ -42,7 +41,7 @@ def traits(settings: JeepaySettings, terms: Terms) -> Traits:
         kind="jeepay",
         rails=frozenset(settings.rails),
         terms=terms,
-        reference=ReferenceRule(string.digits + string.ascii_letters, 1, 32),
+        reference=ReferenceRule(string.digits + string.ascii_letters, 1, _REFERENCE_CHARS_MAX),
         resend=None,
         inquire_first_s=settings.inquire_first_s,
         inquire_max_s=settings.inquire_max_s,
@@ -64,10 +63,16 @@ def problems(
     instrument = instruction.instrument
     if instrument.rail not in settings.rails:
         return (Problem("instrument", f"this channel is not configured for {instrument.rail}"),)
+    wechat = instrument.rail is Rail.WECHAT
     return (
         *_of_payee(instrument, settings),
-        *_of_amount(instruction.amount, terms),
-        *_of_text(instruction),
+        *of_amount(instruction.amount, terms),
+        *of_text(
+            instruction,
+            reference_max=_REFERENCE_CHARS_MAX,
+            purpose_max=wire.WECHAT_PURPOSE_CHARS_MAX if wechat else wire.PURPOSE_CHARS_MAX,
+            url_max=_URL_CHARS_MAX,
+        ),
     )
 
 
@@ -88,11 +93,11 @@ def _of_payee(instrument: Instrument, settings: JeepaySettings) -> list[Problem]
                 found.append(Problem("instrument.number", "must be 8 to 32 digits"))
             if not name.strip():
                 found.append(Problem("instrument.name", "is mandatory"))
-            if not _is_plain(instrument.bank_name or "", 64):
+            if not is_plain(instrument.bank_name or "", 64):
                 found.append(Problem("instrument.bank_name", "must be readable text"))
         case _:
             return [Problem("instrument", f"Jeepay does not reach {instrument.rail}")]
-    if instrument.name is not None and not _is_plain(instrument.name, wire.NAME_CHARS_MAX):
+    if instrument.name is not None and not is_plain(instrument.name, wire.NAME_CHARS_MAX):
         message = f"must be at most {wire.NAME_CHARS_MAX} readable characters"
         found.append(Problem("instrument.name", message))
     return found
@@ -105,44 +110,8 @@ def _alipay(
     if identity_type not in settings.alipay_identities:
         message = f"this gateway is not configured to be given a {identity_type}"
         found.append(Problem("instrument.identity_type", message))
-    if not identity.strip() or not _is_plain(identity, 64):
+    if not identity.strip() or not is_plain(identity, 64):
         found.append(Problem("instrument.identity", "is mandatory, at most 64 characters"))
     elif identity_type is AlipayIdentity.USER_ID and _USER_ID.fullmatch(identity) is None:
         found.append(Problem("instrument.identity", "must be 16 digits beginning with 2088"))
     return found
-
-
-def _of_amount(amount: Money, terms: Terms) -> list[Problem]:
-    if amount.currency is not Currency.CNY:
-        return [Problem("amount.currency", "this channel pays CNY only")]
-    least = max(1, terms.amount_min)
-    if least <= amount.minor <= terms.amount_max:
-        return []
-    return [Problem("amount", f"must be {least} to {terms.amount_max} fen")]
-
-
-def _of_text(instruction: Instruction) -> list[Problem]:
-    found = []
-    if _REFERENCE.fullmatch(instruction.reference) is None:
-        found.append(Problem("reference", "must be 1 to 32 letters and digits"))
-    wechat = instruction.instrument.rail is Rail.WECHAT
-    most = wire.WECHAT_PURPOSE_CHARS_MAX if wechat else wire.PURPOSE_CHARS_MAX
-    if not instruction.purpose.strip() or not _is_plain(instruction.purpose, most):
-        found.append(Problem("purpose", f"must be 1 to {most} readable characters"))
-    url = instruction.notify_url
-    if url is not None and (
-        not url.startswith(("https://", "http://"))
-        or len(url) > _URL_CHARS_MAX
-        or "?" in url
-        or not url.isascii()
-    ):
-        # Their sender builds one address of ours and its fields, and takes it apart again.
-        message = f"must be http(s), at most {_URL_CHARS_MAX} ASCII characters, without query"
-        found.append(Problem("notify_url", message))
-    return found
-
-
-def _is_plain(text: str, chars_max: int) -> bool:
-    """Readable, and not to be mistaken for another field of the signed text."""
-    plain = text.isprintable() and _POSES_AS_FIELD.search(text) is None
-    return plain and len(text) <= chars_max

@@ -5,34 +5,23 @@ signed together. They are told once per order and final state; a reversal later 
 a notice says about state or amount is not read: it only makes the gateway ask.
 """
 
-from urllib.parse import parse_qsl
-
 from channels.contract import Notice, NoticeRefused, NoticeReply
 from channels.jeepay import wire
 from channels.jeepay.settings import JeepaySettings
 from channels.keyed_md5 import SIGN
+from channels.keyed_md5.fields import FormError, read_form
 
 TAKEN = NoticeReply(200, "text/plain; charset=utf-8", b"SUCCESS")
 """This word in whatever case, or it comes again: after 30, 60, 90, 120 and 150 seconds."""
 NOT_TAKEN = NoticeReply(200, "text/plain; charset=utf-8", b"FAIL")
-FIELDS_MAX = 64
 
 
 def read(settings: JeepaySettings, body: bytes) -> Notice | NoticeRefused:
     """A proven notice, or why it is none."""
     try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=FIELDS_MAX,
-        )
-    except ValueError:  # its text would quote the body
-        return NoticeRefused("not a form", NOT_TAKEN)
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        return NoticeRefused("a field stands twice", NOT_TAKEN)
+        fields = read_form(body, "ascii")
+    except FormError as error:
+        return NoticeRefused(str(error), NOT_TAKEN)
     if not settings.secrets.proves(fields, fields.get(SIGN)):
         return NoticeRefused("the signature does not fit", NOT_TAKEN)
     order = wire.order(fields)

@@ -4,15 +4,12 @@ Secrets are shown by no repr and by no validation error.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     SecretStr,
     StringConstraints,
     field_validator,
@@ -20,14 +17,11 @@ from pydantic import (
 )
 
 from channels.contract import AlipayIdentity, Credential, Rail
+from channels.http_settings import WholeSeconds
 from channels.jeepay.profile import REFUSAL_LAG_S
-from channels.keyed_md5 import Secrets, credentials_of, is_private, secrets_of
+from channels.keyed_md5 import credentials_of, is_private, secrets_of
+from channels.keyed_md5.settings import KeyedMd5Settings
 
-INQUIRE_FIRST_S = 30
-INQUIRE_MAX_S = 6 * 3600
-"""First look after half a minute, then ever later, up to six hours (reliability.md §4.4)."""
-
-Seconds = Annotated[float, Field(gt=0, le=120)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -66,13 +60,9 @@ class Scene(BaseModel):
     transfer_scene_report_infos: Annotated[tuple[ReportInfo, ...], Field(min_length=1)]
 
 
-class JeepaySettings(BaseModel):
+class JeepaySettings(KeyedMd5Settings):
     """One application (appId) of one merchant (mchNo)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    base_url: str
-    """Where the payment service is; a path before `/api` is kept."""
     mch_no: Word
     app_id: Word
     app_secret: SecretStr
@@ -105,37 +95,12 @@ class JeepaySettings(BaseModel):
     trust_not_found: bool = False
     """Whether the unsigned text 订单不存在 counts as "not found". It proves nothing by itself; but
     it completes a refusal of the fields (code 11), which otherwise waits for a person."""
-    connect_timeout_s: Seconds = 5
-    total_timeout_s: Seconds = 20
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 64
-    tls_ca_file: Path | None = None
-    """Authorities to trust instead of the system's."""
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
-
-    _secrets: Secrets = PrivateAttr()
-
-    @property
-    def secrets(self) -> Secrets:
-        """Present and previous secret."""
-        return self._secrets
 
     def credentials(self) -> tuple[Credential, ...]:
         """Name each secret that is believed."""
         return credentials_of(self._secrets, "app_secret", "previous_app_secret")
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be http(s)://host[:port][/path]")
-        if parts.query or parts.fragment or parts.username or not value.isascii():
-            raise ValueError("must be a plain address, without query, fragment or user")
-        return value.rstrip("/")
 
     @field_validator("rails")
     @classmethod
@@ -149,8 +114,6 @@ class JeepaySettings(BaseModel):
 
     @model_validator(mode="after")
     def _load(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         if self.wechat_scene is not None and Rail.WECHAT not in self.rails:
             raise ValueError("wechat_scene needs the rail wechat")
         if self.trust_not_found and not is_private(self.base_url):

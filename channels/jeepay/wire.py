@@ -14,14 +14,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
 )
 
 from channels.contract import AlipayAccount, BankCard, Instruction, Instrument, WechatWallet
 from channels.jeepay.settings import JeepaySettings, Scene
 from channels.jeepay.signing import signed
-from channels.money import INT64_MAX
+from channels.keyed_md5.fields import Fen, State, Word, whole
 
 SUBMIT: Final = "/api/transferOrder"
 QUERY: Final = "/api/transfer/query"
@@ -35,22 +34,7 @@ _MILLIS_MAX = 4_102_444_800_000
 """The year 2100: later is no moment of ours, and no later arithmetic can overflow."""
 
 
-def _whole(value: object) -> object:
-    """Take digits for their number: resellers write numbers as text, and sign both alike."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
-        return int(value)
-    return value
-
-
-def _text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@|-]{1,128}$")]
-"""A number or a code. Never a free text: those may hold what looks like another signed field."""
-Fen = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=INT64_MAX)]
-Millis = Annotated[int, BeforeValidator(_whole), Field(gt=0, lt=_MILLIS_MAX)]
-State = Annotated[Word, BeforeValidator(_text)]
+Millis = Annotated[int, BeforeValidator(whole), Field(gt=0, lt=_MILLIS_MAX)]
 
 
 class Order(BaseModel):

@@ -8,8 +8,6 @@ answers with the original (wire-protocols.md §5.3). That is the engine's to do,
 
 import asyncio
 import contextlib
-import hashlib
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -29,6 +27,7 @@ from channels.contract import (
     Outcome,
     Prepared,
     Problem,
+    Request,
     Resend,
     StatementLine,
     Terms,
@@ -37,6 +36,7 @@ from channels.contract import (
     UnknownCause,
 )
 from channels.money import Currency
+from channels.shell import Shell
 from channels.stablecoin import notice, signing, wire
 from channels.stablecoin.check import REFERENCE, problems
 from channels.stablecoin.fields import WireError, money_of, parse
@@ -68,35 +68,18 @@ def build(
     return StablecoinChannel(name, settings, terms, clock)
 
 
-class StablecoinChannel:
+class StablecoinChannel(Shell):
     """A Mint account, reached with one API key."""
 
     def __init__(self, name: str, settings: StablecoinSettings, terms: Terms, clock: Clock) -> None:
-        self._name = name
+        super().__init__(
+            name, traits_of(settings, exposed(terms, settings)), Transport.of(settings)
+        )
         self._settings = settings
         self._clock = clock
-        self._traits = traits_of(settings, exposed(terms, settings))
         self._errands = notice.Errands()
         self._quotes = quotes_of(settings)
         self._watch: asyncio.Task[None] | None = None
-        tls = settings.tls_ca_file
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
-            tls=None if tls is None else ssl.create_default_context(cafile=tls),
-        )
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """What the product promises, with the operator's terms and the price of exposure."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything that would make this account refuse the instruction for ever."""
@@ -112,16 +95,7 @@ class StablecoinChannel:
             # For their support alone: nothing can be looked up by it.
             ("X-Request-Id", signing.idempotency_key(instruction.reference)),
         )
-        head = "".join(f"{name}: {value}\n" for name, value in headers)
-        return Prepared(
-            instruction=instruction,
-            url=url,
-            headers=headers,
-            body=body,
-            digest=hashlib.sha256(f"{url}\n{head}\n".encode() + body).hexdigest(),
-            signed_at=now,
-            not_after=None,
-        )
+        return Request(url, headers, body).prepared(instruction, now)
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Send exactly these bytes, at most once; not at all at a rate that cannot be trusted."""
@@ -130,13 +104,7 @@ class StablecoinChannel:
             if objection is not None:
                 self._watch_rates()
                 return NotSent(NotSentCause.PREPARE, objection)
-        instruction = prepared.instruction
-        asked = Inquiry(
-            reference=instruction.reference,
-            amount=instruction.amount,
-            instrument=instruction.instrument,
-            sent_at=prepared.signed_at,
-        )
+        asked = Inquiry.about(prepared)
         answer = await self._transport.post(prepared.url, prepared.headers, prepared.body)
         if isinstance(answer, Reply):
             return wire.read_submission(answer, asked, self._settings)
@@ -191,7 +159,7 @@ class StablecoinChannel:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
-        await self._transport.aclose()
+        await super().aclose()
 
     async def _look(self, inquiry: Inquiry) -> Outcome | Absent:
         search = Search(inquiry, self._settings)

@@ -68,17 +68,17 @@ def money_of(value: object) -> Money | None:
     if not isinstance(value, dict) or not isinstance(value.get("amount"), str):
         return None
     matched = _AMOUNT.fullmatch(value["amount"])
-    if matched is None or value.get("currency") not in {Currency.USD, Currency.EUR}:
-        return None
-    if len(matched[1]) > 15:
+    currency = _currency(value)
+    if matched is None or currency is None or len(matched[1]) > 15:
         return None
     cents = int(matched[1] + (matched[2] or "").ljust(2, "0"))
-    return Money(cents, Currency(value["currency"]))
+    return Money(cents, currency)
 
 
 def fee_of(fields: Mapping[str, object]) -> Money | None:
     """What it cost: `fees` and `networkFees`, if they are in one currency; cents, rounded up."""
-    total, currencies = Decimal(0), set()
+    total = Decimal(0)
+    currencies: set[Currency | None] = set()
     for name in ("fees", "networkFees"):
         part = fields.get(name)
         if part is None:
@@ -87,10 +87,16 @@ def fee_of(fields: Mapping[str, object]) -> Money | None:
         if not isinstance(part, dict) or _FEE.fullmatch(text) is None:
             return None
         total += Decimal(text)
-        currencies.add(part.get("currency"))
-    if len(currencies) != 1:
+        currencies.add(_currency(part))
+    currency = currencies.pop() if len(currencies) == 1 else None
+    if currency is None:
         return None
-    currency = currencies.pop()
-    if currency not in {Currency.USD, Currency.EUR}:
+    return Money(int((total * 100).to_integral_value(ROUND_CEILING)), currency)
+
+
+def _currency(sum_of: Mapping[str, object]) -> Currency | None:
+    """One of the two there are; whatever else stands in its place, even a list, is none."""
+    told = sum_of.get("currency")
+    if not isinstance(told, str) or told not in {Currency.USD, Currency.EUR}:
         return None
-    return Money(int((total * 100).to_integral_value(ROUND_CEILING)), Currency(str(currency)))
+    return Currency(told)

@@ -24,19 +24,17 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential, Rail
+from channels.http_settings import HttpSettings, WholeSeconds
 from channels.stablecoin import signing
 from channels.stablecoin.profile import REFUSAL_LAG_S
 from channels.stablecoin.signing import KeyMaterialError
 
-INQUIRE_FIRST_S = 10
-INQUIRE_MAX_S = int(timedelta(hours=6).total_seconds())
-"""First look after ten seconds, then ever later, up to six hours (reliability.md §4.4)."""
 RESEND_WINDOW_S = int(timedelta(days=1).total_seconds())
 """§5.3: the same key is answered with the original. That keys never expire is documented for a
 sister product alone (UNVERIFIED here), so a day, in which most outages end, and then a person."""
 
-Seconds = Annotated[float, Field(gt=0, le=120)]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
 Parsed = TypeVar("Parsed")
 
@@ -51,10 +49,8 @@ class NoticeKey(BaseModel):
     public_key_file: Path | None = None
 
 
-class StablecoinSettings(BaseModel):
+class StablecoinSettings(HttpSettings):
     """One Mint account. Notices by SNS need `sns_topic_arns`, those by ECDSA `notice_keys`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str = "https://api.circle.com"
     api_key: SecretStr | None = None
@@ -92,19 +88,13 @@ class StablecoinSettings(BaseModel):
     """Origins taken for SNS's own besides sns.<region>.amazonaws.com: of a sandbox."""
     notice_keys: Annotated[tuple[NoticeKey, ...], Field(max_length=2)] = ()
     """Two while the institution changes its own."""
-    tls_ca_file: Path | None = None
-    """Trust this authority and no other, for an institution reached through one's own proxy."""
-    connect_timeout_s: Seconds = 5
-    total_timeout_s: Seconds = 20
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 64
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
+    inquire_first_s: WholeSeconds = 10
+    """reliability.md §4.4: first after ten seconds."""
     resend_window_s: Annotated[int, Field(ge=0, le=RESEND_WINDOW_S)] = RESEND_WINDOW_S
     """How long the same request may be sent again; 0 never."""
-    resend_quiet_s: Annotated[int, Field(ge=1)] = 60
+    resend_quiet_s: WholeSeconds = 60
     """How long after a send the same request is not sent again."""
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _api_key: str = PrivateAttr()
@@ -128,18 +118,18 @@ class StablecoinSettings(BaseModel):
 
     def credentials(self) -> tuple[Credential, ...]:
         """Each key and certificate this account works with."""
-        ours = Credential("api_key", "ours", signing.secret_fingerprint(self._api_key))
+        ours = Credential("api_key", "ours", fingerprints.of_secret(self._api_key))
         certificates = tuple(
             Credential(
                 "sns_certificate_files",
                 "theirs",
-                signing.key_fingerprint(rsa_key(one)),
+                fingerprints.of_public_key(rsa_key(one)),
                 one.not_valid_after_utc,
             )
             for one in self._certificates
         )
         keys = tuple(
-            Credential("notice_keys", "theirs", signing.key_fingerprint(key))
+            Credential("notice_keys", "theirs", fingerprints.of_public_key(key))
             for key in self._notice_keys.values()
         )
         return (ours, *certificates, *keys)
@@ -156,8 +146,6 @@ class StablecoinSettings(BaseModel):
 
     @model_validator(mode="after")
     def _load(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         if self.sns_certificate_files and not self.sns_topic_arns:
             raise ValueError("sns_certificate_files needs sns_topic_arns")
         if self.source_currency is not None and self.rails != (Rail.CHAIN,):

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 KEY_SALT = "hangdao/stablecoin/idempotency-key/1:"
-CREDENTIAL_SALT = b"hangdao/credential/1:"
 RSA_BITS_MIN = 2048
 AWS_HOSTS = ("sns.", (".amazonaws.com", ".amazonaws.com.cn"))
 """§5.5: sns.<region>.amazonaws.com (AWS convention)."""
@@ -54,19 +53,6 @@ def idempotency_key(reference: str) -> str:
     """
     digest = hashlib.sha256((KEY_SALT + reference).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def secret_fingerprint(secret: str) -> str:
-    """Tell equal secrets apart from others without telling them."""
-    return hashlib.sha256(CREDENTIAL_SALT + secret.encode()).hexdigest()
-
-
-def key_fingerprint(key: RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
-    """SHA-256 of the SubjectPublicKeyInfo."""
-    der = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(der).hexdigest()
 
 
 def load_certificate(pem: bytes) -> x509.Certificate:

@@ -250,7 +250,8 @@ def _back(value: object, number: str) -> Back | None:
     if value is None:
         return None
     fields = object_of(value, "return")
-    if fields.get("payoutId") not in {None, number}:
+    named = fields.get("payoutId")
+    if named is not None and named != number:
         raise WireError("return.payoutId")
     name = "updateDate" if fields.get("updateDate") is not None else "createDate"
     at = time_of(fields, name) if fields.get(name) is not None else None

@@ -6,7 +6,6 @@ cannot be verified and understood leaves here as `Unknown` with the evidence kep
 
 import asyncio
 import itertools
-import ssl
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -24,6 +23,7 @@ from channels.contract import (
     Prepared,
     Problem,
     ReferenceRule,
+    Request,
     StatementLine,
     StatementNotReadyError,
     Terms,
@@ -33,10 +33,11 @@ from channels.contract import (
     UnknownCause,
 )
 from channels.money import Currency
+from channels.shell import Shell
 from channels.transport import REPLY_BYTES_MAX, Reply, Transport, read
 from channels.unionpay import codes, statement, wire
 from channels.unionpay.check import problems
-from channels.unionpay.envelope import Message, Signed, WireError, open_reply, request
+from channels.unionpay.envelope import Message, WireError, open_reply, request
 from channels.unionpay.notice import read_notice
 from channels.unionpay.profile import PROFILE
 from channels.unionpay.settings import UnionpaySettings
@@ -68,32 +69,13 @@ def build(name: str, settings: UnionpaySettings, terms: Terms, clock: Clock) -> 
     return UnionpayChannel(name, settings, terms, clock)
 
 
-class UnionpayChannel:
+class UnionpayChannel(Shell):
     """A merchant's payout account at UnionPay."""
 
     def __init__(self, name: str, settings: UnionpaySettings, terms: Terms, clock: Clock) -> None:
-        self._name = name
+        super().__init__(name, traits_of(settings, terms), Transport.of(settings))
         self._settings = settings
         self._clock = clock
-        self._traits = traits_of(settings, terms)
-        tls = settings.tls_ca_file
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
-            tls=None if tls is None else ssl.create_default_context(cafile=tls),
-        )
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """What the product promises, with the operator's terms."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything that would make UnionPay refuse the instruction for ever."""
@@ -106,25 +88,11 @@ class UnionpayChannel:
         """
         fields = wire.payout(instruction, self._settings, now)
         signed = request(self._settings.gateway_url + wire.PAYOUT_PATH, fields, self._settings.keys)
-        return Prepared(
-            instruction=instruction,
-            url=signed.url,
-            headers=signed.headers,
-            body=signed.body,
-            digest=signed.digest,
-            signed_at=now,
-            not_after=None,
-        )
+        return signed.prepared(instruction, now)
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Send exactly these bytes, at most once."""
-        instruction = prepared.instruction
-        asked = Inquiry(
-            reference=instruction.reference,
-            amount=instruction.amount,
-            instrument=instruction.instrument,
-            sent_at=prepared.signed_at,
-        )
+        asked = Inquiry.about(prepared)
         answer = await self._transport.post(prepared.url, prepared.headers, prepared.body)
         match answer:
             case NotSent() | Unknown():
@@ -174,10 +142,6 @@ class UnionpayChannel:
             for line in batch:
                 yield line
 
-    async def aclose(self) -> None:
-        """Let go of connections."""
-        await self._transport.aclose()
-
     async def _archive(self, day: date) -> Archive:
         """Fetch and unpack the files of one settlement day."""
         now = self._clock()
@@ -216,7 +180,7 @@ class UnionpayChannel:
     async def _ask(
         self, url: str, fields: Mapping[str, str], max_bytes: int = REPLY_BYTES_MAX
     ) -> Reply | Unknown:
-        signed: Signed = await asyncio.to_thread(request, url, fields, self._settings.keys)
+        signed: Request = await asyncio.to_thread(request, url, fields, self._settings.keys)
         return await read(
             lambda: self._transport.post(
                 signed.url, signed.headers, signed.body, max_bytes=max_bytes

@@ -6,13 +6,12 @@ Pure. Source: wire-protocols.md §3.1 and §3.4. A request is a URL-encoded form
 signature fits.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
-from channels.contract import UnknownCause
+from channels.contract import Request, UnknownCause
 from channels.unionpay import signing
 from channels.unionpay.signing import DistrustError, Keys, Trust
 
@@ -32,21 +31,6 @@ class WireError(Exception):
     def __init__(self, cause: UnknownCause, detail: str) -> None:
         super().__init__(detail)
         self.cause = cause
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A complete request."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) over address, headers and body."""
-        head = "\n".join([self.url, *(f"{name}: {value}" for name, value in self.headers)])
-        return hashlib.sha256(head.encode() + b"\n\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +54,7 @@ class Message:
         return self.fields.get(name) or None
 
 
-def request(url: str, fields: Mapping[str, str], keys: Keys) -> Signed:
+def request(url: str, fields: Mapping[str, str], keys: Keys) -> Request:
     """Complete, sign and encode a request; blank fields are left out."""
     common = {
         "version": VERSION,
@@ -80,7 +64,7 @@ def request(url: str, fields: Mapping[str, str], keys: Keys) -> Signed:
     }
     sent = {name: value for name, value in {**common, **fields}.items() if value}
     sent[signing.SIGNATURE] = signing.sign(keys.private, sent)
-    return Signed(
+    return Request(
         url=url,
         headers=(("Content-Type", CONTENT_TYPE), ("User-Agent", USER_AGENT)),
         body=urlencode(sorted(sent.items())).encode(),

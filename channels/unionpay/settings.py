@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.x509 import Certificate
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -24,33 +22,28 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential, Rail
+from channels.http_settings import HttpSettings, WholeSeconds
 from channels.unionpay import signing
 from channels.unionpay.profile import REFUSAL_LAG_S
 from channels.unionpay.signing import KeyMaterialError, Keys, Trust
-
-INQUIRE_FIRST_S = 180
-"""wire-protocols.md §3.5, official cadence: first about three minutes after the payout."""
-INQUIRE_MAX_S = 6 * 3600
 
 UNIONPAY = "中国银联股份有限公司"
 """§3.4: whom the signing certificate must name; the test environment has 00040000:SIGN."""
 
 RAILS = frozenset({Rail.BANK_CARD, Rail.BANK_ACCOUNT})
 
-Seconds = Annotated[float, Field(gt=0, le=120)]
 LiveFiles = Annotated[tuple[Path, ...], Field(min_length=1, max_length=2)]
 """Two while one is being replaced by the other."""
 
 
-class UnionpaySettings(BaseModel):
+class UnionpaySettings(HttpSettings):
     """One merchant number (merId) and the certificate it signs with.
 
     Our key comes either as the PFX that CFCA hands out (`pfx_file` and `pfx_password`) or as
     `private_key(_file)` with `certificate_file`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     gateway_url: str = "https://gateway.95516.com"
     file_url: str = "https://filedownload.95516.com"
@@ -70,15 +63,9 @@ class UnionpaySettings(BaseModel):
     """What the merchant's contract allows: cards (accType 01), corporate accounts (04)."""
     back_url: str | None = None
     """Where notices go when the gateway names no address of its own."""
-    tls_ca_file: Path | None = None
-    """Trust this authority and no other, for a gateway that is reached through one's own."""
-    connect_timeout_s: Seconds = 5
-    total_timeout_s: Seconds = 20
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 64
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    inquire_first_s: WholeSeconds = 180
+    """wire-protocols.md §3.5, official cadence: first about three minutes after the payout."""
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _keys: Keys = PrivateAttr()
@@ -94,7 +81,7 @@ class UnionpaySettings(BaseModel):
             Credential(
                 name,
                 "ours" if name == self._ours else "theirs",
-                signing.fingerprint(certificate),
+                fingerprints.of_public_key(certificate.public_key()),
                 certificate.not_valid_after_utc,
             )
             for name, certificates in self._loaded()
@@ -128,8 +115,6 @@ class UnionpaySettings(BaseModel):
 
     @model_validator(mode="after")
     def _load(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         private, certificate = self._signing_pair()
         if not signing.is_pair(private, certificate):
             raise ValueError(f"{self._ours}: the certificate belongs to another key")

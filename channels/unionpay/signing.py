@@ -125,14 +125,6 @@ def is_valid(certificate: x509.Certificate, now: datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
-def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 (hex) of the public key's SPKI."""
-    spki = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(spki).hexdigest()
-
-
 # --- Signing and verifying -------------------------------------------------------------------
 
 

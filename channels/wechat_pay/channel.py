@@ -8,8 +8,6 @@ longer be paid.
 """
 
 import asyncio
-import hashlib
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -28,15 +26,16 @@ from channels.contract import (
     Problem,
     Receipt,
     ReceiptNotReadyError,
+    Request,
     StatementLine,
     StatementNotReadyError,
     Terms,
     ThrottledError,
-    Traits,
     Unknown,
     WechatWallet,
 )
 from channels.money import Currency, Money
+from channels.shell import Shell
 from channels.transport import Headers, Reply, Transport, read
 from channels.wechat_pay import checks, codes, notice, receipts, statement, wire
 from channels.wechat_pay.answers import Reader, refusal_of
@@ -62,18 +61,10 @@ def build(
     """
     if terms.currency is not Currency.CNY:
         raise ValueError(f"channel {name}: WeChat Pay pays CNY, not {terms.currency}")
-    authorities = settings.tls_ca_file
-    transport = Transport(
-        connect_timeout_s=settings.connect_timeout_s,
-        total_timeout_s=settings.total_timeout_s,
-        pool_wait_s=settings.pool_wait_s,
-        connections=settings.connections,
-        tls=None if authorities is None else ssl.create_default_context(cafile=authorities),
-    )
-    return WechatPayChannel(name, settings, terms, transport, clock)
+    return WechatPayChannel(name, settings, terms, clock)
 
 
-class WechatPayChannel:
+class WechatPayChannel(Shell):
     """One merchant account at WeChat Pay. Also Recallable, Funded and Receipted."""
 
     def __init__(
@@ -81,25 +72,12 @@ class WechatPayChannel:
         name: str,
         settings: WechatPaySettings,
         terms: Terms,
-        transport: Transport,
         clock: Clock,
     ) -> None:
-        self._name = name
+        super().__init__(name, checks.traits(settings, terms), Transport.of(settings))
         self._settings = settings
-        self._traits = checks.traits(settings, terms)
-        self._transport = transport
         self._clock = clock
         self._reader = Reader(settings)
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """Constants; the same object for the channel's life."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything the submit page (§2.2) would refuse for ever."""
@@ -121,14 +99,8 @@ class WechatPayChannel:
         body = wire.submission(self._settings, instruction, wallet, name)
         headers = self._signed("POST", wire.SUBMIT, body, instruction.reference, now)
         url = self._settings.base_url + wire.SUBMIT
-        return Prepared(
-            instruction=instruction,
-            url=url,
-            headers=headers,
-            body=body,
-            digest=_digest(url, headers, body),
-            signed_at=now,
-            not_after=now + timedelta(seconds=ACCEPTANCE_WINDOW_S),
+        return Request(url, headers, body).prepared(
+            instruction, now, not_after=now + timedelta(seconds=ACCEPTANCE_WINDOW_S)
         )
 
     async def send(self, prepared: Prepared) -> Outcome:
@@ -225,10 +197,6 @@ class WechatPayChannel:
             raise ChannelError("the receipt could not be fetched")
         return receipts.document(file.body, digest, reference)
 
-    async def aclose(self) -> None:
-        """Let go of connections; safe to call twice."""
-        await self._transport.aclose()
-
     async def _announced(self, target: str, day: date) -> wire.BillFile | None:
         """Where the bill is; None when there was nothing to put on it."""
         reply = await self._verified(target)
@@ -280,12 +248,6 @@ class WechatPayChannel:
             ("Wechatpay-Serial", self._settings.platform_keys.leading(now).serial),
             *content,
         )
-
-
-def _digest(url: str, headers: Headers, body: bytes) -> str:
-    """Hash URL LF, each header as `name: value` LF, LF, body: names what was armed to the byte."""
-    head = "".join(f"{name}: {value}\n" for name, value in headers)
-    return hashlib.sha256(f"{url}\n{head}\n".encode() + body).hexdigest()
 
 
 def _surely_made(day: date) -> datetime:

@@ -20,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
+from channels import fingerprints
 from channels.contract import Credential
-from channels.wechat_pay import signing
+from channels.http_settings import HttpSettings, WholeSeconds
 from channels.wechat_pay.profile import REFUSAL_LAG_S
 from channels.wechat_pay.signing import (
     MerchantKey,
@@ -31,12 +32,6 @@ from channels.wechat_pay.signing import (
     load_private,
     load_public,
 )
-
-INQUIRE_FIRST_S = 30
-INQUIRE_MAX_S = 6 * 3600
-"""First look after half a minute, then ever later, up to six hours (reliability.md §4.4)."""
-
-Seconds = Annotated[float, Field(gt=0, le=120)]
 
 
 class ReportInfo(BaseModel):
@@ -48,10 +43,8 @@ class ReportInfo(BaseModel):
     info_content: Annotated[str, StringConstraints(min_length=1, max_length=32)]
 
 
-class WechatPaySettings(BaseModel):
+class WechatPaySettings(HttpSettings):
     """One merchant account. Either key mode is enough; both while the platform switches."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str = "https://api.mch.weixin.qq.com"
     mchid: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,32}$")]
@@ -75,17 +68,9 @@ class WechatPaySettings(BaseModel):
     fund_account: Literal["BASIC", "OPERATION", "FEES"] = "BASIC"
     """Which of the merchant's accounts pays: its balance and its bill are the ones read."""
     statement_gzip: bool = True
-    connect_timeout_s: Seconds = 5
-    total_timeout_s: Seconds = 20
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 64
-    tls_ca_file: Path | None = None
-    """Authorities to trust instead of the system's, e.g. those of a proxy of one's own."""
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
-    resend_quiet_s: Annotated[int, Field(ge=1)] = 60
+    resend_quiet_s: WholeSeconds = 60
     """How long after a send the same number is not sent again: not concurrently with paying."""
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _merchant_key: MerchantKey = PrivateAttr()
@@ -105,8 +90,8 @@ class WechatPaySettings(BaseModel):
     def credentials(self) -> tuple[Credential, ...]:
         """Ours, then the platform's; a certificate stands for its key."""
         name = "private_key" if self.private_key is not None else "private_key_file"
-        own = signing.fingerprint(self._merchant_key.key.public_key())
-        secret = signing.secret_fingerprint(self.apiv3_key.get_secret_value())
+        own = fingerprints.of_public_key(self._merchant_key.key.public_key())
+        secret = fingerprints.of_secret(self.apiv3_key.get_secret_value())
         found = [Credential(name, "ours", own), Credential("apiv3_key", "ours", secret)]
         if self._certificate is not None:
             ends = self._certificate.not_after
@@ -145,13 +130,11 @@ class WechatPaySettings(BaseModel):
 
     @model_validator(mode="after")
     def _load_keys(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         inline = None if self.private_key is None else self.private_key.get_secret_value()
         pem = _one_of("private_key", inline, self.private_key_file)
         self._merchant_key = MerchantKey(self.mchid, self.serial_no, load_private(pem))
         self._platform_keys = PlatformKeys([*self._public_keys(), *self._certificates()])
-        own = signing.fingerprint(self._merchant_key.key.public_key())
+        own = fingerprints.of_public_key(self._merchant_key.key.public_key())
         if own in [key.fingerprint for key in self._platform_keys.live()]:
             raise ValueError("public_key: that is your own key; the platform's is needed")
         if self.certificate_file is not None:

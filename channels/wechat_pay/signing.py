@@ -19,12 +19,9 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from channels import fingerprints
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 TOLERANCE_S = 300
@@ -34,7 +31,6 @@ PROBE_PREFIX = "WECHATPAY/SIGNTEST/"
 RSA_BITS_MIN = 2048
 GCM_NONCE_BYTES = 12
 
-_FINGERPRINT_SALT = b"hangdao credential fingerprint"
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 # SHA-1 is the protocol's choice (敏感信息加解密); OAEP does not rest on its collisions.
 _OAEP = padding.OAEP(
@@ -85,7 +81,7 @@ class PlatformKey:
     @property
     def fingerprint(self) -> str:
         """Names the key whatever vouches for it, and is no secret."""
-        return fingerprint(self.key)
+        return fingerprints.of_public_key(self.key)
 
     def is_valid(self, at: datetime) -> bool:
         """Whether its certificate, if it has one, covers that moment."""
@@ -183,18 +179,6 @@ def open_resource(apiv3_key: str, given_nonce: str, associated_data: str, sealed
         raise UnsealError("the resource does not open with this APIv3 key") from error
     except ValueError as error:
         raise UnsealError("the resource is not base64") from error
-
-
-def fingerprint(key: rsa.RSAPublicKey) -> str:
-    """SHA-256 (hex) of the key's SPKI in DER."""
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).hexdigest()
-
-
-def secret_fingerprint(secret: str) -> str:
-    """Names a shared secret: equal for equal ones, and too dear to guess one by."""
-    salt = _FINGERPRINT_SALT
-    return hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
 
 def load_private(pem: str) -> rsa.RSAPrivateKey:

@@ -4,8 +4,6 @@ Dialect: dialects.md §3.1. Nothing is ever sent twice: the protocol promises no
 statement, no cancellation.
 """
 
-import hashlib
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date, datetime
 from functools import partial
@@ -21,12 +19,13 @@ from channels.contract import (
     Outcome,
     Prepared,
     Problem,
+    Request,
     StatementLine,
     Terms,
-    Traits,
     Unknown,
 )
 from channels.money import Currency, Money
+from channels.shell import Shell
 from channels.transport import Headers, Reply, Transport, read
 from channels.xxpay import checks, notice, wire
 from channels.xxpay.answers import Reader
@@ -50,33 +49,14 @@ def build(name: str, settings: XxPaySettings, terms: Terms, clock: Clock) -> "Xx
     return XxPayChannel(name, settings, terms, clock)
 
 
-class XxPayChannel:
+class XxPayChannel(Shell):
     """A merchant at an XxPay gateway. Also Funded."""
 
     def __init__(self, name: str, settings: XxPaySettings, terms: Terms, clock: Clock) -> None:
-        self._name = name
+        super().__init__(name, checks.traits(settings, terms), Transport.of(settings))
         self._settings = settings
-        self._traits = checks.traits(settings, terms)
         self._clock = clock
         self._reader = Reader(settings)
-        authorities = settings.tls_ca_file
-        self._transport = Transport(
-            connect_timeout_s=settings.connect_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            pool_wait_s=settings.pool_wait_s,
-            connections=settings.connections,
-            tls=None if authorities is None else ssl.create_default_context(cafile=authorities),
-        )
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self._name
-
-    @property
-    def traits(self) -> Traits:
-        """Constants; the same object for the channel's life."""
-        return self._traits
 
     def check(self, instruction: Instruction) -> tuple[Problem, ...]:
         """Everything that would make the gateway refuse the instruction for ever."""
@@ -92,23 +72,14 @@ class XxPayChannel:
             raise ValueError("cannot be sent: " + ", ".join(p.field for p in problems))
         url = self._settings.base_url + self._settings.apply_path
         body = wire.submission(self._settings, instruction, now)
-        return Prepared(
-            instruction=instruction,
-            url=url,
-            headers=HEADERS,
-            body=body,
-            digest=_digest(url, HEADERS, body),
-            signed_at=now,
-            not_after=None,
-        )
+        return Request(url, HEADERS, body).prepared(instruction, now)
 
     async def send(self, prepared: Prepared) -> Outcome:
         """Submit exactly these bytes, once."""
         reply = await self._transport.post(prepared.url, prepared.headers, prepared.body)
         if not isinstance(reply, Reply):
             return reply
-        sent = prepared.instruction
-        asked = Inquiry(sent.reference, sent.amount, sent.instrument, prepared.signed_at)
+        asked = Inquiry.about(prepared)
         return self._reader.submitted(reply, asked)
 
     async def inquire(self, inquiry: Inquiry) -> Outcome | Absent:
@@ -144,16 +115,6 @@ class XxPayChannel:
             raise ChannelError("balance: no readable amount in the answer")
         return Balance(Money(funds.availableAgentpayBalance, Currency.CNY), at)
 
-    async def aclose(self) -> None:
-        """Let go of connections; safe to call twice."""
-        await self._transport.aclose()
-
     async def _ask(self, path: str, body: bytes) -> Reply | Unknown:
         url = self._settings.base_url + path
         return await read(partial(self._transport.post, url, HEADERS, body))
-
-
-def _digest(url: str, headers: Headers, body: bytes) -> str:
-    """Hash URL LF, each header as `name: value` LF, LF, body: names what was armed to the byte."""
-    head = "".join(f"{name}: {value}\n" for name, value in headers)
-    return hashlib.sha256(f"{url}\n{head}\n".encode() + body).hexdigest()

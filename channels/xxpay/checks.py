@@ -18,15 +18,14 @@ from channels.contract import (
     Terms,
     Traits,
 )
-from channels.money import Currency, Money
+from channels.keyed_md5.checks import is_plain, of_amount, of_text
 from channels.xxpay import wire
 from channels.xxpay.profile import PROFILE
 from channels.xxpay.settings import XxPaySettings
 
-_REFERENCE = re.compile(r"[A-Za-z0-9]{1,30}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{8,32}", re.ASCII)
 _LINE_NUMBER = re.compile(r"[0-9]{12}", re.ASCII)
-_POSES_AS_FIELD = re.compile(r"&\w+=")
+_REFERENCE_CHARS_MAX = 30
 _URL_CHARS_MAX = 200
 
 
@@ -37,7 +36,7 @@ def traits(settings: XxPaySettings, terms: Terms) -> Traits:
         kind="xxpay",
         rails=frozenset(settings.rails),
         terms=terms,
-        reference=ReferenceRule(string.digits + string.ascii_letters, 1, 30),
+        reference=ReferenceRule(string.digits + string.ascii_letters, 1, _REFERENCE_CHARS_MAX),
         resend=None,
         inquire_first_s=settings.inquire_first_s,
         inquire_max_s=settings.inquire_max_s,
@@ -62,8 +61,13 @@ def problems(
         return (Problem("instrument", f"this channel is not configured for {instrument.rail}"),)
     return (
         *_of_payee(instrument),
-        *_of_amount(instruction.amount, terms),
-        *_of_text(instruction),
+        *of_amount(instruction.amount, terms),
+        *of_text(
+            instruction,
+            reference_max=_REFERENCE_CHARS_MAX,
+            purpose_max=wire.PURPOSE_CHARS_MAX,
+            url_max=_URL_CHARS_MAX,
+        ),
     )
 
 
@@ -84,42 +88,7 @@ def _of_payee(instrument: Instrument) -> list[Problem]:
     for name, text in given.items():
         if name in needed and not (text or "").strip():
             found.append(Problem(f"instrument.{name}", "is mandatory"))
-        elif not _is_plain(text or "", wire.NAME_CHARS_MAX):
+        elif not is_plain(text or "", wire.NAME_CHARS_MAX):
             message = f"must be at most {wire.NAME_CHARS_MAX} readable characters"
             found.append(Problem(f"instrument.{name}", message))
     return found
-
-
-def _of_amount(amount: Money, terms: Terms) -> list[Problem]:
-    if amount.currency is not Currency.CNY:
-        return [Problem("amount.currency", "this channel pays CNY only")]
-    least = max(1, terms.amount_min)
-    if least <= amount.minor <= terms.amount_max:
-        return []
-    return [Problem("amount", f"must be {least} to {terms.amount_max} fen")]
-
-
-def _of_text(instruction: Instruction) -> list[Problem]:
-    found = []
-    if _REFERENCE.fullmatch(instruction.reference) is None:
-        found.append(Problem("reference", "must be 1 to 30 letters and digits"))
-    most = wire.PURPOSE_CHARS_MAX
-    if not instruction.purpose.strip() or not _is_plain(instruction.purpose, most):
-        found.append(Problem("purpose", f"must be 1 to {most} readable characters"))
-    url = instruction.notify_url
-    if url is not None and (
-        not url.startswith(("https://", "http://"))
-        or len(url) > _URL_CHARS_MAX
-        or "?" in url
-        or not url.isascii()
-    ):
-        # They append `?` and the fields, whatever the address already has.
-        message = f"must be http(s), at most {_URL_CHARS_MAX} ASCII characters, without query"
-        found.append(Problem("notify_url", message))
-    return found
-
-
-def _is_plain(text: str, chars_max: int) -> bool:
-    """Readable, and not to be mistaken for another field of the signed text."""
-    plain = text.isprintable() and _POSES_AS_FIELD.search(text) is None
-    return plain and len(text) <= chars_max

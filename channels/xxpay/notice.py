@@ -7,9 +7,9 @@ makes the gateway ask.
 """
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
 
 from channels.contract import NOTICE_QUERY, Notice, NoticeRefused, NoticeReply
+from channels.keyed_md5.fields import FormError, read_form
 from channels.xxpay import wire
 from channels.xxpay.settings import XxPaySettings
 from channels.xxpay.signing import is_proven
@@ -17,7 +17,6 @@ from channels.xxpay.signing import is_proven
 TAKEN = NoticeReply(200, "text/plain; charset=utf-8", b"success")
 """This word in whatever case, or it comes again, five times, after n minutes each."""
 NOT_TAKEN = NoticeReply(200, "text/plain; charset=utf-8", b"fail")
-FIELDS_MAX = 64
 
 
 def read(
@@ -25,18 +24,9 @@ def read(
 ) -> Notice | NoticeRefused:
     """A proven notice, or why it is none."""
     try:
-        pairs = parse_qsl(
-            headers.get(NOTICE_QUERY) or body.decode(),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=FIELDS_MAX,
-        )
-    except ValueError:  # its text would quote the message
-        return NoticeRefused("not a form", NOT_TAKEN)
-    fields: dict[str, object] = dict(pairs)
-    if len(fields) != len(pairs):
-        return NoticeRefused("a field stands twice", NOT_TAKEN)
+        fields = read_form(headers.get(NOTICE_QUERY) or body, "utf-8")
+    except FormError as error:
+        return NoticeRefused(str(error), NOT_TAKEN)
     if not is_proven(fields, settings.secrets):
         return NoticeRefused("the signature does not fit", NOT_TAKEN)
     order = wire.order(fields)

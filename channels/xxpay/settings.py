@@ -4,39 +4,27 @@ Clones differ in paths and details; those that are known are settings. Secrets a
 and by no validation error.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    PrivateAttr,
     SecretStr,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
 from channels.contract import Credential, Rail
-from channels.keyed_md5 import Secrets, credentials_of, is_private, secrets_of
+from channels.http_settings import WholeSeconds
+from channels.keyed_md5 import credentials_of, is_private, secrets_of
+from channels.keyed_md5.settings import KeyedMd5Settings
 from channels.xxpay.profile import REFUSAL_LAG_S
 
-INQUIRE_FIRST_S = 30
-INQUIRE_MAX_S = 6 * 3600
-"""First look after half a minute, then ever later, up to six hours (reliability.md §4.4)."""
-
-Seconds = Annotated[float, Field(gt=0, le=120)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
 
 
-class XxPaySettings(BaseModel):
+class XxPaySettings(KeyedMd5Settings):
     """One merchant (mchId)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    base_url: str
     mch_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
     private_key: SecretStr
     """The merchant's secret; XxPay calls it 私钥, but it is shared."""
@@ -63,42 +51,15 @@ class XxPaySettings(BaseModel):
     trust_refusals: bool = False
     """Whether a *signed* answer other than success to a submission counts as a refusal, to be
     completed by two looks. Stock servers sign none."""
-    connect_timeout_s: Seconds = 5
-    total_timeout_s: Seconds = 20
-    pool_wait_s: Seconds = 5
-    connections: Annotated[int, Field(ge=1, le=1000)] = 64
-    tls_ca_file: Path | None = None
-    """Authorities to trust instead of the system's."""
-    inquire_first_s: Annotated[int, Field(ge=1)] = INQUIRE_FIRST_S
-    inquire_max_s: Annotated[int, Field(ge=1)] = INQUIRE_MAX_S
-    refusal_lag_s: Annotated[int, Field(ge=1)] = REFUSAL_LAG_S
+    refusal_lag_s: WholeSeconds = REFUSAL_LAG_S
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
-
-    _secrets: Secrets = PrivateAttr()
-
-    @property
-    def secrets(self) -> Secrets:
-        """Present and previous secret."""
-        return self._secrets
 
     def credentials(self) -> tuple[Credential, ...]:
         """Name each secret that is believed."""
         return credentials_of(self._secrets, "private_key", "previous_private_key")
 
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be http(s)://host[:port][/path]")
-        if parts.query or parts.fragment or parts.username or not value.isascii():
-            raise ValueError("must be a plain address, without query, fragment or user")
-        return value.rstrip("/")
-
     @model_validator(mode="after")
     def _load(self) -> Self:
-        if self.inquire_max_s < self.inquire_first_s:
-            raise ValueError("inquire_max_s must not be below inquire_first_s")
         if self.trust_refusals and not is_private(self.base_url):
             raise ValueError("trust_refusals needs an https address: refusals name no order")
         self._secrets = secrets_of("private_key", self.private_key, self.previous_private_key)

@@ -7,21 +7,18 @@ put into `extra` as well, where notices show it, too.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
-    Field,
-    StringConstraints,
     ValidationError,
 )
 
 from channels.contract import BankAccount, BankCard, Instruction
-from channels.money import INT64_MAX
+from channels.keyed_md5.fields import Fen, State, Word
 from channels.xxpay.settings import XxPaySettings
 from channels.xxpay.signing import signed
 
@@ -29,23 +26,6 @@ PURPOSE_CHARS_MAX = 64
 NAME_CHARS_MAX = 64
 ZONE = ZoneInfo("Asia/Shanghai")
 """§3.1 reqTime: local time of the server."""
-
-
-def _whole(value: object) -> object:
-    """Take digits for their number: amounts come as text or as numbers, and are signed alike."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
-        return int(value)
-    return value
-
-
-def _text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@|-]{1,128}$")]
-"""A number or a code. Never a free text: those may hold what looks like another signed field."""
-Fen = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=INT64_MAX)]
-State = Annotated[Word, BeforeValidator(_text)]
 
 
 class _Message(BaseModel):

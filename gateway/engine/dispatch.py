@@ -49,6 +49,7 @@ from gateway.domain.payout import (
 )
 from gateway.domain.silence import Asked
 from gateway.engine.gateway import Gateway, Told
+from gateway.engine.hearing import heard
 from gateway.engine.incidents import held_back_by
 from gateway.engine.instruct import instruction_of
 from gateway.engine.queueing import follow
@@ -235,7 +236,7 @@ async def send(gateway: Gateway, channel: Channel, prepared: Prepared) -> Outcom
         outcome: Outcome = NotSent(NotSentCause.PREPARE, "signed too long ago")
     else:
         try:
-            outcome = await channel.send(prepared)
+            outcome = heard(gateway, channel.name, await channel.send(prepared))
         except Exception as error:  # noqa: BLE001 - bytes may have left; the only safe reading
             gateway.observer.defect("channel.defect", error, channel=channel.name)
             outcome = Unknown(UnknownCause.CRASHED)

@@ -10,6 +10,7 @@ from gateway.domain.payout import Attempt, AttemptState, Doubted, Payout, Source
 from gateway.domain.silence import Asked, may_prove
 from gateway.engine.dispatch import learn, resend, settle
 from gateway.engine.gateway import Gateway
+from gateway.engine.hearing import heard
 from gateway.engine.instruct import instruction_of
 from gateway.engine.record import move
 from gateway.engine.strange_words import notice_strange
@@ -122,7 +123,7 @@ async def ask(gateway: Gateway, payout: Payout, attempt: Attempt) -> Outcome | A
     )
     started = perf_counter()
     try:
-        outcome = await channel.inquire(question)
+        outcome = heard(gateway, channel.name, await channel.inquire(question))
     except Exception as error:  # noqa: BLE001 - an adapter's defect must not stop the worker
         gateway.observer.defect("channel.defect", error, channel=channel.name)
         outcome = Unknown(UnknownCause.CRASHED)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from channels.contract import Notice, NoticeRefused, NoticeReply
+from channels.storable import storable_notice
 from gateway.domain.errors import AbsenceError
 from gateway.domain.payout import PayoutId
 from gateway.engine.gateway import Gateway, Told
@@ -29,7 +30,7 @@ async def receive(
     if channel is None:
         raise AbsenceError("no_such_channel", f"no channel is named {channel_name!r}")
     now = gateway.clock.now()
-    read = channel.read_notice(headers, body, now)
+    read = storable_notice(channel.read_notice(headers, body, now))
     if isinstance(read, NoticeRefused):
         gateway.observer.alarm("notice.refused", channel=channel_name, cause=read.cause)
         return read.reply
@@ -79,7 +80,7 @@ async def requeue(gateway: Gateway, limit: int = 10_000, *, before: datetime | N
         if channel is None:
             continue
         # Verified when it came in; its signature may have grown too old to verify again.
-        read = channel.read_notice(notice.headers, notice.body, notice.received_at)
+        read = storable_notice(channel.read_notice(notice.headers, notice.body, notice.received_at))
         if isinstance(read, NoticeRefused):
             await gateway.store.notice_done(notice.id, REFUSED)
         else:

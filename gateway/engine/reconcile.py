@@ -47,6 +47,7 @@ from gateway.domain.reconciliation import (
 from gateway.domain.silence import Statements, statement_days, wait_of
 from gateway.engine.dispatch import SETTLE_TRIES, conclude, settle
 from gateway.engine.gateway import Gateway
+from gateway.engine.hearing import heard_lines
 from gateway.engine.inquire import ask
 from gateway.engine.operate import find
 from gateway.engine.quarantine import days_of
@@ -138,7 +139,7 @@ async def _channel(
         if day in read or not (patience is None or patience.allows(channel.name, day, now)):
             continue
         try:
-            lines = await _lines(channel, day)
+            lines = await _lines(gateway, channel, day)
         except ChannelError as trouble:
             report.waiting.append(f"{channel.name} {day}: {trouble}")
             if patience is not None:
@@ -156,14 +157,14 @@ async def _channel(
         report.dead += await _never_booked(gateway, channel, read)
 
 
-async def _lines(channel: Channel, day: date) -> list[StatementLine]:
+async def _lines(gateway: Gateway, channel: Channel, day: date) -> list[StatementLine]:
     """The whole statement; asked for again, ever more slowly, while the channel throttles."""
     for tries in range(THROTTLED_TRIES - 1):
         try:
-            return [line async for line in channel.statement(day)]
+            return await heard_lines(gateway, channel.name, channel.statement(day))
         except ThrottledError:
             await asyncio.sleep(PACE_S * 2**tries)
-    return [line async for line in channel.statement(day)]
+    return await heard_lines(gateway, channel.name, channel.statement(day))
 
 
 async def _never_booked(gateway: Gateway, channel: Channel, read: Collection[date]) -> int:

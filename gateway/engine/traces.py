@@ -19,6 +19,7 @@ from channels.contract import (
 from gateway.domain.payout import Payout, PayoutId, channel_reference
 from gateway.domain.rebuild import Trace, paid_trace, settled_trace
 from gateway.engine.gateway import Gateway
+from gateway.engine.hearing import heard
 
 TOGETHER = 8
 """Inquiries under way at once for one payout."""
@@ -91,7 +92,7 @@ async def inquire_reference(
     )
     started = perf_counter()
     try:
-        outcome = await channel.inquire(question)
+        outcome = heard(gateway, channel.name, await channel.inquire(question))
     except Exception as error:  # noqa: BLE001 - an adapter's defect is no answer
         gateway.observer.defect("channel.defect", error, channel=channel.name)
         outcome = Unknown(UnknownCause.CRASHED)

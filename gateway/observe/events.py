@@ -41,6 +41,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "channel.credential_expired": "A channel's key or certificate ended: it takes no payouts.",
     "channel.credential_expiring": "A channel's key or certificate ends in 30, 14, 7 days or 1.",
     "channel.defect": "An adapter raised instead of answering; read as cannot-tell.",
+    "channel.unstorable": "A channel's word names an order by what no store keeps; cannot-tell.",
     "channel.kill_restored": "A restore had forgotten that a person killed the channel.",
     "channel.killed": "A person stopped a channel; only a person lets it go on.",
     "channel.missing": "An open attempt names a channel that is no longer configured.",

@@ -175,10 +175,7 @@ class BankSimulator:
             {
                 "account": a.account,
                 "customer_id": a.customer_id,
-                "currency": a.currency,
-                "balance_fen": self._books.balance_minor(a.account),
-                "frozen_fen": self._books.frozen_minor(a.account),
-                "available_fen": self._books.available_minor(a.account),
+                **self._books.shown(a.account),
             }
             for a in self._accounts.values()
         ]

@@ -197,19 +197,14 @@ class EpaySimulator:
             {
                 "account": one.account,
                 "pid": one.pid,
-                "currency": self._books.currency(one.account),
-                "balance_fen": self._books.balance_minor(one.account),
-                "frozen_fen": self._books.frozen_minor(one.account),
-                "available_fen": self._books.available_minor(one.account),
+                **self._books.shown(one.account),
             }
             for one in self._merchants.values()
         ]
 
     def topup(self, account: str, amount_minor: int, now: datetime) -> None:
         """Put money on a merchant's account. Raises LookupError."""
-        if account not in [one.account for one in self._merchants.values()]:
-            raise LookupError(account)
-        self._books.move("topup", at=now, account=account, amount_minor=amount_minor)
+        self._books.topup(account, amount_minor, now)
 
     def trigger(self, event: str, reference: str, now: datetime) -> tuple[Push, ...]:
         """payout.settled, .failed (the channel) or .approved, .rejected, .returned, .refunded."""

@@ -169,19 +169,14 @@ class Mint:
                 "account": one.account,
                 "client_id": one.client_id,
                 "wallet_id": one.wallet_id,
-                "currency": one.currency,
-                "balance_fen": self._books.balance_minor(one.account),
-                "frozen_fen": self._books.frozen_minor(one.account),
-                "available_fen": self._books.available_minor(one.account),
+                **self._books.shown(one.account),
             }
             for one in self._settings.accounts
         ]
 
     def topup(self, account: str, amount_minor: int, now: datetime) -> None:
         """Put money on an account. Raises LookupError."""
-        if all(account != one.account for one in self._settings.accounts):
-            raise LookupError(account)
-        self._books.move("topup", at=now, account=account, amount_minor=amount_minor)
+        self._books.topup(account, amount_minor, now)
 
     def trigger(self, event: str, reference: str, now: datetime) -> tuple[Push, ...]:
         """payout.settled, payout.failed, payout.returned or notice.resend; by idempotency key."""

@@ -215,19 +215,14 @@ class XxPaySimulator:
             {
                 "account": a.account,
                 "mch_id": a.mch_id,
-                "currency": self._books.currency(a.account),
-                "balance_fen": self._books.balance_minor(a.account),
-                "frozen_fen": self._books.frozen_minor(a.account),
-                "available_fen": self._books.available_minor(a.account),
+                **self._books.shown(a.account),
             }
             for a in self._accounts.values()
         ]
 
     def topup(self, account: str, amount_minor: int, now: datetime) -> None:
         """Put money on an account. Raises LookupError."""
-        if account not in self._accounts:
-            raise LookupError(account)
-        self._books.move("topup", at=now, account=account, amount_minor=amount_minor)
+        self._books.topup(account, amount_minor, now)
 
     def trigger(self, event: str, reference: str, now: datetime) -> tuple[Push, ...]:
         """payout.settled, payout.failed, payout.returned or notice.resend."""

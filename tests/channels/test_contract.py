@@ -1,6 +1,7 @@
 """The contract's invariants: closed sets, complete tables, immutable values, masked payees."""
 
 import dataclasses
+import hashlib
 from datetime import UTC, datetime
 from typing import get_args, get_type_hints
 
@@ -30,6 +31,7 @@ from channels.contract import (
     Rail,
     Reason,
     Rejected,
+    Request,
     Returned,
     StatementBrokenError,
     StatementNotReadyError,
@@ -211,3 +213,30 @@ def _flat(hints: tuple[object, ...]) -> set[object]:
     for hint in hints:
         found |= {hint} if not get_args(hint) else _flat(get_args(hint))
     return {one for one in found if isinstance(one, type)}
+
+
+# --- Requests ------------------------------------------------------------------------------------
+
+
+def test_a_digest_names_address_headers_and_body() -> None:
+    """Any change of one of them is another digest; they are hashed as they would be written."""
+    digests = {
+        Request("u", (("a", "b"),), b"c").digest,
+        Request("v", (("a", "b"),), b"c").digest,
+        Request("u", (("a", "c"),), b"c").digest,
+        Request("u", (("a", "b"),), b"d").digest,
+        Request("u", (), b"c").digest,
+    }
+    assert len(digests) == 5
+    written = hashlib.sha256(b"u\na: b\nd: e\n\nc").hexdigest()
+    assert Request("u", (("a", "b"), ("d", "e")), b"c").digest == written
+
+
+def test_what_is_prepared_is_the_request_and_asks_about_its_instruction() -> None:
+    """To the byte; the answer is compared with reference, amount and payee of what was sent."""
+    told = Instruction("at_1", "r1", Money(1, Currency.CNY), CARD, "order")
+    request = Request("u", (("a", "b"),), b"c")
+    prepared = request.prepared(told, AT)
+    assert (prepared.url, prepared.headers, prepared.body) == ("u", (("a", "b"),), b"c")
+    assert (prepared.digest, prepared.signed_at, prepared.not_after) == (request.digest, AT, None)
+    assert Inquiry.about(prepared) == Inquiry("r1", Money(1, Currency.CNY), CARD, AT)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from channels.alipay.signing import fingerprint
+from channels import fingerprints
 from channels.registry import KINDS
 from gateway.clock import SystemClock
 from gateway.engine import credentials
@@ -207,7 +207,7 @@ async def test_a_restart_takes_another_key_of_ours(tmp_path: Path, accounts: Any
     before = accounts_of(installed(tmp_path, accounts), SystemClock())["alipay-main"]
     after = accounts_of(installed(tmp_path, accounts, renewed), SystemClock())["alipay-main"]
     old, new = ({one.fingerprint for one in each.credentials} for each in (before, after))
-    own = fingerprint(pair("renewed").key.public_key())
+    own = fingerprints.of_public_key(pair("renewed").key.public_key())
     assert new - old == {own}
     assert len(old - new) == 1
 

@@ -166,10 +166,11 @@ def _chaos(asked: Asked, say: Say) -> Row:
 
 
 def _hostile(asked: Asked, say: Say) -> Row:
-    done = _layer("hostile").run(asked.much(105_000, 40_000), asked.first, say)
+    done = _layer("hostile").run(asked.much(130_000, 40_000), asked.first, say)
     return Row(
         "L6",
-        "replies, notices and statements of seven kinds of channel, spoilt, signed and unsigned",
+        "replies, notices and statements of eight kinds of channel, and orders at the dialects' "
+        "doors, spoilt, signed and unsigned",
         {"inputs": done.inputs, "inputs a second": done.inputs_per_s},
         {f"spoilt {name}": count for name, count in done.by_aim.items()},
         {"wrong": len(done.violations)},

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from channels.alipay import wire
-from channels.alipay.envelope import Signed, WireError, open_reply, request
-from channels.contract import Evidence, Instrument
+from channels.alipay.envelope import WireError, open_reply, request
+from channels.contract import Evidence, Instrument, Request
 from tests.channels.alipay.platform import (
     ACCOUNT,
     AMOUNT,
@@ -46,7 +46,7 @@ class Case:
     content: Mapping[str, object]
     reply: bytes
 
-    def request(self) -> Signed:
+    def request(self) -> Request:
         """What is sent."""
         return request(
             SETTINGS.gateway_url, SETTINGS.app_id, SETTINGS.keys, self.method, self.content, NOW

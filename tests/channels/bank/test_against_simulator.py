@@ -34,6 +34,7 @@ from simulators.faults import FaultRule
 from simulators.world import World
 from tests.channels.bank import house
 from tests.channels.bank.house import inquiry, instruction
+from tests.channels.bank.letters import report, status
 from tests.contracts.channels.rig import world_of
 
 MONDAY = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
@@ -239,6 +240,23 @@ async def test_an_unreadable_file_is_tried_again() -> None:
         await made.pay(instruction())
         await made.after(minutes=5)
         made.world.add_rule(FaultRule(id="g", op="download", action="garbage"))
+        outcome = await made.ask(instruction())
+        assert isinstance(outcome, Unknown)
+        assert outcome.cause is UnknownCause.UNREADABLE
+        made.world.remove_rule("g")
+        assert isinstance(await made.ask(instruction()), Paid)
+
+
+@pytest.mark.parametrize(("first", "last"), [("RJCT", "ACSC"), ("ACSC", "RJCT")])
+async def test_a_file_that_says_yes_and_no_is_unreadable(first: str, last: str) -> None:
+    """Neither is taken for the bank's word; the money is found once a file says one thing."""
+    both = status(first, "AC01").replace("</TxSts>", f"</TxSts><TxSts>{last}</TxSts>")
+    async with scene() as made:
+        await made.pay(instruction())
+        await made.after(minutes=5)
+        body = report(both, at="2026-11-02T10:04:00+08:00").decode()
+        rule = FaultRule(id="g", op="download", action="garbage", params={"body": body})
+        made.world.add_rule(rule)
         outcome = await made.ask(instruction())
         assert isinstance(outcome, Unknown)
         assert outcome.cause is UnknownCause.UNREADABLE

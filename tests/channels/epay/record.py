@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from channels.contract import Evidence, Instrument
+from channels.contract import Evidence, Instrument, Request
 from channels.epay import wire
-from channels.epay.envelope import Signed, WireError, open_reply, request
+from channels.epay.envelope import WireError, open_reply, request
 from channels.epay.settings import EpaySettings
 from tests.channels.epay.platform import (
     ACCOUNT,
@@ -50,7 +50,7 @@ class Case:
     reply: bytes
     by: EpaySettings = field(default=SETTINGS)
 
-    def request(self) -> Signed:
+    def request(self) -> Request:
         """What is sent."""
         return request("https://pay.example.com", self.action, PID, self.by.keys, self.fields, NOW)
 
@@ -66,7 +66,7 @@ class Case:
             return repr(wire.read_inquiry(answer, inquiry(), Evidence(), self.by.absences))
         if self.action == wire.BALANCE:
             return repr(wire.read_balance(answer))
-        return repr(wire.receipt_address(answer, "https://pay.example.com"))
+        return repr(wire.receipt_address(answer, "https://pay.example.com", ()))
 
     def text(self) -> str:
         """The whole file."""

@@ -328,13 +328,14 @@ async def test_a_receipt_may_not_be_ready(proof: bytes) -> None:
     [
         (signed({"code": 0}), FILE),
         (signed({"code": 0, "download_url": "http://bills.example.com/7"}), FILE),
+        (signed({"code": 0, "download_url": "https://bills.example.com/7"}), FILE),
         (LIES_AT, http(b"", "404 Not Found")),
         (LIES_AT, http(b"")),
         (b"<html>", FILE),
     ],
 )
 async def test_a_receipt_that_cannot_be_had_is_an_error(proof: bytes, file: bytes) -> None:
-    """No address, not behind TLS, not there, or empty."""
+    """No address, not behind TLS, at a host nobody named, not there, or empty."""
     async with facing(site(signed(found()), proof, file)) as (made, _):
         with pytest.raises(ChannelError):
             await made.receipt(inquiry())

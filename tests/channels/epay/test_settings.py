@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from channels import fingerprints
 from channels.contract import Rail, Reason
 from channels.epay import signing
 from channels.epay.settings import EpaySettings
@@ -115,18 +116,20 @@ def test_credentials_are_named_and_not_shown() -> None:
     ours, theirs = settings().credentials()
     assert (ours.name, ours.holder, ours.not_after) == ("private_key_file", "ours", None)
     assert (theirs.name, theirs.holder) == ("public_key", "theirs")
-    assert theirs.fingerprint == signing.public_fingerprint(PLATFORM.public_key())
+    assert theirs.fingerprint == fingerprints.of_public_key(PLATFORM.public_key())
     inline = settings(private_key_file=None, private_key=MERCHANT_FILE.read_text()).credentials()
     assert (inline[0].name, inline[0].fingerprint) == ("private_key", ours.fingerprint)
 
 
 def test_the_credentials_of_an_md5_merchant() -> None:
-    """The shared key shows as a digest that belongs to this merchant."""
+    """The shared key shows as a digest: the same one for every merchant that was given it."""
     made = settings(**MD5, public_key=(PLATFORM_PUBLIC, MERCHANT_PUBLIC))
     ours, *theirs = made.credentials()
     assert (ours.name, ours.holder, len(ours.fingerprint)) == ("md5_key", "ours", 64)
     assert [one.name for one in theirs] == ["public_key", "public_key"]
     assert MD5_KEY not in repr(made.credentials())
+    other = settings(**MD5, pid="1002").credentials()
+    assert other[0] == ours
 
 
 def test_operators_may_add_texts() -> None:
@@ -171,3 +174,12 @@ def test_unknown_keys_are_errors() -> None:
     """A typing error in a configuration stops the start."""
     with pytest.raises(ValidationError, match="surprise"):
         EpaySettings.model_validate({"surprise": 1})
+
+
+def test_hosts_of_receipts_are_hosts() -> None:
+    """One or several, by name and port; whoever writes an address is told."""
+    assert settings(receipt_hosts="Bills.example.com:8443").receipt_hosts == (
+        "bills.example.com:8443",
+    )
+    with pytest.raises(ValidationError, match="receipt_hosts"):
+        settings(receipt_hosts=["https://bills.example.com/"])

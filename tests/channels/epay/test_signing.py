@@ -1,7 +1,6 @@
 """Signatures: the string, the two ways to sign it, and keys in every form they are handed out."""
 
 import base64
-import hashlib
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -165,18 +164,6 @@ def test_what_is_no_public_key_is_refused(text: str) -> None:
     """The private half in its place above all."""
     with pytest.raises(KeyMaterialError):
         signing.load_public_key(text)
-
-
-def test_fingerprints_tell_keys_apart_and_nothing_else() -> None:
-    """Equal for equal keys; a secret's own bytes stay inside."""
-    assert (
-        signing.public_fingerprint(PLATFORM.public_key())
-        == hashlib.sha256(base64.b64decode(bare(PLATFORM_PUBLIC))).hexdigest()
-    )
-    one = signing.secret_fingerprint(MD5_KEY, "1001")
-    assert one == signing.secret_fingerprint(MD5_KEY, "1001")
-    assert one != signing.secret_fingerprint(MD5_KEY, "1002")
-    assert hashlib.sha256(MD5_KEY.encode()).hexdigest() != one
 
 
 def test_keys_show_nothing() -> None:

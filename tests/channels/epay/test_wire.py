@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from channels.contract import (
     Absent,
+    ChannelError,
     Evidence,
     Inquiry,
     Instrument,
@@ -24,7 +25,7 @@ from channels.contract import (
     WireAccount,
 )
 from channels.epay import codes, wire
-from channels.epay.envelope import open_reply
+from channels.epay.envelope import Answer, open_reply
 from channels.money import Currency, Money
 from tests.channels.epay.platform import (
     ACCOUNT,
@@ -463,22 +464,60 @@ def test_no_figure_without_a_signed_and_readable_amount(body: bytes) -> None:
     assert wire.read_balance(open_reply(body, SETTINGS.keys, NOW)) is None
 
 
+def lies_at(address: str) -> Answer:
+    """The site's signed word for where a receipt lies."""
+    return open_reply(signed({"code": 0, "download_url": address}), SETTINGS.keys, NOW)
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
         ("/upload/bill/7.pdf", "http://127.0.0.1:1/upload/bill/7.pdf"),
         ("upload/7.png", "http://127.0.0.1:1/upload/7.png"),
+        ("http://127.0.0.1:1/7", "http://127.0.0.1:1/7"),
         ("https://bills.example.com/7?t=1", "https://bills.example.com/7?t=1"),
-        ("http://bills.example.com/7", None),
-        ("file:///etc/passwd", None),
-        ("http://[x", None),
-        ("", None),
+        ("https://Bills.Example.com:443/7", "https://Bills.Example.com:443/7"),
+        ("https://bills.example.com:8443/7", "https://bills.example.com:8443/7"),
     ],
 )
-def test_where_a_receipt_lies(address: str, expected: str | None) -> None:
-    """On the site, or somewhere behind TLS."""
-    answer = open_reply(signed({"code": 0, "download_url": address}), SETTINGS.keys, NOW)
-    assert wire.receipt_address(answer, SETTINGS.base_url) == expected
+def test_where_a_receipt_lies(address: str, expected: str) -> None:
+    """On the site, or behind TLS at a host that the operator named."""
+    hosts = ("bills.example.com", "bills.example.com:8443")
+    assert wire.receipt_address(lies_at(address), SETTINGS.base_url, hosts) == expected
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "https://169.254.169.254/latest/meta-data",
+        "https://bills.example.com:22/7",
+        "https://x.bills.example.com/7",
+        "https://bills.example.com.evil.example/7",
+        "https://bills.example.com@evil.example/7",
+        "https://evil.example\\@bills.example.com/7",
+        "https://bills.example.com\t.evil.example/7",
+        "//evil.example/7",
+        "http://bills.example.com/7",
+        "http://127.0.0.1:2/7",
+        "https://127.0.0.1:1/7",
+        "https://bills.example.com:99999/7",
+        "file:///etc/passwd",
+        "http://[x",
+    ],
+)
+def test_a_receipt_is_fetched_from_nowhere_else(address: str) -> None:
+    """Whoever runs the site could have us ask for what only we can reach."""
+    with pytest.raises(ChannelError):
+        wire.receipt_address(lies_at(address), SETTINGS.base_url, ("bills.example.com",))
+
+
+def test_a_receipt_elsewhere_tells_what_to_set() -> None:
+    """In both languages, with the host as it would be written there."""
+    with pytest.raises(ChannelError, match="add it to receipt_hosts if") as told:
+        wire.receipt_address(lies_at("https://Bills.Example.com/7"), SETTINGS.base_url, ())
+    assert "it lies at bills.example.com," in str(told.value)
+    assert "若 bills.example.com 可信请加入 receipt_hosts" in str(told.value)
 
 
 @pytest.mark.parametrize(

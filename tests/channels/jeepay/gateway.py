@@ -1,37 +1,28 @@
 """The gateway's side of a test: answers signed as Jeepay signs them, by these few lines alone."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from channels.contract import (
     AlipayAccount,
     AlipayIdentity,
-    BankCard,
     Inquiry,
     Instruction,
     Instrument,
-    Terms,
     WechatWallet,
 )
 from channels.jeepay.channel import JeepayChannel, build
 from channels.jeepay.settings import JeepaySettings
-from channels.money import Currency, Money
-from channels.transport import Reply
+from tests.channels import resellers
+from tests.channels.resellers import AMOUNT, CARD, NOW, REFERENCE, TERMS, compact, reply
+
+__all__ = ["AMOUNT", "CARD", "NOW", "REFERENCE", "TERMS", "compact", "reply"]
 
 MCH_NO = "M1621873433953"
 APP_ID = "60cc09bce4b0f1c0b83761c9"
 SECRET = "a-secret-for-tests-alone-0001"
-NOW = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
-"""09:30 in Beijing."""
-REFERENCE = "P7K2M9X4Q1A1"
 TRANSFER = "T20261102093000000001"
-AMOUNT = Money(12_345, Currency.CNY)
-TERMS = Terms(Currency.CNY, amount_min=1, amount_max=500_000_000)
 LOGON = AlipayAccount("zhang@example.test", AlipayIdentity.LOGON_ID, "张三丰")
 WALLET = WechatWallet("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", None, "欧阳娜娜")
-CARD = BankCard("6222020200112233445", "张三丰", "ICBC", "中国工商银行")
 SCENE = {
     "transfer_scene_id": "1000",
     "transfer_scene_report_infos": [
@@ -66,25 +57,17 @@ def channel(**changes: object) -> JeepayChannel:
 
 def instruction(instrument: Instrument = LOGON, **changes: object) -> Instruction:
     """One try to pay 123.45 yuan."""
-    given: dict[str, object] = {
-        "attempt_id": "a1",
-        "reference": REFERENCE,
-        "amount": AMOUNT,
-        "instrument": instrument,
-        "purpose": "十月佣金",
-    }
-    return Instruction(**(given | changes))  # type: ignore[arg-type] # names are checked at run time
+    return resellers.instruction(instrument, **changes)
 
 
 def inquiry(instrument: Instrument = LOGON, channel_ref: str | None = None) -> Inquiry:
     """The question about that try."""
-    return Inquiry(REFERENCE, AMOUNT, instrument, NOW, channel_ref)
+    return resellers.inquiry(instrument, channel_ref)
 
 
 def signature(fields: Mapping[str, object], secret: str = SECRET) -> str:
-    """The rule, once more: these fields have names that sort alike in any case."""
-    text = "".join(f"{n}={v}&" for n, v in sorted(fields.items()) if v not in (None, ""))
-    return hashlib.md5(f"{text}key={secret}".encode(), usedforsecurity=False).hexdigest().upper()
+    """What the gateway signs with its merchant's secret."""
+    return resellers.signature(fields, secret)
 
 
 def order(**changes: object) -> dict[str, object]:
@@ -125,13 +108,3 @@ def envelope(data: Mapping[str, object], /, **changes: object) -> bytes:
 def refusal(code: object, message: str) -> bytes:
     """Any other code: no data, no signature."""
     return compact({"code": code, "msg": message})
-
-
-def compact(fields: Mapping[str, object]) -> bytes:
-    """JSON as the server writes it."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def reply(body: bytes, status: int = 200) -> Reply:
-    """What arrives."""
-    return Reply(status, {"content-type": "application/json;charset=UTF-8"}, body)

@@ -5,15 +5,13 @@ Neither knows the other's code. What every kind must show stands in tests/contra
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from channels.contract import (
     Absent,
-    Instruction,
-    Outcome,
     Paid,
     Pending,
     Reason,
@@ -22,7 +20,6 @@ from channels.contract import (
     UnknownCause,
 )
 from channels.jeepay.channel import JeepayChannel, build
-from simulators.faults import FaultRule
 from simulators.scenario import ClockPlan, Plan
 from simulators.world import World
 from tests.channels.jeepay.gateway import (
@@ -33,42 +30,17 @@ from tests.channels.jeepay.gateway import (
     SECRET,
     TERMS,
     WALLET,
-    inquiry,
     instruction,
     settings,
 )
+from tests.channels.resellers import Scene
 
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Beijing."""
 
 
-@dataclass
-class Scene:
-    """A simulator and a channel that pays there."""
-
-    world: World
-    channel: JeepayChannel
-
-    async def pay(self, order: Instruction) -> Outcome:
-        """Prepare and send once."""
-        return await self.channel.send(self.channel.prepare(order, self.world.clock.now()))
-
-    async def ask(self, order: Instruction) -> Outcome | Absent:
-        """Inquire by our number."""
-        return await self.channel.inquire(inquiry(order.instrument))
-
-    def fault(self, action: str, **params: object) -> None:
-        """Let something go wrong from now on."""
-        self.world.add_rule(FaultRule.model_validate({"action": action, "params": params}))
-
-    def moved(self) -> list[tuple[str, int]]:
-        """What money really moved."""
-        truth = self.world.shells["jeepay"].simulator.truth()
-        return [(one.kind, one.amount_minor) for one in truth]
-
-
 @asynccontextmanager
-async def open_scene(**changes: object) -> AsyncIterator[Scene]:
+async def open_scene(**changes: object) -> AsyncIterator[Scene[JeepayChannel]]:
     """Everything running; `changes` are our settings."""
     account = {
         "account": "jeepay-1",
@@ -82,7 +54,7 @@ async def open_scene(**changes: object) -> AsyncIterator[Scene]:
     async with World(Plan(seed=1, clock=clock, simulators=(section,))) as world:
         made = settings(base_url=world.shells["jeepay"].url, **changes)
         channel = build("jeepay-sim", made, TERMS, world.clock.now)
-        yield Scene(world, channel)
+        yield Scene("jeepay", world, channel)
         await channel.aclose()
 
 

@@ -132,10 +132,3 @@ def test_what_is_no_certificate_is_refused(pem: bytes) -> None:
     """A bare key vouches for nothing."""
     with pytest.raises(signing.KeyMaterialError):
         signing.load_certificate(pem)
-
-
-def test_a_fingerprint_of_a_secret_shows_nothing_of_it() -> None:
-    """Equal for equal secrets, and of a length of its own."""
-    assert signing.secret_fingerprint("one") == signing.secret_fingerprint("one")
-    assert signing.secret_fingerprint("one") != signing.secret_fingerprint("two")
-    assert len(signing.secret_fingerprint("one")) == 64

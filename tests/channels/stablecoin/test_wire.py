@@ -319,3 +319,13 @@ def test_no_text_makes_an_amount_that_it_does_not_say(text: str) -> None:
     if read is not None:
         assert text.isascii()
         assert Decimal(text) * 100 == read.minor
+
+
+@pytest.mark.parametrize("odd", [[], {}, ["USD"], {"currency": "USD"}, 0, None])
+def test_whatever_stands_for_a_currency_or_a_number_is_only_read(odd: object) -> None:
+    """A list or an object in its place is no currency and no id, and no exception either."""
+    assert fields.money_of({"amount": "1.00", "currency": odd}) is None
+    assert fields.fee_of({"fees": {"amount": "1.00", "currency": odd}}) is None
+    shown = {"data": fiat(status="complete", **{"return": returned(payoutId=odd)})}
+    outcome = wire.read_inquiry(reply(shown), inquiry(BANK, PAYOUT_ID), SETTINGS)
+    assert isinstance(outcome, Returned if odd is None else Unknown)

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from channels.contract import Evidence, Instrument
+from channels.contract import Evidence, Instrument, Request
 from channels.unionpay import statement, wire
-from channels.unionpay.envelope import Message, Signed, WireError, open_reply, request
+from channels.unionpay.envelope import Message, WireError, open_reply, request
 from channels.unionpay.notice import read_notice
 from channels.unionpay.settings import UnionpaySettings
 from tests.channels.unionpay.platform import (
@@ -82,7 +82,7 @@ class Case:
     reply: bytes
     read: Callable[[Message], object]
 
-    def request(self) -> Signed:
+    def request(self) -> Request:
         """What is sent."""
         return request(SETTINGS.gateway_url + self.path, self.asked, SETTINGS.keys)
 

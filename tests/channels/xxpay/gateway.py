@@ -1,26 +1,19 @@
 """The gateway's side of a test: answers signed as XxPay signs them, by these few lines alone."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from channels.contract import BankAccount, BankCard, Inquiry, Instruction, Instrument, Terms
-from channels.money import Currency, Money
-from channels.transport import Reply
+from channels.contract import BankAccount, Inquiry, Instruction, Instrument
 from channels.xxpay.channel import XxPayChannel, build
 from channels.xxpay.settings import XxPaySettings
+from tests.channels import resellers
+from tests.channels.resellers import AMOUNT, CARD, NOW, REFERENCE, TERMS, compact, reply
+
+__all__ = ["AMOUNT", "CARD", "NOW", "REFERENCE", "TERMS", "compact", "reply"]
 
 MCH_ID = "20000000"
 SECRET = "A-SECRET-FOR-TESTS-ALONE-0002"
-NOW = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
-"""09:30 in Beijing."""
-REFERENCE = "P7K2M9X4Q1A1"
 NUMBER = "G2026110209300000000001"
-AMOUNT = Money(12_345, Currency.CNY)
-TERMS = Terms(Currency.CNY, amount_min=1, amount_max=500_000_000)
-CARD = BankCard("6222020200112233445", "张三丰", "ICBC", "中国工商银行")
 COMPANY = BankAccount(
     "0200004509022100123",
     "杭州某某科技有限公司",
@@ -49,25 +42,17 @@ def channel(**changes: object) -> XxPayChannel:
 
 def instruction(instrument: Instrument = CARD, **changes: object) -> Instruction:
     """One try to pay 123.45 yuan."""
-    given: dict[str, object] = {
-        "attempt_id": "a1",
-        "reference": REFERENCE,
-        "amount": AMOUNT,
-        "instrument": instrument,
-        "purpose": "十月佣金",
-    }
-    return Instruction(**(given | changes))  # type: ignore[arg-type] # names are checked at run time
+    return resellers.instruction(instrument, **changes)
 
 
 def inquiry(instrument: Instrument = CARD, channel_ref: str | None = None) -> Inquiry:
     """The question about that try."""
-    return Inquiry(REFERENCE, AMOUNT, instrument, NOW, channel_ref)
+    return resellers.inquiry(instrument, channel_ref)
 
 
 def signature(fields: Mapping[str, object], secret: str = SECRET) -> str:
-    """The rule, once more: these fields have names that sort alike in any case."""
-    text = "".join(f"{n}={v}&" for n, v in sorted(fields.items()) if v not in (None, ""))
-    return hashlib.md5(f"{text}key={secret}".encode(), usedforsecurity=False).hexdigest().upper()
+    """What the gateway signs with its merchant's secret."""
+    return resellers.signature(fields, secret)
 
 
 def taken(**changes: object) -> dict[str, object]:
@@ -127,16 +112,6 @@ def query(fields: Mapping[str, object]) -> str:
 def refusal(message: str, code: str = "FAIL") -> bytes:
     """What a stock server refuses with: no signature."""
     return compact({"retCode": code, "retMsg": message})
-
-
-def compact(fields: Mapping[str, object]) -> bytes:
-    """JSON as the server writes it."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def reply(body: bytes, status: int = 200) -> Reply:
-    """What arrives."""
-    return Reply(status, {"content-type": "application/json;charset=UTF-8"}, body)
 
 
 def _without_none(fields: Mapping[str, object]) -> dict[str, object]:

@@ -5,7 +5,6 @@ Neither knows the other's code. What every kind must show stands in tests/contra
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +13,6 @@ from channels.contract import (
     Absent,
     BankAccount,
     BankCard,
-    Instruction,
-    Outcome,
     Paid,
     Pending,
     Rejected,
@@ -25,16 +22,15 @@ from channels.contract import (
 )
 from channels.money import Currency, Money
 from channels.xxpay.channel import XxPayChannel, build
-from simulators.faults import FaultRule
 from simulators.scenario import ClockPlan, Plan
 from simulators.world import World
+from tests.channels.resellers import Scene
 from tests.channels.xxpay.gateway import (
     CARD,
     COMPANY,
     MCH_ID,
     SECRET,
     TERMS,
-    inquiry,
     instruction,
     settings,
 )
@@ -43,35 +39,10 @@ START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Beijing."""
 
 
-@dataclass
-class Scene:
-    """A simulator and a channel that pays there."""
-
-    world: World
-    channel: XxPayChannel
-
-    async def pay(self, order: Instruction) -> Outcome:
-        """Prepare and send once."""
-        return await self.channel.send(self.channel.prepare(order, self.world.clock.now()))
-
-    async def ask(self, order: Instruction) -> Outcome | Absent:
-        """Inquire by our number."""
-        return await self.channel.inquire(inquiry(order.instrument))
-
-    def fault(self, action: str, **params: object) -> None:
-        """Let something go wrong from now on."""
-        self.world.add_rule(FaultRule.model_validate({"action": action, "params": params}))
-
-    def moved(self) -> list[tuple[str, int]]:
-        """What money really moved."""
-        truth = self.world.shells["xxpay"].simulator.truth()
-        return [(one.kind, one.amount_minor) for one in truth]
-
-
 @asynccontextmanager
 async def open_scene(
     there: Mapping[str, object] | None = None, **changes: object
-) -> AsyncIterator[Scene]:
+) -> AsyncIterator[Scene[XxPayChannel]]:
     """Everything running; `there` are knobs of the gateway, `changes` our settings."""
     account = {
         "account": "xxpay-1",
@@ -85,7 +56,7 @@ async def open_scene(
     async with World(Plan(seed=1, clock=clock, simulators=(section,))) as world:
         made = settings(base_url=world.shells["xxpay"].url, **changes)
         channel = build("xxpay-sim", made, TERMS, world.clock.now)
-        yield Scene(world, channel)
+        yield Scene("xxpay", world, channel)
         await channel.aclose()
 
 

@@ -53,6 +53,14 @@ WORDS: Sequence[str] = (
     ),
     *(house.REFERENCE, house.ACCOUNT, "ANOTHER1", "2026-11-02", "&lt;", "&x;", "&#0;", "<Sts/>"),
 )
+KNOWN = frozenset(re.findall(r"<(\w+)", b"".join((*STATUSES, *DAYS)).decode()))
+MANY = frozenset(
+    [
+        *("OrgnlPmtInfAndSts", "TxInfAndSts", "StsRsnInf", "AddtlInf"),
+        *("Stmt", "Bal", "Ntry", "NtryDtls", "TxDtls"),
+    ]
+)
+"""Of those, what the standard lets stand several times."""
 _VALUE = re.compile(r">([^<>]+)<")
 _ELEMENT = re.compile(r"<(\w+)(?: [^<>]*)?>[^<>]*</\1>")
 _TEXTS = ("utf-8", "utf-16", "utf-7", "gb18030", "latin-1")
@@ -116,6 +124,16 @@ class _Document:
         """The elements of this name."""
         return [one for one in self._own(self.root) if one.tag in self._tags((name,))]
 
+    def says_twice(self) -> str | None:
+        """What stands twice in one place where the standard has it once."""
+        for one in self._own(self.root):
+            names = [inner.tag for inner in one if inner.tag.startswith(f"{{{self.space}}}")]
+            for name in names:
+                local = name.rpartition("}")[2]
+                if names.count(name) > 1 and local in KNOWN - MANY:
+                    return local
+        return None
+
     def _tags(self, names: Sequence[str]) -> set[str]:
         return {f"{{{self.space}}}{name}" for name in names}
 
@@ -171,6 +189,8 @@ class Receipts:
         document = _document(given.body)
         if document is None:
             return "it is no message of the bank's profile"
+        if twice := document.says_twice():
+            return f"{twice} stands twice"
         if house.REFERENCE not in document.texts("OrgnlEndToEndId", "OrgnlMsgId"):
             return "about another number"
         codes = set(document.texts("TxSts", "PmtInfSts", "GrpSts"))
@@ -213,6 +233,8 @@ class Statements:
         document = _document(given.body)
         if document is None:
             return "it is no message of the bank's profile"
+        if twice := document.says_twice():
+            return f"{twice} stands twice"
         moved = sum(one.amount.minor if one.credit else -one.amount.minor for one in answer)
         told_at = {fen for one in document.all("Bal") for fen in self._balances(document, one)}
         if not any(b - a == moved for a in told_at for b in told_at):
@@ -220,7 +242,7 @@ class Statements:
         return next(filter(None, (self._line(document, one) for one in answer)), None)
 
     def _balances(self, document: _Document, one: ElementTree.Element) -> Iterator[Decimal]:
-        """What it may be read as: the adapter takes the one that it can read of two amounts."""
+        """What it may be read as."""
         signs = {1 if text == "CRDT" else -1 for text in document.texts("CdtDbtInd", under=one)}
         for fen in map(_fen, document.texts("Amt", under=one)):
             if fen is not None and fen.is_finite():

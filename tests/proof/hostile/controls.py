@@ -13,12 +13,17 @@ from channels.bank import documents as bank_documents
 from channels.bank import statement as bank_statement
 from channels.bank import verdict as bank_verdict
 from channels.bank.facts import Report
-from channels.contract import Paid, Reason, StatementLine
+from channels.contract import Absent, Paid, Reason, StatementLine
 from channels.epay import signing as epay_signing
 from channels.epay import wire as epay_wire
 from channels.jeepay import codes as jeepay_codes
 from channels.jeepay.answers import Reader as JeepayReader
 from channels.keyed_md5 import Secrets
+from channels.money import Currency, Money
+from channels.stablecoin import codes as stablecoin_codes
+from channels.stablecoin import signing as stablecoin_signing
+from channels.stablecoin import wire as stablecoin_wire
+from channels.stablecoin.statement import Search
 from channels.unionpay import codes as unionpay_codes
 from channels.unionpay import signing as unionpay_signing
 from channels.unionpay import statement as unionpay_statement
@@ -28,6 +33,9 @@ from channels.wechat_pay import answers
 from channels.wechat_pay import codes as wechat_codes
 from channels.wechat_pay.signing import PlatformKeys
 from channels.xxpay import wire as xxpay_wire
+from gateway.api.dialects import epay as epay_dialect
+from gateway.api.dialects.epay_signing import Proof
+from gateway.domain.dialect import KeySet
 from tests.channels.bank import house
 from tests.channels.wechat_pay.platform import NOW
 from tests.channels.xxpay.gateway import REFERENCE as XXPAY_REFERENCE
@@ -107,6 +115,14 @@ def _an_unlisted_one(*_: object) -> Reason:
     return Reason.PAYEE_BLOCKED
 
 
+def _a_mint_failure(*_: object) -> stablecoin_codes.Row:
+    return stablecoin_codes.Row(Reason.PAYEE_BLOCKED, "nowhere")
+
+
+def _as_the_first(_: object, keys: Sequence[KeySet], *__: object, **___: object) -> Proof:
+    return Proof(keys[0], ())
+
+
 class _AnyOriginal:
     """Knows a payout for whatever an adjustment names."""
 
@@ -162,6 +178,9 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     ),
     "bank: another's number or amount will do": _control(bank_verdict, "_is_told", _yes),
     "bank: other namespaces are the bank's too": _control(bank_documents, "_root", _one_namespace),
+    "bank: an element may stand twice": _control(
+        bank_documents, "_refuse_ambiguous", lambda *_: None
+    ),
     "bank statement: balances need not be met": _control(bank_statement, "lines", _first_lines),
     "epay: the signature is not looked at": _control(epay_signing, "verifies", _yes),
     "epay: another payout's answer will do": _control(epay_wire, "_is_about", _yes),
@@ -170,4 +189,25 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "jeepay: an unlisted cause is a failure": _control(jeepay_codes, "listed", _an_unlisted_one),
     "xxpay: the signature is not looked at": _control(Secrets, "proves", _yes),
     "xxpay: another payout's answer will do": _control(xxpay_wire, "order", _as_ours),
+    "stablecoin: another payout's answer will do": _control(
+        stablecoin_wire.Standing, "is_for", _yes
+    ),
+    "stablecoin: an unlisted word is a failure": _control(
+        stablecoin_codes, "failure", _a_mint_failure
+    ),
+    "stablecoin list: nothing in it is ours": _control(Search, "verdict", lambda _: Absent()),
+    "stablecoin notice: the signature of SNS is not looked at": _control(
+        stablecoin_signing, "sns_verifies", _yes
+    ),
+    "door epay: the signature is not looked at": _control(epay_dialect, "prove", _as_the_first),
+    "door epay: an old signature will do": _control(epay_dialect, "WINDOW_S", 10**12),
+    "door epay: any text is an amount": _control(
+        Money, "parse", lambda *_: Money(1230, Currency.CNY)
+    ),
+    "door epay, strangers: whoever asks is believed": _control(
+        epay_dialect, "prove", _as_the_first
+    ),
+    "stablecoin notice v2: the signature is not looked at": _control(
+        stablecoin_signing, "ecdsa_verifies", _yes
+    ),
 }

@@ -1,7 +1,7 @@
 """What Jeepay and XxPay sign, written down once more and apart from the adapters.
 
 Judged is the text that was signed, not its fields: it does not say where a value ends, and a value
-that holds `&state=3` is the protocol's own weakness (channels/keyed_md5.py).
+that holds `&state=3` is the protocol's own weakness (channels/keyed_md5/signing.py).
 """
 
 import hashlib

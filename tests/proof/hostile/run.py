@@ -6,7 +6,17 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-from tests.proof.hostile import alipay, bank, epay, jeepay, unionpay, wechat_pay, xxpay
+from tests.proof.hostile import (
+    alipay,
+    bank,
+    doors,
+    epay,
+    jeepay,
+    stablecoin,
+    unionpay,
+    wechat_pay,
+    xxpay,
+)
 from tests.proof.hostile.aims import Aim, Input
 from tests.proof.hostile.controls import CONTROLS
 from tests.proof.hostile.mutate import Spoiler
@@ -19,6 +29,8 @@ AIMS: tuple[Aim, ...] = (
     *jeepay.AIMS,
     *xxpay.AIMS,
     *bank.AIMS,
+    *stablecoin.AIMS,
+    *doors.AIMS,
 )
 PER_TASK = 1_000
 CONTROL_INPUTS = 4_000
@@ -32,7 +44,8 @@ class Result:
 
     inputs: int = 0
     believed: int = 0
-    """Inputs that proved something: dead, paid, returned, absent, a line, a balance, a notice."""
+    """Inputs that proved something: dead, paid, returned, absent, a line, a balance, a notice; or
+    that were taken in as an order."""
     by_aim: dict[str, int] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     """How often each kind of answer was given."""
@@ -98,7 +111,7 @@ def attempt(name: str, seed: int, start: int, count: int = PER_TASK) -> Result:
     for number in range(start, start + count):
         kind, objection, given = once(aim, seed, number)
         result.answers[kind] = result.answers.get(kind, 0) + 1
-        result.believed += kind not in {"Unknown", "NoticeRefused", "ChannelError"} and (
+        result.believed += kind not in {"Unknown", "NoticeRefused", "ChannelError", "Turned"} and (
             "Broken" not in kind and "NotReady" not in kind
         )
         if objection is not None:

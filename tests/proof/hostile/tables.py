@@ -168,6 +168,23 @@ EPAY_DEAD_IF_CONFIRMED = frozenset(
 EPAY_NOT_FOUND = frozenset({"转账交易号不存在", "当前转账订单不存在"})
 EPAY_ALIVE = frozenset({"支付通道不存在"})
 
+STABLECOIN_REFUSED = frozenset({(400, 2)})
+"""§5.4 (a): HTTP status and code of a refusal before anything was made."""
+STABLECOIN_REFUSED_IF_CONFIRMED = frozenset({401, 403})
+"""§5.4 (d): whatever the code but -1, which is transient everywhere."""
+STABLECOIN_FAILED_FOR_GOOD = frozenset(
+    [
+        "invalid_bank_account_number",
+        "invalid_ach_rtn",
+        "invalid_wire_rtn",
+        "transaction_denied",
+        "insufficient_funds",
+        "fiat_account_limit_exceeded",
+        "vendor_inactive",
+    ]
+)
+"""§5.2, §5.4 (a), (d): words of a failed payout after which the bank cannot have had the money."""
+
 UNIONPAY_DEAD = frozenset(
     [
         *("10", "13", "33", "44", "61", "62", "63", "64", "65", "66"),

@@ -332,7 +332,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the POST is tried again",
         "§3.7: once, exactly these bytes",
         DISPATCH,
-        "            outcome = await channel.send(prepared)\n",
+        "            outcome = heard(gateway, channel.name, await channel.send(prepared))\n",
         (
             "            outcome = await channel.send(prepared)\n"
             "            if isinstance(outcome, Unknown):\n"

@@ -19,14 +19,12 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from channels import fingerprints
 from channels.contract import Credential
 
 SIGN = "sign"
 """The field that carries the signature and is never part of it."""
 SECRET_CHARS_MIN = 8
-
-_FINGERPRINT_SALT = b"hangdao credential fingerprint"
-_SCRYPT_COST = 2**14
 
 
 class UnsignableError(ValueError):
@@ -98,7 +96,7 @@ def secrets_of(name: str, *given: SecretStr | None) -> Secrets:
 def credentials_of(secrets: Secrets, *names: str) -> tuple[Credential, ...]:
     """Name each secret, the present one first, by a fingerprint that does not give it away."""
     return tuple(
-        Credential(name, "ours", _fingerprint(secret))
+        Credential(name, "ours", fingerprints.of_secret(secret))
         for name, secret in zip(names, secrets.live, strict=False)
     )
 
@@ -113,12 +111,6 @@ def is_private(base_url: str) -> bool:
         return ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False
-
-
-def _fingerprint(secret: str) -> str:
-    # Merchants choose short secrets; a plain hash of one could be guessed.
-    cost = _SCRYPT_COST
-    return hashlib.scrypt(secret.encode(), salt=_FINGERPRINT_SALT, n=cost, r=8, p=1, dklen=32).hex()
 
 
 def _texts(fields: Mapping[str, object]) -> dict[str, str]:
