@@ -63,7 +63,7 @@ class DialectNotices:
             # The commit that ends the original may have begun before this retry was found, and
             # then it owes nothing for it: look a few times more.
             again = payout.id != delivery.payout_id and delivery.tries < LOOKS
-            return Unsaid("the order is open; another notice follows once it is final", again)
+            return Unsaid("the order is open again; another notice follows once it is final", again)
         to = wanted.to
         shown = Shown(to.number, to.own_number, payout, stored)
         post = dialect.notice(account, shown, to.url, self._gateway.clock.now())
