@@ -1,6 +1,6 @@
--- compatible: since 16
 -- Where callers of other platforms' protocols want to hear how an order ended. What they are owed is
--- in deliveries, with the account in the endpoint's place.
+-- in deliveries, with the account in the endpoint's place. Not compatible with earlier programs: they
+-- would owe nothing, and give up what is owed for want of such an endpoint.
 
 CREATE TABLE dialect_notifies (
     merchant_id TEXT NOT NULL,

@@ -97,7 +97,10 @@ class Desk(Counter):
             store=_Away(),
             halted=None,
         )
-        super().__init__(cast("Any", gateway), cast("Orders", self.taking), cast("Any", None))
+        super().__init__(
+            *(cast("Any", gateway), cast("Orders", self.taking), cast("Any", None)),
+            check_url=lambda _: None,
+        )
 
     async def who(self, dialect: str, public_id: str) -> Who | None:
         """The one account there is."""
