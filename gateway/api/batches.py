@@ -8,7 +8,7 @@ from datetime import datetime
 from typing_extensions import TypedDict
 
 from channels.money import Money
-from gateway.api.batch_files import Declared, Examined, cells_of, examine
+from gateway.api.batch_files import Declared, Examined, examine
 from gateway.api.context import Answer, Call, File
 from gateway.api.payouts import given_key, merchant_of
 from gateway.api.schemas import (
@@ -29,6 +29,7 @@ from gateway.domain.batch import (
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.domain.payout import PayoutState
 from gateway.engine import batches
+from gateway.engine.batch_body import cells_of
 from gateway.sheets.profile import Outcome, Profile, Source
 from gateway.sheets.write import CONTENT_TYPES, Format, template, written_back
 

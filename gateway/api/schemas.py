@@ -389,7 +389,7 @@ class PayoutIn(Model):
         default=None, description="Not before; the payout can be cancelled until then"
     )
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
-    channels: ChannelsIn = ChannelsIn()
+    channels: ChannelsIn = Field(default_factory=ChannelsIn)
     metadata: Annotated[
         dict[Ref, Annotated[StrictStr, Field(max_length=256), AfterValidator(visible)]],
         Field(max_length=16, json_schema_extra={"additionalProperties": False}),
@@ -452,7 +452,7 @@ class SplitIn(Model):
     deadline: Moment | None = None
     release_after: Moment | None = None
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
-    channels: ChannelsIn = ChannelsIn()
+    channels: ChannelsIn = Field(default_factory=ChannelsIn)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

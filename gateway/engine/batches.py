@@ -7,7 +7,7 @@ made of the batch's id and its number, so that no second payout can come of it.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,21 +16,20 @@ from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused
 from gateway.domain.errors import ConflictError, GatewayError, UnfundedError
 from gateway.domain.payout import Payout, PayoutId, lasting_id
 from gateway.engine import accept, operate
+from gateway.engine.batch_body import request_of
 from gateway.engine.gateway import Gateway
 from gateway.ports import Intake, Merchant, RowOfBatch, StaleError
 from policies.fees import MonthUse
 
 STORED_AT_ONCE = 500
 """Rows in one commit: other payouts wait no longer than that for theirs."""
-ACCEPTED_AT_ONCE = 256
-"""As many as one group commit takes."""
-READ_AT_ONCE = 1024
+IN_FLIGHT = 512
+"""Rows on their way into the store: two group commits, one written while the next is made."""
+UNDONE_AT_ONCE = 256
+READ_AT_ONCE = 4096
 RELEASED_AT_ONCE = 5_000
-BREATH = 64
+BREATH = 32
 """Rows looked at before others get their turn on the loop."""
-
-ReadRequest = Callable[[bytes], accept.Request]
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -119,10 +118,9 @@ def _hold(
 class Batches:
     """Goes on with batches under way; one process at a time."""
 
-    def __init__(self, gateway: Gateway, read_request: ReadRequest) -> None:
-        """`read_request` makes a request of a row's body."""
+    def __init__(self, gateway: Gateway) -> None:
+        """Everything is found in the gateway's store."""
         self._gateway = gateway
-        self._read = read_request
 
     async def tick(self) -> bool:
         """Go a step on with each batch under way; whether there was one. Raises `StoreError`."""
@@ -191,7 +189,7 @@ class Batches:
     ) -> Refused | None:
         gateway = self._gateway
         try:
-            request = self._read(row.body)
+            request = request_of(row.body)
             named = lasting_id(gateway.installation, merchant.id, request.merchant_ref, now)
             price = accept.price_at(merchant, request.amount, now, month)
             accept.check(gateway, PayoutId(named), request, price, now)
@@ -204,25 +202,38 @@ class Batches:
     async def _accept(self, batch: Batch, merchant: Merchant) -> None:
         store, whole = self._gateway.store, batch.mode == "all_or_nothing"
         rows = await store.batch_rows(batch, 0, READ_AT_ONCE, state=RowState.WAITING)
-        for start in range(0, len(rows), ACCEPTED_AT_ONCE):
-            group = rows[start : start + ACCEPTED_AT_ONCE]
-            outcomes = await asyncio.gather(
-                *(self._one(batch, merchant, row) for row in group), return_exceptions=True
-            )
-            refused = []
-            for row, outcome in zip(group, outcomes, strict=True):
-                if isinstance(outcome, GatewayError):
-                    refused.append((row.number, _refused(outcome)))
-                elif isinstance(outcome, BaseException):
-                    raise outcome
-            if refused:
-                await store.refuse_rows(batch, refused)
-                if whole:
-                    number, why = refused[0]
-                    await store.move_batch(batch, BatchState.UNDOING, _undone(number, why))
-                    return
+        refused = await self._all(batch, merchant, rows)
+        if refused:
+            await store.refuse_rows(batch, refused)
+            if whole:
+                number, why = refused[0]
+                await store.move_batch(batch, BatchState.UNDOING, _undone(number, why))
+                return
         if len(rows) < READ_AT_ONCE:
             await self._accepted(batch)
+
+    async def _all(
+        self, batch: Batch, merchant: Merchant, rows: Sequence[BatchRow]
+    ) -> list[tuple[int, Refused]]:
+        """Accept rows, some on their way to the disk while the next are made; who was refused."""
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        tasks: list[asyncio.Task[Payout]] = []
+        for place, row in enumerate(rows):
+            await slots.acquire()
+            task = asyncio.create_task(self._one(batch, merchant, row))
+            task.add_done_callback(lambda _: slots.release())
+            tasks.append(task)
+            if place % BREATH == 0:
+                await asyncio.sleep(0)
+        refused = []
+        for row, outcome in zip(
+            rows, await asyncio.gather(*tasks, return_exceptions=True), strict=True
+        ):
+            if isinstance(outcome, GatewayError):
+                refused.append((row.number, _refused(outcome)))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return refused
 
     async def _accepted(self, batch: Batch) -> None:
         """No row is waiting any more. A crash may have come between a refusal and its undoing."""
@@ -241,7 +252,7 @@ class Batches:
         reserved = row.hold_minor if batch.mode == "all_or_nothing" else None
         key = f"batch:{batch.id}:{row.number}"
         intake = Intake(key, _fingerprint(batch, row), RowOfBatch(batch, row.number, reserved))
-        request = self._read(row.body)
+        request = request_of(row.body)
         taken = await accept.accept(self._gateway, merchant, request, intake, batch.actor)
         return taken.payout
 
@@ -258,7 +269,7 @@ class Batches:
         """Cancel what was accepted: none of it was ever due, but where a person let it go."""
         gateway, after = self._gateway, 0
         while rows := await gateway.store.batch_rows(
-            batch, after, ACCEPTED_AT_ONCE, state=RowState.ACCEPTED
+            batch, after, UNDONE_AT_ONCE, state=RowState.ACCEPTED
         ):
             after = rows[-1].number
             await asyncio.gather(*(self._undo_row(batch, row) for row in rows))

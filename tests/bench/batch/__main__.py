@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 
 from channels.money import Currency, Money
-from gateway.api.batch_files import Declared, examine, request_of
+from gateway.api.batch_files import Declared, examine
 from gateway.clock import SystemClock, SystemEntropy
 from gateway.domain.batch import BatchMode, BatchState
 from gateway.domain.ledger import funded
@@ -76,7 +76,7 @@ async def measure(rows: int, kind: Format, mode: BatchMode, url: str) -> dict[st
     marks.append(time.perf_counter())
     made = await create(gateway, payer, order, "bench")
     marks.append(time.perf_counter())
-    work = Batches(gateway, request_of)
+    work = Batches(gateway)
     while await work.tick():
         pass
     marks.append(time.perf_counter())

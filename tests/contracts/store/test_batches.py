@@ -5,17 +5,18 @@ import io
 from collections.abc import Sequence
 from datetime import timedelta
 
-import orjson
 import pytest
 
 from channels.money import Currency, Money
-from gateway.api.batch_files import request_of
+from gateway.api.batch_files import requested
+from gateway.api.schemas import PayoutIn
 from gateway.clock import SystemEntropy
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, RowState
 from gateway.domain.errors import ConflictError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import PayoutState
 from gateway.engine import accept, batches, operate
+from gateway.engine.batch_body import body_of, request_of
 from gateway.engine.batches import Batches, Order, create
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
@@ -46,15 +47,15 @@ def body(number: int, minor: int = 1_000, **changes: object) -> bytes:
         "purpose": "货款",
         **changes,
     }
-    return orjson.dumps({"payout": asked, "cells": {}})
+    return body_of(requested(PayoutIn.model_validate(asked)), {})
 
 
 def rows_of(bodies: Sequence[bytes]) -> list[BatchRow]:
     """Rows in order, waiting."""
     made = []
     for number, one in enumerate(bodies, 1):
-        asked = orjson.loads(one)["payout"]
-        ref, minor = asked["merchant_ref"], asked["amount_minor"]
+        asked = request_of(one)
+        ref, minor = asked.merchant_ref, asked.amount.minor
         made.append(BatchRow(number, number + 1, ref, minor, 0, one))
     return made
 
@@ -92,7 +93,7 @@ class World:
             load=Load(),
         )
         self.merchant: Merchant = merchant()
-        self.batches = Batches(self.gateway, request_of)
+        self.batches = Batches(self.gateway)
 
     async def create(self, wanted: Order) -> Batch:
         """Upload it."""
@@ -280,7 +281,7 @@ async def test_a_crash_in_the_middle_pays_every_row_once(
     world: World, backend: Backend, monkeypatch: pytest.MonkeyPatch, mode: BatchMode, at: int
 ) -> None:
     """Whoever opens the database next goes on; no row is lost and none has two payouts."""
-    monkeypatch.setattr(batches, "ACCEPTED_AT_ONCE", 3)
+    monkeypatch.setattr(batches, "IN_FLIGHT", 3)
     batch = await world.create(order(10, mode=mode))
     accepted = SqlStore.accept
     calls = 0
@@ -340,7 +341,7 @@ async def test_a_row_is_sealed(world: World, backend: Backend) -> None:
     """What a row asks for can only be opened at its own place."""
     batch = await world.create(order())
     rows = await world.store.batch_rows(batch, 0, 2)
-    assert [orjson.loads(row.body)["payout"]["merchant_ref"] for row in rows] == ["row-1", "row-2"]
+    assert [request_of(row.body).merchant_ref for row in rows] == ["row-1", "row-2"]
     if backend.kind == "sqlite":
         with open(backend.url.removeprefix("sqlite://"), "rb") as file:  # noqa: PTH123, ASYNC230
             assert "王小五".encode() not in file.read()

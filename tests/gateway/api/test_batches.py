@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.api.batch_files import request_of
 from gateway.engine.batches import Batches
 from tests.gateway.api.desk import CARD, Answer, Desk
 
@@ -37,7 +36,7 @@ async def upload(
 
 async def settle(desk: Desk, batch: str) -> Mapping[str, Any]:
     """Let the gateway go on with it."""
-    work = Batches(desk.gateway, request_of)
+    work = Batches(desk.gateway)
     while await work.tick():
         pass
     shown: Mapping[str, Any] = (await desk.get(f"/v1/batches/{batch}")).json
