@@ -151,7 +151,9 @@ async def create(call: Call) -> Answer:
 async def listing(call: Call) -> Answer:
     """GET /v1/batches."""
     query: BatchListQuery = call.query
-    found = await call.gateway.store.batches(call.caller.sees, query.after, query.limit + 1)
+    found = await call.gateway.store.batches(
+        call.caller.sees, query.after, query.limit + 1, state=query.state
+    )
     page = [_summary(one) for one in found[: query.limit]]
     return 200, {"data": page, "has_more": len(found) > query.limit}
 
@@ -159,6 +161,13 @@ async def listing(call: Call) -> Answer:
 async def show(call: Call) -> Answer:
     """GET /v1/batches/{batch_id}."""
     return 200, await _view(call, await _find(call))
+
+
+async def cancel(call: Call) -> Answer:
+    """POST /v1/batches/{batch_id}/cancel."""
+    actor = call.caller.actor
+    found = await batches.cancel(call.gateway, call.path("batch_id"), call.caller.sees, actor)
+    return 200, await _view(call, found)
 
 
 async def rows(call: Call) -> Answer:

@@ -38,7 +38,7 @@ from channels.contract import (
     WireAccount,
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
-from gateway.domain.batch import BatchMode, RowState
+from gateway.domain.batch import BatchMode, BatchState, RowState
 from gateway.domain.dialect import Switches, network
 from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
@@ -968,6 +968,7 @@ class BatchQuery(Model):
 class BatchListQuery(Model):
     """A page of batches, newest first."""
 
+    state: BatchState | None = None
     after: Annotated[str, Field(pattern=r"^ba_[0-9a-f]{26}$")] | None = Field(
         default=None, description="The last id of the page before"
     )

@@ -13,7 +13,7 @@ from gateway.api.batch_files import Examined, examine
 from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.output import Command, Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY, minor_units
-from gateway.domain.batch import BatchMode, Fault
+from gateway.domain.batch import BatchMode, BatchState, Fault
 from gateway.sheets.profile import Profile, ProfileError, read_profile, shipped
 from gateway.sheets.write import template
 
@@ -189,13 +189,27 @@ def _row(row: Mapping[str, Any], currency: str) -> tuple[object, ...]:
     return (*head, row["state"], row["payout_id"], row["payout_state"], why)
 
 
+@batch_command.command("cancel")
+@click.argument("batch")
+@reaching("merchant")
+def cancel(api: Api, batch: str) -> None:
+    """Give up a batch of which nothing was accepted yet (storing, checking)."""
+    found = api.post(f"/v1/batches/{path_of(batch)}/cancel")
+    tell(found, lambda console: _draw(console, found))
+
+
 @batch_command.command("ls")
+@click.option(
+    "--state",
+    type=click.Choice([one.value for one in BatchState]),
+    help="Only these; storing: uploads that were cut off.",
+)
 @click.option("--after", metavar="ID", help="The last id of the page before.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @reaching("merchant")
-def ls(api: Api, after: str | None, limit: int) -> None:
-    """List batches."""
-    page = api.get("/v1/batches", after=after, limit=limit)
+def ls(api: Api, state: str | None, after: str | None, limit: int) -> None:
+    """List batches, newest first."""
+    page = api.get("/v1/batches", state=state, after=after, limit=limit)
     headings = ("id", "state", "rows", "total", "mode", "profile", "made", "by")
     rows = [
         (

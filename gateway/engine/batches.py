@@ -8,13 +8,14 @@ made of the batch's id and its number, so that no second payout can come of it.
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from channels.money import Money
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused, RowState
-from gateway.domain.errors import ConflictError, GatewayError, UnfundedError
-from gateway.domain.payout import Payout, PayoutId, lasting_id
+from gateway.domain.errors import AbsenceError, ConflictError, GatewayError, UnfundedError
+from gateway.domain.payout import MerchantId, Payout, PayoutId, lasting_id
 from gateway.engine import accept, operate
 from gateway.engine.batch_body import request_of
 from gateway.engine.gateway import Gateway
@@ -30,6 +31,10 @@ READ_AT_ONCE = 4096
 RELEASED_AT_ONCE = 5_000
 BREATH = 32
 """Rows looked at before others get their turn on the loop."""
+CUT_OFF_AFTER = timedelta(days=1)
+"""An upload that nobody has repeated since is given up: nothing of it was ever accepted."""
+_LOOKED_AFTER = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -115,16 +120,42 @@ def _hold(
     return max((price.amount + price.fee).minor for price in prices)
 
 
+async def cancel(
+    gateway: Gateway, batch_id: str, merchant_id: MerchantId | None, actor: str
+) -> Batch:
+    """Give up a batch of which nothing was accepted yet. Repeating it returns the cancelled one."""
+    while True:
+        batch = await gateway.store.batch(batch_id, merchant_id)
+        if batch is None:
+            raise AbsenceError("batch_not_found", "there is no such batch", zh="批次不存在")
+        if batch.refused is not None and batch.refused.code == _CANCELLED.code:
+            return batch
+        if batch.state not in {BatchState.STORING, BatchState.CHECKING}:
+            raise ConflictError(
+                "state_forbids",
+                f"a batch that is {batch.state} cannot be cancelled, only one that is storing or "
+                "checking; single payouts of it can be, until they are sent "
+                "(`hangdao payout cancel`)",
+                zh=f"批次当前状态为 {batch.state}，只有 storing 或 checking 状态可整批取消；"
+                "未发出的单笔代付可逐笔取消",
+            )
+        # Moved on meanwhile: look again where it stands now.
+        with suppress(StaleError):
+            return await gateway.store.move_batch(batch, BatchState.REFUSED, _CANCELLED, actor)
+
+
 class Batches:
     """Goes on with batches under way; one process at a time."""
 
     def __init__(self, gateway: Gateway) -> None:
         """Everything is found in the gateway's store."""
         self._gateway = gateway
+        self._looked_at: datetime | None = None
 
     async def tick(self) -> bool:
-        """Go a step on with each batch under way; whether there was one. Raises `StoreError`."""
-        store = self._gateway.store
+        """Go a step on with each batch under way; whether any did. Raises `StoreError`."""
+        await self._give_up()
+        store, busy = self._gateway.store, False
         under_way = await store.batches_under_way()
         if not under_way:
             return False
@@ -135,14 +166,32 @@ class Batches:
                 batch = await store.batch(name)
                 # A small batch does not wait for a large one before it: each gets one step.
                 if batch is not None and batch.state.is_under_way:
-                    await self._step(batch)
-        return True
+                    # Cancelled in this very moment: it is looked at again as what it is then.
+                    with suppress(StaleError):
+                        busy = await self._step(batch) or busy
+        return busy
 
-    async def _step(self, batch: Batch) -> None:
+    async def _give_up(self) -> None:
+        """Refuse uploads that were cut off and never repeated, and say so."""
+        gateway, now = self._gateway, self._gateway.clock.now()
+        if self._looked_at is not None and now - self._looked_at < _LOOKED_AFTER:
+            return
+        self._looked_at = now
+        for name in await gateway.store.batches_cut_off(now - CUT_OFF_AFTER):
+            batch = await gateway.store.batch(name)
+            if batch is not None and batch.state is BatchState.STORING:
+                # Its upload came after all, or another process was faster.
+                with suppress(StaleError):
+                    await gateway.store.move_batch(batch, BatchState.REFUSED, _CUT_OFF, "gateway")
+                    gateway.observer.alarm(
+                        "batch.given_up", reference=batch.id, merchant_id=batch.merchant_id
+                    )
+
+    async def _step(self, batch: Batch) -> bool:
         merchant = await self._gateway.store.merchant(batch.merchant_id)
         if merchant is None or not merchant.active:
             # What is under way is neither paid nor undone until somebody decides about it.
-            return
+            return False
         match batch.state:
             case BatchState.CHECKING:
                 await self._check(batch, merchant)
@@ -154,6 +203,7 @@ class Batches:
                 await self._undo(batch)
             case _:
                 raise ValueError(f"{batch.id} is {batch.state}")
+        return True
 
     # --- All or nothing: look at every row, then hold the sum ---
 
@@ -218,17 +268,21 @@ class Batches:
         """Accept rows, some on their way to the disk while the next are made; who was refused."""
         slots = asyncio.Semaphore(IN_FLIGHT)
         tasks: list[asyncio.Task[Payout]] = []
-        for place, row in enumerate(rows):
-            await slots.acquire()
-            task = asyncio.create_task(self._one(batch, merchant, row))
-            task.add_done_callback(lambda _: slots.release())
-            tasks.append(task)
-            if place % BREATH == 0:
-                await asyncio.sleep(0)
+        try:
+            for place, row in enumerate(rows):
+                await slots.acquire()
+                task = asyncio.create_task(self._one(batch, merchant, row))
+                task.add_done_callback(lambda _: slots.release())
+                tasks.append(task)
+                if place % BREATH == 0:
+                    await asyncio.sleep(0)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
         refused = []
-        for row, outcome in zip(
-            rows, await asyncio.gather(*tasks, return_exceptions=True), strict=True
-        ):
+        for row, outcome in zip(rows, outcomes, strict=True):
             if isinstance(outcome, GatewayError):
                 refused.append((row.number, _refused(outcome)))
             elif isinstance(outcome, BaseException):
@@ -266,7 +320,7 @@ class Batches:
         self._gateway.nudged.set()
 
     async def _undo(self, batch: Batch) -> None:
-        """Cancel what was accepted: none of it was ever due, but where a person let it go."""
+        """Cancel what was accepted: none of it was ever due."""
         gateway, after = self._gateway, 0
         while rows := await gateway.store.batch_rows(
             batch, after, UNDONE_AT_ONCE, state=RowState.ACCEPTED
@@ -284,7 +338,8 @@ class Batches:
         except ConflictError as error:
             if error.code == "quarantined":
                 raise
-            # A person released this very payout meanwhile: it is theirs, and stays accepted.
+            # Nobody can let it go while its batch is open. Should it have gone all the same, it
+            # stays accepted: what may have been sent is never booked as if it had not.
             gateway.observer.alarm("batch.row_kept", payout_id=row.payout_id, code=error.code)
             return
         await gateway.store.undo_row(batch, row.number)
@@ -314,6 +369,18 @@ _TAKEN = Refused(
     "a payout with this merchant_ref exists already; use a new one if it is another payment",
     "该商户单号已被使用，如为另一笔付款请更换单号",
     "merchant_ref",
+)
+_CANCELLED = Refused(
+    "batch_cancelled",
+    "it was cancelled before any row was accepted; to pay it after all, upload the file under a "
+    "new key",
+    "批次在受理任何一行之前已被取消；如仍需付款，请以新的幂等键重新上传",
+)
+_CUT_OFF = Refused(
+    "upload_cut_off",
+    "its upload was cut off and nobody repeated it for a day; nothing of it was accepted; upload "
+    "the file under a new key",
+    "上传中断且 24 小时内未重新上传，未受理任何一行；请以新的幂等键重新上传",
 )
 _ROWS_REFUSED = Refused(
     "rows_refused",

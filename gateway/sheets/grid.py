@@ -169,35 +169,40 @@ def _workbook(content: bytes) -> Iterator[Line]:
 
 
 def _parts(content: bytes) -> None:
-    """Look at a workbook's parts before any is unpacked in whole."""
+    """Look at a workbook's parts before any is unpacked in whole. Raises `FileFaultError`."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            parts = packed.infolist()
-            # What a part says of its size is the most that is ever unpacked of it.
-            if len(parts) > PARTS_MAX or sum(one.file_size for one in parts) > UNPACKED_MAX:
-                raise _fault(
-                    "xlsx_too_large",
-                    "the workbook is too large once unpacked; keep only the sheet to be paid",
-                    "工作簿解压后过大，请只保留需要付款的工作表",
-                )
-            for one in parts:
-                with packed.open(one) as opened:
-                    head = opened.read(_PROLOGUE)
-                if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
-                    raise _fault(
-                        "xlsx_doctype",
-                        "the workbook defines a document type, which no spreadsheet does: refused",
-                        "工作簿含文档类型定义，正常表格不会出现，已拒绝",
-                    )
-    except FileFaultError:
-        raise
+        wrong = _wrong_part(content)
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, EOFError):
-        raise _fault(
+        wrong = _fault(
             "xlsx_broken",
             "the workbook is damaged or has a password; open and save it again as .xlsx",
             "工作簿损坏或带密码，请打开后重新另存为 .xlsx",
-        ) from None
+        )
     except Exception as error:  # noqa: BLE001 - decompressors have errors of their own
-        raise _fault(
+        wrong = _fault(
             "xlsx_broken", f"the workbook is damaged ({type(error).__name__})", "工作簿损坏"
-        ) from None
+        )
+    if wrong is not None:
+        raise wrong
+
+
+def _wrong_part(content: bytes) -> FileFaultError | None:
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        parts = packed.infolist()
+        # What a part says of its size is the most that is ever unpacked of it.
+        if len(parts) > PARTS_MAX or sum(one.file_size for one in parts) > UNPACKED_MAX:
+            return _fault(
+                "xlsx_too_large",
+                "the workbook is too large once unpacked; keep only the sheet to be paid",
+                "工作簿解压后过大，请只保留需要付款的工作表",
+            )
+        for one in parts:
+            with packed.open(one) as part:
+                head = part.read(_PROLOGUE)
+            if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+                return _fault(
+                    "xlsx_doctype",
+                    "the workbook defines a document type, which no spreadsheet does: refused",
+                    "工作簿含文档类型定义，正常表格不会出现，已拒绝",
+                )
+    return None

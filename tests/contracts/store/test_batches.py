@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.clock import SystemEntropy
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, RowState
 from gateway.domain.errors import ConflictError
 from gateway.domain.ledger import Book
-from gateway.domain.payout import PayoutState
+from gateway.domain.payout import MerchantId, PayoutState
 from gateway.engine import accept, batches, operate
 from gateway.engine.batch_body import body_of, request_of
 from gateway.engine.batches import Batches, Order, create
@@ -345,3 +346,129 @@ async def test_a_row_is_sealed(world: World, backend: Backend) -> None:
     if backend.kind == "sqlite":
         with open(backend.url.removeprefix("sqlite://"), "rb") as file:  # noqa: PTH123, ASYNC230
             assert "王小五".encode() not in file.read()
+
+
+async def half_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    """An upload that broke after its first rows."""
+    monkeypatch.setattr(batches, "STORED_AT_ONCE", 2)
+    put = SqlStore.put_rows
+    calls = 0
+
+    async def failing(store: SqlStore, batch: Batch, rows: Sequence[BatchRow]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise CrashError
+        await put(store, batch, rows)
+
+    monkeypatch.setattr(SqlStore, "put_rows", failing)
+    with pytest.raises(CrashError):
+        await world.create(order())
+    monkeypatch.setattr(SqlStore, "put_rows", put)
+    (found,) = await world.store.batches(MERCHANT, None, 9, state=BatchState.STORING)
+    return found
+
+
+async def test_an_upload_nobody_repeats_is_given_up_after_a_day(
+    world: World, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it waits for the rest; then it is refused, nothing paid, its content free."""
+    cut = await half_stored(world, monkeypatch)
+    clock.advance(hours=23)
+    assert (await world.settle(cut)).state is BatchState.STORING
+    clock.advance(hours=2)
+    given_up = await world.settle(cut)
+    assert given_up.state is BatchState.REFUSED
+    assert given_up.refused is not None
+    assert given_up.refused.code == "upload_cut_off"
+    assert sum((await world.store.counts()).values()) == 0
+    assert await world.store.batches(MERCHANT, None, 9, state=BatchState.STORING) == []
+    again = await world.settle(await world.create(order(key="key-2")))
+    assert again.state is BatchState.DONE
+
+
+async def test_an_upload_that_comes_after_it_was_given_up_pays_nothing(
+    world: World, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the rows, under the same key, finds the batch refused and leaves it so."""
+    cut = await half_stored(world, monkeypatch)
+    clock.advance(hours=25)
+    await world.settle(cut)
+    late = await world.settle(await world.create(order()))
+    assert (late.id, late.state) == (cut.id, BatchState.REFUSED)
+    assert sum((await world.store.counts()).values()) == 0
+
+
+@pytest.mark.parametrize("mode", ["all_or_nothing", "per_row"])
+async def test_what_is_not_accepted_yet_can_be_cancelled(
+    world: World, monkeypatch: pytest.MonkeyPatch, mode: BatchMode
+) -> None:
+    """A cut-off upload, and a whole one that is only checked; a second time changes nothing."""
+    cut = await half_stored(world, monkeypatch)
+    whole = await world.create(order(key="key-2", bodies=[body(9)], mode=mode))
+    for batch in (cut, whole) if mode == "all_or_nothing" else (cut,):
+        for _ in range(2):
+            gone = await batches.cancel(world.gateway, batch.id, MERCHANT, "key:boss")
+            assert gone.state is BatchState.REFUSED
+    if mode == "per_row":
+        with pytest.raises(ConflictError, match="accepting cannot be cancelled"):
+            await batches.cancel(world.gateway, whole.id, MERCHANT, "key:boss")
+    assert (await world.settle(cut)).state is BatchState.REFUSED
+    assert len(await world.states(whole)) == 1
+    paid = 0 if mode == "all_or_nothing" else 1
+    assert (await world.store.counts())[PayoutState.ROUTING] == paid
+    assert await world.store.audit() == []
+
+
+async def test_cancelled_while_it_is_checked_it_is_never_accepted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was looking at its rows finds it gone, and nothing is held for it."""
+    batch = await world.create(order())
+    taken = SqlStore.taken_refs
+
+    async def meanwhile(store: SqlStore, checked: Batch) -> list[int]:
+        await batches.cancel(world.gateway, checked.id, MERCHANT, "key:boss")
+        return await taken(store, checked)
+
+    monkeypatch.setattr(SqlStore, "taken_refs", meanwhile)
+    assert (await world.settle(batch)).state is BatchState.REFUSED
+    assert await world.money() == (FLOOR, 0)
+    assert await world.store.audit() == []
+
+
+async def test_batches_are_listed_newest_first(world: World, clock: SettableClock) -> None:
+    """Page by page, whatever their ids are."""
+    made = []
+    for number in range(6):
+        clock.advance(seconds=1)
+        bodies = [body(number)]
+        made.append((await world.create(order(key=f"key-{number}", bodies=bodies))).id)
+    seen: list[str] = []
+    while page := await world.store.batches(MERCHANT, seen[-1] if seen else None, 4):
+        seen += [one.id for one in page]
+    assert seen == made[::-1]
+
+
+async def test_a_held_row_is_not_released_before_its_batch_is_final(
+    world: World, fund: Fund, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's release is refused while the others may still be cancelled, and taken after."""
+    monkeypatch.setattr(batches, "READ_AT_ONCE", 2)
+    picky = replace(world.merchant, id=MerchantId("picky"), review_above_minor=1_500)
+    world.merchant = picky
+    await world.store.add_merchant(picky, "test")
+    await fund(FLOOR, merchant=picky.id, channel=None)
+    batch = await world.create(order(bodies=[body(1, minor=2_000), body(2), body(3)]))
+    await world.batches.tick()
+    await world.batches.tick()
+    (first, *_) = await world.store.batch_rows(batch, 0, 1)
+    assert first.payout_id is not None
+    with pytest.raises(ConflictError) as caught:
+        await operate.release(world.gateway, first.payout_id, picky.id, "merchant")
+    assert caught.value.code == "batch_not_final"
+    assert caught.value.zh
+    assert (await world.settle(batch)).state is BatchState.DONE
+    released = await operate.release(world.gateway, first.payout_id, picky.id, "merchant")
+    assert released.state is PayoutState.ROUTING
+    assert released.due_at is not None
