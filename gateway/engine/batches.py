@@ -88,10 +88,10 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     batch = await gateway.store.put_batch(fresh)
     if batch.state is not BatchState.STORING:
         return Created(batch, repeated=True)
-    months = await _months(gateway, merchant, batch, now)
+    before = await accept.month_for(gateway, merchant, batch.currency, now)
     for start in range(0, len(order.rows), STORED_AT_ONCE):
         rows = order.rows[start : start + STORED_AT_ONCE]
-        held = [replace(row, hold_minor=_hold(merchant, batch, row, months)) for row in rows]
+        held = [replace(row, hold_minor=_hold(merchant, batch, row, before)) for row in rows]
         await gateway.store.put_rows(batch, held)
     first = BatchState.ACCEPTING if order.mode == "per_row" else BatchState.CHECKING
     try:
@@ -102,22 +102,35 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     return Created(batch, repeated=batch.created_at != now)
 
 
-async def _months(
-    gateway: Gateway, merchant: Merchant, batch: Batch, now: datetime
-) -> tuple[MonthUse, MonthUse]:
-    """The merchant's month before the batch and after it: its rows' fees lie between the two."""
-    before = await accept.month_for(gateway, merchant, batch.currency, now)
-    after = MonthUse(before.payouts + batch.count, before.minor + batch.total_minor)
-    return before, after
-
-
-def _hold(
-    merchant: Merchant, batch: Batch, row: BatchRow, months: tuple[MonthUse, MonthUse]
-) -> int:
+def _hold(merchant: Merchant, batch: Batch, row: BatchRow, before: MonthUse) -> int:
     """The most that a row takes of the balance, in whatever order the rows are accepted."""
     asked = Money(row.amount_minor, batch.currency)
-    prices = [accept.price_at(merchant, asked, batch.created_at, month) for month in months]
+    prices = [
+        accept.price_at(merchant, asked, batch.created_at, month)
+        for month in _months(merchant, batch, row, before)
+    ]
     return max((price.amount + price.fee).minor for price in prices)
+
+
+def _months(
+    merchant: Merchant, batch: Batch, row: BatchRow, before: MonthUse
+) -> Sequence[MonthUse]:
+    """Where a fee can be dearest between the month before the batch and after it.
+
+    A fee is linear in the month's use but where the payout begins, or ends, at a tier's floor.
+    """
+    fee = merchant.fee.fee
+    if not fee.tiers:
+        return [before]
+    if fee.basis == "amount":
+        start, end, long = before.minor, before.minor + batch.total_minor, row.amount_minor
+    else:
+        start, end, long = before.payouts, before.payouts + batch.count, 1
+    turns = {at for tier in fee.tiers for at in (tier.floor, tier.floor - 1, tier.floor - long)}
+    uses = {start, end, *(at for at in turns if start < at < end)}
+    if fee.basis == "amount":
+        return [MonthUse(before.payouts, use) for use in uses]
+    return [MonthUse(use, before.minor) for use in uses]
 
 
 async def cancel(

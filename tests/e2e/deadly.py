@@ -1,4 +1,4 @@
-"""`python -m tests.e2e.deadly STEP:CALLS serve …`: the gateway, killed right after a step is stored.
+"""`python -m tests.e2e.deadly STEP:CALLS serve …`: the gateway, killed once a step is stored.
 
 STEP is a method of the store, CALLS which call of it is the last thing the process ever does: no
 handler runs, nothing is flushed. `STEP:wait:FILE` has the gateway wait after the step until the
@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,15 @@ def waiting(step: Step, file: Path) -> Step:
     @functools.wraps(step)
     async def patient(*args: object, **named: object) -> object:
         done = await step(*args, **named)
-        while not file.exists():  # noqa: ASYNC110 - another process makes it
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(_until_there, file)
         return done
 
     return patient
+
+
+def _until_there(file: Path) -> None:
+    while not file.exists():
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

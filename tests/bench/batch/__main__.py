@@ -58,8 +58,8 @@ def main(
                     name = f"{database} {kind} {mode}"
                     results[name] = _run(rows, str(file), mode, url) | {"load": os.getloadavg()[0]}
                     click.echo(f"{name}: {results[name]}", err=True)
-    if keep:
-        page.keep(results)
+                    if keep:
+                        page.keep(results)
     click.echo(json.dumps(results))
 
 

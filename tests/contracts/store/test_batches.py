@@ -14,7 +14,8 @@ from gateway.api.schemas import PayoutIn
 from gateway.clock import SystemEntropy
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, RowState
 from gateway.domain.errors import ConflictError
-from gateway.domain.ledger import Book
+from gateway.domain.ledger import Book, funded
+from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import MerchantId, PayoutState
 from gateway.engine import accept, batches, operate
 from gateway.engine.batch_body import body_of, request_of
@@ -22,9 +23,10 @@ from gateway.engine.batches import Batches, Order, create
 from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
 from gateway.observe import Metrics, Observe, make_log
-from gateway.ports import Change, Intake, Merchant
+from gateway.ports import Change, Intake, Merchant, Search
 from gateway.store import SqlStore
 from policies import document
+from policies.fees import Fee, Tier
 from policies.health import Health
 from tests.builders import MERCHANT, merchant
 from tests.contracts.store.conftest import Backend, Fund, SettableClock
@@ -472,3 +474,103 @@ async def test_a_held_row_is_not_released_before_its_batch_is_final(
     released = await operate.release(world.gateway, first.payout_id, picky.id, "merchant")
     assert released.state is PayoutState.ROUTING
     assert released.due_at is not None
+
+
+TIERED = MerchantFee(
+    Fee(
+        tiers=(Tier(0, 0, 30_000), Tier(3_000, 0, 10_000), Tier(6_000, 5, 20_000)),
+        basis="amount",
+        scheme="incremental",
+    )
+)
+"""3 % until 30.00 of a month, 1 % until 60.00, then 2 % and 0.05: dear, cheap, dearer."""
+HUMP = Fee(tiers=(Tier(0, 0, 1_000), Tier(3_000, 7, 50_000), Tier(6_000, 0, 1_000)), basis="amount")
+"""Dearest in the middle: what the month costs before the batch and after it says nothing of it."""
+OTHERS = (
+    MerchantFee(replace(TIERED.fee, mode="deducted")),
+    MerchantFee(replace(TIERED.fee, scheme="all_units")),
+    MerchantFee(Fee(tiers=(Tier(0, 50, 0), Tier(4, 10, 0)), basis="payouts")),
+    MerchantFee(Fee(flat_minor=40, mode="deducted")),
+    MerchantFee(HUMP),
+    MerchantFee(replace(HUMP, scheme="all_units", mode="deducted")),
+)
+
+
+async def paying(world: World, terms: MerchantFee, minor: int) -> Merchant:
+    """A merchant of these terms with just so much money."""
+    world.merchant = replace(world.merchant, id=MerchantId("payer"), fee=terms)
+    await world.store.add_merchant(world.merchant, "test")
+    await world.store.post(funded(world.merchant.id, Currency.CNY, minor), "", "opening", "test")
+    return world.merchant
+
+
+async def of(world: World, merchant: Merchant) -> tuple[int, int]:
+    """A merchant's available and held."""
+    kept = {one.account.book: one.minor for one in await world.store.balances(owner=merchant.id)}
+    return kept.get(Book.AVAILABLE, 0), kept.get(Book.HELD, 0)
+
+
+@pytest.mark.parametrize("terms", [TIERED, *OTHERS], ids=range(1 + len(OTHERS)))
+async def test_tiers_crossed_within_a_batch_take_what_the_fees_are(
+    world: World, terms: MerchantFee
+) -> None:
+    """Each row pays what its place in the month costs; what more was reserved is given back."""
+    payer = await paying(world, terms, FLOOR)
+    batch = await world.settle(await world.create(order(10)))
+    assert batch.state is BatchState.DONE
+    payouts = [
+        await world.store.payout(row.payout_id)
+        for row in await world.store.batch_rows(batch, 0, 100)
+        if row.payout_id is not None
+    ]
+    takes = sum((one.amount + one.fee).minor for one in payouts if one is not None)
+    assert len(payouts) == 10
+    assert await of(world, payer) == (FLOOR - takes, takes)
+    assert len({one.fee.minor for one in payouts if one is not None}) > (terms.fee.tiers != ())
+    assert await world.store.audit() == []
+
+
+@pytest.mark.parametrize("terms", [TIERED, *OTHERS], ids=range(1 + len(OTHERS)))
+@pytest.mark.parametrize("short", [0, 1])
+async def test_with_exactly_the_reserve_every_row_is_accepted(
+    world: World, terms: MerchantFee, short: int
+) -> None:
+    """The balance must cover the dearest the rows can be: a fen less, and none is taken."""
+    await world.store.set_merchant_fee(MERCHANT, terms, "test")
+    found = await world.store.merchant(MERCHANT)
+    assert found is not None
+    world.merchant = found
+    tried = await world.create(order(10))
+    needed = sum(row.hold_minor for row in await world.store.batch_rows(tried, 0, 100))
+    await batches.cancel(world.gateway, tried.id, MERCHANT, "test")
+
+    payer = await paying(world, terms, needed - short)
+    batch = await world.settle(await world.create(order(10)))
+    assert batch.state is (BatchState.REFUSED if short else BatchState.DONE)
+    available, held = await of(world, payer)
+    assert available + held == needed - short
+    assert available >= 0
+    assert (held == 0) == bool(short)
+    assert await world.store.audit() == []
+
+
+async def test_an_undone_batch_gives_its_fees_back_and_leaves_the_month(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiers crossed on the way count for nothing once the rows are cancelled."""
+    monkeypatch.setattr(batches, "READ_AT_ONCE", 4)
+    payer = await paying(world, TIERED, FLOOR)
+    batch = await world.create(order(10))
+    await world.batches.tick()
+    await world.batches.tick()
+    await one_payout(world, "row-8")
+    before = await world.store.payout(
+        (await world.store.search(Search(payer.id, merchant_ref="row-8", limit=1)))[0].id
+    )
+    assert before is not None
+    assert (await world.settle(batch)).state is BatchState.REFUSED
+    takes = (before.amount + before.fee).minor
+    assert await of(world, payer) == (FLOOR - takes, takes)
+    now = world.gateway.clock.now()
+    assert (await accept.month_for(world.gateway, payer, Currency.CNY, now)).payouts == 1
+    assert await world.store.audit() == []
