@@ -253,13 +253,31 @@ def template_file(kind: Any, lang: Any, profile: str, out: Path | None) -> None:
 
 
 @batch_command.command("profiles", cls=Command)
-def list_profiles() -> None:
-    """List the profiles that are shipped, and what of them was never verified."""
+@click.argument("name", required=False)
+def list_profiles(name: str | None) -> None:
+    """List the profiles that are shipped; with NAME, where its file comes from and goes to."""
+    if name is not None:
+        one = _profile(name)
+        tell(_facts(one), lambda console: console.print(facts(list(_facts(one).items()))))
+        return
     known = shipped().values()
     told = [one.model_dump(include={"name", "title", "unverified"}) for one in known]
-    rows = [(one.name, one.title.zh, "; ".join(one.unverified)) for one in known]
-    headings = ("name", "for", "not verified")
+    rows = [(one.name, one.title.zh, one.title.en, "; ".join(one.unverified)) for one in known]
+    headings = ("name", "用于", "for", "not verified")
     tell({"data": told}, lambda console: console.print(grid(headings, rows)))
+
+
+def _facts(one: Profile) -> dict[str, str]:
+    return {
+        "name": one.name,
+        "用于": one.title.zh,
+        "for": one.title.en,
+        "query": one.query or "-",
+        "回写": "-" if one.back is None else one.back.zh,
+        "back": "-" if one.back is None else one.back.en,
+        "seen in": "; ".join(one.seen) or "-",
+        "not verified": "; ".join(one.unverified) or "-",
+    }
 
 
 def _profile(named: str) -> Profile:
