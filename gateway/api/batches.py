@@ -34,6 +34,8 @@ from gateway.sheets.profile import Outcome, Profile, Source
 from gateway.sheets.write import CONTENT_TYPES, Format, template, written_back
 
 READ_AT_ONCE = 1000
+PAGE_S = 60
+"""A database that does not give a page within ends the file; the request fails."""
 
 
 class RefusedView(TypedDict):
@@ -205,19 +207,31 @@ async def _result(call: Call, kind: Format) -> Answer:
     query: BatchResultQuery = call.query
     batch = await _find(call)
     profile = _profile(call, batch.profile)
-    known: list[BatchRow] = []
-    while found := await call.gateway.store.batch_rows(
-        batch, known[-1].number if known else 0, READ_AT_ONCE
-    ):
-        known += found
-    told = _told(batch, profile, known, query.lang)
+    told = _told(batch, profile, _pages(call, batch), query.lang)
     async with call.api.batch_turn:
         body = await asyncio.to_thread(written_back, profile, told, kind, query.lang)
     return 200, File(CONTENT_TYPES[kind], body, f"{batch.id}-result.{kind}")
 
 
+def _pages(call: Call, batch: Batch) -> Iterator[BatchRow]:
+    """Every row, read while the file is written in another thread: a page of them at a time."""
+    store, loop, after = call.gateway.store, asyncio.get_running_loop(), 0
+
+    def rows() -> Iterator[BatchRow]:
+        nonlocal after
+        while True:
+            page = store.batch_rows(batch, after, READ_AT_ONCE)
+            found = asyncio.run_coroutine_threadsafe(page, loop).result(PAGE_S)
+            if not found:
+                return
+            after = found[-1].number
+            yield from found
+
+    return rows()
+
+
 def _told(
-    batch: Batch, profile: Profile, known: list[BatchRow], language: str
+    batch: Batch, profile: Profile, known: Iterator[BatchRow], language: str
 ) -> Iterator[tuple[Mapping[Source, str], Mapping[str, str]]]:
     for row in known:
         why = row.refused or (batch.refused if row.payout_id is None else None)

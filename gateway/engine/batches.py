@@ -91,7 +91,7 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     before = await accept.month_for(gateway, merchant, batch.currency, now)
     for start in range(0, len(order.rows), STORED_AT_ONCE):
         rows = order.rows[start : start + STORED_AT_ONCE]
-        held = [replace(row, hold_minor=_hold(merchant, batch, row, before)) for row in rows]
+        held = [replace(row, hold_minor=hold_of(merchant, batch, row, before)) for row in rows]
         await gateway.store.put_rows(batch, held)
     first = BatchState.ACCEPTING if order.mode == "per_row" else BatchState.CHECKING
     try:
@@ -102,7 +102,7 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     return Created(batch, repeated=batch.created_at != now)
 
 
-def _hold(merchant: Merchant, batch: Batch, row: BatchRow, before: MonthUse) -> int:
+def hold_of(merchant: Merchant, batch: Batch, row: BatchRow, before: MonthUse) -> int:
     """The most that a row takes of the balance, in whatever order the rows are accepted."""
     asked = Money(row.amount_minor, batch.currency)
     prices = [
