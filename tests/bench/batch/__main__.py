@@ -41,8 +41,8 @@ def main(
 ) -> None:
     """How long a batch takes from the file's bytes to payouts, and how much memory."""
     if one is not None:
-        file, mode, url = one
-        case = measure(Path(file), rows, "per_row" if mode == "per_row" else "all_or_nothing", url)
+        path, mode, url = one
+        case = measure(Path(path), rows, "per_row" if mode == "per_row" else "all_or_nothing", url)
         found = asyncio.run(case)
         click.echo(json.dumps(found))
         return
@@ -56,7 +56,9 @@ def main(
             for database, mode in product(databases or page.DATABASES, modes or page.MODES):
                 with _database(database) as url:
                     name = f"{database} {kind} {mode}"
-                    results[name] = _run(rows, str(file), mode, url) | {"load": os.getloadavg()[0]}
+                    results[name] = _run(rows, str(file), mode, url) | {
+                        "load": round(os.getloadavg()[0], 1)
+                    }
                     click.echo(f"{name}: {results[name]}", err=True)
                     if keep:
                         page.keep(results)
@@ -73,7 +75,7 @@ def _run(rows: int, *case: str) -> dict[str, object]:
 @contextmanager
 def _database(kind: str) -> Iterator[str]:
     """An empty database, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="hangdao-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="hangdao-batch-"))
     folder.chmod(0o755)
     try:
         if kind == "sqlite":
