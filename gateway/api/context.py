@@ -128,6 +128,8 @@ class Route:
     """Headers of the answer, with what they say."""
     document: tuple[str, ...] = ()
     """The content types of a body that is a document of its own and not JSON."""
+    files: tuple[str, ...] = ("application/pdf", "application/octet-stream")
+    """The content types of an answer that is a `File`."""
     body_max: int | None = None
     """Bytes, where the usual bound of a request is too small."""
 

@@ -95,8 +95,8 @@ def document(routes: Sequence[Route], version: str) -> dict[str, object]:
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.answer is File:
         binary = {"type": "string", "format": "binary"}
-        done = _answer("The document, as its maker made it", "application/pdf", binary)
-        done["content"]["application/octet-stream"] = {"schema": binary}
+        done = _answer("The document, as its maker made it", route.files[0], binary)
+        done["content"].update({kind: {"schema": binary} for kind in route.files[1:]})
     else:
         schema = _schema(route.answer, schemas, "serialization")
         done = _done(schema, route.answer_headers)

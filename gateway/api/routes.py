@@ -225,6 +225,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
         File,
         query=BatchTemplateQuery,
+        files=tuple(CONTENT_TYPES.values()),
     ),
     Route("GET", _BATCH, "Show a batch and how far it is", batches.show, READ, batches.BatchView),
     Route(
@@ -253,6 +254,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
         File,
         query=BatchResultQuery,
+        files=(CONTENT_TYPES["csv"],),
     ),
     Route(
         "GET",
@@ -262,6 +264,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
         File,
         query=BatchResultQuery,
+        files=(CONTENT_TYPES["xlsx"],),
     ),
     Route("GET", "/v1/balances", "Show balances", payouts.balances, READ, views.BalanceList),
     Route(

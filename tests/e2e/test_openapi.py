@@ -66,6 +66,7 @@ ABOUT = {
     *("not_killed", "window_invalid", "window_past", "no_such_maintenance"),
     *("calendar_incomplete", "channel_no_fee", "backup_in_future"),
     *("person_unknown", "no_backup", "no_plan", "plan_without_history", "plan_without_channels"),
+    *("batch_not_found", "batch_invalid", "batch_repeated", "profile_unknown"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
 }
@@ -73,6 +74,8 @@ ABOUT = {
 
 BEYOND_JSON_SCHEMA = (
     ("amount", "has more than"),
+    ("total", "give exactly one of"),
+    ("total", "has more than"),
     ("fee.max_minor", "is below"),
     ("channels.deny", "is denied and wanted"),
     ("channels.prefer", "is preferred but not among"),
