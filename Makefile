@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test prove bench-routing lock
+.PHONY: demo test prove bench-routing bench-batch lock
 .NOTPARALLEL:
 
 demo: requirements.txt
@@ -34,6 +34,10 @@ prove: requirements-test.txt
 bench-routing: requirements-test.txt
 	@$(call set_up,requirements-test.txt)
 	@$(BIN)/python -m tests.bench.routing $(ARGS)
+
+bench-batch: requirements-test.txt
+	@$(call set_up,requirements-test.txt)
+	@$(BIN)/python -m tests.bench.batch $(ARGS)
 
 # Pins anew what pyproject.toml asks for (needs uv); tests/tidy holds what the files may contain.
 # setuptools is what builds the editable install, so it is pinned with the rest.

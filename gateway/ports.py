@@ -1228,9 +1228,16 @@ class BatchStore(Protocol):
         """Store some rows; those that are stored already stay as they are."""
 
     async def move_batch(
-        self, batch: Batch, to: BatchState, refused: Refused | None = None
+        self,
+        batch: Batch,
+        to: BatchState,
+        refused: Refused | None = None,
+        actor: str | None = None,
     ) -> Batch:
-        """Move it on, guarded by its state. Raises `StaleError` when it has moved on."""
+        """Move it on, guarded by its state. Raises `StaleError` when it has moved on.
+
+        `actor`: who, unless it is whoever uploaded it.
+        """
 
     async def reserve_batch(self, batch: Batch, floor_minor: int | None) -> Batch:
         """Hold the whole sum of its waiting rows and go on to accepting, in one commit.
@@ -1254,12 +1261,23 @@ class BatchStore(Protocol):
         """One batch; another merchant's is None."""
 
     async def batches(
-        self, merchant_id: MerchantId | None, before_id: str | None, limit: int
+        self,
+        merchant_id: MerchantId | None,
+        before_id: str | None,
+        limit: int,
+        *,
+        state: BatchState | None = None,
     ) -> list[Batch]:
         """A page, newest first."""
 
     async def batches_under_way(self) -> list[str]:
         """Those to go on with, oldest first."""
+
+    async def batches_cut_off(self, before: datetime) -> list[str]:
+        """Those still being stored that were begun before."""
+
+    async def open_batch_of(self, payout: Payout) -> str | None:
+        """The batch it must wait for, as that may still be undone; None when there is none."""
 
     async def batch_rows(
         self,

@@ -17,7 +17,6 @@ from channels.contract import Channel, Credential
 from channels.registry import KINDS
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
-from gateway.api.batch_files import request_of
 from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Api
 from gateway.api.dialects.notices import DialectNotices
@@ -275,7 +274,7 @@ async def assemble(loaded: Loaded) -> Assembly:
         observe=observe,
         replica=replica,
         planner=planner,
-        batches=Batches(gateway, request_of),
+        batches=Batches(gateway),
         balances=balances,
         stopping=stopping,
     )

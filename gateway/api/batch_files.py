@@ -4,12 +4,10 @@ Nothing is stored here, so that `hangdao batch check` says exactly what an uploa
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from channels.money import Currency, Money
@@ -17,8 +15,10 @@ from gateway.api.context import field_fault
 from gateway.api.schemas import PayoutIn
 from gateway.domain.batch import BatchMode, BatchRow, Fault, Refused, RowState
 from gateway.engine.accept import Request
+from gateway.engine.batch_body import body_of, refused_body
+from gateway.sheets.grid import FileFaultError
 from gateway.sheets.profile import FieldName, Profile
-from gateway.sheets.read import Draft, read_sheet
+from gateway.sheets.read import Draft, Sheet, read_sheet
 
 _FIELD_OF: Mapping[str, FieldName] = {
     "number": "account",
@@ -72,30 +72,61 @@ def examine(
 ) -> Examined:
     """Read a file whole. With `per_row`, a row whose number and amount are clear may be refused
     alone; with `all_or_nothing` any fault is the file's."""
-    sheet = read_sheet(content, profile, currency)
-    faults = list(sheet.faults)
-    rows: list[BatchRow] = []
-    total = 0
-    digest = hashlib.sha256()
-    count = len(sheet.drafts)
-    drafts = deque(sheet.drafts)
-    sheet.drafts.clear()
-    for number in range(1, count + 1):
-        draft = drafts.popleft()
-        asked, found = _asked(draft, sheet.headings, currency)
+    try:
+        sheet = read_sheet(content, profile, currency)
+        tally = _Tally(sheet, currency, mode)
+        # Each row is done with, but for its bytes, before the next one is read.
+        for draft in sheet.drafts:
+            tally.take(draft)
+    except FileFaultError as error:
+        return Examined("unknown", "unknown", [], 0, 0, [error.fault], [], "")
+    faults = tally.faults
+    if declared is not None and not sheet.faults:
+        unread = [one for one in faults if one.line is not None]
+        faults += _declared(declared, tally.count, tally.total, exact=not unread)
+    return Examined(
+        *(sheet.kind, sheet.encoding, tally.rows, tally.count, tally.total),
+        *(faults, sheet.warnings, tally.digest.hexdigest()),
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the rows read so far come to."""
+
+    sheet: Sheet
+    currency: Currency
+    mode: BatchMode
+    rows: list[BatchRow] = field(default_factory=list)
+    count: int = 0
+    total: int = 0
+    faults: list[Fault] = field(init=False)
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def __post_init__(self) -> None:
+        """Begin with what concerns the file as a whole."""
+        self.faults = list(self.sheet.faults)
+
+    def take(self, draft: Draft) -> None:
+        """Count a row in, as one to be paid, one that is refused, or with its faults."""
+        self.count += 1
+        asked, found = _asked(draft, self.sheet.headings, self.currency)
         wrong = [*draft.faults, *found]
-        minor = _amount(draft, currency) if asked is None else asked.money.minor
-        total += minor or 0
-        body = _body(draft)
-        digest.update(hashlib.sha256(body).digest())
-        may_stay = mode == "per_row" and minor is not None and _ref(draft) is not None
+        minor = _amount(draft, self.currency) if asked is None else asked.money.minor
+        self.total += minor or 0
+        if asked is not None and not wrong:
+            body = body_of(requested(asked), draft.cells)
+        else:
+            body = refused_body(draft.body, draft.cells)
+        self.digest.update(hashlib.sha256(body).digest())
+        may_stay = self.mode == "per_row" and minor is not None and _ref(draft) is not None
         if wrong and not may_stay:
-            faults += wrong
-            continue
+            self.faults += wrong
+            return
         why = _refusal(wrong[0]) if wrong else None
-        rows.append(
+        self.rows.append(
             BatchRow(
-                number=number,
+                number=self.count,
                 line=draft.line,
                 merchant_ref=_ref(draft) or "",
                 amount_minor=minor or 0,
@@ -105,18 +136,10 @@ def examine(
                 refused=why,
             )
         )
-    if declared is not None and not sheet.faults:
-        unread = [one for one in faults if one.line is not None]
-        faults += _declared(declared, count, total, exact=not unread)
-    return Examined(
-        *(sheet.kind, sheet.encoding, rows, count, total),
-        *(faults, sheet.warnings, digest.hexdigest()),
-    )
 
 
-def request_of(body: bytes) -> Request:
-    """What a stored row asks for."""
-    asked = PayoutIn.model_validate(orjson.loads(body)["payout"])
+def requested(asked: PayoutIn) -> Request:
+    """What a payout that was read at the door asks for."""
     return Request(
         merchant_ref=asked.merchant_ref or "",
         amount=asked.money,
@@ -129,21 +152,6 @@ def request_of(body: bytes) -> Request:
         metadata=asked.metadata,
         constraints=asked.channels.constraints,
     )
-
-
-def cells_of(body: bytes) -> Mapping[str, str]:
-    """The cells a stored row was read from, by heading."""
-    found: Mapping[str, str] = orjson.loads(body)["cells"]
-    return found
-
-
-def _body(draft: Draft) -> bytes:
-    said = {"payout": draft.body, "cells": draft.cells}
-    try:
-        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        # Nested more deeply than any payout: it is refused, and nothing of it is worth keeping.
-        return orjson.dumps({"payout": {}, "cells": {}})
 
 
 def _asked(

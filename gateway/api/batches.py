@@ -8,7 +8,7 @@ from datetime import datetime
 from typing_extensions import TypedDict
 
 from channels.money import Money
-from gateway.api.batch_files import Declared, Examined, cells_of, examine
+from gateway.api.batch_files import Declared, Examined, examine
 from gateway.api.context import Answer, Call, File
 from gateway.api.payouts import given_key, merchant_of
 from gateway.api.schemas import (
@@ -29,10 +29,13 @@ from gateway.domain.batch import (
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.domain.payout import PayoutState
 from gateway.engine import batches
+from gateway.engine.batch_body import cells_of
 from gateway.sheets.profile import Outcome, Profile, Source
 from gateway.sheets.write import CONTENT_TYPES, Format, template, written_back
 
 READ_AT_ONCE = 1000
+PAGE_S = 60
+"""A database that does not give a page within ends the file; the request fails."""
 
 
 class RefusedView(TypedDict):
@@ -150,7 +153,9 @@ async def create(call: Call) -> Answer:
 async def listing(call: Call) -> Answer:
     """GET /v1/batches."""
     query: BatchListQuery = call.query
-    found = await call.gateway.store.batches(call.caller.sees, query.after, query.limit + 1)
+    found = await call.gateway.store.batches(
+        call.caller.sees, query.after, query.limit + 1, state=query.state
+    )
     page = [_summary(one) for one in found[: query.limit]]
     return 200, {"data": page, "has_more": len(found) > query.limit}
 
@@ -158,6 +163,13 @@ async def listing(call: Call) -> Answer:
 async def show(call: Call) -> Answer:
     """GET /v1/batches/{batch_id}."""
     return 200, await _view(call, await _find(call))
+
+
+async def cancel(call: Call) -> Answer:
+    """POST /v1/batches/{batch_id}/cancel."""
+    actor = call.caller.actor
+    found = await batches.cancel(call.gateway, call.path("batch_id"), call.caller.sees, actor)
+    return 200, await _view(call, found)
 
 
 async def rows(call: Call) -> Answer:
@@ -195,19 +207,31 @@ async def _result(call: Call, kind: Format) -> Answer:
     query: BatchResultQuery = call.query
     batch = await _find(call)
     profile = _profile(call, batch.profile)
-    known: list[BatchRow] = []
-    while found := await call.gateway.store.batch_rows(
-        batch, known[-1].number if known else 0, READ_AT_ONCE
-    ):
-        known += found
-    told = _told(batch, profile, known, query.lang)
+    told = _told(batch, profile, _pages(call, batch), query.lang)
     async with call.api.batch_turn:
         body = await asyncio.to_thread(written_back, profile, told, kind, query.lang)
     return 200, File(CONTENT_TYPES[kind], body, f"{batch.id}-result.{kind}")
 
 
+def _pages(call: Call, batch: Batch) -> Iterator[BatchRow]:
+    """Every row, read while the file is written in another thread: a page of them at a time."""
+    store, loop, after = call.gateway.store, asyncio.get_running_loop(), 0
+
+    def rows() -> Iterator[BatchRow]:
+        nonlocal after
+        while True:
+            page = store.batch_rows(batch, after, READ_AT_ONCE)
+            found = asyncio.run_coroutine_threadsafe(page, loop).result(PAGE_S)
+            if not found:
+                return
+            after = found[-1].number
+            yield from found
+
+    return rows()
+
+
 def _told(
-    batch: Batch, profile: Profile, known: list[BatchRow], language: str
+    batch: Batch, profile: Profile, known: Iterator[BatchRow], language: str
 ) -> Iterator[tuple[Mapping[Source, str], Mapping[str, str]]]:
     for row in known:
         why = row.refused or (batch.refused if row.payout_id is None else None)

@@ -32,14 +32,18 @@ _PROBLEM = {
                 "type": "object",
                 "required": ["line", "column", "code", "detail", "detail_zh"],
                 "properties": {
-                    "line": {"type": "integer"},
-                    "column": {"type": ["integer", "null"]},
+                    "line": {"type": ["integer", "null"], "description": "Null: the whole file"},
+                    "column": {
+                        "type": ["integer", "string", "null"],
+                        "description": "A number in a text, a heading in a sheet",
+                    },
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
                     "detail_zh": {"type": "string"},
                 },
             },
         },
+        "errors_total": {"type": "integer", "description": "Of a file's, where not all are listed"},
     },
 }
 

@@ -236,6 +236,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", _BATCH, "Show a batch and how far it is", batches.show, READ, batches.BatchView),
     Route(
+        "POST",
+        f"{_BATCH}/cancel",
+        "Give up a batch of which nothing was accepted yet",
+        batches.cancel,
+        WRITE,
+        batches.BatchView,
+        errors=(409,),
+    ),
+    Route(
         "GET",
         f"{_BATCH}/rows",
         "Read its rows",

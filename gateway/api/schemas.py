@@ -39,7 +39,7 @@ from channels.contract import (
 )
 from channels.money import INT64_MAX, Currency, Money, MoneyError
 from gateway.api.explain.sent import SENT_BYTES_MAX
-from gateway.domain.batch import BatchMode, RowState
+from gateway.domain.batch import BatchMode, BatchState, RowState
 from gateway.domain.dialect import SOFT_DEDUPE_MINUTES_MAX, Switches, network
 from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import Constraints, Event, PayoutState
@@ -390,7 +390,7 @@ class PayoutIn(Model):
         default=None, description="Not before; the payout can be cancelled until then"
     )
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
-    channels: ChannelsIn = ChannelsIn()
+    channels: ChannelsIn = Field(default_factory=ChannelsIn)
     metadata: Annotated[
         dict[Ref, Annotated[StrictStr, Field(max_length=256), AfterValidator(visible)]],
         Field(max_length=16, json_schema_extra={"additionalProperties": False}),
@@ -453,7 +453,7 @@ class SplitIn(Model):
     deadline: Moment | None = None
     release_after: Moment | None = None
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
-    channels: ChannelsIn = ChannelsIn()
+    channels: ChannelsIn = Field(default_factory=ChannelsIn)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -1043,6 +1043,7 @@ class BatchQuery(Model):
 class BatchListQuery(Model):
     """A page of batches, newest first."""
 
+    state: BatchState | None = None
     after: Annotated[str, Field(pattern=r"^ba_[0-9a-f]{26}$")] | None = Field(
         default=None, description="The last id of the page before"
     )

@@ -13,7 +13,7 @@ from gateway.api.batch_files import Examined, examine
 from gateway.cli.connection import Api, path_of, reaching
 from gateway.cli.output import Command, Group, Refusal, amount, facts, grid, moment, tell
 from gateway.cli.parameters import CURRENCY, minor_units
-from gateway.domain.batch import BatchMode, Fault
+from gateway.domain.batch import BatchMode, BatchState, Fault
 from gateway.sheets.profile import Profile, ProfileError, read_profile, shipped
 from gateway.sheets.write import template
 
@@ -189,13 +189,27 @@ def _row(row: Mapping[str, Any], currency: str) -> tuple[object, ...]:
     return (*head, row["state"], row["payout_id"], row["payout_state"], why)
 
 
+@batch_command.command("cancel")
+@click.argument("batch")
+@reaching("merchant")
+def cancel(api: Api, batch: str) -> None:
+    """Give up a batch of which nothing was accepted yet (storing, checking)."""
+    found = api.post(f"/v1/batches/{path_of(batch)}/cancel")
+    tell(found, lambda console: _draw(console, found))
+
+
 @batch_command.command("ls")
+@click.option(
+    "--state",
+    type=click.Choice([one.value for one in BatchState]),
+    help="Only these; storing: uploads that were cut off.",
+)
 @click.option("--after", metavar="ID", help="The last id of the page before.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @reaching("merchant")
-def ls(api: Api, after: str | None, limit: int) -> None:
-    """List batches."""
-    page = api.get("/v1/batches", after=after, limit=limit)
+def ls(api: Api, state: str | None, after: str | None, limit: int) -> None:
+    """List batches, newest first."""
+    page = api.get("/v1/batches", state=state, after=after, limit=limit)
     headings = ("id", "state", "rows", "total", "mode", "profile", "made", "by")
     rows = [
         (
@@ -239,13 +253,31 @@ def template_file(kind: Any, lang: Any, profile: str, out: Path | None) -> None:
 
 
 @batch_command.command("profiles", cls=Command)
-def list_profiles() -> None:
-    """List the profiles that are shipped, and what of them was never verified."""
+@click.argument("name", required=False)
+def list_profiles(name: str | None) -> None:
+    """List the profiles that are shipped; with NAME, where its file comes from and goes to."""
+    if name is not None:
+        one = _profile(name)
+        tell(_facts(one), lambda console: console.print(facts(list(_facts(one).items()))))
+        return
     known = shipped().values()
     told = [one.model_dump(include={"name", "title", "unverified"}) for one in known]
-    rows = [(one.name, one.title.zh, "; ".join(one.unverified)) for one in known]
-    headings = ("name", "for", "not verified")
+    rows = [(one.name, one.title.zh, one.title.en, "; ".join(one.unverified)) for one in known]
+    headings = ("name", "用于", "for", "not verified")
     tell({"data": told}, lambda console: console.print(grid(headings, rows)))
+
+
+def _facts(one: Profile) -> dict[str, str]:
+    return {
+        "name": one.name,
+        "用于": one.title.zh,
+        "for": one.title.en,
+        "query": one.query or "-",
+        "回写": "-" if one.back is None else one.back.zh,
+        "back": "-" if one.back is None else one.back.en,
+        "seen in": "; ".join(one.seen) or "-",
+        "not verified": "; ".join(one.unverified) or "-",
+    }
 
 
 def _profile(named: str) -> Profile:

@@ -30,6 +30,7 @@ from gateway.client.bulk_answers import (
     BatchPage,
     BatchRow,
     BatchRowPage,
+    BatchState,
     BatchSummary,
     CreatedBatch,
     CreatedSplit,
@@ -250,13 +251,17 @@ class AsyncBatches:
         """Show one and how far it is."""
         return await self._client.run(bulk_calls.batch(batch_id))
 
+    async def cancel(self, batch_id: str) -> Batch:
+        """Stop one that is still being stored or checked: none of it is paid."""
+        return await self._client.run(bulk_calls.cancel_batch(batch_id))
+
     def list(
-        self, *, after: str | None = None, page: int = 50
+        self, state: BatchState | None = None, *, after: str | None = None, page: int = 50
     ) -> AsyncItems[BatchSummary, str | None]:
         """Iterate, newest first, `page` at a time."""
 
         async def fetch(cursor: str | None) -> BatchPage:
-            return await self._client.run(bulk_calls.batches(cursor, page))
+            return await self._client.run(bulk_calls.batches(state, cursor, page))
 
         return AsyncItems(fetch, after, lambda one: one.id)
 

@@ -29,6 +29,7 @@ from gateway.client.bulk_answers import (
     BatchPage,
     BatchRow,
     BatchRowPage,
+    BatchState,
     BatchSummary,
     CreatedBatch,
     CreatedSplit,
@@ -244,11 +245,17 @@ class Batches:
         """Show one and how far it is."""
         return self._client.run(bulk_calls.batch(batch_id))
 
-    def list(self, *, after: str | None = None, page: int = 50) -> Items[BatchSummary, str | None]:
+    def cancel(self, batch_id: str) -> Batch:
+        """Stop one that is still being stored or checked: none of it is paid."""
+        return self._client.run(bulk_calls.cancel_batch(batch_id))
+
+    def list(
+        self, state: BatchState | None = None, *, after: str | None = None, page: int = 50
+    ) -> Items[BatchSummary, str | None]:
         """Iterate, newest first, `page` at a time."""
 
         def fetch(cursor: str | None) -> BatchPage:
-            return self._client.run(bulk_calls.batches(cursor, page))
+            return self._client.run(bulk_calls.batches(state, cursor, page))
 
         return Items(fetch, after, lambda one: one.id)
 

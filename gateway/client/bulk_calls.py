@@ -7,6 +7,7 @@ from gateway.client.bulk_answers import (
     Batch,
     BatchPage,
     BatchRowPage,
+    BatchState,
     CreatedBatch,
     CreatedSplit,
     RowState,
@@ -36,6 +37,10 @@ UPLOAD_AGAIN = Advice(
     "idempotency_key; the same file is the same batch, and never pays twice",
     "批次可能已受理：请用本错误中的 request 和 idempotency_key 再次调用 batches.create，"
     "同一文件即同一批次，不会重复付款",
+)
+LOOK_AT_BATCH = Advice(
+    "it may have been cancelled: look at the batch before you decide anything",
+    "批次可能已取消：请先查询该批次的状态，再决定下一步",
 )
 
 
@@ -79,9 +84,14 @@ def create_batch(request: BatchFile, idempotency_key: str | None) -> Call[Create
     )
 
 
-def batches(after: str | None, limit: int) -> Call[BatchPage]:
+def cancel_batch(batch_id: str) -> Call[Batch]:
+    """Stop one of which nothing is accepted yet."""
+    return Call("POST", f"{_batch(batch_id)}/cancel", as_kind(Batch), advice=LOOK_AT_BATCH)
+
+
+def batches(state: BatchState | None, after: str | None, limit: int) -> Call[BatchPage]:
     """A page of batches, newest first."""
-    query = query_of({"after": after, "limit": str(limit)})
+    query = query_of({"state": state, "after": after, "limit": str(limit)})
     return Call("GET", "/v1/batches", as_kind(BatchPage), query=query)
 
 

@@ -49,7 +49,7 @@ class BatchState(StrEnum):
 
 
 EDGES: Mapping[BatchState, frozenset[BatchState]] = {
-    BatchState.STORING: frozenset({BatchState.CHECKING, BatchState.ACCEPTING}),
+    BatchState.STORING: frozenset({BatchState.CHECKING, BatchState.ACCEPTING, BatchState.REFUSED}),
     BatchState.CHECKING: frozenset({BatchState.ACCEPTING, BatchState.REFUSED}),
     BatchState.ACCEPTING: frozenset({BatchState.RELEASING, BatchState.UNDOING, BatchState.DONE}),
     BatchState.RELEASING: frozenset({BatchState.DONE}),

@@ -7,29 +7,33 @@ made of the batch's id and its number, so that no second payout can come of it.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from channels.money import Money
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused, RowState
-from gateway.domain.errors import ConflictError, GatewayError, UnfundedError
-from gateway.domain.payout import Payout, PayoutId, lasting_id
+from gateway.domain.errors import AbsenceError, ConflictError, GatewayError, UnfundedError
+from gateway.domain.payout import MerchantId, Payout, PayoutId, lasting_id
 from gateway.engine import accept, operate
+from gateway.engine.batch_body import request_of
 from gateway.engine.gateway import Gateway
 from gateway.ports import Intake, Merchant, RowOfBatch, StaleError
 from policies.fees import MonthUse
 
 STORED_AT_ONCE = 500
 """Rows in one commit: other payouts wait no longer than that for theirs."""
-ACCEPTED_AT_ONCE = 256
-"""As many as one group commit takes."""
-READ_AT_ONCE = 1024
+IN_FLIGHT = 512
+"""Rows on their way into the store: two group commits, one written while the next is made."""
+UNDONE_AT_ONCE = 256
+READ_AT_ONCE = 4096
 RELEASED_AT_ONCE = 5_000
-BREATH = 64
+BREATH = 32
 """Rows looked at before others get their turn on the loop."""
-
-ReadRequest = Callable[[bytes], accept.Request]
+CUT_OFF_AFTER = timedelta(days=1)
+"""An upload that nobody has repeated since is given up: nothing of it was ever accepted."""
+_LOOKED_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,10 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     batch = await gateway.store.put_batch(fresh)
     if batch.state is not BatchState.STORING:
         return Created(batch, repeated=True)
-    months = await _months(gateway, merchant, batch, now)
+    before = await accept.month_for(gateway, merchant, batch.currency, now)
     for start in range(0, len(order.rows), STORED_AT_ONCE):
         rows = order.rows[start : start + STORED_AT_ONCE]
-        held = [replace(row, hold_minor=_hold(merchant, batch, row, months)) for row in rows]
+        held = [replace(row, hold_minor=hold_of(merchant, batch, row, before)) for row in rows]
         await gateway.store.put_rows(batch, held)
     first = BatchState.ACCEPTING if order.mode == "per_row" else BatchState.CHECKING
     try:
@@ -98,35 +102,73 @@ async def create(gateway: Gateway, merchant: Merchant, order: Order, actor: str)
     return Created(batch, repeated=batch.created_at != now)
 
 
-async def _months(
-    gateway: Gateway, merchant: Merchant, batch: Batch, now: datetime
-) -> tuple[MonthUse, MonthUse]:
-    """The merchant's month before the batch and after it: its rows' fees lie between the two."""
-    before = await accept.month_for(gateway, merchant, batch.currency, now)
-    after = MonthUse(before.payouts + batch.count, before.minor + batch.total_minor)
-    return before, after
-
-
-def _hold(
-    merchant: Merchant, batch: Batch, row: BatchRow, months: tuple[MonthUse, MonthUse]
-) -> int:
+def hold_of(merchant: Merchant, batch: Batch, row: BatchRow, before: MonthUse) -> int:
     """The most that a row takes of the balance, in whatever order the rows are accepted."""
     asked = Money(row.amount_minor, batch.currency)
-    prices = [accept.price_at(merchant, asked, batch.created_at, month) for month in months]
+    prices = [
+        accept.price_at(merchant, asked, batch.created_at, month)
+        for month in _months(merchant, batch, row, before)
+    ]
     return max((price.amount + price.fee).minor for price in prices)
+
+
+def _months(
+    merchant: Merchant, batch: Batch, row: BatchRow, before: MonthUse
+) -> Sequence[MonthUse]:
+    """Where a fee can be dearest between the month before the batch and after it.
+
+    A fee is linear in the month's use but where the payout begins, or ends, at a tier's floor.
+    """
+    fee = merchant.fee.fee
+    if not fee.tiers:
+        return [before]
+    if fee.basis == "amount":
+        start, end, long = before.minor, before.minor + batch.total_minor, row.amount_minor
+    else:
+        start, end, long = before.payouts, before.payouts + batch.count, 1
+    turns = {at for tier in fee.tiers for at in (tier.floor, tier.floor - 1, tier.floor - long)}
+    uses = {start, end, *(at for at in turns if start < at < end)}
+    if fee.basis == "amount":
+        return [MonthUse(before.payouts, use) for use in uses]
+    return [MonthUse(use, before.minor) for use in uses]
+
+
+async def cancel(
+    gateway: Gateway, batch_id: str, merchant_id: MerchantId | None, actor: str
+) -> Batch:
+    """Give up a batch of which nothing was accepted yet. Repeating it returns the cancelled one."""
+    while True:
+        batch = await gateway.store.batch(batch_id, merchant_id)
+        if batch is None:
+            raise AbsenceError("batch_not_found", "there is no such batch", zh="批次不存在")
+        if batch.refused is not None and batch.refused.code == _CANCELLED.code:
+            return batch
+        if batch.state not in {BatchState.STORING, BatchState.CHECKING}:
+            raise ConflictError(
+                "state_forbids",
+                f"a batch that is {batch.state} cannot be cancelled, only one that is storing or "
+                "checking; single payouts of it can be, until they are sent "
+                "(`hangdao payout cancel`)",
+                zh=f"批次当前状态为 {batch.state}，只有 storing 或 checking 状态可整批取消；"
+                "未发出的单笔代付可逐笔取消",
+            )
+        # Moved on meanwhile: look again where it stands now.
+        with suppress(StaleError):
+            return await gateway.store.move_batch(batch, BatchState.REFUSED, _CANCELLED, actor)
 
 
 class Batches:
     """Goes on with batches under way; one process at a time."""
 
-    def __init__(self, gateway: Gateway, read_request: ReadRequest) -> None:
-        """`read_request` makes a request of a row's body."""
+    def __init__(self, gateway: Gateway) -> None:
+        """Everything is found in the gateway's store."""
         self._gateway = gateway
-        self._read = read_request
+        self._looked_at: datetime | None = None
 
     async def tick(self) -> bool:
-        """Go a step on with each batch under way; whether there was one. Raises `StoreError`."""
-        store = self._gateway.store
+        """Go a step on with each batch under way; whether any did. Raises `StoreError`."""
+        await self._give_up()
+        store, busy = self._gateway.store, False
         under_way = await store.batches_under_way()
         if not under_way:
             return False
@@ -137,14 +179,32 @@ class Batches:
                 batch = await store.batch(name)
                 # A small batch does not wait for a large one before it: each gets one step.
                 if batch is not None and batch.state.is_under_way:
-                    await self._step(batch)
-        return True
+                    # Cancelled in this very moment: it is looked at again as what it is then.
+                    with suppress(StaleError):
+                        busy = await self._step(batch) or busy
+        return busy
 
-    async def _step(self, batch: Batch) -> None:
+    async def _give_up(self) -> None:
+        """Refuse uploads that were cut off and never repeated, and say so."""
+        gateway, now = self._gateway, self._gateway.clock.now()
+        if self._looked_at is not None and now - self._looked_at < _LOOKED_AFTER:
+            return
+        self._looked_at = now
+        for name in await gateway.store.batches_cut_off(now - CUT_OFF_AFTER):
+            batch = await gateway.store.batch(name)
+            if batch is not None and batch.state is BatchState.STORING:
+                # Its upload came after all, or another process was faster.
+                with suppress(StaleError):
+                    await gateway.store.move_batch(batch, BatchState.REFUSED, _CUT_OFF, "gateway")
+                    gateway.observer.alarm(
+                        "batch.given_up", reference=batch.id, merchant_id=batch.merchant_id
+                    )
+
+    async def _step(self, batch: Batch) -> bool:
         merchant = await self._gateway.store.merchant(batch.merchant_id)
         if merchant is None or not merchant.active:
             # What is under way is neither paid nor undone until somebody decides about it.
-            return
+            return False
         match batch.state:
             case BatchState.CHECKING:
                 await self._check(batch, merchant)
@@ -156,6 +216,7 @@ class Batches:
                 await self._undo(batch)
             case _:
                 raise ValueError(f"{batch.id} is {batch.state}")
+        return True
 
     # --- All or nothing: look at every row, then hold the sum ---
 
@@ -191,7 +252,7 @@ class Batches:
     ) -> Refused | None:
         gateway = self._gateway
         try:
-            request = self._read(row.body)
+            request = request_of(row.body)
             named = lasting_id(gateway.installation, merchant.id, request.merchant_ref, now)
             price = accept.price_at(merchant, request.amount, now, month)
             accept.check(gateway, PayoutId(named), request, price, now)
@@ -204,25 +265,42 @@ class Batches:
     async def _accept(self, batch: Batch, merchant: Merchant) -> None:
         store, whole = self._gateway.store, batch.mode == "all_or_nothing"
         rows = await store.batch_rows(batch, 0, READ_AT_ONCE, state=RowState.WAITING)
-        for start in range(0, len(rows), ACCEPTED_AT_ONCE):
-            group = rows[start : start + ACCEPTED_AT_ONCE]
-            outcomes = await asyncio.gather(
-                *(self._one(batch, merchant, row) for row in group), return_exceptions=True
-            )
-            refused = []
-            for row, outcome in zip(group, outcomes, strict=True):
-                if isinstance(outcome, GatewayError):
-                    refused.append((row.number, _refused(outcome)))
-                elif isinstance(outcome, BaseException):
-                    raise outcome
-            if refused:
-                await store.refuse_rows(batch, refused)
-                if whole:
-                    number, why = refused[0]
-                    await store.move_batch(batch, BatchState.UNDOING, _undone(number, why))
-                    return
+        refused = await self._all(batch, merchant, rows)
+        if refused:
+            await store.refuse_rows(batch, refused)
+            if whole:
+                number, why = refused[0]
+                await store.move_batch(batch, BatchState.UNDOING, _undone(number, why))
+                return
         if len(rows) < READ_AT_ONCE:
             await self._accepted(batch)
+
+    async def _all(
+        self, batch: Batch, merchant: Merchant, rows: Sequence[BatchRow]
+    ) -> list[tuple[int, Refused]]:
+        """Accept rows, some on their way to the disk while the next are made; who was refused."""
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        tasks: list[asyncio.Task[Payout]] = []
+        try:
+            for place, row in enumerate(rows):
+                await slots.acquire()
+                task = asyncio.create_task(self._one(batch, merchant, row))
+                task.add_done_callback(lambda _: slots.release())
+                tasks.append(task)
+                if place % BREATH == 0:
+                    await asyncio.sleep(0)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
+        refused = []
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if isinstance(outcome, GatewayError):
+                refused.append((row.number, _refused(outcome)))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return refused
 
     async def _accepted(self, batch: Batch) -> None:
         """No row is waiting any more. A crash may have come between a refusal and its undoing."""
@@ -241,7 +319,7 @@ class Batches:
         reserved = row.hold_minor if batch.mode == "all_or_nothing" else None
         key = f"batch:{batch.id}:{row.number}"
         intake = Intake(key, _fingerprint(batch, row), RowOfBatch(batch, row.number, reserved))
-        request = self._read(row.body)
+        request = request_of(row.body)
         taken = await accept.accept(self._gateway, merchant, request, intake, batch.actor)
         return taken.payout
 
@@ -255,10 +333,10 @@ class Batches:
         self._gateway.nudged.set()
 
     async def _undo(self, batch: Batch) -> None:
-        """Cancel what was accepted: none of it was ever due, but where a person let it go."""
+        """Cancel what was accepted: none of it was ever due."""
         gateway, after = self._gateway, 0
         while rows := await gateway.store.batch_rows(
-            batch, after, ACCEPTED_AT_ONCE, state=RowState.ACCEPTED
+            batch, after, UNDONE_AT_ONCE, state=RowState.ACCEPTED
         ):
             after = rows[-1].number
             await asyncio.gather(*(self._undo_row(batch, row) for row in rows))
@@ -273,7 +351,8 @@ class Batches:
         except ConflictError as error:
             if error.code == "quarantined":
                 raise
-            # A person released this very payout meanwhile: it is theirs, and stays accepted.
+            # Nobody can let it go while its batch is open. Should it have gone all the same, it
+            # stays accepted: what may have been sent is never booked as if it had not.
             gateway.observer.alarm("batch.row_kept", payout_id=row.payout_id, code=error.code)
             return
         await gateway.store.undo_row(batch, row.number)
@@ -303,6 +382,18 @@ _TAKEN = Refused(
     "a payout with this merchant_ref exists already; use a new one if it is another payment",
     "该商户单号已被使用，如为另一笔付款请更换单号",
     "merchant_ref",
+)
+_CANCELLED = Refused(
+    "batch_cancelled",
+    "it was cancelled before any row was accepted; to pay it after all, upload the file under a "
+    "new key",
+    "批次在受理任何一行之前已被取消；如仍需付款，请以新的幂等键重新上传",
+)
+_CUT_OFF = Refused(
+    "upload_cut_off",
+    "its upload was cut off and nobody repeated it for a day; nothing of it was accepted; upload "
+    "the file under a new key",
+    "上传中断且 24 小时内未重新上传，未受理任何一行；请以新的幂等键重新上传",
 )
 _ROWS_REFUSED = Refused(
     "rows_refused",

@@ -87,9 +87,21 @@ async def release(
 ) -> Payout:
     """Let a held or scheduled payout go now.
 
-    Not while it would leave a frozen channel: then that channel's incident is released first.
+    Not while it would leave a frozen channel: then that channel's incident is released first. Not
+    before its batch is final either, or it would be paid with the others cancelled; a batch that
+    was final when it was asked stays so.
     """
-    frozen = await held_back_by(gateway, await find(gateway, payout_id, merchant_id))
+    wanted = await find(gateway, payout_id, merchant_id)
+    batch = await gateway.store.open_batch_of(wanted)
+    if batch is not None:
+        raise ConflictError(
+            "batch_not_final",
+            f"it belongs to {batch}, of which all rows are paid or none, and that is not decided "
+            f"yet; release it once the batch is done (`hangdao batch show {batch}`)",
+            zh=f"该代付属于批次 {batch}（全部成功或全部不付），批次尚未最终确定，"
+            "请待批次完成后再放行",
+        )
+    frozen = await held_back_by(gateway, wanted)
     if frozen is not None:
         raise ConflictError(
             "failover_frozen",

@@ -78,8 +78,14 @@ class Profile(_Model):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")
     title: Words
+    seen: list[str] = []
+    """Where the platform's own source or documentation says so."""
     unverified: list[str] = []
-    """What was not seen in the platform's own documentation or a real export."""
+    """What was seen nowhere."""
+    query: str = ""
+    """What gives the file where the platform has no export: SQL on its own database."""
+    back: Words | None = None
+    """How the platform's operator marks rows with what is written back."""
     ref_prefix: str = Field(default="", max_length=24)
     """Put before the platform's own number, so that two platforms never share a merchant_ref."""
     columns: Mapping[FieldName, Column]

@@ -5,9 +5,9 @@ of, and what only shows when all rows are seen: a number, or payee and amount, g
 """
 
 import re
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -16,7 +16,15 @@ from channels.money import Currency
 from gateway.domain.batch import Fault
 from gateway.sheets import cells
 from gateway.sheets.cells import Cell
-from gateway.sheets.grid import ROWS_MAX, SIZE_MAX, Grid, Line, decoded, grid_of
+from gateway.sheets.grid import (
+    ROWS_MAX,
+    FileFaultError,
+    Line,
+    encoding_of,
+    grid_of,
+    sized,
+    text_of,
+)
 from gateway.sheets.profile import FieldName, Profile
 
 Read = Callable[[Cell], tuple[str, str | None] | Fault]
@@ -46,37 +54,47 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file as it was read. `faults` concern the file as a whole."""
+    """A file as it is read: what concerns it as a whole, and its rows, one by one.
+
+    Taking `drafts` may raise `FileFaultError`; then nothing of the file counts.
+    """
 
     kind: str
     encoding: str
     headings: Mapping[FieldName, str]
-    drafts: list[Draft]
+    drafts: Iterator[Draft]
     faults: list[Fault]
     warnings: list[Fault]
+    """Complete once all drafts were taken."""
 
 
 def read_sheet(content: bytes, profile: Profile, currency: Currency) -> Sheet:
-    """Read whatever it is; never raises."""
+    """Read whatever it is. Raises `FileFaultError`, and nothing else."""
     if content[:1] == b"{":
         return _json_lines(content)
     found = grid_of(content)
-    if isinstance(found, Fault):
-        return _broken(found)
-    if not found.lines:
-        return _broken(Fault("file_empty", "the file has no rows", "文件没有任何行"))
-    headings, faults = _headings(found.lines[0], profile)
+    first = next(found.lines, None)
+    if first is None:
+        raise FileFaultError(Fault("file_empty", "the file has no rows", "文件没有任何行"))
+    places, faults = _headings(first, profile)
     if faults:
-        return Sheet(found.kind, found.encoding, {}, [], faults, [])
-    if len(found.lines) == 1:
-        return _broken(
-            Fault("file_empty", "there are headings, but no rows", "只有表头，没有数据行")
-        )
-    return _rows(found, profile, currency, headings)
+        return Sheet(found.kind, found.encoding, {}, iter(()), faults, [])
+    titles = [_text(cell) for cell in first[1]]
+    headings = {name: titles[place] for name, place in places.items()}
+    warnings: list[Fault] = []
+    drafts = _rows(found.lines, _Form(profile, currency, titles, places, headings), warnings)
+    return Sheet(found.kind, found.encoding, headings, drafts, [], warnings)
 
 
-def _broken(fault: Fault) -> Sheet:
-    return Sheet("unknown", "unknown", {}, [], [fault], [])
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the rows of one file are read."""
+
+    profile: Profile
+    currency: Currency
+    titles: list[str]
+    places: Mapping[FieldName, int]
+    headings: Mapping[FieldName, str]
 
 
 def _plain(text: str) -> str:
@@ -113,26 +131,22 @@ def _headings(line: Line, profile: Profile) -> tuple[dict[FieldName, int], list[
     return places, faults
 
 
-def _rows(found: Grid, profile: Profile, currency: Currency, places: dict[FieldName, int]) -> Sheet:
-    titles = [_text(cell) for cell in found.lines[0][1]]
-    headings = {name: titles[place] for name, place in places.items()}
-    warnings: list[Fault] = []
-    drafts = []
+def _rows(lines: Iterator[Line], form: _Form, warnings: list[Fault]) -> Iterator[Draft]:
+    headings, profile = form.headings, form.profile
     rails = {_plain(word): rail for word, rail in profile.rails.items()}
     payable = {_plain(word) for word in profile.payable}
-    lines = deque(found.lines)
-    lines.popleft()
-    # A file of 100,000 rows takes hundreds of megabytes: each line goes as its draft comes.
-    found.lines.clear()
-    while lines:
-        number, row = lines.popleft()
-        draft = Draft(number, {}, dict(zip(titles, map(_text, row), strict=False)))
-        values = _values(row, places, headings, draft, warnings)
+    seen = _Seen(headings, warnings)
+    for number, row in lines:
+        draft = Draft(number, {}, dict(zip(form.titles, map(_text, row), strict=False)))
+        values = _values(row, form.places, headings, draft, warnings)
         _payable(values, payable, headings, draft)
-        _filled(values, profile, currency, rails, headings, draft)
-        drafts.append(draft)
-    _twice(drafts, headings, warnings)
-    return Sheet(found.kind, found.encoding, headings, drafts, [], warnings)
+        _filled(values, profile, form.currency, rails, headings, draft)
+        seen.look(draft)
+        yield draft
+    if not seen.any:
+        raise FileFaultError(
+            Fault("file_empty", "there are headings, but no rows", "只有表头，没有数据行")
+        )
 
 
 def _text(cell: Cell) -> str:
@@ -241,57 +255,69 @@ def _instrument(rail: str, values: Mapping[FieldName, str]) -> dict[str, Any]:
     return {name: value for name, value in shape.items() if value is not None}
 
 
-def _twice(drafts: list[Draft], headings: Mapping[FieldName, str], warnings: list[Fault]) -> None:
-    refs: dict[str, int] = {}
-    payees: dict[bytes, int] = {}
-    for draft in drafts:
+class _Seen:
+    """What only shows over all rows: the same number, or the same payee and amount, twice."""
+
+    def __init__(self, headings: Mapping[FieldName, str], warnings: list[Fault]) -> None:
+        self._headings = headings
+        self._warnings = warnings
+        self._refs: dict[str, int] = {}
+        self._payees: dict[bytes, int] = {}
+        self.any = False
+
+    def look(self, draft: Draft) -> None:
+        """Compare it with those before it."""
+        self.any = True
         ref = draft.body.get("merchant_ref")
         if isinstance(ref, str):
-            first = refs.setdefault(ref, draft.line)
+            first = self._refs.setdefault(ref, draft.line)
             if first != draft.line:
                 en = f"the merchant_ref stands on line {first} already; each payment needs its own"
                 zh = f"商户单号与第 {first} 行重复，每笔付款须使用不同的单号"
-                column = headings.get("merchant_ref", "merchant_ref")
+                column = self._headings.get("merchant_ref", "merchant_ref")
                 draft.faults.append(Fault("ref_twice", en, zh, draft.line, column))
         payee = draft.body.get("beneficiary"), draft.body.get("amount")
         try:
             same = orjson.dumps(payee, option=orjson.OPT_SORT_KEYS)
         except TypeError:
             # Nested more deeply than any payout: it is refused for that.
-            continue
-        first = payees.setdefault(same, draft.line)
+            return
+        first = self._payees.setdefault(blake2b(same, digest_size=16).digest(), draft.line)
         if first != draft.line:
             en = f"the same payee and amount stand on line {first}; make sure both are meant"
             zh = f"与第 {first} 行收款人和金额相同，请确认不是重复付款"
-            column = headings.get("account", "beneficiary")
-            warnings.append(Fault("payee_twice", en, zh, draft.line, column, True))
+            column = self._headings.get("account", "beneficiary")
+            self._warnings.append(Fault("payee_twice", en, zh, draft.line, column, True))
 
 
 def _json_lines(content: bytes) -> Sheet:
     """One payout of the native API a line."""
-    if len(content) > SIZE_MAX:
-        return _broken(Fault("file_too_large", "the file is too large", "文件过大"))
-    found = decoded(content)
-    if isinstance(found, Fault):
-        return _broken(found)
-    drafts: list[Draft] = []
-    for number, text in enumerate(found[0].split("\n"), 1):
-        if not text.strip():
-            continue
-        if len(drafts) >= ROWS_MAX:
-            en, zh = f"more than {ROWS_MAX:,} rows; split it", f"超过 {ROWS_MAX:,} 行，请拆分"
-            return _broken(Fault("file_too_many_rows", en, zh))
-        draft = Draft(number, {})
-        try:
-            body = orjson.loads(text)
-        except (orjson.JSONDecodeError, UnicodeEncodeError):
-            body = None
-        if isinstance(body, dict):
-            draft.body = body
-        else:
-            en, zh = "the line is not a JSON object", "该行不是 JSON 对象"
-            draft.faults.append(Fault("line_not_json", en, zh, number))
-        drafts.append(draft)
+    sized(content)
+    encoding = encoding_of(content)
     warnings: list[Fault] = []
-    _twice(drafts, {}, warnings)
-    return Sheet("jsonl", found[1], {}, drafts, [], warnings)
+    drafts = _objects(content, encoding, _Seen({}, warnings))
+    return Sheet("jsonl", encoding.removesuffix("-sig"), {}, drafts, [], warnings)
+
+
+def _objects(content: bytes, encoding: str, seen: _Seen) -> Iterator[Draft]:
+    count = 0
+    with text_of(content, encoding, "\n") as lines:
+        for number, text in enumerate(lines, 1):
+            if not text.strip():
+                continue
+            count += 1
+            if count > ROWS_MAX:
+                en, zh = f"more than {ROWS_MAX:,} rows; split it", f"超过 {ROWS_MAX:,} 行，请拆分"
+                raise FileFaultError(Fault("file_too_many_rows", en, zh))
+            draft = Draft(number, {})
+            try:
+                body = orjson.loads(text)
+            except (orjson.JSONDecodeError, UnicodeEncodeError):
+                body = None
+            if isinstance(body, dict):
+                draft.body = body
+            else:
+                en, zh = "the line is not a JSON object", "该行不是 JSON 对象"
+                draft.faults.append(Fault("line_not_json", en, zh, number))
+            seen.look(draft)
+            yield draft

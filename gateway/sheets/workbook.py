@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 
 import openpyxl
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.read_only import EMPTY_CELL
 from openpyxl.utils.exceptions import IllegalCharacterError
 
 from gateway.domain.batch import Fault
@@ -24,7 +25,11 @@ def lines_of(content: bytes, lines_max: int, columns_max: int) -> Iterator[tuple
         try:
             rows = book.worksheets[0].iter_rows(max_row=lines_max, max_col=columns_max)
             for number, row in enumerate(rows, 1):
-                cells = [_cell(one) for one in row]
+                # A row is filled up to `columns_max`, and most of it is never more than that.
+                end = len(row)
+                while end and row[end - 1] is EMPTY_CELL:
+                    end -= 1
+                cells = [_cell(one) for one in row[:end]]
                 while cells and cells[-1] == "":
                     cells.pop()
                 yield number, cells

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,14 +21,14 @@ from gateway.domain.batch import (
 )
 from gateway.domain.errors import ConflictError
 from gateway.domain.ledger import Book
-from gateway.domain.payout import MerchantId, PayoutId, PayoutState
+from gateway.domain.payout import MerchantId, Payout, PayoutId, PayoutState
 from gateway.ports import StaleError, StoreError
 from gateway.store.codec import micros, moment
 from gateway.store.database import Guard, Row, Unit
 from gateway.store.part import Part
 from gateway.store.units import TakenError, unfunded
 
-_ANY: dict[str, Any] = dict.fromkeys(("merchant_id", "id", "key", "content", "before_id"))
+_ANY: dict[str, Any] = dict.fromkeys(("merchant_id", "id", "key", "content", "state", "before_id"))
 
 
 class Batches(Part):
@@ -68,10 +69,14 @@ class Batches(Part):
         await self._database.write(unit)
 
     async def move_batch(
-        self, batch: Batch, to: BatchState, refused: Refused | None = None
+        self,
+        batch: Batch,
+        to: BatchState,
+        refused: Refused | None = None,
+        actor: str | None = None,
     ) -> Batch:
         """Move it on, and say why it was refused."""
-        return await self._moved(batch, to, 0, refused, Unit())
+        return await self._moved(batch, to, 0, refused, Unit(), actor)
 
     async def reserve_batch(self, batch: Batch, floor_minor: int | None) -> Batch:
         """Hold the whole sum and go on to accepting, in one commit."""
@@ -122,15 +127,31 @@ class Batches(Part):
         return await self._one({"id": batch_id, "merchant_id": merchant_id})
 
     async def batches(
-        self, merchant_id: MerchantId | None, before_id: str | None, limit: int
+        self,
+        merchant_id: MerchantId | None,
+        before_id: str | None,
+        limit: int,
+        *,
+        state: BatchState | None = None,
     ) -> list[Batch]:
         """A page, newest first."""
-        wanted = {**_ANY, "merchant_id": merchant_id, "before_id": before_id, "limit": limit}
-        return [_batch(row) for row in await self._read("find_batches", wanted)]
+        wanted = {"merchant_id": merchant_id, "before_id": before_id, "state": state}
+        found = await self._read("find_batches", {**_ANY, **wanted, "limit": limit})
+        return [_batch(row) for row in found]
 
     async def batches_under_way(self) -> list[str]:
         """Those to go on with, oldest first."""
         return [row[0] for row in await self._read("batches_under_way", {})]
+
+    async def batches_cut_off(self, before: datetime) -> list[str]:
+        """Those whose rows nobody has brought since."""
+        return [row[0] for row in await self._read("batches_cut_off", {"before": micros(before)})]
+
+    async def open_batch_of(self, payout: Payout) -> str | None:
+        """The batch it must wait for, as that may still be undone; None when there is none."""
+        named = {"merchant_id": payout.merchant_id, "payout_id": payout.id}
+        found = await self._read("open_batch_of", named)
+        return found[0][0] if found else None
 
     async def batch_rows(
         self,
@@ -165,7 +186,13 @@ class Batches(Part):
         return [int(row[0]) for row in await self._read("taken_refs", _place(batch))]
 
     async def _moved(
-        self, batch: Batch, to: BatchState, reserved: int, refused: Refused | None, unit: Unit
+        self,
+        batch: Batch,
+        to: BatchState,
+        reserved: int,
+        refused: Refused | None,
+        unit: Unit,
+        actor: str | None = None,
     ) -> Batch:
         if to not in EDGES[batch.state]:
             raise ValueError(f"{batch.id} cannot go from {batch.state} to {to}")
@@ -193,7 +220,7 @@ class Batches(Part):
             lambda: StaleError(f"{batch.id} is no longer {batch.state}"),
         )
         if not to.is_under_way:
-            self._audit(unit, batch.actor, f"batch.{to}", batch.id, {})
+            self._audit(unit, actor or batch.actor, f"batch.{to}", batch.id, {})
         await self._database.write(unit)
         return moved
 

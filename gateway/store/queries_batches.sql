@@ -66,14 +66,28 @@ WHERE 1 = 1
   AND id = :id -- if given
   AND key = :key -- if given
   AND content = :content -- if given
-  AND id < :before_id -- if given
-ORDER BY id DESC
+  AND state = :state -- if given
+  AND (created_at, id) < (SELECT b.created_at, b.id FROM batches AS b WHERE b.id = :before_id) -- if given
+ORDER BY created_at DESC, id DESC
 LIMIT :limit
 
 -- name: batches_under_way
 SELECT id FROM batches
 WHERE state IN ('checking', 'accepting', 'releasing', 'undoing')
-ORDER BY id
+ORDER BY created_at, id
+
+-- name: batches_cut_off
+SELECT id FROM batches
+WHERE state = 'storing' AND updated_at < :before
+ORDER BY updated_at
+
+-- name: open_batch_of
+-- The batch that a payout waits for: it may still be undone.
+SELECT b.id
+FROM batches AS b
+JOIN batch_rows AS r ON r.merchant_id = b.merchant_id AND r.batch_id = b.id
+WHERE b.merchant_id = :merchant_id AND b.mode = 'all_or_nothing' AND b.state IN ('accepting', 'undoing')
+  AND r.state = 'accepted' AND r.payout_id = :payout_id
 
 -- name: find_batch_rows
 SELECT

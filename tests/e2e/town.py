@@ -50,10 +50,11 @@ class Town:
         """The gateway's configuration."""
         return load(self.installation.config, self.installation.env)
 
-    async def start(self) -> None:
-        """Start the gateway (again)."""
+    async def start(self, *steps: str) -> None:
+        """Start the gateway (again); with `steps`, as `tests.e2e.deadly` takes them."""
         self.gateway = Child(
-            *("gateway", "serve", "--config", str(self.installation.config)),
+            *(("tests.e2e.deadly", *steps) if steps else ("gateway",)),
+            *("serve", "--config", str(self.installation.config)),
             log=self.folder / "gateway.log",
             # Once halted, nobody here reads what it would stay for.
             env={**self.installation.env, "HANGDAO_WORKER__HALT_LINGER_S": "1"},
@@ -67,14 +68,19 @@ class Town:
         os.kill(pid, signal.SIGKILL)
         assert await self.gateway.wait() == -signal.SIGKILL
 
-    async def ask(self, number: int) -> httpx.Response:
+    async def dead(self) -> None:
+        """Wait until it has killed itself."""
+        async with asyncio.timeout(PATIENCE_S):
+            assert await self.gateway.wait() == -signal.SIGKILL
+
+    async def ask(self, number: int, **changes: object) -> httpx.Response:
         """Ask for a payout; the same number is the same request, and may be asked for again."""
         async with httpx.AsyncClient(
             base_url=self.installation.url, trust_env=False, timeout=15
         ) as http:
             return await http.post(
                 "/v1/payouts",
-                json=body(number),
+                json={**body(number), **changes},
                 headers={"Authorization": f"Bearer {self.key}"},
             )
 
@@ -89,6 +95,15 @@ class Town:
                 known = await self.payouts()
                 if sum(one["state"] == "paid" for one in known.values()) >= count:
                     return known
+                await asyncio.sleep(0.1)
+
+    async def until_over(self, batch: str) -> Mapping[str, Any]:
+        """Wait until a batch is done or refused."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                shown: Mapping[str, Any] = await self.merchant.get(f"/v1/batches/{batch}")
+                if shown["state"] in {"done", "refused"}:
+                    return shown
                 await asyncio.sleep(0.1)
 
     def slow_down(self, seconds: str) -> str:
@@ -145,10 +160,12 @@ def body(number: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def town(
-    folder: Path, *, edit: Callable[[dict[str, Any]], None] | None = None
+    folder: Path, *steps: str, edit: Callable[[dict[str, Any]], None] | None = None
 ) -> AsyncIterator[Town]:
-    """One Alipay account without notices, one funded merchant, a gateway that serves; `edit`
-    changes its configuration."""
+    """One Alipay account without notices, one funded merchant, a gateway that serves.
+
+    `steps`: what its first start is given. `edit` changes its configuration.
+    """
     given = make_sandbox(folder, Wishes({"alipay": 1}, seed=7))
     adjust(folder, {"alipay-1": {"balance_fen": FLOAT_FEN, "fee": {}}})
     accounts = [Account(one["kind"], one["account"], one) for one in given]
@@ -170,7 +187,7 @@ async def town(
                 *(folder, world, installation, Child(log=folder / "x"), operator),
                 *(operator, ""),
             )
-            await made.start()
+            await made.start(*steps)
             made.key = await furnish(operator)
             async with Client(installation.url, made.key) as merchant:
                 made.merchant = merchant

@@ -2,13 +2,14 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from gateway.api.batch_files import request_of
+from gateway.domain.batch import Batch, BatchRow
 from gateway.engine.batches import Batches
+from gateway.ports import StoreError
 from tests.gateway.api.desk import CARD, Answer, Desk
 
 HEAD = "商户单号,金额,付款方式,收款账号,收款人,用途"
@@ -37,7 +38,7 @@ async def upload(
 
 async def settle(desk: Desk, batch: str) -> Mapping[str, Any]:
     """Let the gateway go on with it."""
-    work = Batches(desk.gateway, request_of)
+    work = Batches(desk.gateway)
     while await work.tick():
         pass
     shown: Mapping[str, Any] = (await desk.get(f"/v1/batches/{batch}")).json
@@ -151,3 +152,47 @@ async def test_an_unknown_profile_is_named(desk: Desk) -> None:
     refused = await upload(desk, GOOD, profile="nonsense")
     assert (refused.status, refused.code) == (422, "profile_unknown")
     assert "dujiao-next" in refused.json["detail"]
+
+
+async def half(desk: Desk, monkeypatch: pytest.MonkeyPatch, row: str) -> str:
+    """An upload whose rows never all came; its id."""
+
+    async def broken(batch: Batch, rows: Sequence[BatchRow]) -> None:
+        raise StoreError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.gateway.store, "put_rows", broken)
+        assert (await upload(desk, row)).status == 503
+    (one,) = (await desk.get("/v1/batches", query={"state": "storing"})).json["data"]
+    return str(one["id"])
+
+
+async def test_an_upload_that_was_cut_off_is_found_and_cancelled(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its state; cancelled it says who did it, and that nothing is paid."""
+    batch = await half(desk, monkeypatch, GOOD)
+    gone = await desk.post(f"/v1/batches/{batch}/cancel", None)
+    assert (gone.status, gone.json["state"]) == (200, "refused")
+    assert gone.json["refused"]["code"] == "batch_cancelled"
+    assert "取消" in gone.json["refused"]["detail_zh"]
+    assert (await desk.get("/v1/batches", query={"state": "storing"})).json["data"] == []
+    again = await desk.post(f"/v1/batches/{batch}/cancel", None)
+    assert again.json == gone.json
+    assert (await upload(desk, GOOD, idempotency=f"{KEY}-2")).status == 202
+
+
+async def test_what_is_accepted_is_not_cancelled_with_its_batch(desk: Desk) -> None:
+    """The answer says which batches can be, and what to do with single payouts."""
+    made = await upload(desk, GOOD)
+    await settle(desk, made.json["id"])
+    refused = await desk.post(f"/v1/batches/{made.json['id']}/cancel", None)
+    assert (refused.status, refused.code) == (409, "state_forbids")
+    assert "payout cancel" in refused.json["detail"]
+
+
+async def test_another_merchants_batch_cannot_be_cancelled(desk: Desk) -> None:
+    """It is not there for them."""
+    made = await upload(desk, GOOD)
+    found = await desk.post(f"/v1/batches/{made.json['id']}/cancel", None, key="other")
+    assert (found.status, found.code) == (404, "batch_not_found")

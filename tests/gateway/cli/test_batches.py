@@ -55,6 +55,14 @@ def test_a_profile_of_ones_own_is_tried_from_a_file(tmp_path: Path) -> None:
     assert "colums" in refused.stderr
 
 
+def test_a_profile_tells_where_its_file_comes_from() -> None:
+    """The query that makes it, and how rows are marked, for whoever runs the platform."""
+    told = answer(hangdao("batch", "profiles", "acg-faka", "--json"))
+    assert told["query"].startswith("SELECT ")
+    assert "逐笔" in told["回写"]
+    assert hangdao("batch", "profiles", "nonsense").exit_code == 2
+
+
 def test_an_upload_is_followed_to_its_end(served: Served, tmp_path: Path) -> None:
     """Uploaded, accepted by the running gateway, listed, shown, written back."""
     file = file_with(tmp_path, GOOD)
@@ -62,6 +70,10 @@ def test_an_upload_is_followed_to_its_end(served: Served, tmp_path: Path) -> Non
     made = served.ask("batch", "create", file, *declared)
     assert made["state"] == "done"
     assert served.ask("batch", "ls")["data"][0]["id"] == made["id"]
+    assert served.ask("batch", "ls", "--state", "storing")["data"] == []
+    refused = served.run("batch", "cancel", made["id"])
+    assert refused.exit_code == 1
+    assert "storing" in refused.stderr
     shown = served.ask("batch", "show", made["id"], "--rows")
     assert [row["merchant_ref"] for row in shown["rows"]["data"]] == ["c-1"]
     out = tmp_path / "result.csv"

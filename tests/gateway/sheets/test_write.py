@@ -48,11 +48,38 @@ def test_a_template_is_read_by_its_own_profile(name: str, kind: Format, language
 
 
 @pytest.mark.parametrize("name", ["dujiao-next", "acg-faka", "qs-faka"])
-def test_a_platforms_profile_says_what_is_not_verified(name: str) -> None:
-    """Nobody takes a guess for a documented format."""
+def test_a_platforms_profile_says_where_it_was_seen(name: str) -> None:
+    """Source and revision; what its query selects are headings that it reads, all it needs."""
     profile = shipped()[name]
-    assert profile.unverified
+    assert all(" at " in one or one.startswith("the same, ") for one in profile.seen)
+    assert profile.back is not None
     assert profile.ref_prefix
+    selected = profile.query.removeprefix("SELECT ").partition(" FROM ")[0].split(", ")
+    headings = [one.rpartition(" AS ")[2].rpartition(".")[2] for one in selected]
+    assert {column.en for column in profile.columns.values()} >= set(headings)
+    needed = {column.en for column in profile.columns.values() if column.required}
+    assert needed <= set(headings)
+
+
+def test_a_card_number_that_is_none_is_not_paid() -> None:
+    """qs-faka keeps the identity number where the card's should be: such rows are for people."""
+    lines = "id,actual_money,type,bank_card,realname,status\n7,5.00,{},{},王五,0"
+    for kind, account, wrong in (
+        ("1", "wang@example.test", []),
+        ("3", "6222021234567890123", ["rail_unknown"]),
+    ):
+        content = lines.format(kind, account).encode()
+        found = examine(content, shipped()["qs-faka"], Currency.CNY, "all_or_nothing", None)
+        assert [one.code for one in found.faults][:1] == wrong
+
+
+def test_acg_fakas_way_to_pay_is_its_card_column() -> None:
+    """Its `type` says who asked for the withdrawal, not how it is paid."""
+    head, row = "id,amount,card,alipay,nicename,status", "7,5.00,{},wang@example.test,王五,0"
+    for card, wrong in (("0", []), ("1", ["rail_unknown"]), ("3", ["rail_unknown"])):
+        content = f"{head}\n{row.format(card)}".encode()
+        found = examine(content, shipped()["acg-faka"], Currency.CNY, "all_or_nothing", None)
+        assert [one.code for one in found.faults][:1] == wrong
 
 
 @pytest.mark.parametrize("name", ["dujiao-next", "acg-faka", "qs-faka"])
@@ -81,8 +108,8 @@ def test_a_withdrawal_that_was_paid_already_is_refused() -> None:
 
 def test_an_operators_own_profile_replaces_the_shipped_one(tmp_path: Path) -> None:
     """A copy with other headings is read instead; a mistake in it is told with its place."""
-    own = shipped()["qs-faka"].model_copy(update={"unverified": []})
+    own = shipped()["qs-faka"].model_copy(update={"unverified": ["mine"]})
     (tmp_path / "own.yaml").write_text(own.model_dump_json(), encoding="utf-8")
-    assert profiles(tmp_path)["qs-faka"].unverified == []
+    assert profiles(tmp_path)["qs-faka"].unverified == ["mine"]
     with pytest.raises(ProfileError, match="colums"):
         read_profile("name: xx\ncolums: {}", "x.yaml")
