@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -104,6 +105,9 @@ class Stage:
     crowd: Crowd
     installation: Installation
     database: str
+    floor_database: str
+    cores: frozenset[int]
+    """The gateway's."""
     workers: int
     operator_key: str
     gateway: Child
@@ -114,11 +118,6 @@ class Stage:
     def url(self) -> str:
         """The gateway's."""
         return self.installation.url
-
-    @property
-    def cores(self) -> frozenset[int]:
-        """The gateway's: its own, or all of them when there are several processes of it."""
-        return self.layout.measured if self.workers == 1 else self.layout.every
 
     async def start(self) -> float:
         """Start the gateway (again); seconds from exec until it says that it is ready."""
@@ -198,6 +197,24 @@ class Stage:
         async with Client(self.url, self.operator_key) as client:
             yield client
 
+    async def seed(self, **counts: int) -> None:
+        """Store payouts as the gateway would have, while it does not run; see `tests.bench.seed`."""
+        counted = (part for name, n in counts.items() for part in (f"--{name}", str(n)))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.bench.seed", str(self.installation.config), *counted),
+            env={**os.environ, **self.installation.env},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        if await process.wait():
+            raise StageError("the payouts could not be stored")
+
+    async def payouts(self) -> dict[str, dict[str, Any]]:
+        """Every payout by the merchant's number, as the API tells it."""
+        async with Client(self.url, self.key) as merchant:
+            return {
+                str(one["merchant_ref"]): dict(one) async for one in merchant.pages("/v1/payouts")
+            }
+
     @asynccontextmanager
     async def floor(self, kind: str) -> AsyncIterator[Floor]:
         """Run `accept` or `payout` of `tests.bench.floor` on the measured core."""
@@ -210,7 +227,7 @@ class Stage:
             "app_id": given["app_id"],
             "private_key_file": str(given["private_key_file"]),
             "platform_public_key_file": str(given["alipay_public_key_file"]),
-            "database": self._floor_database(),
+            "database": self.floor_database,
         }
         file = self.folder / f"floor-{kind}.json"
         file.write_bytes(orjson.dumps(told))
@@ -222,12 +239,6 @@ class Stage:
             yield Floor(child, str(child.ready["url"]))
         finally:
             await child.stop()
-
-    def _floor_database(self) -> str:
-        if self.database.startswith("postgresql:"):
-            # Its table is called as one of ours is: it gets a database of its own.
-            return self.database.replace("/gateway?", "/floor?")
-        return f"sqlite://{self.folder / f'floor-{time.monotonic_ns()}.db'}"
 
 
 @contextmanager
@@ -251,9 +262,18 @@ def _family(child: Child) -> list[Any]:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, layout: Layout, *, database: str = "", workers: int = 1, serve: bool = True
+    folder: Path,
+    layout: Layout,
+    *,
+    database: str = "",
+    floor_database: str = "",
+    workers: int = 1,
+    spread: bool = False,
 ) -> AsyncIterator[Stage]:
-    """Set everything up in an empty folder; end all of it, whatever happens."""
+    """Set everything up in an empty folder; end all of it, whatever happens.
+
+    `spread`: the gateway may use every core, as the rest does.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     given = make_sandbox(folder, Wishes({"alipay": 1}, seed=7))
     adjust(folder, {"alipay-1": {"balance_fen": MONEY_FEN, "fee": {}}})
@@ -276,12 +296,13 @@ async def stage(
         operator_key = await create_operator_key(loaded, "bench")
         here = Stage(
             *(folder, layout, account, institution, crowd, installation),
-            *(database, workers, operator_key, Child(log=folder / "none")),
+            database,
+            floor_database or f"sqlite://{folder / 'floor.db'}",
+            layout.every if spread else layout.measured,
+            *(workers, operator_key, Child(log=folder / "none")),
         )
         await here.start()
         await _furnish(here)
-        if not serve:
-            await here.gateway.stop()
         yield here
     finally:
         if here is not None:

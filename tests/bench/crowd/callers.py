@@ -35,6 +35,9 @@ class Job:
     """Whether a caller waits for the webhook, or for the answer alone."""
     release_after: str | None = None
     patience_s: float = 30.0
+    """With an answer."""
+    told_patience_s: float = 60.0
+    """With a webhook, after the answer."""
     taken_to: str | None = None
     """A file for the numbers whose acceptance was acknowledged."""
 
@@ -116,7 +119,7 @@ class Crowd:
         if job.taken_to is not None:
             text = "".join(f"{one}\n" for one in tally.taken)
             await asyncio.to_thread(Path(job.taken_to).write_text, text, encoding="ascii")
-        return tally.report(seconds)
+        return tally.report(seconds) | {"took_s": took}
 
     async def _turns(
         self, job: Job, line: Line, numbers: Iterator[int], tally: Tally, ends: float
@@ -192,7 +195,7 @@ class Crowd:
         tally.answered_ms.append((now - begun) * 1000)
         if job.told:
             try:
-                async with asyncio.timeout(job.patience_s):
+                async with asyncio.timeout(job.told_patience_s):
                     now = max(now, await told)
             except TimeoutError:
                 tally.untold += 1
