@@ -61,9 +61,7 @@ async def measured(here: Stage, one: Contestant, **job: Any) -> Round:
     meters = (here.meter(one.child), here.meter(here.institution))
     before = [meter.cpu_s() for meter in meters]
     came = await here.crowd.load(one.url, here.key, **job)
-    own, institution = (
-        meter.cpu_s() - used for meter, used in zip(meters, before, strict=True)
-    )
+    own, institution = (meter.cpu_s() - used for meter, used in zip(meters, before, strict=True))
     if came["taken"] != came["asked"] or came["untold"] or came["refused_webhooks"]:
         raise StageError(f"{one.name}: not every payout went through: {came}")
     seconds, done = came["seconds"], max(came["finished"], 1)

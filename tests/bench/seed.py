@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -30,11 +31,11 @@ LATER: Final = timedelta(days=1)
 ACTOR: Final = "gateway"
 
 
-def numbers(kind: str, count: int, begin: datetime) -> Iterator[Payout]:
+def numbers(kind: str, count: int, begin: datetime, worker: int) -> Iterator[Payout]:
     """So many payouts as they are accepted, a millisecond apart until `begin`."""
     for number in range(count):
         at = begin - timedelta(milliseconds=count - number)
-        yield builders.payout(
+        made = builders.payout(
             merchant_id=MERCHANT,
             merchant_ref=f"{kind}-{os.getpid()}-{number:08d}",
             amount=builders.cny(20_000 + number % 1000),
@@ -43,6 +44,8 @@ def numbers(kind: str, count: int, begin: datetime) -> Iterator[Payout]:
             accepted_at=at,
             due_at=at,
         )
+        # Where several share a database, whoever takes a payout in works on it.
+        yield replace(made, worker=worker, epoch=1) if worker else made
 
 
 async def paid(store: Store, payout: Payout) -> None:
@@ -62,18 +65,7 @@ async def pending(store: Store, payout: Payout) -> None:
 async def scheduled(store: Store, payout: Payout) -> None:
     """Accepted for tomorrow."""
     at = payout.accepted_at + LATER
-    waiting = builders.payout(
-        id=payout.id,
-        merchant_id=payout.merchant_id,
-        merchant_ref=payout.merchant_ref,
-        amount=payout.amount,
-        fee=payout.fee,
-        instruments=payout.instruments,
-        accepted_at=payout.accepted_at,
-        state=PayoutState.SCHEDULED,
-        release_at=at,
-        due_at=at,
-    )
+    waiting = replace(payout, state=PayoutState.SCHEDULED, release_at=at, due_at=at)
     await _accepted(store, waiting)
 
 
@@ -104,7 +96,7 @@ async def seed(config: Path, counts: dict[str, int]) -> None:
         await store.join(lambda _: None)
         for kind, count in counts.items():
             making = partial(KINDS[kind], store)
-            waiting = numbers(kind, count, clock.now())
+            waiting = numbers(kind, count, clock.now(), store.worker or 0)
             while group := list(islice(waiting, AT_ONCE)):
                 await asyncio.gather(*map(making, group))
     finally:

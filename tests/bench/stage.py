@@ -131,7 +131,7 @@ class Stage:
             started = time.perf_counter()
             starting = asyncio.create_task(self.gateway.start())
             # The process is forked in the task's first steps; the cores are ours again after it.
-            while self.gateway.pid is None and not starting.done():
+            while self.gateway.pid is None and not starting.done():  # noqa: ASYNC110 - no bell rings
                 await asyncio.sleep(0)
         asking = asyncio.create_task(self._until_ready())
         try:
@@ -198,7 +198,7 @@ class Stage:
             yield client
 
     async def seed(self, **counts: int) -> None:
-        """Store payouts as the gateway would have, while it does not run; see `tests.bench.seed`."""
+        """Store payouts as the gateway would have, while it does not run (`tests.bench.seed`)."""
         counted = (part for name, n in counts.items() for part in (f"--{name}", str(n)))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.bench.seed", str(self.installation.config), *counted),
@@ -274,7 +274,7 @@ async def stage(
 
     `spread`: the gateway may use every core, as the rest does.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     given = make_sandbox(folder, Wishes({"alipay": 1}, seed=7))
     adjust(folder, {"alipay-1": {"balance_fen": MONEY_FEN, "fee": {}}})
     account = Account(given[0]["kind"], given[0]["account"], given[0])
@@ -318,9 +318,7 @@ def configure(folder: Path, account: Account, database: str) -> Installation:
     What stays is the allow-list for the receiver on loopback and a channel that is asked again
     after a second, so that doubts after a kill end within a measure.
     """
-    made = install(
-        folder, [account], TERMS, port=free_port(), channel_names={"alipay-1": CHANNEL}
-    )
+    made = install(folder, [account], TERMS, port=free_port(), channel_names={"alipay-1": CHANNEL})
     document = yaml.safe_load(made.config.read_text(encoding="utf-8"))
     del document["worker"], document["clock"]
     if database:

@@ -31,7 +31,9 @@ async def main() -> None:
     control = await asyncio.start_server(driven, "127.0.0.1", 0)
     ports = [one.sockets[0].getsockname()[1] for one in (sink, control)]
     url = f"http://127.0.0.1:{ports[0]}/webhooks"
-    sys.stdout.write(orjson.dumps({"ready": True, "sink": url, "control": ports[1]}).decode() + "\n")
+    sys.stdout.write(
+        orjson.dumps({"ready": True, "sink": url, "control": ports[1]}).decode() + "\n"
+    )
     sys.stdout.flush()
     await ended.wait()
 

@@ -79,7 +79,9 @@ def quantiles(values: list[float]) -> dict[str, float]:
     if not ordered:
         return {}
     last = len(ordered) - 1
-    return {name: round(ordered[min(last, int(q * len(ordered)))], 3) for name, q in QUANTILES.items()}
+    return {
+        name: round(ordered[min(last, int(q * len(ordered)))], 3) for name, q in QUANTILES.items()
+    }
 
 
 class Crowd:
@@ -107,7 +109,9 @@ class Crowd:
         numbers: Iterator[int] = iter(range(job.count)) if job.count else itertools.count()
         try:
             if job.rate is None:
-                await asyncio.gather(*(self._turns(job, one, numbers, tally, ends) for one in lines))
+                await asyncio.gather(
+                    *(self._turns(job, one, numbers, tally, ends) for one in lines)
+                )
             else:
                 await self._steps(job, lines, numbers, tally, ends)
         finally:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
+
 from tests.bench import stacks
 from tests.bench.bench import Bench
 from tests.bench.machine import on
@@ -48,10 +50,12 @@ async def _profiled(bench: Bench, here: Stage, name: str, **job: Any) -> dict[st
 
 
 async def _sampled(pid: int, seconds: float, file: Path, bench: Bench) -> list[stacks.Stack]:
-    """Let py-spy look; without --gil, so that signing and commits are seen where they run."""
+    """Let py-spy look at every thread, so that signing and commits are seen where they run."""
+    before = _threads(pid)
     with on(bench.layout.others):
         process = await asyncio.create_subprocess_exec(
-            *(_program(), "record", "--pid", str(pid), "--format", "raw", "--nolineno"),
+            *(_program(), "record", "--pid", str(pid), "--format", "raw", "--threads"),
+            "--full-filenames",
             *("--rate", str(RATE_HZ), "--duration", str(max(round(seconds), 1))),
             *("--output", str(file)),
             stdout=asyncio.subprocess.DEVNULL,
@@ -62,7 +66,13 @@ async def _sampled(pid: int, seconds: float, file: Path, bench: Bench) -> list[s
         said = errors.decode(errors="replace").strip()[-300:]
         raise StageError(f"py-spy may not look into the gateway: {said}")
     text = await asyncio.to_thread(file.read_text, encoding="utf-8")
-    return list(stacks.read(text.splitlines()))
+    used = {thread: cpu_s - before.get(thread, 0.0) for thread, cpu_s in _threads(pid).items()}
+    return stacks.weighed(stacks.read(text.splitlines()), used)
+
+
+def _threads(pid: int) -> dict[int, float]:
+    """CPU seconds of each."""
+    return {one.id: one.user_time + one.system_time for one in psutil.Process(pid).threads()}
 
 
 def _program() -> str:

@@ -1,0 +1,140 @@
+"""`make bench`: run the parts there are; the last line of output is one line of JSON."""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import click
+
+from tests.bench import page
+from tests.bench.bench import Bench
+from tests.bench.machine import described
+from tests.bench.size import FULL, QUICK, Size
+
+PARTS: Final = (
+    *("decision", "accept", "payouts", "latency", "memory", "start", "loss", "overload"),
+    *("scale", "profile", "postgres"),
+)
+"""Modules of `parts`, in the order in which they run; `soak` runs when it is asked for."""
+SOAK: Final = "soak"
+KEYS: Final = (
+    *("accept_ratio", "e2e_ratio", "accept_rps", "e2e_rps", "decision_us", "p99_added_ms"),
+    *("rss_mb", "growth_mb", "ready_s", "recovery_s", "acked_lost", "postgres"),
+)
+UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType):
+    """`90s`, `30m`, `24h`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """In seconds."""
+        text = str(value)
+        try:
+            return float(text[:-1]) * UNITS[text[-1:]]
+        except (KeyError, ValueError):
+            self.fail(f"{text!r} is not a duration such as 90s, 30m or 24h", param, ctx)
+
+
+class Count(click.ParamType):
+    """A whole number, also written as 1e6."""
+
+    name = "count"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """As an integer."""
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = 0.5
+        if number < 1 or number != int(number):
+            self.fail(f"{value!r} is not a whole number above 0, such as 200000 or 1e6", param, ctx)
+        return int(number)
+
+
+@click.command()
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only these parts.")
+@click.option("--quick", is_flag=True, help="Some minutes; the figures say little.")
+@click.option("--soak", type=Duration(), help="Half load for so long, e.g. 30m; nothing else.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Of each program; 5 if not given.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="Of each round; 8 if not given.")
+@click.option("--payouts", type=Count(), help="Over which memory may grow; 200,000 if not given.")
+@click.option("--rows", type=Count(), multiple=True, help="Also with so many stored, e.g. 1e6.")
+@click.option("--keep/--no-keep", default=None, help="Write results.json and README.md's tables.")
+def main(
+    only: tuple[str, ...],
+    *,
+    quick: bool,
+    soak: float | None,
+    rounds: int | None,
+    seconds: float | None,
+    payouts: int | None,
+    rows: tuple[int, ...],
+    keep: bool | None,
+) -> None:
+    """How fast one machine is, beside programs that do the same I/O and nothing else.
+
+    A whole run in full size keeps its figures; `--keep` makes any other run replace its own.
+    """
+    size = QUICK if quick else FULL
+    size = replace(
+        size,
+        rounds=rounds or size.rounds,
+        seconds=seconds or size.seconds,
+        growth_payouts=payouts or size.growth_payouts,
+        rows=(*size.rows, *(one for one in rows if one not in size.rows)),
+        soak_s=soak or 0.0,
+    )
+    chosen = (SOAK,) if soak else tuple(one for one in PARTS if one in (only or PARTS))
+    keep = not (quick or only or soak) if keep is None else keep
+    machine = described()
+    found = asyncio.run(measure(chosen, size, page.HERE if keep else None))
+    if keep:
+        page.keep(machine, found)
+    sys.stdout.write(page.summary(found) + "\n")
+    flat = {key: value for one in found.values() for key, value in one.items()}
+    known = flat if soak else {key: flat[key] for key in KEYS if key in flat}
+    sys.stdout.write(json.dumps(known) + "\n")
+
+
+async def measure(
+    parts: tuple[str, ...], size: Size, kept: Path | None
+) -> dict[str, dict[str, Any]]:
+    """Run the parts one after another; later ones know what earlier ones found.
+
+    Profiles and plots go to `kept/pictures`; without it, to the folder for temporary files.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="hangdao-bench-"))
+    pictures = (kept or Path(tempfile.gettempdir()) / "hangdao-bench") / "pictures"
+    known: dict[str, Any] = {}
+    try:
+        for part in parts:
+            bench = Bench(size, folder / part, pictures, known=known)
+            bench.say(f"{part} …")
+            started = perf_counter()
+            one: dict[str, Any] = await import_module(f"tests.bench.parts.{part}").run(bench)
+            found[part] = one | {"took_s": round(perf_counter() - started, 1)}
+            known.update(one)
+            bench.say(f"{part}: {found[part]['took_s']} s")
+            await asyncio.to_thread(shutil.rmtree, folder / part, ignore_errors=True)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()
