@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any, Final
 
 import click
 
+from gateway.sandbox.processes import ProcessError
 from tests.bench import page
 from tests.bench.bench import Bench
 from tests.bench.machine import described
 from tests.bench.size import FULL, QUICK, Size
+from tests.bench.stage import StageError
 
 PARTS: Final = (
     *("decision", "accept", "payouts", "latency", "memory", "start", "loss", "overload"),
@@ -31,7 +34,7 @@ KEYS: Final = (
 UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`90s`, `30m`, `24h`."""
 
     name = "duration"
@@ -47,7 +50,7 @@ class Duration(click.ParamType):
             self.fail(f"{text!r} is not a duration such as 90s, 30m or 24h", param, ctx)
 
 
-class Count(click.ParamType):
+class Count(click.ParamType[int]):
     """A whole number, also written as 1e6."""
 
     name = "count"
@@ -100,10 +103,18 @@ def main(
     )
     chosen = (SOAK,) if soak else tuple(one for one in PARTS if one in (only or PARTS))
     keep = not (quick or only or soak) if keep is None else keep
-    machine = described()
-    found = asyncio.run(measure(chosen, size, page.HERE if keep else None))
-    if keep:
-        page.keep(machine, found)
+    machine = described() | {"rounds": size.rounds, "seconds": size.seconds}
+
+    def finished(part: str, found: Mapping[str, Any]) -> None:
+        # At once: a part that fails later must not take the others' figures with it.
+        if keep:
+            page.keep(machine, {part: found})
+
+    pictures = page.HERE if keep else Path(tempfile.gettempdir()) / "hangdao-bench"
+    try:
+        found = asyncio.run(measure(chosen, size, pictures / "pictures", finished))
+    except (StageError, ProcessError) as error:
+        raise click.ClickException(str(error)) from None
     sys.stdout.write(page.summary(found) + "\n")
     flat = {key: value for one in found.values() for key, value in one.items()}
     known = flat if soak else {key: flat[key] for key in KEYS if key in flat}
@@ -111,15 +122,17 @@ def main(
 
 
 async def measure(
-    parts: tuple[str, ...], size: Size, kept: Path | None
+    parts: tuple[str, ...],
+    size: Size,
+    pictures: Path,
+    finished: Callable[[str, Mapping[str, Any]], None],
 ) -> dict[str, dict[str, Any]]:
     """Run the parts one after another; later ones know what earlier ones found.
 
-    Profiles and plots go to `kept/pictures`; without it, to the folder for temporary files.
+    Raises `StageError` or `ProcessError` for the first that cannot be measured.
     """
     found: dict[str, dict[str, Any]] = {}
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="hangdao-bench-"))
-    pictures = (kept or Path(tempfile.gettempdir()) / "hangdao-bench") / "pictures"
     known: dict[str, Any] = {}
     try:
         for part in parts:
@@ -129,6 +142,7 @@ async def measure(
             one: dict[str, Any] = await import_module(f"tests.bench.parts.{part}").run(bench)
             found[part] = one | {"took_s": round(perf_counter() - started, 1)}
             known.update(one)
+            finished(part, found[part])
             bench.say(f"{part}: {found[part]['took_s']} s")
             await asyncio.to_thread(shutil.rmtree, folder / part, ignore_errors=True)
     finally:

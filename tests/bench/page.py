@@ -202,7 +202,8 @@ def _machines(found: Found) -> Iterator[str]:
             at = one["machine"]
             words = (
                 f"{at['cpu']}, {at['cores']} cores, {at['memory_gb']} GB, Python {at['python']}, "
-                f"SQLite {at['sqlite']}; load before: {at['load_before']}; {at['placement']}"
+                f"SQLite {at['sqlite']}; load before: {at['load_before']}; {at['placement']}; "
+                f"{at['rounds']} rounds of {at['seconds']:g} s"
             )
             told.setdefault(words, []).append(part)
     for words, parts in told.items():

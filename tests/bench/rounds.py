@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 from gateway.sandbox.processes import Child
-from tests.bench.machine import Meter
 from tests.bench.size import Size
-from tests.bench.stage import Stage, StageError, frozen
+from tests.bench.stage import Floor, Stage, StageError, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +16,20 @@ class Contestant:
     """A program that takes its turns."""
 
     name: str
+    stage: Stage
+    """Whose callers ask it, with whose key, and whose institution it pays through."""
     child: Child
     url: str
+
+    @classmethod
+    def gateway(cls, here: Stage, name: str = "gateway") -> Self:
+        """A stage's gateway."""
+        return cls(name, here, here.gateway, here.url)
+
+    @classmethod
+    def floor(cls, here: Stage, floor: Floor) -> Self:
+        """A floor program of a stage."""
+        return cls("floor", here, floor.child, floor.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class Round:
 
 
 async def contest(
-    here: Stage, size: Size, contestants: Sequence[Contestant], **job: Any
+    size: Size, contestants: Sequence[Contestant], **job: Any
 ) -> dict[str, list[Round]]:
     """All rounds by name; the others do not run meanwhile."""
     found: dict[str, list[Round]] = {one.name: [] for one in contestants}
@@ -50,26 +61,27 @@ async def contest(
                 for other in contestants:
                     if other is not one:
                         stack.enter_context(frozen(other.child))
-                turn = await measured(here, one, seconds=seconds, **with_all)
+                turn = await measured(one, seconds=seconds, **with_all)
             if not warming:
                 found[one.name].append(turn)
     return found
 
 
-async def measured(here: Stage, one: Contestant, **job: Any) -> Round:
+async def measured(one: Contestant, **job: Any) -> Round:
     """One turn. Raises `StageError` when anything but acceptances was answered."""
+    here = one.stage
     meters = (here.meter(one.child), here.meter(here.institution))
     before = [meter.cpu_s() for meter in meters]
     came = await here.crowd.load(one.url, here.key, **job)
     own, institution = (meter.cpu_s() - used for meter, used in zip(meters, before, strict=True))
     if came["taken"] != came["asked"] or came["untold"] or came["refused_webhooks"]:
         raise StageError(f"{one.name}: not every payout went through: {came}")
-    seconds, done = came["seconds"], max(came["finished"], 1)
+    seconds = came["seconds"]
     return Round(
         rps=came["rps"],
         cpu_us=own / max(came["taken"], 1) * 1e6,
         busy=own / seconds,
-        others_busy=(institution + came["crowd_cpu_s"]) / seconds if done else 0.0,
+        others_busy=(institution + came["crowd_cpu_s"]) / seconds,
         answered_ms=came["answered_ms"],
         told_ms=came["told_ms"],
     )
@@ -96,10 +108,3 @@ def between(found: Sequence[dict[str, float]]) -> dict[str, float]:
     return {
         name: round(median(one[name] for one in whole), 2) for name in (whole[0] if whole else ())
     }
-
-
-def meter_of(child: Child) -> Meter:
-    """Of a child that runs."""
-    if child.pid is None:
-        raise StageError("it does not run")
-    return Meter(child.pid)

@@ -16,12 +16,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from gateway.clock import SystemClock
 from gateway.domain.payout import Payout, PayoutState
 from gateway.ports import Change, Store
 from gateway.settings import load
 from gateway.wiring import open_configured_store
+from policies.decide import decide
+from policies.explain import to_json
+from policies.policy import Policy
 from tests import builders
+from tests.policies.builders import FRIDAY_NOON
+from tests.policies.speed import asked, eight_channels
 
 MERCHANT: Final = "acme"
 AT_ONCE: Final = 512
@@ -29,6 +36,10 @@ AT_ONCE: Final = 512
 LATER: Final = timedelta(days=1)
 """When payouts that wait are looked at: not while something is measured."""
 ACTOR: Final = "gateway"
+DECISION: Final = orjson.dumps(
+    to_json(decide(asked(), eight_channels()[:1], Policy("bench", "0" * 64), FRIDAY_NOON, 0))
+)
+"""As long as the real ones, which fill most of the database."""
 
 
 def numbers(kind: str, count: int, begin: datetime, worker: int) -> Iterator[Payout]:
@@ -74,11 +85,9 @@ async def _armed(store: Store, payout: Payout) -> Payout:
     tried = builders.attempt(
         reference=payout.id.removeprefix("po_"), armed_at=payout.accepted_at, quoted_fee_minor=0
     )
-    change = builders.arm(payout, tried, at=payout.accepted_at)
     due_at = payout.accepted_at + LATER
-    change = builders.change(
-        *(payout, *change.events), actor=ACTOR, decision=change.decision, due_at=due_at
-    )
+    event = builders.armed(tried)
+    change = builders.change(payout, event, actor=ACTOR, decision=DECISION, due_at=due_at)
     await store.record(change)
     return change.after
 

@@ -64,9 +64,7 @@ async def test_a_round_in_which_something_was_refused_is_no_figure(tmp_path: Pat
     async with Bench(TINY, tmp_path, tmp_path).stage("refused") as here:
         here.key = "hd_0000000000000000_" + "0" * 43
         with pytest.raises(StageError, match="not every payout went through"):
-            await measured(
-                *(here, Contestant("gateway", here.gateway, here.url)), count=1, callers=1
-            )
+            await measured(Contestant.gateway(here), count=1, callers=1)
 
 
 async def test_an_unsigned_webhook_is_not_heard(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ class Line(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             raise LineBrokenError("closed at once")
-        self._waiting = waiting = loop.create_future()
+        waiting: asyncio.Future[Answer] = loop.create_future()
+        self._waiting = waiting
         alarm = loop.call_later(patience_s, self._give_up)
         try:
             transport.write(request)

@@ -1,7 +1,7 @@
 """Floor (b): the I/O of a payout and nothing else.
 
 Parse, commit a row, sign RSA2, POST to the institution, verify its reply, commit, answer, POST one
-signed webhook. No ledger, no routing, no state machine, no recovery: killed, it forgets what it did.
+signed webhook. No ledger, no routing, no states, no recovery: killed, it forgets what it did.
 """
 
 import asyncio

@@ -17,11 +17,8 @@ async def run(bench: Bench) -> dict[str, Any]:
     """`accept_ratio`, `accept_rps`."""
     async with bench.stage("accept") as here, here.floor("accept") as floor:
         found = await contest(
-            *(here, bench.size),
-            [
-                Contestant("floor", floor.child, floor.url),
-                Contestant("gateway", here.gateway, here.url),
-            ],
+            bench.size,
+            [Contestant.floor(here, floor), Contestant.gateway(here)],
             told=False,
             release_after=tomorrow(),
         )

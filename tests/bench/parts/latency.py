@@ -20,11 +20,8 @@ async def run(bench: Bench) -> dict[str, Any]:
     async with bench.stage("latency") as here, here.floor("payout") as floor:
         rate = await bench.capacity(here) / 2
         found = await contest(
-            *(here, bench.size),
-            [
-                Contestant("floor", floor.child, floor.url),
-                Contestant("gateway", here.gateway, here.url),
-            ],
+            bench.size,
+            [Contestant.floor(here, floor), Contestant.gateway(here)],
             rate=rate,
             callers=LINES,
         )

@@ -14,11 +14,8 @@ async def run(bench: Bench) -> dict[str, Any]:
     """
     async with bench.stage("payouts") as here, here.floor("payout") as floor:
         found = await contest(
-            *(here, bench.size),
-            [
-                Contestant("floor", floor.child, floor.url),
-                Contestant("gateway", here.gateway, here.url),
-            ],
+            bench.size,
+            [Contestant.floor(here, floor), Contestant.gateway(here)],
         )
     ours, bare = middle(found["gateway"]), middle(found["floor"])
     return {

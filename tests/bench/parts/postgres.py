@@ -46,14 +46,7 @@ async def _workers(bench: Bench) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(bench.stage("one", spread=True))
         two = await stack.enter_async_context(bench.stage("two", workers=2, spread=True))
-        # One crowd and one institution serve both: those of the first stage.
-        await one.crowd.trust(two.secret)
-        found = await contest(
-            *(one, bench.size),
-            [
-                Contestant("one", one.gateway, one.url),
-                Contestant("two", two.gateway, two.url),
-            ],
-        )
+        sides = [Contestant.gateway(one, "one"), Contestant.gateway(two, "two")]
+        found = await contest(bench.size, sides)
     alone, both = middle(found["one"]), middle(found["two"])
     return {"workers_gain": round(both["rps"] / alone["rps"], 3), "one": alone, "two": both}

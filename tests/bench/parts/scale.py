@@ -1,11 +1,12 @@
 """How rate and latency change with callers, and with payouts that are already stored."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from tests.bench.bench import Bench
-from tests.bench.rounds import Contestant, Round, measured, middle
-from tests.bench.stage import Stage, frozen
+from tests.bench.rounds import Contestant, Round, contest, measured, middle
+from tests.bench.stage import Stage
 
 
 async def run(bench: Bench) -> dict[str, Any]:
@@ -17,11 +18,11 @@ async def _callers(bench: Bench) -> dict[str, Any]:
     size = bench.size
     found: dict[int, list[Round]] = {count: [] for count in size.curve}
     async with bench.stage("callers") as here:
-        one = Contestant("gateway", here.gateway, here.url)
-        await measured(here, one, seconds=size.warm_s, callers=size.callers)
+        one = Contestant.gateway(here)
+        await measured(one, seconds=size.warm_s, callers=size.callers)
         for _ in range(size.rounds):
             for count in size.curve:
-                turn = await measured(here, one, seconds=size.seconds / 2, callers=count)
+                turn = await measured(one, seconds=size.seconds / 2, callers=count)
                 found[count].append(turn)
     return {str(count): middle(turns) for count, turns in found.items()}
 
@@ -30,7 +31,6 @@ async def _rows(bench: Bench) -> dict[str, Any]:
     """A gateway for each count of rows; all but one are frozen at any time."""
     size = bench.size
     counts = (0, *size.rows)
-    found: dict[int, list[Round]] = {count: [] for count in counts}
     async with AsyncExitStack() as stack:
         stages: dict[int, Stage] = {}
         for count in counts:
@@ -41,15 +41,7 @@ async def _rows(bench: Bench) -> dict[str, Any]:
                 bench.say(f"scale: {count:,} payouts are stored")
                 await here.start()
                 await here.calm()
-        for number in range(size.rounds + 1):
-            for count, here in stages.items():
-                async with AsyncExitStack() as others:
-                    for other in stages.values():
-                        if other is not here:
-                            others.enter_context(frozen(other.gateway))
-                    one = Contestant(f"{count} rows", here.gateway, here.url)
-                    seconds = size.seconds / 2 if number else size.warm_s
-                    turn = await measured(here, one, seconds=seconds, callers=size.callers)
-                if number:
-                    found[count].append(turn)
-    return {str(count): middle(turns) for count, turns in found.items()}
+        halved = replace(size, seconds=size.seconds / 2)
+        sides = [Contestant.gateway(here, str(count)) for count, here in stages.items()]
+        found = await contest(halved, sides)
+    return {count: middle(turns) for count, turns in found.items()}
