@@ -45,7 +45,7 @@ QUICK = Size(
     overload_s=2.0,
     curve=(1, 64),
     rows=(1_000,),
-    profile_s=2.0,
+    profile_s=5.0,
     decisions=1,
     soak_window_s=2.0,
 )

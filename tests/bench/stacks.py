@@ -40,7 +40,9 @@ STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
 
 _THREAD: Final = re.compile(r"thread \((\d+)\)")
 _FRAME: Final = re.compile(r"(?P<name>.*) \((?P<file>[^()]*):(?P<line>\d+)\)")
-_WAITS: Final = re.compile(r"\.get\(|\.wait\(|\.acquire\(|select\(|os\.(?:fsync|replace|open)\(")
+_WAITS: Final = re.compile(
+    r"\.get\(|\.wait\(|\.acquire\(|select\(|_lock\.__enter__\(|os\.(?:fsync|replace|open)\("
+)
 """For others, or for the disk: the writer's own commits are not among them, its thread has a
 budget of its own."""
 _PLACE: Final = re.compile(
