@@ -117,8 +117,8 @@ def main(
         raise click.ClickException(str(error)) from None
     sys.stdout.write(page.summary(found) + "\n")
     flat = {key: value for one in found.values() for key, value in one.items()}
-    known = flat if soak else {key: flat[key] for key in KEYS if key in flat}
-    sys.stdout.write(json.dumps(known) + "\n")
+    line = {key: flat[key] for key in KEYS if key in flat}
+    sys.stdout.write(json.dumps(line or flat) + "\n")
 
 
 async def measure(
