@@ -57,8 +57,12 @@ class Tally:
     told_ms: list[float] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
-    def report(self, seconds: float) -> dict[str, Any]:
-        """As JSON-ready figures."""
+    def report(self, seconds: float, took_s: float) -> dict[str, Any]:
+        """As JSON-ready figures; `seconds` is the job's own time, `took_s` until the last was done.
+
+        Where nothing was finished in time, the rate is that of all until the last.
+        """
+        late = (self.statuses[TAKEN] - self.untold) / took_s
         return {
             "asked": self.asked,
             "taken": self.statuses[TAKEN],
@@ -67,7 +71,8 @@ class Tally:
             "untold": self.untold,
             "finished": self.finished,
             "seconds": seconds,
-            "rps": self.finished / seconds if seconds else 0.0,
+            "took_s": took_s,
+            "rps": self.finished / seconds if self.finished else late,
             "answered_ms": quantiles(self.answered_ms),
             "told_ms": quantiles(self.told_ms),
         }
@@ -123,7 +128,7 @@ class Crowd:
         if job.taken_to is not None:
             text = "".join(f"{one}\n" for one in tally.taken)
             await asyncio.to_thread(Path(job.taken_to).write_text, text, encoding="ascii")
-        return tally.report(seconds) | {"took_s": took}
+        return tally.report(seconds, took)
 
     async def _turns(
         self, job: Job, line: Line, numbers: Iterator[int], tally: Tally, ends: float
