@@ -22,6 +22,8 @@ BARS: Final[Mapping[str, tuple[str, str, float]]] = {
     "acked_lost": ("acknowledged and lost", "≤", 0),
 }
 """What is asked for (design, "Numbers to reach")."""
+BUSY: Final = 1.0
+"""Load before a run from which on its figures are not the machine's."""
 MORE: Final[Mapping[str, str]] = {
     "accept_rps": "payouts taken in a second",
     "e2e_rps": "payouts a second, request to webhook",
@@ -205,6 +207,8 @@ def _machines(found: Found) -> Iterator[str]:
                 f"SQLite {at['sqlite']}; load before: {at['load_before']}; {at['placement']}; "
                 f"{at['rounds']} rounds of {at['seconds']:g} s"
             )
+            if at["load_before"] >= BUSY:
+                words += "; the machine had other work: no rate, latency or time above is its own"
             told.setdefault(words, []).append(part)
     for words, parts in told.items():
         yield f"- {', '.join(parts)}: {words}."
