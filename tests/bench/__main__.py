@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -110,6 +111,8 @@ def main(
         if keep:
             page.keep(machine, {part: found})
 
+    # Asked to end, it ends what it has started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     pictures = page.HERE if keep else Path(tempfile.gettempdir()) / "hangdao-bench"
     try:
         found = asyncio.run(measure(chosen, size, pictures / "pictures", finished))
