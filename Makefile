@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test prove bench-routing bench-batch lock
+.PHONY: demo test prove bench bench-routing bench-batch lock
 .NOTPARALLEL:
 
 demo: requirements.txt
@@ -30,6 +30,10 @@ test: requirements-test.txt
 prove: requirements-test.txt
 	@$(call set_up,requirements-test.txt)
 	@$(BIN)/python -m tests.proof $(ARGS)
+
+bench: requirements-test.txt
+	@$(call set_up,requirements-test.txt)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-routing: requirements-test.txt
 	@$(call set_up,requirements-test.txt)

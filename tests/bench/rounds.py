@@ -1,0 +1,110 @@
+"""Rounds that take turns: A B A B …, so that a machine's bad minute hits both alike."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Self
+
+from gateway.sandbox.processes import Child
+from tests.bench.size import Size
+from tests.bench.stage import Floor, Stage, StageError, frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A program that takes its turns."""
+
+    name: str
+    stage: Stage
+    """Whose callers ask it, with whose key, and whose institution it pays through."""
+    child: Child
+    url: str
+
+    @classmethod
+    def gateway(cls, here: Stage, name: str = "gateway") -> Self:
+        """A stage's gateway."""
+        return cls(name, here, here.gateway, here.url)
+
+    @classmethod
+    def floor(cls, here: Stage, floor: Floor) -> Self:
+        """A floor program of a stage."""
+        return cls("floor", here, floor.child, floor.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One turn of one program."""
+
+    rps: float
+    cpu_us: float
+    """Of the program alone, all threads, for each payout it finished."""
+    busy: float
+    """Which part of the time it kept a core busy; clearly below 1, something else was the limit."""
+    others_busy: float
+    """The same of crowd and institution together."""
+    answered_ms: dict[str, float]
+    told_ms: dict[str, float]
+
+
+async def contest(
+    size: Size, contestants: Sequence[Contestant], **job: Any
+) -> dict[str, list[Round]]:
+    """All rounds by name; the others do not run meanwhile."""
+    found: dict[str, list[Round]] = {one.name: [] for one in contestants}
+    for number in range(size.rounds + 1):
+        for one in contestants:
+            warming = number == 0
+            with_all = {"callers": size.callers, **job}
+            seconds = size.warm_s if warming else size.seconds
+            async with AsyncExitStack() as stack:
+                for other in contestants:
+                    if other is not one:
+                        stack.enter_context(frozen(other.child))
+                turn = await measured(one, seconds=seconds, **with_all)
+            if not warming:
+                found[one.name].append(turn)
+    return found
+
+
+async def measured(one: Contestant, **job: Any) -> Round:
+    """One turn. Raises `StageError` when anything but acceptances was answered."""
+    here = one.stage
+    meters = (here.meter(one.child), here.meter(here.institution))
+    before = [meter.cpu_s() for meter in meters]
+    came = await here.crowd.load(one.url, here.key, **job)
+    own, institution = (meter.cpu_s() - used for meter, used in zip(meters, before, strict=True))
+    if came["taken"] != came["asked"] or came["untold"] or came["refused_webhooks"]:
+        raise StageError(f"{one.name}: not every payout went through: {came}")
+    seconds = came["seconds"]
+    return Round(
+        rps=came["rps"],
+        cpu_us=own / max(came["taken"], 1) * 1e6,
+        busy=own / seconds,
+        others_busy=(institution + came["crowd_cpu_s"]) / seconds,
+        answered_ms=came["answered_ms"],
+        told_ms=came["told_ms"],
+    )
+
+
+def middle(rounds: Sequence[Round]) -> dict[str, Any]:
+    """Medians over rounds, and how far they lay apart."""
+    rates = sorted(one.rps for one in rounds)
+    return {
+        "rps": round(median(rates), 1),
+        "rps_low": round(rates[0], 1),
+        "rps_high": round(rates[-1], 1),
+        "cpu_us": round(median(one.cpu_us for one in rounds), 1),
+        "busy": round(median(one.busy for one in rounds), 2),
+        "others_busy": round(median(one.others_busy for one in rounds), 2),
+        "answered_ms": between([one.answered_ms for one in rounds]),
+        "told_ms": between([one.told_ms for one in rounds]),
+    }
+
+
+def between(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The median of each quantile."""
+    whole = [one for one in found if one]
+    return {
+        name: round(median(one[name] for one in whole), 2) for name in (whole[0] if whole else ())
+    }
