@@ -208,8 +208,8 @@ def test_the_document_is_the_one_that_is_served(
 def test_every_route_of_the_application_is_in_the_document(gateway: Serving) -> None:
     """Probes and notices as well as the route table; and nothing that does not exist.
 
-    Other platforms' protocols take any method and are described by those platforms; the page on which
-    a payee confirms is for people.
+    Other platforms' protocols take any method and are described by those platforms; the page on
+    which a payee confirms is for people.
     """
     served = {
         (route.method, resource.canonical)
