@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels.alipay.signing import string_to_sign as alipay_string
@@ -39,8 +39,9 @@ NAMES = st.one_of(
 FORMS = st.lists(st.tuples(NAMES, st.one_of(TEXT, st.binary(max_size=6))), min_size=1, max_size=8)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-(10**12), 10**12), TEXT)
 KEYS = (KeySet("k", NOW, SECRET),)
-PATIENT = settings(deadline=None)
-FEW = settings(deadline=None, max_examples=20)
+SLOW = [HealthCheck.too_slow]
+PATIENT = settings(deadline=None, suppress_health_check=SLOW)
+FEW = settings(deadline=None, max_examples=20, suppress_health_check=SLOW)
 """Where every example tries every mistake."""
 STRANGER = generate_private_key(65537, 2048)
 
