@@ -19,7 +19,7 @@ _INNER = re.compile(r"&(\w+)=")
 
 
 def cut_elsewhere(
-    chance: random.Random, fields: Mapping[str, str], place: Callable[[str], object]
+    chance: random.Random, fields: Mapping[str, str], place: Callable[[str], str]
 ) -> dict[str, str]:
     """These signed fields with one text and other names: two neighbours as one, or one as two.
 
