@@ -30,7 +30,7 @@ from gateway.api.dialects.alipay_envelope import Tone
 from gateway.api.dialects.dialect import Counter, Minted, Post, Who
 from gateway.api.dialects.orders import Order, Shown, own_number_of
 from gateway.api.dialects.states import ENDED_UNPAID, WORDS
-from gateway.api.dialects.wire import Ask, Said, raw
+from gateway.api.dialects.wire import Ask, Said, posing, raw
 from gateway.api.dialects.words import failure
 from gateway.domain.dialect import DialectAccount, KeySet, Standing, standing_of
 from gateway.domain.errors import AbsenceError, GatewayError, InvalidError
@@ -55,6 +55,9 @@ KNOWN = frozenset(
         *("terminal_info", "ws_service_url"),
     )
 )
+OPAQUE = frozenset({"biz_content", "notify_url", "return_url"})
+"""May hold anything: no parameter that changes an order stands right behind them in the text that
+is signed, or it cannot be done without."""
 
 Node = Mapping[str, str]
 
@@ -222,6 +225,8 @@ def _moment(call: _Call) -> datetime:
         raise RefusedError("isv.invalid-format")
     if call.text("version") != "1.0":
         raise RefusedError("isv.invalid-version")
+    if (posed := posing(call.given, KNOWN, OPAQUE)) is not None:
+        raise RefusedError("isv.invalid-parameter", f"参数 {posed} 不能含有“&名称=”形式的内容")
     if call.given.get("app_auth_token"):
         # Money would leave the application's own account instead of who authorised it.
         raise RefusedError("aop.invalid-app-auth-token")

@@ -27,7 +27,7 @@ from gateway.api.dialects.epay_signing import Proof, prove, sign_reply, string_t
 from gateway.api.dialects.orders import Order, Shown, UnstoredError, own_number_of
 from gateway.api.dialects.rsa import check_public, new_pair, public_of
 from gateway.api.dialects.states import WORDS
-from gateway.api.dialects.wire import Ask, Said, form, json_body, plain
+from gateway.api.dialects.wire import Ask, Said, form, json_body, plain, posing
 from gateway.api.dialects.words import failure
 from gateway.domain.dialect import (
     NUMBER_CHARS_MAX,
@@ -342,6 +342,8 @@ _ACTS: Mapping[str, _Act] = {
 
 
 def _order(asked: _Asked) -> Order:
+    if (name := posing(asked.fields, KNOWN)) is not None:
+        raise ThrownError(BUSINESS, f"参数 {name} 不能含有“&名称=”形式的内容")
     kind = _text(asked, "type")
     try:
         amount = Money.parse(_text(asked, "money"), Currency.CNY)

@@ -13,7 +13,7 @@ from channels.contract import AlipayAccount, AlipayIdentity, BankCard, Instrumen
 from channels.keyed_md5 import SIGN, Secrets, read_object
 from channels.money import INT64_MAX, Currency, Money
 from gateway.api.dialects.orders import NotifyUrl, Order
-from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain
+from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain, posing
 from gateway.domain.dialect import NUMBER_CHARS_MAX, KeySet
 
 Fields = Mapping[str, object]
@@ -44,6 +44,9 @@ KNOWN = frozenset(
 )
 KEPT = ("ifCode", "entryType", "channelExtra", "extParam")
 """Kept with the payout as they were sent, to be shown again."""
+OPAQUE = frozenset({"channelExtra", "extParam", "notifyUrl"})
+"""May hold anything: no field that decides whom, what or which number stands right behind them in
+the signed text, or it cannot be done without."""
 CURRENCY = "cny"
 NAME_CHARS_MAX = 64
 ACCOUNT_CHARS_MAX = 128
@@ -148,7 +151,7 @@ def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
         raise params_error("货币代码仅支持 cny")
     desc = _free(fields, "transferDesc", DESC_CHARS_MAX)
     kept = {name: text for name in KEPT if (text := _kept(fields, name))}
-    return Order(
+    order = Order(
         number=word(fields, "mchOrderNo", NUMBER_CHARS_MAX),
         amount=_amount(fields),
         instrument=_instrument(fields),
@@ -156,6 +159,9 @@ def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
         metadata=kept,
         notify=notify,
     )
+    if (name := posing(fields, KNOWN, OPAQUE)) is not None:
+        raise params_error(f"{name} 不能含“&字段=”")
+    return order
 
 
 def given_text(fields: Fields, name: str) -> str:

@@ -4,7 +4,7 @@ Text keeps bytes that are no UTF-8 (as surrogates), so that a signature is check
 sent; whoever uses a value asks for `plain` first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -80,6 +80,21 @@ def plain(text: str) -> str | None:
         return None
     trimmed = text.strip(" \t\r\n\0\x0b")
     return trimmed if trimmed.isprintable() else None
+
+
+def posing(
+    fields: Mapping[str, object], known: Collection[str], opaque: Collection[str] = ()
+) -> str | None:
+    """The field that holds what reads as another one, as `x&out_biz_no=1` does; None if none does.
+
+    Signed texts do not say where a value ends. So whoever saw a request could send it with a field
+    hidden in the one before it, rightly signed: without its number it would be another order.
+    """
+    for name, value in fields.items():
+        text = f"{name}={value}"
+        if "&" in text and name not in opaque and any(f"&{one}=" in text for one in known):
+            return ascii(name[:40])[1:-1]
+    return None
 
 
 def json_body(fields: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from channels.contract import BankAccount, BankCard, Instrument
 from channels.keyed_md5 import SIGN, Secrets, read_object
 from channels.money import Currency, Money
 from gateway.api.dialects.orders import NotifyUrl, Order
-from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain
+from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain, posing
 from gateway.domain.dialect import NUMBER_CHARS_MAX, KeySet
 
 Fields = Mapping[str, object]
@@ -25,6 +25,9 @@ KNOWN = frozenset(
         *("extra", "reqTime", "subAmountFrom", "executeNotify", SIGN),
     )
 )
+OPAQUE = frozenset({"extra", "notifyUrl"})
+"""May hold anything: no field that decides whom, what or which number stands right behind them in
+the signed text, or it cannot be done without."""
 PURPOSE = "代付"
 """What the payee reads when the caller says nothing."""
 NAME_CHARS_MAX = 64
@@ -122,6 +125,8 @@ def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
     `reqTime` is signed and not looked at: nothing depends on it, since a number is taken once for
     ever, and a refusal would be read as "not paid". So is `subAmountFrom`: there is one balance.
     """
+    if (name := posing(fields, KNOWN, OPAQUE)) is not None:
+        raise RefusedError(f"参数[{name}]不能含有“&名称=”形式的内容")
     number = _required(fields, "mchOrderNo")
     if len(number) > NUMBER_CHARS_MAX:
         raise RefusedError(f"参数[mchOrderNo]不能超过{NUMBER_CHARS_MAX}个字符")
