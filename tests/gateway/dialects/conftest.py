@@ -1,7 +1,7 @@
 """A running API with an account for the merchant in each protocol, and its caller."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -55,6 +55,7 @@ class Site:
 
     async def work(self) -> None:
         """Let the gateway do all it can do now."""
+        await self.desk.taken_in()
         for payout in await self.payouts():
             await self.desk.work(PayoutId(payout.id))
 
@@ -63,13 +64,13 @@ class Site:
         return replace(self.plugin, md5_key=MD5_KEY, appsecret=None)
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def open_site(folder: Path) -> AsyncIterator[Site]:
     """Configured with a base URL and keys, nothing else."""
     (private, public), (ours, _), _ = pairs()
     keys = KeySet("k1", build.NOW, MD5_KEY, public, ours)
     account = DialectAccount("da_1", ACME, "epay", PID, (keys,), Switches(), build.NOW)
-    async with open_desk(tmp_path) as desk:
+    async with open_desk(folder) as desk:
         await desk.store.add_dialect_account(account, "test")
         plugin = Epayn(
             http=desk.http,
@@ -110,25 +111,20 @@ class OpenPlatform:
         """Everything the merchant has, oldest first."""
         return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
 
-    async def until_stored(self) -> None:
-        """Wait for what goes on without its caller on a busy machine."""
-        async with asyncio.timeout(30):
-            while not await self.payouts():  # noqa: ASYNC110 - the store rings no bell
-                await asyncio.sleep(0.05)
-
     async def work(self) -> None:
         """Let the gateway do all it can do now."""
+        await self.desk.taken_in()
         for payout in await self.payouts():
             await self.desk.work(PayoutId(payout.id))
 
 
-@pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
+@asynccontextmanager
+async def open_platform(folder: Path) -> AsyncIterator[OpenPlatform]:
     """Configured with an address and keys, nothing else; one channel pays, to accounts as well."""
     (private, public), (ours, _), _ = pairs()
     keys = KeySet("k1", build.NOW, None, public, ours)
     account = DialectAccount("da_1", ACME, "alipay", APP_ID, (keys,), Switches(), build.NOW)
-    async with open_desk(tmp_path) as desk:
+    async with open_desk(folder) as desk:
         desk.till.traits = replace(desk.till.traits, rails=frozenset(REACHED))
         await operate.switch_channel(desk.gateway, "alipay-main", "paused", "test", "test")
         await desk.store.add_dialect_account(account, "test")
@@ -141,6 +137,20 @@ async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
             now=desk.clock.now,
         )
         yield OpenPlatform(desk, app, account)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Epay's caller."""
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
+    """Alipay's caller."""
+    async with open_platform(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

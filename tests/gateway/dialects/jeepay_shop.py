@@ -54,6 +54,7 @@ class Shop:
 
     async def work(self) -> None:
         """Let the gateway do all it can do now."""
+        await self.desk.taken_in()
         for payout in await self.payouts():
             await self.desk.work(PayoutId(payout.id))
 
