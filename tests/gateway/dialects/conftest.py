@@ -15,14 +15,13 @@ from gateway.api.dialects.epay import Epay
 from gateway.api.dialects.orders import Orders
 from gateway.api.dialects.rsa import new_pair
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
-from gateway.domain.payout import Payout, PayoutId
 from gateway.engine import operate
-from gateway.ports import Search
 from tests import builders as build
-from tests.gateway.api.desk import ACME, Desk, open_desk
+from tests.gateway.api.desk import ACME, open_desk
 from tests.gateway.dialects.alipay_app import App
 from tests.gateway.dialects.epayn import Epayn
 from tests.gateway.dialects.jeepay_shop import Shop, open_shop
+from tests.gateway.dialects.place import Place
 from tests.gateway.dialects.xxpay_shop import XxShop, open_xxshop
 
 PID = "10001"
@@ -36,28 +35,10 @@ def pairs() -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(slots=True)
-class Site:
+class Site(Place):
     """An Epay site on one side, the gateway on the other."""
 
-    desk: Desk
     plugin: Epayn
-    account: DialectAccount
-
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
-        await self.desk.store.change_dialect_account(self.account, "changed", "test")
-
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has, oldest first."""
-        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
-
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        await self.desk.taken_in()
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
 
     def md5(self) -> Epayn:
         """The plugin of a caller that signs with MD5."""
@@ -80,7 +61,7 @@ async def open_site(folder: Path) -> AsyncIterator[Site]:
             appsecret=private,
             now=lambda: desk.clock.now().timestamp(),
         )
-        yield Site(desk, plugin, account)
+        yield Site(desk, account, plugin)
 
 
 APP_ID = "2021000000000001"
@@ -88,34 +69,16 @@ REACHED = (Rail.BANK_CARD, Rail.ALIPAY, Rail.BANK_ACCOUNT)
 
 
 @dataclass(slots=True)
-class OpenPlatform:
+class OpenPlatform(Place):
     """An application on one side, the gateway in Alipay's place on the other."""
 
-    desk: Desk
     app: App
-    account: DialectAccount
 
     @property
     def counter(self) -> Counter:
         """To be asked without HTTP."""
         gateway = self.desk.gateway
         return Counter(gateway, Orders(gateway), Receipts(gateway), self.desk.api.check_webhook_url)
-
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
-        await self.desk.store.change_dialect_account(self.account, "changed", "test")
-
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has, oldest first."""
-        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
-
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        await self.desk.taken_in()
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
 
 
 @asynccontextmanager
@@ -136,7 +99,7 @@ async def open_platform(folder: Path) -> AsyncIterator[OpenPlatform]:
             private_key=private,
             now=desk.clock.now,
         )
-        yield OpenPlatform(desk, app, account)
+        yield OpenPlatform(desk, account, app)
 
 
 @pytest.fixture

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from channels.contract import Reason, Rejected
+from gateway.api.dialects.door import ORDERS
 from gateway.api.dialects.orders import Order, Orders
 from gateway.api.dialects.registry import DIALECTS
 from gateway.domain.errors import UnavailableError, UnfundedError
 from gateway.engine import accept as accepting
-from gateway.ports import Intake, Merchant, StoreError
+from gateway.ports import Intake, Merchant, Search, StoreError
 from tests.builders import bank_card, cny
+from tests.gateway.api.desk import ACME
 from tests.gateway.dialects.conftest import Site
 from tests.gateway.dialects.houses import House, open_house
 
@@ -103,6 +105,19 @@ async def test_what_was_called_unpaid_is_never_stored(
     assert not any(house.here.is_refused(one) for one in told) or stored == set()
 
 
+async def test_a_bug_of_ours_is_processing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And told to us: who knows how far it came."""
+
+    async def broken(*_: object) -> accepting.Acceptance:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gateway.engine.accept.accept", broken)
+    told = await house.here.submit("A")
+
+    assert house.here.is_taken(told)
+    assert "dialect.defect" in {one["event"] for one in house.desk.log_lines()}
+
+
 async def test_a_bug_before_the_caller_is_known_is_met_with_silence(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +133,71 @@ async def test_a_bug_before_the_caller_is_known_is_met_with_silence(
     assert told == [None, None]
     events = [one["event"] for one in house.desk.log_lines()]
     assert events.count("dialect.defect") == 2
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lets the first order wait, and all others pass."""
+
+    house: House
+    opened: asyncio.Event
+    is_taken: bool = False
+
+    async def accept(
+        self, gateway: Any, merchant: Merchant, request: Any, intake: Intake, actor: str
+    ) -> accepting.Acceptance:
+        """As the engine's, later."""
+        if not self.is_taken:
+            self.is_taken = True
+            await self.opened.wait()
+        return await REAL_ACCEPT(gateway, merchant, request, intake, actor)
+
+
+REAL_ACCEPT = accepting.accept
+
+
+@pytest.fixture
+def gate(house: House, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Before the second process, whose callers wait for a moment only."""
+    made = Gate(house, asyncio.Event())
+    monkeypatch.setattr("gateway.engine.accept.accept", made.accept)
+    house.second.app[ORDERS]._answer_s = 0.05
+    return made
+
+
+async def test_another_process_may_call_it_unknown_and_pays_nothing_twice(
+    house: House, gate: Gate
+) -> None:
+    """What is under way is known to its process alone; the number is one order all the same."""
+    slow = await house.there.submit("A")
+    asked, unknown = await house.there.query("A"), await house.here.query("A")
+    again = await house.here.submit("A")
+    gate.opened.set()
+    await house.work()
+
+    assert house.there.is_taken(slow)
+    assert not house.there.is_refused(asked)
+    assert house.here.is_refused(unknown)
+    assert house.here.is_taken(again)
+    assert await house.stored() == {"A"}
+    assert len(house.desk.till.sent) == 1
+
+
+async def test_a_process_that_ends_stores_what_it_called_processing(
+    house: House, gate: Gate
+) -> None:
+    """It waits for what goes on without its caller."""
+    told = await house.there.submit("A")
+    ending = asyncio.create_task(house.second.close())
+    await asyncio.wait({ending}, timeout=0.3)
+    waited = not ending.done()
+    gate.opened.set()
+    await ending
+
+    found = await house.desk.store.search(Search(ACME))
+    assert house.there.is_taken(told)
+    assert waited
+    assert [one.merchant_ref.partition(":")[2] for one in found] == ["A"]
 
 
 async def test_a_refusal_waits_for_whoever_is_storing_the_same_order(

@@ -17,7 +17,6 @@ from channels.contract import (
 from gateway.domain.dialect import KeySet
 from gateway.domain.merchant_fee import MerchantFee
 from gateway.domain.payout import PayoutState
-from gateway.engine import accept as accepting
 from gateway.engine import operate, record
 from gateway.engine.gateway import Halt
 from gateway.ports import CommitUnknownError, Search, StoreError
@@ -446,19 +445,6 @@ async def test_an_unacknowledged_commit_is_processing(
     assert (first.ok, first.status, first.reply["fee"]) == (True, 1, 30)
     assert {**first.reply, "sign": ""} == {**again.reply, "sign": ""}
     assert len(await xxshop.payouts()) == 1
-
-
-async def test_a_bug_of_ours_is_processing(xxshop: XxShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And told to us."""
-
-    async def broken(*_: object) -> accepting.Acceptance:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("gateway.engine.accept.accept", broken)
-    told = await xxshop.caller.apply(NUMBER)
-
-    assert (told.ok, told.status) == (True, 1)
-    assert "dialect.defect" in {one["event"] for one in xxshop.desk.log_lines()}
 
 
 async def test_a_store_that_does_not_answer_is_processing(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from channels.alipay.signing import string_to_sign as alipay_string
 from channels.keyed_md5 import UnsignableError, read_object, signature
-from gateway.api.dialects import epay, epay_signing
+from gateway.api.dialects import epay_reading, epay_signing
 from gateway.api.dialects.wire import form as read_form
 from gateway.api.explain.keys import given as given_key
 from gateway.api.explain.recipe import DIALECTS, text_of
@@ -51,7 +51,7 @@ def test_epays_verdict_is_the_doors(
 ) -> None:
     """Signed over all, over what the protocol knows, in upper case, or not at all."""
     fields = read_form(urlencode(pairs).encode()) or {"pid": "1"}
-    known = {name: value for name, value in fields.items() if name in epay.KNOWN}
+    known = {name: value for name, value in fields.items() if name in epay_reading.KNOWN}
     text = epay_signing.string_to_sign(known if how == 1 else fields)
     sign = "0" * 32 if how == 3 else epay_signing.md5(text, SECRET)
     sign = sign.upper() if how == 2 else sign
@@ -61,7 +61,7 @@ def test_epays_verdict_is_the_doors(
     read = read_form(sent)
     assert read is not None
 
-    proven = epay_signing.prove(read, KEYS, epay.KNOWN, rsa_only=False)
+    proven = epay_signing.prove(read, KEYS, epay_reading.KNOWN, rsa_only=False)
 
     assert explained("epay", sent)["verifies"] == (proven is not None)
 
@@ -76,7 +76,7 @@ def test_epays_leniency_is_the_doors(kind: str, around: str, lost: bool) -> None
     sign = around + (sign.replace("+", " ") if lost else sign) + around
     keys = (KeySet("k", NOW, SECRET, callers.public_pem()),)
 
-    proven = epay_signing.prove({**fields, "sign": sign}, keys, epay.KNOWN, rsa_only=False)
+    proven = epay_signing.prove({**fields, "sign": sign}, keys, epay_reading.KNOWN, rsa_only=False)
 
     sent = urlencode({**fields, "sign": sign}).encode()
     found = explained("epay", sent, SECRET, callers.public_pem())
