@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from channels.contract import AlipayAccount, AlipayIdentity, BankCard, Instrument, WechatWallet
 from channels.keyed_md5 import SIGN, Secrets, read_object
 from channels.money import INT64_MAX, Currency, Money
-from gateway.api.dialects.orders import NotifyUrl, Order
-from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain, posing
+from gateway.api.dialects.order import NotifyUrl, Order
+from gateway.api.dialects.wire import (
+    FIELDS_MAX,
+    POSES_AS_FIELD,
+    AmbiguousError,
+    Ask,
+    RefusedError,
+    plain,
+    posing,
+    query_and_form,
+)
 from gateway.domain.dialect import NUMBER_CHARS_MAX, KeySet
 
 Fields = Mapping[str, object]
@@ -67,21 +76,10 @@ _ENTRY_OF: Mapping[str, str] = {
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _WORD = re.compile(r"[^\s&=]+")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
-_POSES_AS_FIELD = re.compile(r"&\w+=")
 _AMOUNT = re.compile(r"[0-9]{1,19}", re.ASCII)
 _ALIPAY_ID = re.compile(r"2088[0-9]{12}", re.ASCII)
 _OPENID = re.compile(r"[A-Za-z0-9_-]{6,64}", re.ASCII)
 _CARD = re.compile(r"[0-9]{8,32}", re.ASCII)
-
-
-class RefusedError(Exception):
-    """An unsigned envelope with this code and text."""
-
-    def __init__(self, code: int, message: str) -> None:
-        """`message` is Chinese and stable."""
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def params_error(what: str) -> RefusedError:
@@ -107,15 +105,11 @@ def fields_of(ask: Ask) -> Fields:
             raise RefusedError(10, "系统异常[报文转换异常]")
         return read
     try:
-        query = form(ask.query.encode("utf-8", RAW))
-    except UnicodeEncodeError:
-        query = None
-    body = form(ask.body) if ask.method == "POST" else {}
-    if query is None or body is None:
-        raise RefusedError(10, "系统异常[报文转换异常]")
-    if any(query[name] != body[name] for name in query.keys() & body.keys()):
-        raise params_error("同一参数出现两次且内容不一致")
-    return {**query, **body}
+        return query_and_form(ask)
+    except AmbiguousError as error:
+        if error.name is None:
+            raise RefusedError(10, "系统异常[报文转换异常]") from None
+        raise params_error("同一参数出现两次且内容不一致") from None
 
 
 def require(fields: Fields, *needed: Mapping[str, str]) -> None:
@@ -229,7 +223,7 @@ def _require_name(name: str) -> None:
 def _free(fields: Fields, name: str, chars_max: int) -> str:
     """What people write."""
     text = _plain(fields, name)
-    if len(text) > chars_max or _POSES_AS_FIELD.search(text):
+    if len(text) > chars_max or POSES_AS_FIELD.search(text):
         raise params_error(f"{name} 最多{chars_max}个字符，且不能含“&字段=”")
     return text
 

@@ -4,6 +4,7 @@ Text keeps bytes that are no UTF-8 (as surrogates), so that a signature is check
 sent; whoever uses a value asks for `plain` first.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ import orjson
 
 FIELDS_MAX = 200
 RAW = "surrogateescape"
+POSES_AS_FIELD = re.compile(r"&\w+=")
+"""Signed texts do not say where a value ends: one that holds this could be read as two fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,21 @@ class Said:
         return cls(b"", "silent", merchant_id, status=503, silent=True)
 
 
+class RefusedError(Exception):
+    """Told as an envelope of a code and a text, which two of the protocols do not sign."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """`message` is Chinese and stable."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def said(self, merchant_id: str | None) -> Said:
+        """As it is told."""
+        body = json_body({"code": self.code, "msg": self.message})
+        return Said(body, str(self.code), merchant_id)
+
+
 def form(body: bytes) -> dict[str, str] | None:
     """A form's fields, the last of several of one name; None when it is none.
 
@@ -65,6 +83,30 @@ def form(body: bytes) -> dict[str, str] | None:
     except ValueError:
         return None
     return {name: value for name, value in pairs if "[" not in name}
+
+
+class AmbiguousError(ValueError):
+    """What was sent can be read in more than one way, or in none."""
+
+    def __init__(self, name: str | None = None) -> None:
+        """`name`: of the field that stands twice with different contents."""
+        super().__init__(name or "neither a form nor a query string")
+        self.name = name
+
+
+def query_and_form(ask: Ask) -> dict[str, str]:
+    """The fields of the query string and of a posted form. Raises `AmbiguousError`."""
+    try:
+        query = form(ask.query.encode("utf-8", RAW))
+    except UnicodeEncodeError:
+        query = None
+    body = form(ask.body) if ask.method == "POST" else {}
+    if query is None or body is None:
+        raise AmbiguousError
+    for name in query.keys() & body.keys():
+        if query[name] != body[name]:
+            raise AmbiguousError(name)
+    return {**query, **body}
 
 
 def raw(text: str) -> bytes:

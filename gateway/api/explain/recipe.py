@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape, unescape
 from urllib.parse import quote, quote_plus, unquote
 
-from gateway.api.dialects import epay, jeepay_reading, xxpay_reading
+from gateway.api.dialects import epay_reading, jeepay_reading, xxpay_reading
 from gateway.api.explain.sent import Field, raw
 
 BLANKS = " \t\n\r\0\x0b"
@@ -85,7 +85,7 @@ DIALECTS: Mapping[str, Dialect] = {
         sign_type="sign_type",
         rsa={"RSA": "SHA-256"},
         md5=True,
-        known=epay.KNOWN,
+        known=epay_reading.KNOWN,
         id_fields=("pid",),
         notice_marks=frozenset({"code"}),
     ),

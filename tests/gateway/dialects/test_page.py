@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from channels.alipay import signing as alipay
 from channels.keyed_md5 import signature
 from gateway.api.dialects import alipay as alipay_door
-from gateway.api.dialects import epay, epay_signing, jeepay, xxpay
+from gateway.api.dialects import epay, epay_reading, epay_signing, jeepay, xxpay
 from gateway.api.dialects.registry import DIALECTS as DOORS
 from gateway.api.dialects.wire import form
 from gateway.api.explain.explain import ExplanationView, Question, explain
@@ -142,7 +142,7 @@ def test_the_signers_behind_the_doors_agree() -> None:
         if kind == "epay" and "{" not in one["request"]:
             secret = None if one["key"] == DOCS_KEY else one["key"]
             proof = epay_signing.prove(
-                fields, (KeySet("k", NOW, secret), *keys), epay.KNOWN, rsa_only=False
+                fields, (KeySet("k", NOW, secret), *keys), epay_reading.KNOWN, rsa_only=False
             )
             assert proof is not None
             assert text_to_sign(fields) == one["string"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api.dialects.jeepay_reading import RefusedError, order_of
-from gateway.api.dialects.wire import posing
+from gateway.api.dialects.jeepay_reading import order_of
+from gateway.api.dialects.wire import RefusedError, posing
 from tests.gateway.dialects.alipay_app import TRANSFER, transfer
 from tests.gateway.dialects.conftest import OpenPlatform, Site
 from tests.gateway.dialects.epayn import text_to_sign

@@ -14,7 +14,7 @@ from channels.alipay.signing import string_to_sign as alipay_string
 from channels.keyed_md5 import UnsignableError, read_object, signature
 from gateway.api.dialects import (
     alipay_envelope,
-    epay,
+    epay_reading,
     epay_signing,
     jeepay_reading,
     xxpay_reading,
@@ -73,7 +73,7 @@ def test_epays_verdict_is_the_doors(
 ) -> None:
     """Signed over all, over what the protocol knows, in upper case, or not at all."""
     fields = read_form(urlencode(pairs).encode()) or {"pid": "1"}
-    known = {name: value for name, value in fields.items() if name in epay.KNOWN}
+    known = {name: value for name, value in fields.items() if name in epay_reading.KNOWN}
     text = epay_signing.string_to_sign(known if how == 1 else fields)
     sign = "0" * 32 if how == 3 else epay_signing.md5(text, SECRET)
     sign = sign.upper() if how == 2 else sign
@@ -83,7 +83,7 @@ def test_epays_verdict_is_the_doors(
     read = read_form(sent)
     assert read is not None
 
-    proven = epay_signing.prove(read, KEYS, epay.KNOWN, rsa_only=False)
+    proven = epay_signing.prove(read, KEYS, epay_reading.KNOWN, rsa_only=False)
 
     assert explained("epay", sent)["verifies"] == (proven is not None)
 
@@ -98,7 +98,7 @@ def test_epays_leniency_is_the_doors(kind: str, around: str, lost: bool) -> None
     sign = around + (sign.replace("+", " ") if lost else sign) + around
     keys = (KeySet("k", NOW, SECRET, callers.public_pem()),)
 
-    proven = epay_signing.prove({**fields, "sign": sign}, keys, epay.KNOWN, rsa_only=False)
+    proven = epay_signing.prove({**fields, "sign": sign}, keys, epay_reading.KNOWN, rsa_only=False)
 
     sent = urlencode({**fields, "sign": sign}).encode()
     found = explained("epay", sent, SECRET, callers.public_pem())
@@ -200,7 +200,7 @@ def test_the_cost_of_a_search_is_bounded() -> None:
 def test_the_doors_fields_are_the_explainers() -> None:
     """The very lists: what a door learns to know, the explainer knows."""
     known = {name: one.known for name, one in DIALECTS.items()}
-    assert known["epay"] is epay.KNOWN
+    assert known["epay"] is epay_reading.KNOWN
     assert known["jeepay"] is jeepay_reading.KNOWN
     assert known["xxpay"] is xxpay_reading.KNOWN
     assert known["alipay"] is None
