@@ -214,7 +214,7 @@ WRITINGS: Mapping[str, Callable[[Field], str]] = {
 TAILS: Mapping[str, Callable[[str, str], str]] = {
     "none": lambda text, _: text,
     "bare": lambda text, secret: text + secret,
-    "key": lambda text, secret: f"{text}{'&' if text and text[-1] != '&' else ''}key={secret}",
+    "key": lambda text, secret: f"{text}&key={secret}" if text else f"key={secret}",
     "key, no &": lambda text, secret: f"{text}key={secret}",
     "& bare": lambda text, secret: f"{text}&{secret}",
     "before": lambda text, secret: secret + text,

@@ -30,7 +30,7 @@ async def test_an_epay_order_cannot_lose_its_number(site: Site) -> None:
     again = await plugin.post("api/transfer/submit", cut)
 
     assert (first["code"], again["code"]) == (0, -1)
-    assert "&名称=" in again["msg"]
+    assert "&参数名=" in again["msg"]
     assert len(await site.payouts()) == 1
 
 

@@ -35,7 +35,13 @@ from channels.wechat_pay import codes as wechat_codes
 from channels.wechat_pay.signing import PlatformKeys
 from channels.xxpay import wire as xxpay_wire
 from gateway.api.dialects import alipay as alipay_dialect
-from gateway.api.dialects import alipay_content, alipay_envelope, jeepay_reading, xxpay_reading
+from gateway.api.dialects import (
+    alipay_content,
+    alipay_envelope,
+    epay_reading,
+    jeepay_reading,
+    xxpay_reading,
+)
 from gateway.api.dialects import epay as epay_dialect
 from gateway.api.dialects import jeepay as jeepay_dialect
 from gateway.api.dialects import xxpay as xxpay_dialect
@@ -243,7 +249,7 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "door epay: any text is an amount": _control(
         Money, "parse", lambda *_: Money(1230, Currency.CNY)
     ),
-    "door epay: a field may hide in another": _control(epay_dialect, "posing", _none),
+    "door epay: a field may hide in another": _control(epay_reading, "posing", _none),
     "door jeepay: the signature is not looked at": _control(
         jeepay_dialect, "prove", _as_jeepays_first
     ),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels.alipay.signing import string_to_sign as alipay_string
@@ -107,6 +107,7 @@ def test_epays_leniency_is_the_doors(kind: str, around: str, lost: bool) -> None
 
 @FEW
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=8), st.booleans())
+@example({"pid": "&"}, True)
 def test_jeepays_and_xxpays_verdict_is_the_signers(fields: dict[str, Any], right: bool) -> None:
     """As JSON: numbers, booleans, null, either case of hex."""
     signed = {name: value for name, value in fields.items() if name != "sign"}
