@@ -93,6 +93,9 @@ def _greet(made: Card, folder: Path) -> None:
         f"  hangdao clock advance 2d{where}",
         f"  hangdao statement read{where}",
         "",
+        "作为易支付、Jeepay、XxPay、支付宝接口使用：换网址和密钥即可 · be asked in their protocols",
+        f"  hangdao merchant dialect add {made.merchant} --dialect epay{where}",
+        "",
         "按 Ctrl-C 结束 · Ctrl-C ends it",
     ]
     for line in lines:

@@ -97,6 +97,7 @@ BEYOND_JSON_SCHEMA = (
     ("merchant_ref", "have the same merchant_ref"),
     *(("amount_minor", why) for why in ("the legs add up to", "shares need")),
     ("share_ppm", "less than one minor unit"),
+    ("switches", "give at least one switch"),
     ("tiers", "must begin at floor 0 and rise"),
     ("tiers", "flat and rate belong into the tiers"),
     ("", "contains the invisible character"),
@@ -207,13 +208,14 @@ def test_the_document_is_the_one_that_is_served(
 def test_every_route_of_the_application_is_in_the_document(gateway: Serving) -> None:
     """Probes and notices as well as the route table; and nothing that does not exist.
 
-    Other platforms' protocols take any method and are described by those platforms.
+    Other platforms' protocols take any method and are described by those platforms; the page on
+    which a payee confirms is for people.
     """
     served = {
         (route.method, resource.canonical)
         for resource in gateway.resources
         for route in resource
-        if route.method not in {"HEAD", "*"}
+        if route.method not in {"HEAD", "*"} and not resource.canonical.startswith("/c/")
     }
     described = {
         (method.upper(), path) for path, ways in DOCUMENT["paths"].items() for method in ways

@@ -1,7 +1,7 @@
 """L6: spoilt messages prove nothing that was not said, and parsers that believe more are found."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.api.dialects.registry import DIALECTS
@@ -10,6 +10,8 @@ from tests.proof.hostile.controls import CONTROLS
 from tests.proof.hostile.run import AIMS, attempt, control, once
 
 INPUTS = 250
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])
+"""On a busy machine making an input takes long, which proves nothing."""
 TEXT = st.text(max_size=40)
 WORDS = st.sampled_from((*alipay.WORDS, *wechat_pay.WORDS))
 GATEWAY_WORDS = st.sampled_from((*epay.WORDS, *jeepay.WORDS, *xxpay.WORDS))
@@ -43,6 +45,7 @@ def test_every_registered_dialect_is_tried() -> None:
 
 
 @pytest.mark.parametrize("aim", [alipay.SUBMISSION, alipay.INQUIRY], ids=lambda aim: aim.name)
+@PATIENT
 @given(node=st.dictionaries(WORDS | TEXT, JSON, max_size=12))
 def test_any_signed_alipay_node_is_judged_alike(
     aim: alipay.Replies, node: dict[str, object]
@@ -57,6 +60,7 @@ def test_any_signed_alipay_node_is_judged_alike(
     [wechat_pay.SUBMISSION, wechat_pay.INQUIRY, wechat_pay.BATCH],
     ids=lambda aim: aim.name,
 )
+@PATIENT
 @given(
     said=st.dictionaries(WORDS | TEXT, JSON, max_size=12),
     status=st.sampled_from(wechat_pay.STATUSES),
@@ -74,6 +78,7 @@ def test_any_signed_wechat_pay_body_is_judged_alike(
     [*epay.AIMS[:2], *jeepay.AIMS[:4], *xxpay.AIMS[:4]],
     ids=lambda aim: aim.name,
 )
+@PATIENT
 @given(said=st.dictionaries(GATEWAY_WORDS | TEXT, JSON | GATEWAY_WORDS, max_size=12))
 def test_any_signed_answer_of_a_gateway_is_judged_alike(
     aim: epay.Replies | jeepay.Replies | xxpay.Replies, said: dict[str, object]

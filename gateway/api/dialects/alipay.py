@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from channels.contract import Rail
 from channels.money import Currency, Money
@@ -27,16 +27,17 @@ from gateway.api.dialects.alipay_codes import (
     refusal_of,
 )
 from gateway.api.dialects.alipay_envelope import Tone
-from gateway.api.dialects.dialect import Counter, Minted, Post, Who
-from gateway.api.dialects.orders import Order, Shown, own_number_of
+from gateway.api.dialects.dialect import Asked, Counter, Minted, Post, Who
+from gateway.api.dialects.order import Order, Shown
+from gateway.api.dialects.orders import own_number_of
+from gateway.api.dialects.purse import purse_of
 from gateway.api.dialects.states import ENDED_UNPAID, WORDS
-from gateway.api.dialects.wire import Ask, Said, raw
-from gateway.api.dialects.words import failure
+from gateway.api.dialects.wire import Ask, Said, posing, raw
+from gateway.api.dialects.words import CHINA, failure, paid_at, stamp
 from gateway.domain.dialect import DialectAccount, KeySet, Standing, standing_of
 from gateway.domain.errors import AbsenceError, GatewayError, InvalidError
-from gateway.domain.ledger import Book
 from gateway.domain.payout import Payout
-from gateway.ports import Entropy, Merchant, StoreError
+from gateway.ports import Entropy, StoreError
 
 KEY_BITS_MIN = 2048
 """RSA2 asks for no less."""
@@ -46,7 +47,6 @@ FRESH = timedelta(days=1)
 was recorded and is played back later makes no order."""
 LADDER_S = (0, 240, 600, 600, 3600, 7200, 21600, 54000, 86400, 86400)
 """Alipay's own, a day and half an hour; then twice more, for receivers that are away longer."""
-CHINA = timezone(timedelta(hours=8))
 KNOWN = frozenset(
     (
         *("app_id", "method", "format", "charset", "sign_type", "sign", "timestamp", "version"),
@@ -55,17 +55,15 @@ KNOWN = frozenset(
         *("terminal_info", "ws_service_url"),
     )
 )
+OPAQUE = frozenset({"biz_content", "notify_url", "return_url"})
+"""May hold anything: no parameter that changes an order stands right behind them in the text that
+is signed, or it cannot be done without."""
 
 Node = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A request whose signature is proven."""
-
-    counter: Counter
-    account: DialectAccount
-    merchant: Merchant
+class _Call(Asked):
     given: Mapping[str, str]
     """Parameters as they were sent."""
     charset: str | None
@@ -130,6 +128,10 @@ class Alipay:
         except Exception as error:  # noqa: BLE001 - a caller must not read our bug as "not paid"
             counter.gateway.observer.defect("dialect.defect", error)
             node = RefusedError(UNSURE).node
+        if tone.key is None and node.get("sub_code") == UNSURE:
+            # "Ask about the same number" is believed when it is signed; some SDKs let unsigned
+            # errors pass, so that anybody on the way could say it.
+            return Said.nothing()
         return envelope.reply(tone, node)
 
     def notice(self, account: DialectAccount, shown: Shown, url: str, at: datetime) -> Post:
@@ -139,7 +141,7 @@ class Alipay:
             raise ValueError("a notice is of a known order, and signed")
         told = _described(shown, payout)
         account_product, card_product = content.PRODUCTS
-        is_account = payout.instruments[0].rail is Rail.ALIPAY
+        is_account = (shown.stored or payout).instruments[0].rail is Rail.ALIPAY
         biz = {
             **told,
             "product_code": account_product if is_account else card_product,
@@ -195,7 +197,8 @@ async def _act(call: _Call) -> Node:
         asked = _content(call)
         return {**OK, **await act(call, asked, _moment(call))}
     except RefusedError as refusal:
-        if method == _TRANSFER and await _is_known(call, content.number_of(asked)):
+        is_verdict = method == _TRANSFER and refusal.sub_code != UNSURE
+        if is_verdict and await _is_known(call, content.number_of(asked)):
             raise RefusedError(DIFFERS) from refusal
         raise
 
@@ -222,6 +225,8 @@ def _moment(call: _Call) -> datetime:
         raise RefusedError("isv.invalid-format")
     if call.text("version") != "1.0":
         raise RefusedError("isv.invalid-version")
+    if (posed := posing(call.given, KNOWN, OPAQUE)) is not None:
+        raise RefusedError("isv.invalid-parameter", f"参数 {posed} 不能含有“&名称=”形式的内容")
     if call.given.get("app_auth_token"):
         # Money would leave the application's own account instead of who authorised it.
         raise RefusedError("aop.invalid-app-auth-token")
@@ -257,7 +262,7 @@ async def _transfer(call: _Call, asked: content.Content, signed_at: datetime) ->
         if shown is None or shown.payout is not None:
             shown = await orders.take(account, call.merchant, order, NUMBER_DIGITS)
         if shown.payout is not None:
-            return _submitted(shown, shown.payout)
+            return _submitted(call, shown, shown.payout)
     except InvalidError as refusal:
         raise _unreachable(call, order, refusal) from None
     except GatewayError as refusal:
@@ -271,7 +276,7 @@ async def _transfer(call: _Call, asked: content.Content, signed_at: datetime) ->
     return {
         **_begin(Shown(order.number, own, None)),
         "status": WORDS[Standing.OPEN].alipay,
-        "trans_date": _stamp(now),
+        "trans_date": stamp(now),
         "amount": str(order.amount),
     }
 
@@ -293,7 +298,7 @@ async def _query(call: _Call, asked: content.Content, _: datetime) -> Node:
     payout = shown.payout
     if payout is None:
         raise RefusedError(UNSURE)
-    passed = payout.metadata.get("passback_params")
+    passed = (shown.stored or payout).metadata.get("passback_params")
     node = _described(shown, payout)
     return node if passed is None else {**node, "passback_params": passed}
 
@@ -301,11 +306,10 @@ async def _query(call: _Call, asked: content.Content, _: datetime) -> Node:
 async def _balance(call: _Call, asked: content.Content, _: datetime) -> Node:
     """What could be paid out now, a credit line included, and what is promised to payouts."""
     content.check_account(asked)
-    floor = call.merchant.floor_minor or 0
-    available = await _sum(call, Book.AVAILABLE) - floor
+    purse = await purse_of(call.counter.gateway, call.merchant)
     return {
-        "available_amount": str(Money(max(available, 0), Currency.CNY)),
-        "freeze_amount": str(Money(max(await _sum(call, Book.HELD), 0), Currency.CNY)),
+        "available_amount": str(Money(purse.available_minor, Currency.CNY)),
+        "freeze_amount": str(Money(max(purse.held_minor, 0), Currency.CNY)),
     }
 
 
@@ -336,33 +340,30 @@ def _described(shown: Shown, payout: Payout) -> dict[str, str]:
     node = {
         **_begin(shown),
         "status": WORDS[standing].alipay,
-        "trans_amount": str(payout.asked),
+        "trans_amount": str((shown.stored or payout).asked),
         "order_fee": str(payout.fee),
     }
-    paid_at = _paid_at(payout)
-    if paid_at is not None and standing in {Standing.PAID, Standing.RETURNED}:
-        node["pay_date"] = _stamp(paid_at)
+    paid = paid_at(payout)
+    if paid is not None and standing in {Standing.PAID, Standing.RETURNED}:
+        node["pay_date"] = stamp(paid)
     if standing in ENDED_UNPAID:
         node |= {"error_code": error_code(payout), "fail_reason": failure(payout)}
     returned = [one.returned_at for one in payout.attempts if one.returned_at is not None]
-    return {**node, "refund_date": _stamp(returned[-1])} if returned else node
+    return {**node, "refund_date": stamp(returned[-1])} if returned else node
 
 
-def _submitted(shown: Shown, payout: Payout) -> Node:
-    standing = standing_of(payout)
+def _submitted(call: _Call, shown: Shown, payout: Payout) -> Node:
+    standing, stored = standing_of(payout), shown.stored or payout
     node = {
         **_begin(shown),
         "status": WORDS[standing].alipay,
-        "trans_date": _stamp(_paid_at(payout) or payout.accepted_at),
-        "amount": str(payout.asked),
+        "trans_date": stamp(paid_at(payout) or stored.accepted_at),
+        "amount": str(stored.asked),
     }
     if standing in ENDED_UNPAID:
         node["sub_status"] = error_code(payout)
-    live = payout.live
-    action = None if live is None else live.action
-    if standing is Standing.CONFIRMING and action is not None and action.kind == "open_link":
-        node["link"] = action.package_info
-    return node
+    page = call.counter.confirm_page(payout)
+    return node if page is None else {**node, "link": page}
 
 
 def _unreachable(call: _Call, order: Order, refusal: InvalidError) -> RefusedError:
@@ -382,17 +383,3 @@ def _unreachable(call: _Call, order: Order, refusal: InvalidError) -> RefusedErr
     if order.amount.minor < min(one.amount_min for one in terms):
         return RefusedError("EXCEED_LIMIT_SM_MIN_AMOUNT")
     return refusal_of(refusal)
-
-
-async def _sum(call: _Call, book: Book) -> int:
-    found = await call.counter.gateway.store.balances(book, call.merchant.id)
-    return sum(one.minor for one in found if one.account.currency is Currency.CNY)
-
-
-def _paid_at(payout: Payout) -> datetime | None:
-    moments = [one.paid_at for one in payout.attempts if one.paid_at is not None]
-    return moments[-1] if moments else None
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")

@@ -17,7 +17,7 @@ from channels.contract import (
 )
 from channels.money import Currency, Money, MoneyError
 from gateway.api.dialects.alipay_codes import INVALID, RefusedError
-from gateway.api.dialects.orders import Order
+from gateway.api.dialects.order import Order
 from gateway.api.dialects.wire import plain
 from gateway.domain.dialect import NUMBER_CHARS_MAX
 

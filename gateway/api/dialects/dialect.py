@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from channels.contract import Receipt
-from gateway.api.confirm_links import ConfirmLinks
-from gateway.api.dialects.orders import ANSWER_S, NotifyUrl, Orders, Shown
+from channels.contract import PayeeAction, Receipt
+from gateway.api.confirm_links import ConfirmLinks, where_to_confirm
+from gateway.api.dialects.order import NotifyUrl, Shown
+from gateway.api.dialects.orders import ANSWER_S, Orders
 from gateway.api.dialects.wire import Ask, Said, plain
-from gateway.domain.dialect import DialectAccount, KeySet
+from gateway.domain.dialect import DialectAccount, KeySet, Standing, standing_of
 from gateway.domain.errors import UnavailableError
 from gateway.domain.payout import Payout
 from gateway.engine import receipts
@@ -138,6 +139,35 @@ class Counter:
                 "dialect.notify_refused", merchant_id=account.merchant_id, problem=found.problem
             )
         return found
+
+    def action_of(self, payout: Payout) -> PayeeAction | None:
+        """What the payee must do for the money to move, while there is time."""
+        action = None if payout.live is None else payout.live.action
+        if action is None or standing_of(payout) is not Standing.CONFIRMING:
+            return None
+        return action if self.gateway.clock.now() < action.expires_at else None
+
+    def confirm_page(self, payout: Payout) -> str | None:
+        """What the payee opens to confirm, if anything.
+
+        Stock callers read it from the first answer only, before any channel was asked: our page is
+        given then where channels will want a confirmation, and waits for it.
+        """
+        action = self.action_of(payout)
+        if action is not None:
+            return where_to_confirm(self.confirm_links, payout.id, action)
+        if self.confirm_links is None or standing_of(payout) is not Standing.OPEN:
+            return None
+        return self.confirm_links.early(self.gateway, payout)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request whose signature is proven."""
+
+    counter: Counter
+    account: DialectAccount
+    merchant: Merchant
 
 
 @dataclass(frozen=True, slots=True)

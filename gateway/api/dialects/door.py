@@ -1,16 +1,19 @@
 """Where dialects meet HTTP: `/d/<dialect>/…` for all, stock paths on a host of a dialect's own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from aiohttp import web
 
 from gateway.api.context import WHO, Api
-from gateway.api.dialects.dialect import Counter, Receipts
-from gateway.api.dialects.orders import Orders
+from gateway.api.dialects.dialect import Counter, Dialect, Receipts
+from gateway.api.dialects.orders import FINISH_S, Orders
 from gateway.api.dialects.registry import DIALECTS
-from gateway.api.dialects.wire import Ask
+from gateway.api.dialects.wire import Ask, Said
 
+ORDERS: web.AppKey[Orders] = web.AppKey("orders", Orders)
 PREFIX = "/d/"
 STOCK = ("/api/{rest:.*}", "/agentPay/{rest:.*}", "/gateway.do")
 """Paths outside the prefix, on hosts that are configured for a dialect."""
@@ -19,8 +22,10 @@ STOCK = ("/api/{rest:.*}", "/agentPay/{rest:.*}", "/gateway.do")
 def open_doors(app: web.Application, api: Api) -> None:
     """Add the dialects' paths."""
     gateway = api.gateway
+    app[ORDERS] = Orders(gateway)
+    app.cleanup_ctx.append(_finishing)
     counter = Counter(
-        *(gateway, Orders(gateway), Receipts(gateway), api.check_webhook_url),
+        *(gateway, app[ORDERS], Receipts(gateway), api.check_webhook_url),
         confirm_links=api.confirm_links,
     )
     for name in DIALECTS:
@@ -35,6 +40,13 @@ def open_doors(app: web.Application, api: Api) -> None:
 def is_door(request: web.Request) -> bool:
     """Whether a dialect answers there, who says in its own words that nothing is taken in."""
     return request.path.startswith((PREFIX, "/api/", "/agentPay/")) or request.path == "/gateway.do"
+
+
+async def _finishing(app: web.Application) -> AsyncIterator[None]:
+    yield
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FINISH_S):
+            await app[ORDERS].finish()
 
 
 def _always(name: str, _: web.Request) -> str | None:
@@ -65,7 +77,7 @@ def _door(
             body=await request.read(),
             remote=request.remote,
         )
-        said = await dialect.answer(counter, ask)
+        said = await _answer(dialect, counter, ask)
         who = request[WHO]
         if said.merchant_id is not None:
             who["merchant_id"] = said.merchant_id
@@ -78,3 +90,11 @@ def _door(
         return web.Response(status=said.status, body=said.body, headers=headers)
 
     return handler
+
+
+async def _answer(dialect: Dialect, counter: Counter, ask: Ask) -> Said:
+    try:
+        return await dialect.answer(counter, ask)
+    except Exception as error:  # noqa: BLE001 - callers read every error page as "not paid"
+        counter.gateway.observer.defect("dialect.defect", error)
+        return Said.nothing()

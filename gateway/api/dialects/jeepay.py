@@ -17,7 +17,7 @@ import orjson
 
 from channels.contract import AlipayAccount, BankCard, Instrument, WechatWallet
 from channels.keyed_md5 import SIGN, signature
-from gateway.api.dialects.dialect import Counter, Minted, Post
+from gateway.api.dialects.dialect import Asked, Counter, Minted, Post
 from gateway.api.dialects.jeepay_reading import (
     ALWAYS,
     CURRENCY,
@@ -25,7 +25,6 @@ from gateway.api.dialects.jeepay_reading import (
     TRANSFER,
     Fields,
     Proof,
-    RefusedError,
     fields_of,
     given_text,
     order_of,
@@ -34,10 +33,11 @@ from gateway.api.dialects.jeepay_reading import (
     require,
     word,
 )
-from gateway.api.dialects.orders import Order, Shown, own_number_of
+from gateway.api.dialects.order import Order, Shown
+from gateway.api.dialects.orders import UnstoredError, own_number_of
 from gateway.api.dialects.states import ENDED_UNPAID, WORDS
-from gateway.api.dialects.wire import Ask, Said, json_body, plain
-from gateway.api.dialects.words import failure
+from gateway.api.dialects.wire import Ask, RefusedError, Said, json_body, plain
+from gateway.api.dialects.words import failure, paid_at
 from gateway.domain.dialect import (
     NUMBER_CHARS_MAX,
     DialectAccount,
@@ -53,23 +53,17 @@ from gateway.domain.errors import (
 )
 from gateway.domain.pace import NOTICE_TAIL_S
 from gateway.domain.payout import Payout
-from gateway.ports import Entropy, Merchant, StoreError
+from gateway.ports import Entropy, StoreError
 
 OK, SYSTEM, BUSINESS = 0, 10, 9999
 PROCESSING = 1
 TRANSFER_DIGITS = 22
 """Its own have 22 characters; 32 are the most."""
-BUSY = "系统异常[系统繁忙，请稍后再试]"
 STOCK_LADDER_S = (0, 30, 60, 90, 120, 150)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request whose signature is proven."""
-
-    counter: Counter
-    account: DialectAccount
-    merchant: Merchant
+class _Asked(Asked):
     fields: Fields
     proof: Proof
 
@@ -103,16 +97,17 @@ class Jeepay:
 
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Prove the caller, then do what the path says."""
-        asked = None
+        merchant_id = None
         try:
             act = _act(ask)
             asked = await _proven(counter, ask, act)
+            merchant_id = asked.account.merchant_id
             return await act.run(asked)
-        except RefusedError as refused:
-            found = refused
-        except (StoreError, TimeoutError):
-            found = RefusedError(SYSTEM, BUSY)
-        return _refused(found, None if asked is None else asked.account.merchant_id)
+        except RefusedError as refusal:
+            return refusal.said(merchant_id)
+        except (UnstoredError, StoreError, TimeoutError):
+            # Another process may have stored the very order that is asked for.
+            return Said.nothing(merchant_id)
 
     def notice(self, account: DialectAccount, shown: Shown, url: str, at: datetime) -> Post:
         """A form: what a query would say, the moment, and the signature over all of it."""
@@ -171,6 +166,8 @@ async def _submit(asked: _Asked) -> Said:
     order = order_of(asked.fields, notify)
     try:
         shown = await counter.orders.take(account, asked.merchant, order, TRANSFER_DIGITS)
+    except UnstoredError:
+        raise
     except GatewayError as refusal:
         raise _said(refusal) from None
     except Exception as error:  # noqa: BLE001 - what may be stored must not look like "not paid"
@@ -179,7 +176,7 @@ async def _submit(asked: _Asked) -> Said:
         shown = Shown(order.number, own, None)
     if shown.payout is None:
         return _signed(asked, _unsure(order, shown))
-    return _signed(asked, _submitted(shown, shown.payout))
+    return _signed(asked, {**_submitted(shown, shown.payout), **_to_open(asked, shown.payout)})
 
 
 async def _query(asked: _Asked) -> Said:
@@ -194,7 +191,7 @@ async def _query(asked: _Asked) -> Said:
     if shown.payout is None:
         asked_for = {"mchOrderNo": theirs, "transferId": own}
         return _signed(asked, {**asked_for, "state": PROCESSING})
-    return _signed(asked, _described(asked.account, shown))
+    return _signed(asked, {**_described(asked.account, shown), **_to_open(asked, shown.payout)})
 
 
 _ACTS: Mapping[str, _Act] = {
@@ -218,19 +215,17 @@ def _unsure(order: Order, shown: Shown) -> dict[str, Any]:
 
 
 def _submitted(shown: Shown, payout: Payout) -> dict[str, Any]:
-    standing = standing_of(payout)
+    standing, stored = standing_of(payout), shown.stored or payout
     said: dict[str, Any] = {
         "transferId": shown.own_number,
         "mchOrderNo": shown.number,
-        "amount": payout.asked.minor,
-        **_payee((shown.stored or payout).instruments[0]),
+        "amount": stored.asked.minor,
+        **_payee(stored.instruments[0]),
         "state": WORDS[standing].jeepay,
     }
     live = payout.live
     if live is not None and live.channel_ref and standing in {Standing.PAID, Standing.RETURNED}:
         said["channelOrderNo"] = live.channel_ref
-    if standing is Standing.CONFIRMING:
-        said["channelResData"] = _confirmation(payout)
     if standing in ENDED_UNPAID:
         said["errCode"] = _error_code(payout, standing)
         said["errMsg"] = failure(payout)
@@ -253,9 +248,9 @@ def _described(account: DialectAccount, shown: Shown) -> dict[str, Any]:
         **{name: stored.metadata[name] for name in KEPT if name in stored.metadata},
         "createdAt": _millis(stored.accepted_at),
     }
-    paid = [one.paid_at for one in payout.attempts if one.paid_at is not None]
-    if paid and standing_of(payout) in {Standing.PAID, Standing.RETURNED}:
-        said["successTime"] = _millis(paid[-1])
+    paid = paid_at(payout)
+    if paid is not None and standing_of(payout) in {Standing.PAID, Standing.RETURNED}:
+        said["successTime"] = _millis(paid)
     return said
 
 
@@ -271,13 +266,15 @@ def _payee(instrument: Instrument) -> dict[str, str]:
     return {**said, "accountName": instrument.name} if instrument.name else said
 
 
-def _confirmation(payout: Payout) -> str:
-    """What the payee opens: WeChat's package, or a page."""
-    action = None if payout.live is None else payout.live.action
-    if action is None:
-        return ""
-    field = "package" if action.kind == "wechat_confirm" else "userH5ConfirmUrl"
-    return orjson.dumps({field: action.package_info}).decode()
+def _to_open(asked: _Asked, payout: Payout) -> dict[str, str]:
+    """What the payee confirms with: the page to open, and what WeChat's own page is opened with."""
+    found = {"userH5ConfirmUrl": asked.counter.confirm_page(payout)}
+    action = asked.counter.action_of(payout)
+    if action is not None and action.kind == "wechat_confirm":
+        package = {"appId": action.app_id, "mchId": action.mch_id, "package": action.package_info}
+        found = {**package, **found}
+    said = {name: value for name, value in found.items() if value}
+    return {"channelResData": orjson.dumps(said).decode()} if said else {}
 
 
 def _error_code(payout: Payout, standing: Standing) -> str:
@@ -309,8 +306,3 @@ def _signed(asked: _Asked, said: dict[str, Any]) -> Said:
     made = signature(fields, asked.proof.keys.secret or "")
     body = json_body({"code": OK, "msg": "SUCCESS", "data": fields, SIGN: made})
     return Said(body, str(OK), asked.account.merchant_id)
-
-
-def _refused(error: RefusedError, merchant_id: str | None) -> Said:
-    body = json_body({"code": error.code, "msg": error.message})
-    return Said(body, str(error.code), merchant_id)

@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from channels.contract import AlipayAccount, AlipayIdentity, BankCard, Instrument, WechatWallet
 from channels.keyed_md5 import SIGN, Secrets, read_object
 from channels.money import INT64_MAX, Currency, Money
-from gateway.api.dialects.orders import NotifyUrl, Order
-from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain
+from gateway.api.dialects.order import NotifyUrl, Order
+from gateway.api.dialects.wire import (
+    FIELDS_MAX,
+    POSES_AS_FIELD,
+    AmbiguousError,
+    Ask,
+    RefusedError,
+    plain,
+    posing,
+    query_and_form,
+)
 from gateway.domain.dialect import NUMBER_CHARS_MAX, KeySet
 
 Fields = Mapping[str, object]
@@ -44,6 +53,9 @@ KNOWN = frozenset(
 )
 KEPT = ("ifCode", "entryType", "channelExtra", "extParam")
 """Kept with the payout as they were sent, to be shown again."""
+OPAQUE = frozenset({"channelExtra", "extParam", "notifyUrl"})
+"""May hold anything: no field that decides whom, what or which number stands right behind them in
+the signed text, or it cannot be done without."""
 CURRENCY = "cny"
 NAME_CHARS_MAX = 64
 ACCOUNT_CHARS_MAX = 128
@@ -64,21 +76,10 @@ _ENTRY_OF: Mapping[str, str] = {
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _WORD = re.compile(r"[^\s&=]+")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
-_POSES_AS_FIELD = re.compile(r"&\w+=")
 _AMOUNT = re.compile(r"[0-9]{1,19}", re.ASCII)
 _ALIPAY_ID = re.compile(r"2088[0-9]{12}", re.ASCII)
 _OPENID = re.compile(r"[A-Za-z0-9_-]{6,64}", re.ASCII)
 _CARD = re.compile(r"[0-9]{8,32}", re.ASCII)
-
-
-class RefusedError(Exception):
-    """An unsigned envelope with this code and text."""
-
-    def __init__(self, code: int, message: str) -> None:
-        """`message` is Chinese and stable."""
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def params_error(what: str) -> RefusedError:
@@ -104,15 +105,11 @@ def fields_of(ask: Ask) -> Fields:
             raise RefusedError(10, "系统异常[报文转换异常]")
         return read
     try:
-        query = form(ask.query.encode("utf-8", RAW))
-    except UnicodeEncodeError:
-        query = None
-    body = form(ask.body) if ask.method == "POST" else {}
-    if query is None or body is None:
-        raise RefusedError(10, "系统异常[报文转换异常]")
-    if any(query[name] != body[name] for name in query.keys() & body.keys()):
-        raise params_error("同一参数出现两次且内容不一致")
-    return {**query, **body}
+        return query_and_form(ask)
+    except AmbiguousError as error:
+        if error.name is None:
+            raise RefusedError(10, "系统异常[报文转换异常]") from None
+        raise params_error("同一参数出现两次且内容不一致") from None
 
 
 def require(fields: Fields, *needed: Mapping[str, str]) -> None:
@@ -148,7 +145,7 @@ def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
         raise params_error("货币代码仅支持 cny")
     desc = _free(fields, "transferDesc", DESC_CHARS_MAX)
     kept = {name: text for name in KEPT if (text := _kept(fields, name))}
-    return Order(
+    order = Order(
         number=word(fields, "mchOrderNo", NUMBER_CHARS_MAX),
         amount=_amount(fields),
         instrument=_instrument(fields),
@@ -156,6 +153,9 @@ def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
         metadata=kept,
         notify=notify,
     )
+    if (name := posing(fields, KNOWN, OPAQUE)) is not None:
+        raise params_error(f"{name} 不能含“&字段=”")
+    return order
 
 
 def given_text(fields: Fields, name: str) -> str:
@@ -223,7 +223,7 @@ def _require_name(name: str) -> None:
 def _free(fields: Fields, name: str, chars_max: int) -> str:
     """What people write."""
     text = _plain(fields, name)
-    if len(text) > chars_max or _POSES_AS_FIELD.search(text):
+    if len(text) > chars_max or POSES_AS_FIELD.search(text):
         raise params_error(f"{name} 最多{chars_max}个字符，且不能含“&字段=”")
     return text
 

@@ -7,7 +7,7 @@ failure meanwhile, nothing is said: what comes of it is owed by a later commit.
 
 from typing import Protocol
 
-from gateway.api.dialects.orders import Shown
+from gateway.api.dialects.order import Shown
 from gateway.api.dialects.registry import NOTIFYING
 from gateway.domain.dialect import FINAL, DialectAccount, standing_of
 from gateway.engine.deliver import Answer, Notice, Unsaid

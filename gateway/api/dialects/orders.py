@@ -3,30 +3,23 @@
 What holds for all of them, whatever their words: no channel is called while a caller waits; an
 outcome that nobody knows is an `Shown` without payout, which every dialect tells as "processing";
 a refusal is raised only when nothing is stored under the order's number.
+
+What is under way is known to this process alone. Of several processes on one database another may
+refuse, or call unknown, a number that is being stored here at that very moment: up to the commit,
+and for `DOUBT` if its acknowledgement was lost. No second payment comes of it. Stock callers take
+"no such order" in answer to a question for no outcome and keep their row; the same number sent
+again is the same order, and another number for the same is held by the claim, which is in the
+database. Closing it takes a moment with the allotted number, to call it "processing" for a while.
 """
 
 import asyncio
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-import orjson
-
-from channels.contract import Instrument
-from channels.money import Money
-from gateway.api.dialects.states import ENDED_UNPAID
-from gateway.domain.dialect import (
-    SUSPECTED_RETRY,
-    DialectAccount,
-    DialectOrder,
-    NotifyTo,
-    derived_digits,
-    standing_of,
-)
+from gateway.api.dialects.order import NotifyUrl, Order, Shown
+from gateway.api.dialects.twins import Twins
+from gateway.domain.dialect import DialectAccount, DialectOrder, NotifyTo, derived_digits
 from gateway.domain.errors import (
     AbsenceError,
     ConflictError,
@@ -40,48 +33,15 @@ from gateway.engine.gateway import Gateway
 from gateway.engine.retries import counted
 from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreError
 
+__all__ = ["ANSWER_S", "DOUBT", "NotifyUrl", "Order", "Orders", "Shown", "UnstoredError"]
+
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""
 DOUBT = timedelta(minutes=1)
 """A commit whose acknowledgement was lost has come, or never comes, long before."""
+FINISH_S = 10
+"""So long a process that ends waits for orders that are being stored without their callers."""
 _SALTS = 8
-_TWINS_MAX = 20
-"""So many of the newest are looked at: that all of them have failed is unlikely."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotifyUrl:
-    """Where a caller wants to hear how its order ends."""
-
-    url: str
-    problem: str | None
-    """Why nothing can be sent there as things are; no reason to refuse the order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a caller asks for, read into types."""
-
-    number: str
-    """Theirs."""
-    amount: Money
-    instrument: Instrument = field(repr=False)
-    purpose: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    notify: NotifyUrl | None = None
-    """No part of what makes it the same order: the first one's stays."""
-
-    @property
-    def fingerprint(self) -> bytes:
-        """The same for the same order, however it was written and whenever it was signed."""
-        said = {
-            "number": self.number,
-            "amount": [self.amount.minor, self.amount.currency],
-            "instrument": asdict(self.instrument),
-            "purpose": self.purpose,
-            "metadata": dict(self.metadata),
-        }
-        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 class UnstoredError(UnavailableError):
@@ -98,25 +58,13 @@ class UnstoredError(UnavailableError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An order as its caller is told of it."""
-
-    number: str
-    own_number: str
-    payout: Payout | None
-    """What tells how it stands. None: nobody can say now whether it is stored, so it is processing.
-    Where a person found the order to be a retry, this is the payout that it repeats."""
-    stored: Payout | None = None
-    """What is stored under this very number: what was asked for, whatever became of it."""
-
-
 class Orders:
     """Takes orders in and finds them; one for the process."""
 
     def __init__(self, gateway: Gateway, *, answer_s: float = ANSWER_S) -> None:
         """`answer_s`: what takes longer goes on without its caller, who is told "processing"."""
         self._gateway = gateway
+        self._twins = Twins(gateway)
         self._answer_s = answer_s
         self._running: set[asyncio.Task[Shown]] = set()
         self._under_way: Counter[tuple[str, str]] = Counter()
@@ -172,6 +120,11 @@ class Orders:
             return Shown(wanted, wanted, None)
         raise AbsenceError("order_not_found", "there is no such order", zh="转账交易号不存在")
 
+    async def finish(self) -> None:
+        """Wait for what goes on without its caller."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     async def _take(
         self, account: DialectAccount, merchant: Merchant, order: Order, digits: int
     ) -> Shown:
@@ -186,7 +139,7 @@ class Orders:
         hold = None
         try:
             own_number = await self._allot(account, order.number, digits)
-            hold = None if known is not None else await self._twin(account, order)
+            hold = None if known is not None else await self._twins.hold_for(account, order)
             taken = await self._accept(account, merchant, order, own_number, hold)
         except ConflictError:
             raise
@@ -196,7 +149,7 @@ class Orders:
             if known is not None:
                 return await self._as_stored(account, order, known)
             if hold is None:
-                await self._give_up(account, order)
+                await self._twins.give_up(account, order)
             raise
         except CommitUnknownError:
             raise
@@ -273,9 +226,7 @@ class Orders:
         return Shown(numbers.number, numbers.own_number, payout, stored)
 
     async def _known(self, account: DialectAccount, number: str) -> Payout | None:
-        return await self._by_ref(account, account.ref_of(number))
-
-    async def _by_ref(self, account: DialectAccount, ref: str) -> Payout | None:
+        ref = account.ref_of(number)
         wanted = Search(account.merchant_id, merchant_ref=ref, limit=1)
         found = await self._gateway.store.search(wanted)
         return found[0] if found else None
@@ -287,78 +238,6 @@ class Orders:
             if allotted is not None:
                 return allotted
         raise StoreError(f"no number of {digits} digits is free for an order of {account.id}")
-
-    async def _twin(self, account: DialectAccount, order: Order) -> str | None:
-        """Why a person must look first: another number asked for the same, a short while ago.
-
-        Raises `ConflictError` where the merchant wants such orders refused.
-        """
-        switches, ref = account.switches, account.ref_of(order.number)
-        if not switches.soft_dedupe_minutes:
-            return None
-        holder = await self._claim(account, order, ref, None)
-        if holder != ref:
-            earlier = await self._by_ref(account, holder)
-            if earlier is not None:
-                earlier = await counted(self._gateway, earlier)
-            if earlier is not None and standing_of(earlier) in ENDED_UNPAID:
-                holder = await self._claim(account, order, ref, holder)
-        if holder == ref:
-            native = await self._native_twin(account, order, ref)
-            if native is None:
-                return None
-            if switches.soft_dedupe_as == "refuse":
-                await self._give_up(account, order)
-            holder = native
-        if switches.soft_dedupe_as == "refuse":
-            raise ConflictError(
-                SUSPECTED_RETRY,
-                f"the same payee and amount was asked for as {holder} within "
-                f"{switches.soft_dedupe_minutes} minutes; ask for that one, or wait",
-                zh=f"{switches.soft_dedupe_minutes} 分钟内已有相同收款账号和金额的转账，请查询原单",
-            )
-        return f"{SUSPECTED_RETRY}: {holder}"
-
-    async def _native_twin(self, account: DialectAccount, order: Order, ref: str) -> str | None:
-        """The merchant_ref of a payout that the merchant asked for in another way, if it wants
-        those to count. They make no claims: of two at the same moment both may go."""
-        if not account.switches.soft_dedupe_native:
-            return None
-        minutes = account.switches.soft_dedupe_minutes
-        found = await self._gateway.store.payouts_to_payee(
-            account.merchant_id,
-            order.instrument,
-            order.amount,
-            since=self._gateway.clock.now() - timedelta(minutes=minutes),
-            besides=ref,
-            limit=_TWINS_MAX,
-        )
-        for payout_id in found:
-            payout = await self._gateway.store.payout(payout_id)
-            if payout is not None and standing_of(payout) not in ENDED_UNPAID:
-                return payout.merchant_ref
-        return None
-
-    async def _claim(
-        self, account: DialectAccount, order: Order, ref: str, instead_of: str | None
-    ) -> str:
-        now = self._gateway.clock.now()
-        return await self._gateway.store.claim_payee(
-            account.merchant_id,
-            order.instrument,
-            order.amount,
-            ref,
-            at=now,
-            before=now - timedelta(minutes=account.switches.soft_dedupe_minutes),
-            instead_of=instead_of,
-        )
-
-    async def _give_up(self, account: DialectAccount, order: Order) -> None:
-        """Nothing was stored: the next number for this payee is no retry. Failing is harmless."""
-        with suppress(StoreError):
-            await self._gateway.store.drop_claim(
-                account.merchant_id, order.instrument, order.amount, account.ref_of(order.number)
-            )
 
     def _is_under_way(self, number: tuple[str, str]) -> bool:
         until = self._doubted.get(number)

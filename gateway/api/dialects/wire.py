@@ -4,7 +4,8 @@ Text keeps bytes that are no UTF-8 (as surrogates), so that a signature is check
 sent; whoever uses a value asks for `plain` first.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +14,8 @@ import orjson
 
 FIELDS_MAX = 200
 RAW = "surrogateescape"
+POSES_AS_FIELD = re.compile(r"&\w+=")
+"""Signed texts do not say where a value ends: one that holds this could be read as two fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,21 @@ class Said:
         return cls(b"", "silent", merchant_id, status=503, silent=True)
 
 
+class RefusedError(Exception):
+    """Told as an envelope of a code and a text, which two of the protocols do not sign."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """`message` is Chinese and stable."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def said(self, merchant_id: str | None) -> Said:
+        """As it is told."""
+        body = json_body({"code": self.code, "msg": self.message})
+        return Said(body, str(self.code), merchant_id)
+
+
 def form(body: bytes) -> dict[str, str] | None:
     """A form's fields, the last of several of one name; None when it is none.
 
@@ -67,6 +85,30 @@ def form(body: bytes) -> dict[str, str] | None:
     return {name: value for name, value in pairs if "[" not in name}
 
 
+class AmbiguousError(ValueError):
+    """What was sent can be read in more than one way, or in none."""
+
+    def __init__(self, name: str | None = None) -> None:
+        """`name`: of the field that stands twice with different contents."""
+        super().__init__(name or "neither a form nor a query string")
+        self.name = name
+
+
+def query_and_form(ask: Ask) -> dict[str, str]:
+    """The fields of the query string and of a posted form. Raises `AmbiguousError`."""
+    try:
+        query = form(ask.query.encode("utf-8", RAW))
+    except UnicodeEncodeError:
+        query = None
+    body = form(ask.body) if ask.method == "POST" else {}
+    if query is None or body is None:
+        raise AmbiguousError
+    for name in query.keys() & body.keys():
+        if query[name] != body[name]:
+            raise AmbiguousError(name)
+    return {**query, **body}
+
+
 def raw(text: str) -> bytes:
     """The bytes that a field was sent as."""
     return text.encode("utf-8", RAW)
@@ -80,6 +122,21 @@ def plain(text: str) -> str | None:
         return None
     trimmed = text.strip(" \t\r\n\0\x0b")
     return trimmed if trimmed.isprintable() else None
+
+
+def posing(
+    fields: Mapping[str, object], known: Collection[str], opaque: Collection[str] = ()
+) -> str | None:
+    """The field that holds what reads as another one, as `x&out_biz_no=1` does; None if none does.
+
+    Signed texts do not say where a value ends. So whoever saw a request could send it with a field
+    hidden in the one before it, rightly signed: without its number it would be another order.
+    """
+    for name, value in fields.items():
+        text = f"{name}={value}"
+        if "&" in text and name not in opaque and any(f"&{one}=" in text for one in known):
+            return ascii(name[:40])[1:-1]
+    return None
 
 
 def json_body(fields: Mapping[str, Any]) -> bytes:

@@ -1,13 +1,15 @@
-"""Why an order ended unpaid, in the Chinese that operators search for. Never the channel's own
-words, which may name the payee."""
+"""Words that several protocols share: why an order ended unpaid, in the Chinese that operators
+search for and never the channel's own, which may name the payee; and moments."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 
 from channels.contract import Reason
 from gateway.api.dialects.states import ENDED_UNPAID
 from gateway.domain.dialect import Standing, standing_of
 from gateway.domain.payout import Payout
 
+CHINA = timezone(timedelta(hours=8))
 _REASONS: Mapping[Reason, str] = {
     Reason.PAYEE_NOT_FOUND: "收款账号不存在",
     Reason.PAYEE_NAME_MISMATCH: "收款人姓名与账号不符",
@@ -38,3 +40,14 @@ def failure(payout: Payout) -> str:
     proofs = [one.certificate for one in payout.attempts if one.certificate is not None]
     why = _REASONS.get(proofs[-1].reason) if proofs else None
     return f"转账失败：{why}" if why else "转账失败"
+
+
+def paid_at(payout: Payout) -> datetime | None:
+    """When the beneficiary got it last, come back or not."""
+    moments = [one.paid_at for one in payout.attempts if one.paid_at is not None]
+    return moments[-1] if moments else None
+
+
+def stamp(at: datetime) -> str:
+    """A moment as clocks in China show it."""
+    return at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")

@@ -15,8 +15,9 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from channels.keyed_md5 import SIGN, signature
-from gateway.api.dialects.dialect import Counter, Minted, Post
-from gateway.api.dialects.orders import Shown, own_number_of
+from gateway.api.dialects.dialect import Asked, Counter, Minted, Post
+from gateway.api.dialects.order import Shown
+from gateway.api.dialects.orders import UnstoredError, own_number_of
 from gateway.api.dialects.owed import notify_by_number, resend
 from gateway.api.dialects.purse import purse_of
 from gateway.api.dialects.states import WORDS
@@ -42,11 +43,12 @@ from gateway.domain.errors import (
 from gateway.domain.pace import NOTICE_TAIL_S
 from gateway.domain.payout import Payout
 from gateway.engine.accept import price_at
-from gateway.ports import Entropy, Merchant, StoreError
+from gateway.ports import Entropy, StoreError
 from policies.fees import UNUSED
 
 TAKEN, REFUSED, AWAY = "SUCCESS", "FAIL", "UNKNOWN"
-"""The last one is none of the protocol's: it must be read neither as paid nor as not paid."""
+"""The last one is none of the protocol's: the balance cannot be told now. Of an order it is never
+said, since callers take whatever is not SUCCESS for "not paid"."""
 NUMBER_DIGITS = 22
 """Callers keep 30 characters."""
 URL_CHARS_MAX = 2048
@@ -59,12 +61,7 @@ BUSY = "系统繁忙，请稍后再试"
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request whose signature is proven."""
-
-    counter: Counter
-    account: DialectAccount
-    merchant: Merchant
+class _Asked(Asked):
     fields: Fields
     proof: Proof
 
@@ -103,15 +100,18 @@ class XxPay:
             act = _act(ask.path)
             asked = await _proven(counter, ask)
         except RefusedError as refusal:
-            return _unsigned(REFUSED, refusal.message)
+            return Said(json_body({"retCode": REFUSED, "retMsg": refusal.message}), REFUSED)
         except (StoreError, TimeoutError):
-            # Who asks is not known, so nothing can be signed; what was asked before may be paid.
-            return _unsigned(AWAY, "系统繁忙，请稍后查询原单", status=503)
+            # Another process may have stored the very order that is asked for.
+            return Said.nothing()
         try:
             return _signed(asked, {"retCode": TAKEN, "retMsg": "", **await act(asked)})
         except RefusedError as refusal:
             return _signed(asked, {"retCode": REFUSED, "retMsg": refusal.message})
+        except UnstoredError:
+            return Said.nothing(asked.account.merchant_id)
         except (StoreError, TimeoutError):
+            # Never an order: what becomes of those is told, or "processing".
             return _signed(asked, {"retCode": AWAY, "retMsg": BUSY})
 
     def notice(self, account: DialectAccount, shown: Shown, url: str, at: datetime) -> Post:
@@ -171,6 +171,8 @@ async def _apply(asked: _Asked) -> Reply:
         if shown.payout is not None:
             payout = shown.payout
             return _told(account, shown, payout.fee.minor, extra)
+    except UnstoredError:
+        raise
     except GatewayError as refusal:
         raise RefusedError(_said(refusal)) from None
     except Exception as error:  # noqa: BLE001 - what may be stored must not look like "not paid"
@@ -277,7 +279,3 @@ def _signed(asked: _Asked, reply: Reply) -> Said:
     made = signature(reply, proof.keys.secret or "")
     told = {**reply, SIGN: made.lower() if proof.lower_case else made}
     return Said(json_body(told), str(reply["retCode"]), asked.account.merchant_id)
-
-
-def _unsigned(code: str, message: str, *, status: int = 200) -> Said:
-    return Said(json_body({"retCode": code, "retMsg": message}), code, status=status)

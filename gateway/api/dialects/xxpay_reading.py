@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from channels.contract import BankAccount, BankCard, Instrument
 from channels.keyed_md5 import SIGN, Secrets, read_object
 from channels.money import Currency, Money
-from gateway.api.dialects.orders import NotifyUrl, Order
-from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, form, plain
+from gateway.api.dialects.order import NotifyUrl, Order
+from gateway.api.dialects.wire import (
+    FIELDS_MAX,
+    POSES_AS_FIELD,
+    RAW,
+    AmbiguousError,
+    Ask,
+    plain,
+    posing,
+    query_and_form,
+)
 from gateway.domain.dialect import NUMBER_CHARS_MAX, KeySet
 
 Fields = Mapping[str, object]
@@ -25,6 +34,9 @@ KNOWN = frozenset(
         *("extra", "reqTime", "subAmountFrom", "executeNotify", SIGN),
     )
 )
+OPAQUE = frozenset({"extra", "notifyUrl"})
+"""May hold anything: no field that decides whom, what or which number stands right behind them in
+the signed text, or it cannot be done without."""
 PURPOSE = "代付"
 """What the payee reads when the caller says nothing."""
 NAME_CHARS_MAX = 64
@@ -35,7 +47,6 @@ _COMPANY = ("province", "city", "bankName", "bankNumber")
 _WHOLE = re.compile(r"[0-9]+", re.ASCII)
 _CARD = re.compile(r"[0-9]{8,32}", re.ASCII)
 _LINE_NUMBER = re.compile(r"[0-9]{12}", re.ASCII)
-_POSES_AS_FIELD = re.compile(r"&\w+=")
 
 
 class RefusedError(Exception):
@@ -61,17 +72,13 @@ def fields_of(ask: Ask) -> Fields:
     """What was sent. Raises RefusedError for what cannot be read in one way only."""
     if ask.method not in {"GET", "POST"}:
         raise RefusedError("请求方式须为 POST 或 GET")
+    given: Fields
     try:
-        query = form(ask.query.encode("utf-8", RAW))
-    except UnicodeEncodeError:
-        query = None
-    body = form(ask.body) if ask.method == "POST" else {}
-    if query is None or body is None:
-        raise RefusedError("参数格式错误")
-    for name in query.keys() & body.keys():
-        if query[name] != body[name]:
-            raise RefusedError(f"参数[{_shown(name)}]重复且内容不一致")
-    given: Fields = {**query, **body}
+        given = query_and_form(ask)
+    except AmbiguousError as error:
+        if error.name is None:
+            raise RefusedError("参数格式错误") from None
+        raise RefusedError(f"参数[{_shown(error.name)}]重复且内容不一致") from None
     if "params" in given:
         read = read_object(str(given["params"]).encode("utf-8", RAW))
         if read is None or len(read) > FIELDS_MAX:
@@ -122,6 +129,8 @@ def order_of(fields: Fields, notify: NotifyUrl | None) -> Order:
     `reqTime` is signed and not looked at: nothing depends on it, since a number is taken once for
     ever, and a refusal would be read as "not paid". So is `subAmountFrom`: there is one balance.
     """
+    if (name := posing(fields, KNOWN, OPAQUE)) is not None:
+        raise RefusedError(f"参数[{name}]不能含有“&名称=”形式的内容")
     number = _required(fields, "mchOrderNo")
     if len(number) > NUMBER_CHARS_MAX:
         raise RefusedError(f"参数[mchOrderNo]不能超过{NUMBER_CHARS_MAX}个字符")
@@ -186,7 +195,7 @@ def _free(fields: Fields, name: str, most: int) -> str:
     found = text(fields, name)
     if len(found) > most:
         raise RefusedError(f"参数[{name}]不能超过{most}个字符")
-    if _POSES_AS_FIELD.search(found):
+    if POSES_AS_FIELD.search(found):
         raise RefusedError(f"参数[{name}]不能含有“&名称=”形式的内容")
     return found
 

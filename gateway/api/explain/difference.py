@@ -49,8 +49,8 @@ def without_secret(text: str, tail: str, right: str, secrets: Sequence[str]) -> 
         return f"{head}{mark}{HIDDEN}"
     if tail == "none" and not secrets:
         return text
-    if text.rstrip("&") == right:
-        return TAILS[tail](text, HIDDEN)
+    if text in {right, f"{right}&"}:
+        return TAILS[tail](right if tail == "key" else text, HIDDEN)
     for secret in secrets:
         if text.endswith(secret):
             return text.removesuffix(secret) + HIDDEN

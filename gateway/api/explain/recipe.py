@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape, unescape
 from urllib.parse import quote, quote_plus, unquote
 
+from gateway.api.dialects import epay_reading, jeepay_reading, xxpay_reading
 from gateway.api.explain.sent import Field, raw
 
 BLANKS = " \t\n\r\0\x0b"
@@ -84,12 +85,7 @@ DIALECTS: Mapping[str, Dialect] = {
         sign_type="sign_type",
         rsa={"RSA": "SHA-256"},
         md5=True,
-        known=frozenset(
-            (
-                *("pid", "timestamp", "sign", "sign_type", "type", "account", "name", "money"),
-                *("remark", "out_biz_no", "bookid", "biz_no"),
-            )
-        ),
+        known=epay_reading.KNOWN,
         id_fields=("pid",),
         notice_marks=frozenset({"code"}),
     ),
@@ -101,14 +97,7 @@ DIALECTS: Mapping[str, Dialect] = {
         sign_type="signType",
         rsa={},
         md5=True,
-        known=frozenset(
-            (
-                *("mchNo", "appId", "version", "signType", "reqTime", "sign", "mchOrderNo"),
-                *("ifCode", "entryType", "amount", "currency", "accountNo", "accountName"),
-                *("bankName", "clientIp", "transferDesc", "notifyUrl", "channelExtra"),
-                *("extParam", "transferId"),
-            )
-        ),
+        known=jeepay_reading.KNOWN,
         id_fields=("mchNo", "appId"),
         notice_marks=frozenset({"state", "createdAt"}),
     ),
@@ -120,13 +109,7 @@ DIALECTS: Mapping[str, Dialect] = {
         sign_type="signType",
         rsa={},
         md5=True,
-        known=frozenset(
-            (
-                *("mchId", "mchOrderNo", "amount", "accountAttr", "accountName", "accountNo"),
-                *("province", "city", "bankName", "bankNumber", "notifyUrl", "remark", "extra"),
-                *("reqTime", "subAmountFrom", "sign", "agentpayOrderId", "executeNotify"),
-            )
-        ),
+        known=xxpay_reading.KNOWN,
         id_fields=("mchId",),
         notice_marks=frozenset({"retCode", "status"}),
     ),
@@ -231,7 +214,7 @@ WRITINGS: Mapping[str, Callable[[Field], str]] = {
 TAILS: Mapping[str, Callable[[str, str], str]] = {
     "none": lambda text, _: text,
     "bare": lambda text, secret: text + secret,
-    "key": lambda text, secret: f"{text}{'&' if text and text[-1] != '&' else ''}key={secret}",
+    "key": lambda text, secret: f"{text}&key={secret}" if text else f"key={secret}",
     "key, no &": lambda text, secret: f"{text}key={secret}",
     "& bare": lambda text, secret: f"{text}&{secret}",
     "before": lambda text, secret: secret + text,

@@ -25,6 +25,7 @@ from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Api
+from gateway.api.dialects.door import ORDERS
 from gateway.audit.export import LastSigned
 from gateway.clock import SystemEntropy
 from gateway.compiler import PolicyCompiler, built_in
@@ -162,6 +163,10 @@ class Desk:
         made_id = made.json["id"]
         assert isinstance(made_id, str)
         return made_id
+
+    async def taken_in(self) -> None:
+        """Wait for orders that are stored without their callers, as on a busy machine."""
+        await self.server.app[ORDERS].finish()
 
     async def work(self, payout_id: str) -> None:
         """Let the gateway do everything it can do for a payout now."""

@@ -12,7 +12,8 @@ up / serve / sim / migrate / doctor / config show
 merchant add / merchant ls / merchant fund / key create / key ls / key revoke
 payout create / payout show / payout ls / payout cancel / payout release / payout attempts
 payout timeline / payout why / payout deliveries / payout unpark / payout receipt
-batch cancel / batch check / batch create / batch ls / batch profiles / batch result / batch show / batch template
+batch cancel / batch check / batch create / batch ls / batch profiles / batch result / batch show
+batch template
 split create / split show
 merchant fee set / merchant fee show
 merchant dialect add / merchant dialect ls / merchant dialect show / merchant dialect rotate

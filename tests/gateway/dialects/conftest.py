@@ -1,7 +1,7 @@
 """A running API with an account for the merchant in each protocol, and its caller."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,14 +15,13 @@ from gateway.api.dialects.epay import Epay
 from gateway.api.dialects.orders import Orders
 from gateway.api.dialects.rsa import new_pair
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
-from gateway.domain.payout import Payout, PayoutId
 from gateway.engine import operate
-from gateway.ports import Search
 from tests import builders as build
-from tests.gateway.api.desk import ACME, Desk, open_desk
+from tests.gateway.api.desk import ACME, open_desk
 from tests.gateway.dialects.alipay_app import App
 from tests.gateway.dialects.epayn import Epayn
 from tests.gateway.dialects.jeepay_shop import Shop, open_shop
+from tests.gateway.dialects.place import Place
 from tests.gateway.dialects.xxpay_shop import XxShop, open_xxshop
 
 PID = "10001"
@@ -36,40 +35,23 @@ def pairs() -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(slots=True)
-class Site:
+class Site(Place):
     """An Epay site on one side, the gateway on the other."""
 
-    desk: Desk
     plugin: Epayn
-    account: DialectAccount
-
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
-        await self.desk.store.change_dialect_account(self.account, "changed", "test")
-
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has, oldest first."""
-        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
-
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
 
     def md5(self) -> Epayn:
         """The plugin of a caller that signs with MD5."""
         return replace(self.plugin, md5_key=MD5_KEY, appsecret=None)
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def open_site(folder: Path) -> AsyncIterator[Site]:
     """Configured with a base URL and keys, nothing else."""
     (private, public), (ours, _), _ = pairs()
     keys = KeySet("k1", build.NOW, MD5_KEY, public, ours)
     account = DialectAccount("da_1", ACME, "epay", PID, (keys,), Switches(), build.NOW)
-    async with open_desk(tmp_path) as desk:
+    async with open_desk(folder) as desk:
         await desk.store.add_dialect_account(account, "test")
         plugin = Epayn(
             http=desk.http,
@@ -79,7 +61,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             appsecret=private,
             now=lambda: desk.clock.now().timestamp(),
         )
-        yield Site(desk, plugin, account)
+        yield Site(desk, account, plugin)
 
 
 APP_ID = "2021000000000001"
@@ -87,12 +69,10 @@ REACHED = (Rail.BANK_CARD, Rail.ALIPAY, Rail.BANK_ACCOUNT)
 
 
 @dataclass(slots=True)
-class OpenPlatform:
+class OpenPlatform(Place):
     """An application on one side, the gateway in Alipay's place on the other."""
 
-    desk: Desk
     app: App
-    account: DialectAccount
 
     @property
     def counter(self) -> Counter:
@@ -100,35 +80,14 @@ class OpenPlatform:
         gateway = self.desk.gateway
         return Counter(gateway, Orders(gateway), Receipts(gateway), self.desk.api.check_webhook_url)
 
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
-        await self.desk.store.change_dialect_account(self.account, "changed", "test")
 
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has, oldest first."""
-        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
-
-    async def until_stored(self) -> None:
-        """Wait for what goes on without its caller on a busy machine."""
-        async with asyncio.timeout(30):
-            while not await self.payouts():  # noqa: ASYNC110 - the store rings no bell
-                await asyncio.sleep(0.05)
-
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
-
-
-@pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
+@asynccontextmanager
+async def open_platform(folder: Path) -> AsyncIterator[OpenPlatform]:
     """Configured with an address and keys, nothing else; one channel pays, to accounts as well."""
     (private, public), (ours, _), _ = pairs()
     keys = KeySet("k1", build.NOW, None, public, ours)
     account = DialectAccount("da_1", ACME, "alipay", APP_ID, (keys,), Switches(), build.NOW)
-    async with open_desk(tmp_path) as desk:
+    async with open_desk(folder) as desk:
         desk.till.traits = replace(desk.till.traits, rails=frozenset(REACHED))
         await operate.switch_channel(desk.gateway, "alipay-main", "paused", "test", "test")
         await desk.store.add_dialect_account(account, "test")
@@ -140,7 +99,21 @@ async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
             private_key=private,
             now=desk.clock.now,
         )
-        yield OpenPlatform(desk, app, account)
+        yield OpenPlatform(desk, account, app)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Epay's caller."""
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[OpenPlatform]:
+    """Alipay's caller."""
+    async with open_platform(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

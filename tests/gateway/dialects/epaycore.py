@@ -1,4 +1,4 @@
-"""The stock Epay V2 SDK (`EpayCore`, PHP) as a caller: byte for byte what it sends and believes.
+"""The stock Epay V2 SDK (`EpayCore`, PHP) as a caller: what it sends and believes.
 
 Facts: dialects.md §2.2; the SDK as published with the sites. It knows nothing of our own code.
 Where PHP or the SDK is odd, so is this: a list is dropped from the text and `true` is written as 1,

@@ -2,21 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
 
-from gateway.api.dialects.notices import DialectNotices
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
-from gateway.domain.payout import Payout, PayoutId
-from gateway.engine.deliver import Courier
-from gateway.ports import Search
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from tests import builders as build
-from tests.gateway.api.desk import ACME, Desk, open_desk
+from tests.gateway.api.desk import ACME, open_desk
 from tests.gateway.dialects.jeepay_callers import EpayPlugin, SdkMerchant
+from tests.gateway.dialects.place import Place, deliver
 from tests.gateway.webhooks.receiver import Receiver, receiver
 
 MCH_NO, APP_ID = "M1621873433953", "60cc09bce4b0f1c0b83761c9"
@@ -24,38 +21,16 @@ SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 
 @dataclass(slots=True)
-class Shop:
+class Shop(Place):
     """Jeepay's callers on one side, the gateway on the other."""
 
-    desk: Desk
     plugin: EpayPlugin
     sdk: SdkMerchant
-    account: DialectAccount
     ears: Receiver
     sender: WebhookSender
     deaf: bool = False
     """Whether the callers answer notices with an error page."""
     told: list[dict[str, str]] = field(default_factory=list)
-
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        await self.change(switches=changed)
-
-    async def change(self, **fields: object) -> None:
-        """Change the account."""
-        version = self.account.version + 1
-        self.account = replace(self.account, **fields, version=version)  # type: ignore[arg-type] # by name
-        await self.desk.store.change_dialect_account(self.account, "changed", "test")
-
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has, oldest first."""
-        return (await self.desk.store.search(Search(ACME, limit=200)))[::-1]
-
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
 
     async def come_back(self) -> None:
         """The bank returns the first order's money."""
@@ -65,18 +40,7 @@ class Shop:
 
     async def deliver(self) -> int:
         """Send what is owed now; how many tries that were."""
-        courier = Courier(
-            self.desk.store,
-            self.sender,
-            self.desk.clock,
-            limit=100,
-            concurrency=16,
-            notices=DialectNotices(self.desk.gateway, self.sender),
-        )
-        await courier.start_due()
-        await courier.finish()
-        await courier.aclose()
-        return courier.settled
+        return await deliver(self.desk, self.sender)
 
     async def hear(self, request: web.Request) -> web.Response:
         """The callers' side of a notice."""
@@ -105,7 +69,7 @@ async def open_shop(folder: Path) -> AsyncIterator[Shop]:
             desk.http, base, MCH_NO, APP_ID, SECRET, now, site=f"http://{ears.origin}"
         )
         sdk = SdkMerchant(desk.http, base, MCH_NO, APP_ID, SECRET, now)
-        shop = Shop(desk, plugin, sdk, account, ears, sender)
+        shop = Shop(desk, account, plugin, sdk, ears, sender)
         ears.behaviours["/pay/transfernotify/7/"] = shop.hear
         yield shop
         await sender.aclose()

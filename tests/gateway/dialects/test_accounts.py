@@ -181,6 +181,7 @@ async def test_switches_are_changed_later(site: Site) -> None:
         "replay_duplicates": True,
         "soft_dedupe_minutes": 10,
         "soft_dedupe_as": "refuse",
+        "soft_dedupe_native": False,
         "awaiting_review_as": "processing",
         "rsa_only": True,
         "ip_allow": ["127.0.0.1/32"],

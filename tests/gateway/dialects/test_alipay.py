@@ -333,7 +333,7 @@ async def test_the_same_order_again_is_told_as_it_stands(platform: OpenPlatform)
 async def test_fifty_at_once_are_one_order(platform: OpenPlatform) -> None:
     """All of them hear of it, under one number."""
     told = await asyncio.gather(*(platform.app.pay("A") for _ in range(50)))
-    await platform.until_stored()
+    await platform.desk.taken_in()
 
     assert {(one["status"], one["order_id"]) for one in told} == {
         ("DEALING", told[0]["order_id"]),

@@ -159,7 +159,7 @@ async def test_a_slow_store_goes_on_without_its_caller(
     asked = await platform.app.query("A")
     assert await platform.payouts() == []
     gate.set()
-    await platform.until_stored()
+    await platform.desk.taken_in()
     again = await platform.app.pay("A")
 
     assert (taken["status"], asked["code"], asked["sub_code"]) == (

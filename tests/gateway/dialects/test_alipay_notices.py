@@ -11,8 +11,6 @@ from channels.alipay.channel import build as build_channel
 from channels.alipay.settings import AlipaySettings
 from channels.contract import Notice, Reason, Rejected, Returned, Unknown, UnknownCause
 from gateway.api.dialects.alipay import Alipay
-from gateway.api.dialects.notices import DialectNotices
-from gateway.engine.deliver import Courier
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from tests.builders import after, cny
@@ -20,6 +18,7 @@ from tests.channels.alipay.platform import TERMS
 from tests.gateway.api.desk import ACME
 from tests.gateway.dialects.alipay_app import TRANSFER, card, transfer
 from tests.gateway.dialects.conftest import APP_ID, OpenPlatform, pairs
+from tests.gateway.dialects.place import deliver
 from tests.gateway.webhooks.receiver import receiver
 
 
@@ -50,17 +49,7 @@ class Ears:
 
     async def deliver(self) -> int:
         """Send what is owed now; how many tries that were."""
-        desk = self.platform.desk
-        courier = Courier(
-            *(desk.store, self.sender, desk.clock),
-            limit=100,
-            concurrency=16,
-            notices=DialectNotices(desk.gateway, self.sender),
-        )
-        await courier.start_due()
-        await courier.finish()
-        await courier.aclose()
-        return courier.settled
+        return await deliver(self.platform.desk, self.sender)
 
 
 @pytest.fixture

@@ -172,6 +172,7 @@ async def test_the_same_order_again_is_told_as_it_stands(site: Site) -> None:
 async def test_fifty_at_once_are_one_order(site: Site) -> None:
     """Epay's check-then-insert over an index that is not unique let two through."""
     told = await asyncio.gather(*(site.plugin.submit(NUMBER) for _ in range(50)))
+    await site.desk.taken_in()
 
     assert {(one.ok, one.status) for one in told} == {(True, 0)}
     assert len(await site.payouts()) == 1
@@ -491,3 +492,35 @@ async def test_a_failure_after_a_try_is_told_by_the_inquiry(site: Site) -> None:
 
     assert (again.ok, again.status) == (True, 0)
     assert (await site.plugin.query(NUMBER))["status"] == 2
+
+
+@pytest.mark.parametrize("field", ["remark", "name", "account", "bookid", "x-fork"])
+async def test_a_value_that_reads_as_two_fields_is_refused(site: Site, field: str) -> None:
+    """It is signed as those two are; and says which field it is."""
+    told = await site.plugin.submit(NUMBER, **{field: "甲&out_biz_no=2"})
+
+    assert told.reply == {"code": -1, "msg": f"参数 {field} 不能含有“&参数名=”形式的内容"}
+    assert await site.payouts() == []
+
+
+async def test_a_number_hidden_in_the_name_makes_no_second_order(site: Site) -> None:
+    """Whoever saw a request could send it on like this: the signature holds, the number is gone."""
+    order = {"type": "bank", "account": "6222021234567890123", "money": "12.30", "name": "王小五"}
+    sent = site.plugin.signed({**order, "remark": "", "out_biz_no": NUMBER})
+    await site.set(soft_dedupe_minutes=0)
+    first = await site.plugin.post(SUBMIT, sent)
+    number = sent.pop("out_biz_no")
+
+    again = await site.plugin.post(SUBMIT, {**sent, "name": f"王小五&out_biz_no={number}"})
+    named = {one: text for one, text in sent.items() if one != "name"}
+    odd = await site.plugin.post(SUBMIT, {**named, "name=王小五&out_biz_no": number})
+
+    assert (first["code"], again["code"], odd["code"]) == (0, -1, -1)
+    assert len(await site.payouts()) == 1
+
+
+@pytest.mark.parametrize("remark", ["R&D 提现", "A&B=C", "a=b&c", "name=1"])
+async def test_what_people_write_is_no_field(site: Site, remark: str) -> None:
+    """An ampersand or an equals sign alone is a text like all others."""
+    assert (await site.plugin.submit(NUMBER, remark=remark)).ok
+    assert (await site.plugin.query(NUMBER))["remark"] == remark

@@ -210,25 +210,6 @@ async def test_an_unacknowledged_commit_is_processing(
     assert len(await site.payouts()) == 1
 
 
-async def test_a_store_that_wrote_nothing_is_met_with_silence(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process may be storing it just now; under any number it can be asked again."""
-    store = type(site.desk.store)
-    real = store.accept
-
-    async def refused(self: object, *rest: object) -> Payout:
-        raise StoreError("disk")
-
-    monkeypatch.setattr(store, "accept", refused)
-    first = await site.plugin.submit("A")
-    monkeypatch.setattr(store, "accept", real)
-    again = await site.plugin.submit("B")
-
-    assert (first.ok, first.reply) == (False, {})
-    assert (again.ok, again.status) == (True, 0)
-
-
 async def test_a_store_that_does_not_answer_is_processing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,19 +226,6 @@ async def test_a_store_that_does_not_answer_is_processing(
 
     assert (told.ok, told.status) == (True, 0)
     assert (found["code"], found["status"]) == (0, 0)
-
-
-async def test_a_bug_of_ours_is_processing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And told to us."""
-
-    async def broken(*_: object) -> accepting.Acceptance:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("gateway.engine.accept.accept", broken)
-    told = await site.plugin.submit("A")
-
-    assert (told.ok, told.status) == (True, 0)
-    assert "dialect.defect" in {one["event"] for one in site.desk.log_lines()}
 
 
 async def test_a_slow_store_goes_on_without_its_caller(

@@ -278,17 +278,50 @@ async def test_a_proven_failure_says_why(shop: Shop) -> None:
     assert "successTime" not in data
 
 
-async def test_the_payee_is_told_what_to_open(shop: Shop) -> None:
-    """WeChat's package while it waits, a page where there is one; nothing afterwards."""
-    for kind, field in (("wechat_confirm", "package"), ("open_link", "userH5ConfirmUrl")):
-        action = PayeeAction(kind, "PKG/+=", after(3600))  # type: ignore[arg-type] # both kinds
-        shop.desk.till.outcomes.append(Pending("c-1", "WAIT_USER_CONFIRM", action))
-        await shop.sdk.transfer(kind, amount=1230 + len(kind))
-        await shop.work()
+OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+CONFIRMED_BY = [
+    (PayeeAction("wechat_confirm", "PKG/+=", after(3600)), {"package": "PKG/+="}),
+    (
+        PayeeAction("wechat_confirm", "PKG/+=", after(3600), app_id="wx1", mch_id="19"),
+        {"appId": "wx1", "mchId": "19", "package": "PKG/+=", "userH5ConfirmUrl": "ours"},
+    ),
+    (PayeeAction("open_link", "https://a/b", after(3600)), {"userH5ConfirmUrl": "https://a/b"}),
+]
 
-        data = (await shop.sdk.query(mchOrderNo=kind))["data"]
-        assert data["state"] == 1
-        assert json.loads(data["channelResData"]) == {field: "PKG/+="}
+
+@pytest.mark.parametrize(("action", "fields"), CONFIRMED_BY)
+async def test_the_payee_is_told_what_to_open(
+    shop: Shop, action: PayeeAction, fields: dict[str, str]
+) -> None:
+    """Stock fields: WeChat's package with whose it is, and a page; until its time is over."""
+    shop.desk.till.outcomes.append(Pending("c-1", "WAIT_USER_CONFIRM", action))
+    await shop.sdk.transfer()
+    await shop.work()
+    (payout,) = await shop.payouts()
+    assert shop.desk.api.confirm_links is not None
+    if "appId" in fields:
+        fields = {**fields, "userH5ConfirmUrl": shop.desk.api.confirm_links.url(payout.id)}
+
+    again, asked = await shop.sdk.transfer(), await shop.sdk.query(mchOrderNo="M-1")
+    shop.desk.clock.at = after(3600)
+    late = await shop.sdk.query(mchOrderNo="M-1")
+
+    for one in (again["data"], asked["data"]):
+        assert one["state"] == 1
+        assert json.loads(one["channelResData"]) == fields
+    assert "channelResData" not in late["data"]
+
+
+async def test_a_wechat_payee_is_given_the_page_with_the_first_answer(shop: Shop) -> None:
+    """Before a channel was asked, and only where one will want a confirmation."""
+    wallet = {"ifCode": "wxpay", "entryType": "WX_CASH", "accountNo": OPENID, "bankName": None}
+    told, card = await shop.sdk.transfer(**wallet), await shop.sdk.transfer("M-2")
+    (payout,) = [one for one in await shop.payouts() if one.merchant_ref == "da_1:M-1"]
+
+    assert shop.desk.api.confirm_links is not None
+    page = shop.desk.api.confirm_links.url(payout.id)
+    assert json.loads(told["data"]["channelResData"]) == {"userH5ConfirmUrl": page}
+    assert "channelResData" not in card["data"]
 
 
 async def test_what_is_not_there_is_not_found(shop: Shop) -> None:
@@ -341,9 +374,7 @@ async def test_an_order_under_way_is_not_unknown(
 
     assert (asked["code"], by_ours["code"]) == (0, 0)
     assert asked["data"]["state"] == by_ours["data"]["state"] == 1
-    async with asyncio.timeout(5):
-        while not await shop.payouts():  # noqa: ASYNC110 - it goes on without its caller
-            await asyncio.sleep(0.01)
+    await shop.desk.taken_in()
     assert (await shop.sdk.query(mchOrderNo="M-1"))["data"]["amount"] == 1230
 
 

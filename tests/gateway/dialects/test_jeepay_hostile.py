@@ -16,9 +16,9 @@ from channels.contract import BankCard
 from channels.keyed_md5 import UnsignableError, signature
 from gateway.api.dialects.dialect import Counter, Receipts
 from gateway.api.dialects.jeepay import Jeepay
-from gateway.api.dialects.jeepay_reading import KNOWN, RefusedError, order_of, prove
+from gateway.api.dialects.jeepay_reading import KNOWN, order_of, prove
 from gateway.api.dialects.orders import Orders
-from gateway.api.dialects.wire import Ask, Said
+from gateway.api.dialects.wire import Ask, RefusedError, Said
 from gateway.domain.dialect import KeySet
 from gateway.webhooks.egress import Egress
 from tests.builders import NOW

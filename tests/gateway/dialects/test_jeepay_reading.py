@@ -6,8 +6,8 @@ import pytest
 
 from channels.contract import AlipayAccount, AlipayIdentity, BankCard, Instrument, WechatWallet
 from channels.keyed_md5 import signature
-from gateway.api.dialects.jeepay_reading import RefusedError, fields_of, order_of, prove
-from gateway.api.dialects.wire import Ask
+from gateway.api.dialects.jeepay_reading import fields_of, order_of, prove
+from gateway.api.dialects.wire import Ask, RefusedError
 from gateway.domain.dialect import KeySet
 from tests.builders import NOW, cny
 from tests.gateway.dialects.jeepay_callers import CARD, order

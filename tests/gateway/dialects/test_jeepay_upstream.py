@@ -121,6 +121,23 @@ async def test_doubt_there_is_waiting_here(pair: Pair) -> None:
     assert (shown.action.kind, shown.action.package_info) == ("wechat_confirm", "PKG/1+2=")
 
 
+async def test_wechats_package_comes_up_as_our_page(pair: Pair) -> None:
+    """Whose application it is, only its owner could open; the page anybody can."""
+    action = PayeeAction("wechat_confirm", "PKG", after(600), app_id="wx1", mch_id="19")
+    pair.shop.desk.till.outcomes.append(Pending("t", "WAIT", action))
+    await pair.pay()
+    await pair.shop.work()
+    (payout,) = await pair.shop.payouts()
+
+    shown = await pair.ask()
+
+    links = pair.shop.desk.api.confirm_links
+    assert isinstance(shown, Pending)
+    assert links is not None
+    assert shown.action is not None
+    assert (shown.action.kind, shown.action.package_info) == ("open_link", links.url(payout.id))
+
+
 async def test_a_page_to_open_goes_through_both(pair: Pair) -> None:
     """As an address."""
     action = PayeeAction("open_link", "https://pay.example/c/1", after(600))

@@ -16,7 +16,8 @@ from standardwebhooks import Webhook
 
 from channels.alipay import signing as alipay
 from channels.keyed_md5 import signature
-from gateway.api.dialects import epay, epay_signing
+from gateway.api.dialects import alipay as alipay_door
+from gateway.api.dialects import epay, epay_reading, epay_signing, jeepay, xxpay
 from gateway.api.dialects.registry import DIALECTS as DOORS
 from gateway.api.dialects.wire import form
 from gateway.api.explain.explain import ExplanationView, Question, explain
@@ -26,6 +27,7 @@ from gateway.api.explain.recipe import DIALECTS
 from gateway.api.explain.sent import read_fields, read_message
 from gateway.api.routes import ROUTES
 from gateway.cli import main
+from gateway.clock import SystemEntropy
 from gateway.domain.dialect import KeySet
 from tests.builders import NOW
 from tests.gateway.dialects.epayn import text_to_sign
@@ -140,7 +142,7 @@ def test_the_signers_behind_the_doors_agree() -> None:
         if kind == "epay" and "{" not in one["request"]:
             secret = None if one["key"] == DOCS_KEY else one["key"]
             proof = epay_signing.prove(
-                fields, (KeySet("k", NOW, secret), *keys), epay.KNOWN, rsa_only=False
+                fields, (KeySet("k", NOW, secret), *keys), epay_reading.KNOWN, rsa_only=False
             )
             assert proof is not None
             assert text_to_sign(fields) == one["string"]
@@ -200,6 +202,51 @@ def test_every_door_has_a_row_and_a_place() -> None:
     assert set(DOORS) <= {row[0] for row in rows()}
     places = set(re.findall(r"https://<gateway>/d/(\w+)/", PAGE))
     assert set(DOORS) <= places <= set(DIALECTS)
+
+
+OPERATIONS = {
+    "epay": {path.removeprefix("/api/") for path in epay._ACTS},
+    "jeepay": {path.removeprefix("/api/") for path in jeepay._ACTS} | {"notice"},
+    "xxpay": {f"agentpay/{name}" for name in ("apply", "query_order", "query_balance")}
+    | {"notice"},
+    "alipay": {*alipay_door._METHODS, "notice"},
+}
+
+
+def test_every_operation_of_a_door_has_a_client_that_ran() -> None:
+    """Whatever a door answers, and its notices where it sends some."""
+    ran: dict[str, set[str]] = {name: set() for name in DOORS}
+    for dialect, operation, *_ in rows():
+        if dialect in ran:
+            ran[dialect].add(operation.split(",")[0])
+    assert ran == OPERATIONS
+    clones = {path.rpartition("/")[2].replace("_", "").lower() for path in xxpay._ACTS}
+    stock = {one.rpartition("/")[2].replace("_", "") for one in OPERATIONS["xxpay"]}
+    assert clones == stock - {"notice"}
+
+
+def test_the_sdk_that_ran_is_the_pinned_one() -> None:
+    """Its rows say the version that the tests install."""
+    pins = (ROOT / "requirements-test.txt").read_text(encoding="utf-8")
+    pinned = re.search(r"^alipay-sdk-python==(\S+)", pins, re.MULTILINE)
+    assert pinned is not None
+    assert {row[3] for row in rows() if "alipay-sdk-python" in row[2]} == {pinned[1]}
+
+
+def test_keys_have_the_names_that_are_shown() -> None:
+    """What `merchant dialect add` prints can be found in the row of its base URL."""
+    part = PAGE.split("## What to put where")[1].split("\n## ")[0]
+    for name, door in DOORS.items():
+        shown = door.mint(SystemEntropy(), KeySet("k1", NOW)).shown
+        named = set(re.findall(r"`(\w+)`", "".join(place_of(name, part))))
+        assert shown.keys() <= named, name
+
+
+def place_of(dialect: str, part: str) -> list[str]:
+    """The lines of a dialect, and the one behind the first, which goes on with it."""
+    lines = part.splitlines()
+    at = next(i for i, line in enumerate(lines) if f"/d/{dialect}/" in line)
+    return lines[at : at + 2] if dialect == "epay" else [lines[at]]
 
 
 def test_what_the_page_names_exists() -> None:

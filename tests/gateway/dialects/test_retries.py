@@ -14,12 +14,17 @@ from gateway.domain.payout import Payout, PayoutState
 from gateway.engine import operate, record, retries
 from tests.builders import after, came_back, contradicted, died, failed
 from tests.gateway.api.desk import ACME, OPERATOR_SCOPES, Answer
-from tests.gateway.dialects.conftest import Site
+from tests.gateway.dialects.conftest import OpenPlatform, Site
 from tests.gateway.dialects.xxpay_shop import XxShop
 
 
 async def confirm(
-    xxshop: XxShop | Site, held: Payout, of: str, *, key: str = "wang", note: str = "同一笔提现"
+    xxshop: XxShop | Site | OpenPlatform,
+    held: Payout,
+    of: str,
+    *,
+    key: str = "wang",
+    note: str = "同一笔提现",
 ) -> Answer:
     """Say so, as a person with a key of her own."""
     if "wang" not in xxshop.desk.keys:
@@ -262,6 +267,30 @@ async def test_a_restored_database_decides_nothing(xxshop: XxShop) -> None:
 
     assert (told.status, told.code) == (409, "quarantined")
     assert (await xxshop.order("B")).state is PayoutState.HELD
+
+
+async def test_alipays_caller_hears_of_it_under_its_own_number(platform: OpenPlatform) -> None:
+    """Its number, its amount and its own parameters come back, with the state of the first."""
+    platform.desk.till.outcomes.append(Unknown(UnknownCause.TIMEOUT))
+    await platform.app.pay("A", passback_params="a", order_title="甲")
+    await platform.work()
+    second = await platform.app.pay("B", passback_params="b", order_title="乙")
+    stored = {one.merchant_ref: one for one in await platform.payouts()}
+    await confirm(platform, stored["da_1:B"], "da_1:A")
+    platform.desk.clock.at = after(3600)
+    await platform.work()
+
+    asked, again = (
+        await platform.app.query("B"),
+        await platform.app.pay("B", passback_params="b", order_title="乙"),
+    )
+
+    assert (asked["status"], again["status"]) == ("SUCCESS", "SUCCESS")
+    assert (asked["out_biz_no"], asked["order_id"]) == ("B", second["order_id"])
+    assert (asked["passback_params"], asked["trans_amount"], again["amount"]) == (
+        *("b", "12.30", "12.30"),
+    )
+    assert len(platform.desk.till.sent) == 1
 
 
 async def _kill(xxshop: XxShop, payout: Payout) -> None:

@@ -2,23 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ServerDisconnectedError
-from aiohttp.test_utils import TestServer
 
 from channels.contract import Reason, Rejected
-from gateway.api.app import build_app
+from gateway.api.dialects.door import ORDERS
 from gateway.api.dialects.orders import Order, Orders
+from gateway.api.dialects.registry import DIALECTS
 from gateway.domain.errors import UnavailableError, UnfundedError
 from gateway.engine import accept as accepting
-from gateway.ports import Intake, Merchant, StoreError
+from gateway.ports import Intake, Merchant, Search, StoreError
 from tests.builders import bank_card, cny
+from tests.gateway.api.desk import ACME
 from tests.gateway.dialects.conftest import Site
-from tests.gateway.dialects.epayn import Epayn
+from tests.gateway.dialects.houses import House, open_house
 
 ASKED_OF = ("search", "allot_number", "claim_payee", "dialect_orders", "accept", "drop_claim")
 """What a submission asks the store for once its caller is proven."""
@@ -29,74 +29,175 @@ async def away(*_: object, **__: object) -> Any:
     raise StoreError("away")
 
 
-@asynccontextmanager
-async def elsewhere(site: Site) -> AsyncIterator[Epayn]:
-    """The same installation through another process, which knows nobody yet."""
-    server = TestServer(build_app(site.desk.api, body_max=65_536))
-    await server.start_server(access_log=None)
-    try:
-        yield replace(site.plugin, appurl=str(server.make_url("/d/epay/")))
-    finally:
-        await server.close()
+@pytest.fixture(params=sorted(DIALECTS))
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """Each door in turn."""
+    async with open_house(request.param, tmp_path) as opened:
+        yield opened
 
 
-@pytest.mark.parametrize("path", ["api/transfer/submit", "api/transfer/query"])
 async def test_first_contact_while_the_store_is_away_is_met_with_silence(
-    site: Site, monkeypatch: pytest.MonkeyPatch, path: str
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process may have stored that very order: not one byte is said of it."""
-    await site.plugin.submit("A")
-    monkeypatch.setattr(type(site.desk.store), "dialect_account", away)
+    await house.here.submit("A")
+    await house.stored()
+    monkeypatch.setattr(type(house.desk.store), "dialect_account", away)
 
-    async with elsewhere(site) as there:
-        with pytest.raises(ServerDisconnectedError):
-            await there.ask(path, out_biz_no="A")
-        told = await there.submit("A")
-        here = await site.plugin.submit("A")
+    there = [await house.there.submit("A"), await house.there.query("A")]
+    here = [await house.here.submit("A"), await house.here.query("A")]
 
-    assert (told.ok, told.reply) == (False, {})
-    assert (here.ok, here.status) == (True, 0)
+    assert there == [None, None]
+    assert [house.here.is_taken(one) for one in here] == [True, True]
 
 
-async def test_a_pid_that_nobody_has_is_still_refused(site: Site) -> None:
+async def test_an_account_that_nobody_has_is_still_refused(site: Site) -> None:
     """That is certain: accounts are never deleted."""
-    async with elsewhere(site) as there:
-        told = await replace(there, appid="99999").submit("A")
+    told = await replace(site.plugin, appid="99999").submit("A")
 
     assert told.reply == {"code": -1, "msg": "商户不存在"}
 
 
+async def test_a_store_that_wrote_nothing_gives_no_verdict(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may be storing it just now: nothing is said, where the protocol has no word
+    that sends its callers back with the same number."""
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.desk.store), "accept", away)
+        told = await house.here.submit("A")
+    again = await house.here.submit("A")
+
+    assert (told or {}).get("code") == ("20000" if house.dialect == "alipay" else None)
+    assert house.here.is_taken(again)
+    assert await house.stored() == {"A"}
+
+
 @pytest.mark.parametrize("method", ASKED_OF)
 async def test_a_stored_order_is_never_called_unpaid(
-    site: Site, monkeypatch: pytest.MonkeyPatch, method: str
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Whichever question the store leaves unanswered, here or in another process."""
-    await site.plugin.submit("A")
-    await site.work()
-    async with elsewhere(site) as there:
-        await there.query("A")
-        monkeypatch.setattr(type(site.desk.store), method, away)
-        told = [await one.submit("A") for one in (site.plugin, there)]
-        found = [await one.query("A") for one in (site.plugin, there)]
+    await house.here.submit("A")
+    await house.work()
+    await house.there.query("A")
+    monkeypatch.setattr(type(house.desk.store), method, away)
+    told = [await one.submit("A") for one in (house.here, house.there)]
+    found = [await one.query("A") for one in (house.here, house.there)]
 
-    assert {one.reply["code"] for one in told} == {0}
-    assert {one["code"] for one in found} == {0}
+    assert [house.here.is_taken(one) for one in told] == [True, True]
+    assert [house.here.is_refused(one) for one in found] == [False, False]
 
 
 @pytest.mark.parametrize("method", ASKED_OF)
 async def test_what_was_called_unpaid_is_never_stored(
-    site: Site, monkeypatch: pytest.MonkeyPatch, method: str
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """A fresh number that was refused stands for nothing, then and later."""
-    async with elsewhere(site) as there:
-        await asyncio.gather(site.plugin.query("none"), there.query("none"))
-        with monkeypatch.context() as patch:
-            patch.setattr(type(site.desk.store), method, away)
-            told = await asyncio.gather(*(one.submit("A") for one in (site.plugin, there)))
-        await asyncio.sleep(0)
+    callers = (house.here, house.there)
+    await asyncio.gather(*(one.query("none") for one in callers))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.desk.store), method, away)
+        told = await asyncio.gather(*(one.submit("A") for one in callers))
+        await house.finish()
 
-    stored = {one.merchant_ref for one in await site.payouts()}
-    assert -1 not in {one.reply.get("code") for one in told} or stored == set()
+    stored = await house.stored()
+    assert not any(house.here.is_refused(one) for one in told) or stored == set()
+
+
+async def test_a_bug_of_ours_is_processing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And told to us: who knows how far it came."""
+
+    async def broken(*_: object) -> accepting.Acceptance:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gateway.engine.accept.accept", broken)
+    told = await house.here.submit("A")
+
+    assert house.here.is_taken(told)
+    assert "dialect.defect" in {one["event"] for one in house.desk.log_lines()}
+
+
+async def test_a_bug_before_the_caller_is_known_is_met_with_silence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And told to us: an error page would be read as "not paid"."""
+
+    async def broken(*_: object) -> Any:
+        raise ZeroDivisionError
+
+    await house.here.submit("A")
+    monkeypatch.setattr(type(house.desk.store), "dialect_account", broken)
+    told = [await house.here.submit("A"), await house.here.query("A")]
+
+    assert told == [None, None]
+    events = [one["event"] for one in house.desk.log_lines()]
+    assert events.count("dialect.defect") == 2
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lets the first order wait, and all others pass."""
+
+    house: House
+    opened: asyncio.Event
+    is_taken: bool = False
+
+    async def accept(
+        self, gateway: Any, merchant: Merchant, request: Any, intake: Intake, actor: str
+    ) -> accepting.Acceptance:
+        """As the engine's, later."""
+        if not self.is_taken:
+            self.is_taken = True
+            await self.opened.wait()
+        return await REAL_ACCEPT(gateway, merchant, request, intake, actor)
+
+
+REAL_ACCEPT = accepting.accept
+
+
+@pytest.fixture
+def gate(house: House, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Before the second process, whose callers wait for a moment only."""
+    made = Gate(house, asyncio.Event())
+    monkeypatch.setattr("gateway.engine.accept.accept", made.accept)
+    house.second.app[ORDERS]._answer_s = 0.05
+    return made
+
+
+async def test_another_process_may_call_it_unknown_and_pays_nothing_twice(
+    house: House, gate: Gate
+) -> None:
+    """What is under way is known to its process alone; the number is one order all the same."""
+    slow = await house.there.submit("A")
+    asked, unknown = await house.there.query("A"), await house.here.query("A")
+    again = await house.here.submit("A")
+    gate.opened.set()
+    await house.work()
+
+    assert house.there.is_taken(slow)
+    assert not house.there.is_refused(asked)
+    assert house.here.is_refused(unknown)
+    assert house.here.is_taken(again)
+    assert await house.stored() == {"A"}
+    assert len(house.desk.till.sent) == 1
+
+
+async def test_a_process_that_ends_stores_what_it_called_processing(
+    house: House, gate: Gate
+) -> None:
+    """It waits for what goes on without its caller."""
+    told = await house.there.submit("A")
+    ending = asyncio.create_task(house.second.close())
+    await asyncio.wait({ending}, timeout=0.3)
+    waited = not ending.done()
+    gate.opened.set()
+    await ending
+
+    found = await house.desk.store.search(Search(ACME))
+    assert house.there.is_taken(told)
+    assert waited
+    assert [one.merchant_ref.partition(":")[2] for one in found] == ["A"]
 
 
 async def test_a_refusal_waits_for_whoever_is_storing_the_same_order(
@@ -166,13 +267,12 @@ async def test_a_refusal_that_cannot_be_checked_is_not_said(
 
 
 async def test_an_order_that_failed_is_told_by_what_was_stored(site: Site) -> None:
-    """A failure after a try never becomes a refusal of the submission, in any process."""
+    """A failure after a try never becomes a refusal of the submission."""
     site.desk.till.outcomes.append(Rejected(Reason.PAYEE_DECLINED, "DECLINED", ""))
     await site.plugin.submit("A")
     await site.work()
 
-    async with elsewhere(site) as there:
-        told, found = await there.submit("A"), await there.query("A")
+    told, found = await site.plugin.submit("A"), await site.plugin.query("A")
 
     assert (told.ok, told.status) == (True, 0)
     assert found["status"] == 2

@@ -2,18 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.api.dialects.notices import DialectNotices
 from gateway.domain.dialect import DialectAccount, KeySet, Switches
-from gateway.domain.payout import Payout, PayoutId
-from gateway.engine.deliver import Courier
+from gateway.domain.payout import Payout
 from gateway.ports import Search
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from tests import builders as build
-from tests.gateway.api.desk import ACME, Desk, open_desk
+from tests.gateway.api.desk import ACME, open_desk
+from tests.gateway.dialects.place import Place, deliver
 from tests.gateway.dialects.xxpayer import XxPayEars, XxPayer
 from tests.gateway.webhooks.receiver import receiver
 
@@ -23,25 +22,13 @@ NOTIFIED = "/notify/agentpay.htm"
 
 
 @dataclass(slots=True)
-class XxShop:
+class XxShop(Place):
     """An XxPay caller on one side, the gateway on the other."""
 
-    desk: Desk
     caller: XxPayer
-    account: DialectAccount
     ears: XxPayEars
     notify_url: str
     sender: WebhookSender
-
-    async def set(self, **switches: object) -> None:
-        """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
-        self.account = replace(self.account, switches=changed, version=self.account.version + 1)
-        await self.desk.store.change_dialect_account(self.account, "switched", "test")
-
-    async def payouts(self) -> list[Payout]:
-        """Everything the merchant has."""
-        return await self.desk.store.search(Search(ACME, limit=200))
 
     async def order(self, number: str) -> Payout:
         """What is stored under a number."""
@@ -49,25 +36,9 @@ class XxShop:
         (found,) = await self.desk.store.search(wanted)
         return found
 
-    async def work(self) -> None:
-        """Let the gateway do all it can do now."""
-        for payout in await self.payouts():
-            await self.desk.work(PayoutId(payout.id))
-
     async def deliver(self) -> int:
         """Send what is owed now; how many tries that were."""
-        courier = Courier(
-            self.desk.store,
-            self.sender,
-            self.desk.clock,
-            limit=100,
-            concurrency=16,
-            notices=DialectNotices(self.desk.gateway, self.sender),
-        )
-        await courier.start_due()
-        await courier.finish()
-        await courier.aclose()
-        return courier.settled
+        return await deliver(self.desk, self.sender)
 
 
 @asynccontextmanager
@@ -87,5 +58,5 @@ async def open_xxshop(folder: Path) -> AsyncIterator[XxShop]:
         )
         ears = XxPayEars(XXPAY_KEY)
         server.behaviours[NOTIFIED] = ears.hear
-        yield XxShop(desk, caller, account, ears, server.url(NOTIFIED), sender)
+        yield XxShop(desk, account, caller, ears, server.url(NOTIFIED), sender)
         await sender.aclose()

@@ -22,7 +22,8 @@ from gateway.engine.batch_body import body_of, cells_of, request_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 MAYBE = st.none() | TEXT
-MOMENT = st.none() | st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1))  # noqa: DTZ001
+FROM = datetime(2000, 1, 1)  # noqa: DTZ001 - the zone is drawn beside it
+MOMENT = st.none() | st.datetimes(timezones=st.just(UTC), min_value=FROM)
 INSTRUMENT: st.SearchStrategy[Instrument] = st.one_of(
     st.builds(AlipayAccount, TEXT, st.sampled_from(AlipayIdentity), MAYBE),
     st.builds(WechatWallet, TEXT, MAYBE, MAYBE),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -33,7 +34,17 @@ from channels.wechat_pay import answers
 from channels.wechat_pay import codes as wechat_codes
 from channels.wechat_pay.signing import PlatformKeys
 from channels.xxpay import wire as xxpay_wire
+from gateway.api.dialects import alipay as alipay_dialect
+from gateway.api.dialects import (
+    alipay_content,
+    alipay_envelope,
+    epay_reading,
+    jeepay_reading,
+    xxpay_reading,
+)
 from gateway.api.dialects import epay as epay_dialect
+from gateway.api.dialects import jeepay as jeepay_dialect
+from gateway.api.dialects import xxpay as xxpay_dialect
 from gateway.api.dialects.epay_signing import Proof
 from gateway.domain.dialect import KeySet
 from tests.channels.bank import house
@@ -123,6 +134,40 @@ def _as_the_first(_: object, keys: Sequence[KeySet], *__: object, **___: object)
     return Proof(keys[0], ())
 
 
+def _none(*_: object) -> None:
+    """Never an objection."""
+
+
+class _Anything(str):
+    """Equals whatever it is compared with."""
+
+    __slots__ = ()
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
+
+
+def _as_jeepays_first(_: object, keys: Sequence[KeySet], **__: object) -> jeepay_reading.Proof:
+    return jeepay_reading.Proof(keys[0], ())
+
+
+def _as_xxpays_first(_: object, keys: Sequence[KeySet]) -> xxpay_reading.Proof:
+    return xxpay_reading.Proof(keys[0], (), lower_case=False)
+
+
+def _as_alipays_first(_: object, keys: Sequence[KeySet]) -> KeySet:
+    return keys[0]
+
+
+def _any_amount_will_do(*_: object) -> Money:
+    return Money(1230, Currency.CNY)
+
+
 class _AnyOriginal:
     """Knows a payout for whatever an adjustment names."""
 
@@ -203,6 +248,37 @@ CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "door epay: an old signature will do": _control(epay_dialect, "WINDOW_S", 10**12),
     "door epay: any text is an amount": _control(
         Money, "parse", lambda *_: Money(1230, Currency.CNY)
+    ),
+    "door epay: a field may hide in another": _control(epay_reading, "posing", _none),
+    "door jeepay: the signature is not looked at": _control(
+        jeepay_dialect, "prove", _as_jeepays_first
+    ),
+    "door jeepay: any text is an amount": _control(jeepay_reading, "_amount", _any_amount_will_do),
+    "door jeepay: any currency will do": _control(jeepay_reading, "CURRENCY", _Anything()),
+    "door jeepay: a field may hide in another": _control(jeepay_reading, "posing", _none),
+    "door jeepay, strangers: whoever asks is believed": _control(
+        jeepay_dialect, "prove", _as_jeepays_first
+    ),
+    "door xxpay: the signature is not looked at": _control(
+        xxpay_dialect, "prove", _as_xxpays_first
+    ),
+    "door xxpay: any text is an amount": _control(xxpay_reading, "_amount", _any_amount_will_do),
+    "door xxpay: a field may hide in another": _control(xxpay_reading, "posing", _none),
+    "door xxpay, strangers: whoever asks is believed": _control(
+        xxpay_dialect, "prove", _as_xxpays_first
+    ),
+    "door alipay: the signature is not looked at": _control(
+        alipay_envelope, "proven", _as_alipays_first
+    ),
+    "door alipay: an old signature will do": _control(
+        alipay_dialect, "FRESH", timedelta(days=10**6)
+    ),
+    "door alipay: any text is an amount": _control(alipay_content, "_amount", _any_amount_will_do),
+    "door alipay: another's purse will do": _control(alipay_content, "DECIDING", {}),
+    "door alipay: a name may stand twice": _control(alipay_content, "_unambiguous", dict),
+    "door alipay: a parameter may hide in another": _control(alipay_dialect, "posing", _none),
+    "door alipay, strangers: whoever asks is believed": _control(
+        alipay_envelope, "proven", _as_alipays_first
     ),
     "door epay, strangers: whoever asks is believed": _control(
         epay_dialect, "prove", _as_the_first

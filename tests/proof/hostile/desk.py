@@ -20,7 +20,7 @@ from gateway.domain.errors import AbsenceError
 from gateway.ports import Merchant, StoreError
 from tests import builders
 from tests.proof.hostile.aims import Input
-from tests.proof.hostile.mutate import Spoiler
+from tests.proof.hostile.mutate import Fields, Spoiler
 
 METHOD, PATH, QUERY, TYPE = ":method", ":path", ":query", ":type"
 """Under which names an input's headers hold the rest of a request."""
@@ -186,6 +186,18 @@ FIELDS: Mapping[str, object] = {
     "biz_content": '{"out_biz_no":"1"}',
     "remark": "x",
 }
+OPEN_PLATFORM: Mapping[str, object] = {
+    "app_id": "2021000000000001",
+    "method": "alipay.fund.trans.uni.transfer",
+    "timestamp": "2026-03-02 10:00:00",
+    "sign_type": "RSA2",
+    "biz_content": (
+        '{"out_biz_no":"1","trans_amount":"1.00","product_code":"TRANS_ACCOUNT_NO_PWD",'
+        '"biz_scene":"DIRECT_TRANSFER","payee_info":{"identity":"2088000000000001",'
+        '"identity_type":"ALIPAY_USER_ID"}}'
+    ),
+}
+"""What Alipay calls otherwise."""
 SIGNS = ("", "0" * 32, "F" * 32, "AAAA", "bnVsbA==", "true", "null", "[]")
 
 
@@ -204,7 +216,8 @@ class Strangers:
     def spoil(self, spoiler: Spoiler) -> Input:
         """Some protocol's fields, as a form or as JSON, in the body or in the query."""
         chance = spoiler.random
-        fields = spoiler.fields(FIELDS, [FIELDS])
+        as_app = chance.random() < 0.3
+        fields = spoiler.fields({**FIELDS, **OPEN_PLATFORM} if as_app else FIELDS, [FIELDS])
         if chance.random() < 0.7:
             fields["sign"] = chance.choice(SIGNS)
         as_json = chance.random() < 0.4
@@ -252,3 +265,24 @@ def _percent(text: str, encoding: str) -> bytes:
         bytes([one]) if chr(one).isascii() and chr(one).isalnum() else b"%%%02X" % one
         for one in raw
     )
+
+
+def as_form(spoiler: Spoiler, fields: Fields) -> tuple[bytes, str]:
+    """Body and query; sometimes a field twice, in both places, or in other bytes."""
+    chance = spoiler.random
+    draw = chance.random()
+    body = written(fields, "utf-8" if chance.random() < 0.95 else "gb18030")
+    query = ""
+    if draw < 0.1 and fields:
+        name = chance.choice(list(fields))
+        more = written({name: spoiler.value(fields[name])})
+        body = body + b"&" + more if chance.random() < 0.5 else more + b"&" + body
+    elif draw < 0.16:
+        parts = body.split(b"&")
+        at = chance.randrange(len(parts) + 1)
+        body, query = b"&".join(parts[at:]), b"&".join(parts[:at]).decode()
+    elif draw < 0.2:
+        query = written({chance.choice(list(fields)): spoiler.value("1")}).decode()
+    elif draw < 0.28:
+        body = spoiler.bytes(body)
+    return body, query

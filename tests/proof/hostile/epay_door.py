@@ -1,7 +1,7 @@
 """Requests at the Epay V2 door, rightly signed, wrongly, and changed since; judged from the bytes.
 
-Judged is the text that was signed, not its fields: it does not say where a value ends, and a value
-that holds `&money=9.99` is the protocol's own weakness.
+The text that is signed does not say where a value ends: what holds `&money=9.99` could be read in
+two ways, and must not be taken in.
 """
 
 import base64
@@ -26,6 +26,7 @@ from gateway.domain.dialect import KeySet
 from tests import builders
 from tests.gateway.dialects.conftest import MD5_KEY, PID, pairs
 from tests.proof.hostile.aims import Input
+from tests.proof.hostile.cuts import RAW, cut_elsewhere, hides
 from tests.proof.hostile.desk import (
     FORM,
     JSON,
@@ -106,7 +107,8 @@ def _rsa(which: int) -> RSAPrivateKey:
     return key
 
 
-def _sign_rsa(which: int, text: bytes) -> str:
+def sign_rsa(which: int, text: bytes) -> str:
+    """With the caller's key, the platform's or another caller's."""
     return base64.b64encode(_rsa(which).sign(text, PKCS1v15(), hashes.SHA256())).decode()
 
 
@@ -177,11 +179,14 @@ class Requests:
         right, wrong = (
             (partial(_sign_md5, MD5_KEY), partial(_sign_md5, "0" * 32))
             if kind == "MD5"
-            else (partial(_sign_rsa, 0), partial(_sign_rsa, 2))
+            else (partial(sign_rsa, 0), partial(sign_rsa, 2))
         )
         signature, proven = spoiler.signature(
             signed_text(unsigned), signed_text(fields_in(written(other))), right, wrong
         )
+        if chance.random() < 0.1:
+            texts = {name: text for name, value in fields.items() if (text := str(value)).strip()}
+            fields = dict(cut_elsewhere(chance, texts, str))
         told_kind = kind if chance.random() < 0.95 else chance.choice(("", "RSA", "MD5", "SHA1"))
         body = written({**fields, "sign_type": told_kind, "sign": signature}, encoding)
         body = self._behind(spoiler, body)
@@ -234,6 +239,11 @@ class Requests:
         sign = fields.get(b"sign", b"")
         if not {seal(signed_text(one), kind, sign) for one in (fields, known)} & {*given.proven}:
             return "nobody has signed this"
+        read = {
+            name.decode("utf-8", RAW): value.decode("utf-8", RAW) for name, value in fields.items()
+        }
+        if (name := hides(read, {one.decode() for one in KNOWN}, ())) is not None:
+            return f"{name!r} may hide another field"
         stamp = fields.get(b"timestamp", b"").strip(BLANKS)
         if not stamp.isdigit() or abs(int(stamp) - NOW_S) > FRESH_S:
             return "not signed just now"

@@ -703,7 +703,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Alipay: an unknown state is a failure",
         "§8.3",
         ALIPAY_WIRE,
-        "            return Unknown(UnknownCause.UNKNOWN_STATE, seen)",
+        "            return Unknown(UnknownCause.UNKNOWN_STATE, replace(seen, code=status))",
         '            return Rejected(codes.failure_reason(status), status, "")',
         ALIPAY,
         SIM,

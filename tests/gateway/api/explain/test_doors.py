@@ -1,15 +1,27 @@
 """The explainer and the doors are one opinion: laws over any request."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from hypothesis import given, settings
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels.alipay.signing import string_to_sign as alipay_string
 from channels.keyed_md5 import UnsignableError, read_object, signature
-from gateway.api.dialects import epay, epay_signing
+from gateway.api.dialects import (
+    alipay_envelope,
+    epay_reading,
+    epay_signing,
+    jeepay_reading,
+    xxpay_reading,
+)
+from gateway.api.dialects.alipay_codes import RefusedError as AlipayRefusedError
+from gateway.api.dialects.registry import DIALECTS as DOORS
+from gateway.api.dialects.wire import Ask
 from gateway.api.dialects.wire import form as read_form
 from gateway.api.explain.keys import given as given_key
 from gateway.api.explain.recipe import DIALECTS, text_of
@@ -27,9 +39,19 @@ NAMES = st.one_of(
 FORMS = st.lists(st.tuples(NAMES, st.one_of(TEXT, st.binary(max_size=6))), min_size=1, max_size=8)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-(10**12), 10**12), TEXT)
 KEYS = (KeySet("k", NOW, SECRET),)
-PATIENT = settings(deadline=None)
-FEW = settings(deadline=None, max_examples=20)
+SLOW = [HealthCheck.too_slow]
+PATIENT = settings(deadline=None, suppress_health_check=SLOW)
+FEW = settings(deadline=None, max_examples=20, suppress_health_check=SLOW)
 """Where every example tries every mistake."""
+STRANGER = generate_private_key(65537, 2048)
+
+
+def _jeepays_door(fields: Mapping[str, object]) -> bool:
+    return jeepay_reading.prove(fields, KEYS, rsa_only=False) is not None
+
+
+def _xxpays_door(fields: Mapping[str, object]) -> bool:
+    return xxpay_reading.prove(fields, KEYS) is not None
 
 
 @PATIENT
@@ -51,7 +73,7 @@ def test_epays_verdict_is_the_doors(
 ) -> None:
     """Signed over all, over what the protocol knows, in upper case, or not at all."""
     fields = read_form(urlencode(pairs).encode()) or {"pid": "1"}
-    known = {name: value for name, value in fields.items() if name in epay.KNOWN}
+    known = {name: value for name, value in fields.items() if name in epay_reading.KNOWN}
     text = epay_signing.string_to_sign(known if how == 1 else fields)
     sign = "0" * 32 if how == 3 else epay_signing.md5(text, SECRET)
     sign = sign.upper() if how == 2 else sign
@@ -61,7 +83,7 @@ def test_epays_verdict_is_the_doors(
     read = read_form(sent)
     assert read is not None
 
-    proven = epay_signing.prove(read, KEYS, epay.KNOWN, rsa_only=False)
+    proven = epay_signing.prove(read, KEYS, epay_reading.KNOWN, rsa_only=False)
 
     assert explained("epay", sent)["verifies"] == (proven is not None)
 
@@ -76,7 +98,7 @@ def test_epays_leniency_is_the_doors(kind: str, around: str, lost: bool) -> None
     sign = around + (sign.replace("+", " ") if lost else sign) + around
     keys = (KeySet("k", NOW, SECRET, callers.public_pem()),)
 
-    proven = epay_signing.prove({**fields, "sign": sign}, keys, epay.KNOWN, rsa_only=False)
+    proven = epay_signing.prove({**fields, "sign": sign}, keys, epay_reading.KNOWN, rsa_only=False)
 
     sent = urlencode({**fields, "sign": sign}).encode()
     found = explained("epay", sent, SECRET, callers.public_pem())
@@ -85,6 +107,7 @@ def test_epays_leniency_is_the_doors(kind: str, around: str, lost: bool) -> None
 
 @FEW
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=8), st.booleans())
+@example({"pid": "&"}, True)
 def test_jeepays_and_xxpays_verdict_is_the_signers(fields: dict[str, Any], right: bool) -> None:
     """As JSON: numbers, booleans, null, either case of hex."""
     signed = {name: value for name, value in fields.items() if name != "sign"}
@@ -173,3 +196,109 @@ def test_the_cost_of_a_search_is_bounded() -> None:
 
     assert [one["code"] for one in explained("epay", sent)["mistakes"]] == ["wrong_key"]
     assert given_key("k", SECRET).secret == SECRET
+
+
+def test_the_doors_fields_are_the_explainers() -> None:
+    """The very lists: what a door learns to know, the explainer knows."""
+    known = {name: one.known for name, one in DIALECTS.items()}
+    assert known["epay"] is epay_reading.KNOWN
+    assert known["jeepay"] is jeepay_reading.KNOWN
+    assert known["xxpay"] is xxpay_reading.KNOWN
+    assert known["alipay"] is None
+    assert known.keys() == DOORS.keys()
+
+
+KEYED = {
+    "jeepay": (jeepay_reading.KNOWN, _jeepays_door),
+    "xxpay": (xxpay_reading.KNOWN, _xxpays_door),
+}
+PLAIN = st.text(st.sampled_from("ABcd_.-09"), min_size=1, max_size=6)
+EXTRA = st.dictionaries(PLAIN.map(lambda name: f"x{name}"), VALUES, max_size=3)
+
+
+def _keyed_text(fields: Mapping[str, Any]) -> str:
+    """What the protocol signs, by these lines alone."""
+    texts = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in fields.items()
+        if value not in (None, "")
+    }
+    parts = [f"{name}={text}" for name, text in texts.items()]
+    return "&".join(sorted(parts, key=lambda part: f"{part}&".lower()))
+
+
+@FEW
+@given(
+    st.sampled_from(sorted(KEYED)),
+    st.lists(VALUES, min_size=20, max_size=20),
+    EXTRA,
+    st.integers(0, 3),
+    st.sampled_from(["", " ", "\n"]),
+)
+def test_jeepays_and_xxpays_verdict_and_string_are_the_doors(
+    dialect: str, values: list[Any], extra: dict[str, Any], how: int, around: str
+) -> None:
+    """Signed over all, over what the protocol knows, in lower case, or not at all."""
+    known, door = KEYED[dialect]
+    names = sorted(known - {"sign", "signType"})
+    fields = {**dict(zip(names, values, strict=False)), **extra}
+    signed = {name: fields[name] for name in fields if how != 1 or name in known}
+    text = _keyed_text(signed)
+    made = callers.md5(f"{text}{'&' if text else ''}key={SECRET}").upper()
+    sign = {2: made.lower(), 3: "0" * 32}.get(how, made)
+    body = orjson.dumps({**fields, "sign": around + sign + around})
+    read = read_object(body)
+    assert read is not None
+
+    found, proven = explained(dialect, body), door(read)
+
+    assert found["verifies"] == proven
+    assert proven == (how != 3 and (not around or dialect == "xxpay"))
+    if proven and how != 1:
+        assert found["string"] == f"{text}{'&' if text else ''}key=***"
+
+
+@FEW
+@given(
+    st.dictionaries(PLAIN, TEXT, min_size=1, max_size=6),
+    st.integers(0, 3),
+    st.sampled_from(["", " ", "\n"]),
+    st.booleans(),
+)
+def test_alipays_verdict_and_string_are_the_doors(
+    fields: dict[str, str], how: int, around: str, lost: bool
+) -> None:
+    """Signed without what is empty, with it, under another key, or changed since."""
+    sent = {**fields, "sign_type": "RSA2", "charset": "utf-8"}
+    kept = {name: text for name, text in sent.items() if text or how == 1}
+    text = "&".join(f"{name}={kept[name]}" for name in sorted(kept, key=str.encode))
+    sign = callers.rsa(text, key=STRANGER if how == 2 else None)
+    if how == 3:
+        sent["money"] = "99.00"
+    sign = around + (sign.replace("+", " ") if lost else sign) + around
+    keys = (KeySet("k", NOW, None, callers.public_pem()),)
+    given_ = {**sent, "sign": sign}
+    try:
+        proven = alipay_envelope.proven(given_, keys) is keys[0]
+    except AlipayRefusedError:
+        proven = False
+
+    found = explained("alipay", urlencode(given_).encode(), callers.public_pem())
+
+    assert found["verifies"] == proven == (how < 2)
+    if proven:
+        assert found["string"] == text
+
+
+@PATIENT
+@given(FORMS)
+def test_alipays_string_is_the_doors(pairs: list[tuple[str, str | bytes]]) -> None:
+    """Whatever a form holds, but a parameter twice, which the door refuses."""
+    once = {raw(name): value for name, value in pairs}
+    body = urlencode(once).encode()
+    ask = Ask("POST", "/gateway.do", "", "", body, None)
+    read = alipay_envelope.parameters(ask)
+    recipe = DIALECTS["alipay"].request[0]
+    fields = [replace(one, kind="text") for one in read_fields(body).fields]
+
+    assert raw(text_of(recipe, fields)) == alipay_envelope.string_to_sign(read)

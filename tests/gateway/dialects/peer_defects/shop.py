@@ -66,9 +66,15 @@ class Shop:
             confirm_links=self.links,
         )
 
+    async def taken_in(self) -> None:
+        """Wait for orders that are stored without their callers, as on a busy machine."""
+        assert self.plugin.counter is not None
+        await self.plugin.counter.orders.finish()
+
     async def submit(self, number: str, **fields: str) -> Told:
         """To Zhang's Alipay account, unless told otherwise; then all that can happen happens."""
         told = await self.plugin.submit(number, **{**TO_ZHANG, **fields})
+        await self.taken_in()
         if self.rig.worker is not None:
             await self.rig.quiet()
         return told

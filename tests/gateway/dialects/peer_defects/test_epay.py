@@ -82,6 +82,7 @@ async def test_02_fifty_identical_submits_are_one_order_at_the_channel(url: str)
     async with running(url, (A, B)) as rig:
         shop = await open_shop(rig)
         told = await asyncio.gather(*(shop.plugin.submit("A", **TO_ZHANG) for _ in range(50)))
+        await shop.taken_in()
         await rig.quiet()
 
         assert {one.ok for one in told} == {True}
