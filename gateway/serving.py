@@ -5,6 +5,7 @@ off): then nothing more was sent, and reads were answered for a while.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from time import monotonic
 
 from aiohttp import web
 
+from gateway.api.app import warm_up
 from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.engine.worker import STORE_BROKEN
@@ -59,6 +61,8 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         loop.add_signal_handler(name, stop.set)
     if supervised:
         loop.add_reader(sys.stdin, _until_end_of_input, loop, stop)
+    # What a start has made stays; a search for garbage need not look at it again while payouts wait.
+    gc.freeze()
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
@@ -88,6 +92,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
         ready(f"http://{host}:{port}")
+        await warm_up()
         await stop.wait()
         assembly.observe.log.info("process.stopping")
         # New requests end first, so that what the worker drains does not grow.
