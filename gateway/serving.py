@@ -123,12 +123,28 @@ def _until_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) ->
 
 async def _work(assembly: Assembly) -> None:
     try:
-        await assembly.worker.run()
+        if await _books_add_up(assembly):
+            await assembly.worker.run()
     finally:
         # A worker that was not halted ends by itself only when the store never answered at the
         # start, or by a defect of ours: leave, so that nothing is accepted that nobody works on.
         if assembly.gateway.halted is None:
             assembly.stopping.set()
+
+
+async def _books_add_up(assembly: Assembly) -> bool:
+    """Whether the whole ledger was looked at and nothing is wrong with it; waits for the store."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        try:
+            await assembly.watch.finish()
+        except StoreBrokenError:
+            return False
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+            await _pause(assembly, 1)
+        else:
+            return assembly.gateway.halted is None
+    return False
 
 
 async def _watch(assembly: Assembly) -> None:
