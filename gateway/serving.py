@@ -61,7 +61,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         loop.add_signal_handler(name, stop.set)
     if supervised:
         loop.add_reader(sys.stdin, _until_end_of_input, loop, stop)
-    # What a start has made stays; a search for garbage need not look at it again while payouts wait.
+    # What a start has made stays: no search for garbage looks at it again while payouts wait.
     gc.freeze()
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)

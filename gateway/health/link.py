@@ -38,7 +38,7 @@ class Link:
 
         Connects when first asked. Raises `ValueError` for a URL that cannot be used.
         """
-        # The library takes a tenth of a second to import, which a gateway without Redis does not pay.
+        # A tenth of a second of imports that a gateway without Redis does not pay.
         from redis.asyncio import Redis  # noqa: PLC0415 - see above
         from redis.asyncio.retry import Retry  # noqa: PLC0415 - see above
         from redis.backoff import NoBackoff  # noqa: PLC0415 - see above

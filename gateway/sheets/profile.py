@@ -40,6 +40,7 @@ Outcome = Literal["paid", "failed", "returned", "processing", "refused"]
 class ProfileError(Exception):
     """A profile cannot be used; the message says where and why."""
 
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where it is there: the shipped profiles are read at each start, ten times faster."""
 
