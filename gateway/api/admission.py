@@ -3,14 +3,14 @@
 Only requests that would make payouts are ever turned away, before they are read: reads, probes,
 people's acts and questions about orders are not. What is let in is bounded by how many are in
 flight, and the bound follows how long answers take, as in TCP Vegas and Netflix's
-concurrency-limits: while the bound is used and answers take longer than allowed, it shrinks by as
-much as they are too late (half at most, every tenth of a second); while they do not, it grows by
-its square root. By Little's law the wait is then what is allowed, whatever the store can do.
+concurrency-limits: while answers take longer than allowed, it shrinks by as much as they are too
+late (half at most, every tenth of a second); while they do not, it grows by its square root. By
+Little's law the wait is then what is allowed, whatever the store can do.
 
-"Allowed" is `delay_s`, or half as much again as answers took while there was no crowd: a slow disk
-is no overload. That is learnt only while at most half of the bound is used, so that a long overload
-does not become normal. So few as `FEW` are let in at any time: callers who come one by one hardly
-notice somebody's flood, and a store that hangs is seen to be back by them.
+"Allowed" is `delay_s`, or half as much again as answers take while at most `FEW` are in flight: a
+slow disk is no overload. While others are turned away that is learnt slowly, in a minute or two, so
+that an overload does not become normal. So few are let in at any time: callers who come one by one
+hardly notice somebody's flood, and a store that hangs is seen to be back by them.
 
 Other platforms' callers cannot be told to come again (their protocols have no word for it, and some
 read silence as a refusal), so they find twice as much room as those who can.
@@ -23,7 +23,7 @@ from time import monotonic
 from gateway.domain.errors import UnavailableError
 from gateway.engine.standby import Note
 
-FEW = 8
+FEW = 4
 """Never less are let in at a time."""
 START = 64
 """The bound of a quiet gateway: what may come in one burst."""
@@ -39,6 +39,7 @@ NORMAL_S = 0.01
 NORMAL_MAX_S = 1.0
 """Whatever is slower than that is not normal."""
 LEARN = 0.1
+LEARN_LATE = 0.005
 
 OVERLOADED = Note(
     "overloaded",
@@ -121,18 +122,23 @@ class Admission:
 
     def _learn(self, took_s: float) -> None:
         """Move the bound by how long the answers of a window took on average."""
-        more = sqrt(self.limit)
-        if not self._full and self._peak <= self.limit / 2:
-            self._normal_s += (min(took_s, NORMAL_MAX_S) - self._normal_s) * LEARN
-            if self.limit < self._start:
-                self.limit = min(self.limit + more, self._start)
-            return
+        if self._peak <= FEW:
+            drift = (min(took_s, NORMAL_MAX_S) - self._normal_s) * (
+                LEARN_LATE if self._full else LEARN
+            )
+            self._normal_s += drift
         allowed_s = max(self._delay_s, TOLERANCE * self._normal_s)
-        fits = min(1.0, max(0.5, allowed_s / took_s)) if took_s > 0 else 1.0
-        self.limit = min(max(self.limit * fits + more, FEW), self._most)
-        if fits == 0.5:
-            # Far too late: no room for trying whether there is more.
-            self.limit = max(self.limit - more, FEW)
+        more = sqrt(self.limit)
+        if took_s > allowed_s:
+            # A bound that was not used says nothing: what was in flight was too much.
+            fits = max(0.5, allowed_s / took_s)
+            self.limit = max(min(self.limit, self._peak) * fits, FEW)
+            if fits > 0.5:
+                self.limit += more
+        elif self._peak > self.limit / 2:
+            self.limit = min(self.limit + more, self._most)
+        elif self.limit < self._start:
+            self.limit = min(self.limit + more, self._start)
 
     def _begin(self, now: float) -> None:
         self._since, self._took_s, self._count = now, 0.0, 0

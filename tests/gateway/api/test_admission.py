@@ -226,6 +226,7 @@ def test_when_the_crowd_has_gone_nobody_is_turned_away() -> None:
 def test_a_slow_disk_is_no_overload() -> None:
     """Answers that take long without a crowd are normal; all are let in."""
     shop = Shop(service_s=0.4)
+    shop.run(60, per_s=10, together=True)
     shop.run(60, per_s=60, together=True)
 
     assert shop.shed == 0
