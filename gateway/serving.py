@@ -44,17 +44,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
 
     `supervised`: as one of several processes that share the port, until standard input ends.
     """
-    assembly = await assemble(loaded)
-    try:
-        if loaded.settings.database.require_sync_standby:
-            await assembly.standby.require()
-        await assembly.watch.begin()
-        await assembly.board.begin()
-        await assembly.sticky.look()
-        await assembly.worker.join()
-    except BaseException:
-        await assembly.aclose()
-        raise
+    assembly = await _begun(loaded)
     stop = assembly.stopping
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -112,6 +102,22 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         await assembly.aclose()
     assembly.observe.log.info("process.stopped")
     return 0 if assembly.gateway.halted is None else 1
+
+
+async def _begun(loaded: Loaded) -> Assembly:
+    """Put together, and looked at: what must be known before anything is taken in is."""
+    assembly = await assemble(loaded)
+    try:
+        if loaded.settings.database.require_sync_standby:
+            await assembly.standby.require()
+        await assembly.watch.begin()
+        await assembly.board.begin()
+        await assembly.sticky.look()
+        await assembly.worker.join()
+    except BaseException:
+        await assembly.aclose()
+        raise
+    return assembly
 
 
 def _until_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
