@@ -413,7 +413,7 @@ def _api(
         delay_s=intake.delay_ms / 1000,
         most=intake.in_flight_max,
         enabled=intake.shed,
-        tell=observe.alarm,
+        alarms=observe,
     )
 
     async def ready() -> list[str]:

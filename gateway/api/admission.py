@@ -19,6 +19,7 @@ read silence as a refusal), so they find twice as much room as those who can.
 from collections.abc import Callable
 from math import sqrt
 from time import monotonic
+from typing import Protocol
 
 from gateway.domain.errors import UnavailableError
 from gateway.engine.standby import Note
@@ -63,6 +64,18 @@ class OverloadedError(UnavailableError):
         )
 
 
+class Alarms(Protocol):
+    """Who tells people; `ports.Observer` does."""
+
+    def alarm(self, event: str, **facts: object) -> None:
+        """Something a person should see."""
+
+
+class _Nobody:
+    def alarm(self, event: str, **facts: object) -> None:
+        """Nobody is there to be told."""
+
+
 class Admission:
     """The bound on requests in flight; one for the process, used on its event loop alone."""
 
@@ -72,12 +85,13 @@ class Admission:
         delay_s: float,
         most: int,
         enabled: bool = True,
-        tell: Callable[..., None] = lambda _event, **_facts: None,
+        alarms: Alarms | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
-        """The bound never grows above `most`. `tell` hears once when an episode begins or ends."""
+        """The bound never grows above `most`. `alarms` hear once when an episode begins or ends."""
         self._delay_s, self._most, self._enabled = delay_s, max(most, FEW), enabled
-        self._tell, self._now = tell, now
+        self._alarms: Alarms = alarms or _Nobody()
+        self._now = now
         self._start = float(min(START, self._most))
         self.limit = self._start
         self.in_flight = 0
@@ -149,11 +163,13 @@ class Admission:
         self._full = True
         if self._shed_at is None:
             facts = {"in_flight": self.in_flight, "limit": int(self.limit)}
-            self._tell("intake.shedding", **facts, problem=OVERLOADED.en, problem_zh=OVERLOADED.zh)
+            self._alarms.alarm(
+                "intake.shedding", **facts, problem=OVERLOADED.en, problem_zh=OVERLOADED.zh
+            )
         self._shed_at = now
 
     def _look(self, now: float) -> None:
         """Whether the episode is over."""
         if self._shed_at is not None and now - self._shed_at >= QUIET_S:
             self._shed_at = None
-            self._tell("intake.steady", shed=self.shed)
+            self._alarms.alarm("intake.steady", shed=self.shed)

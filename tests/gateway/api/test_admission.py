@@ -174,9 +174,13 @@ class Shop:
         self.admission = Admission(
             delay_s=0.05,
             most=512,
-            tell=lambda event, **facts: self.told.append((event, facts)),
+            alarms=self,
             now=lambda: self.at,
         )
+
+    def alarm(self, event: str, **facts: object) -> None:
+        """Remember what people would be told."""
+        self.told.append((event, facts))
 
     def run(self, seconds: float, per_s: float, *, together: bool = False) -> None:
         """`together`: a group commit, which takes as long for many as for one."""
