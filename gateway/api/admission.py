@@ -26,7 +26,7 @@ from gateway.engine.standby import Note
 
 FEW = 4
 """Never less are let in at a time."""
-START = 64
+START = 128
 """The bound of a quiet gateway: what may come in one burst."""
 WINDOW_S = 0.1
 SAMPLES = 10
