@@ -1,35 +1,19 @@
-"""Every kind of channel there is, in a literal table: how it is configured and who builds it."""
+"""Every kind of channel there is, in a literal table: how it is configured and who builds it.
 
-from collections.abc import Callable, Mapping
+A kind's code is imported when the kind is first asked for, so that a gateway starts with the code
+of its own channels and not with everybody's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from channels.alipay import channel as alipay
-from channels.alipay.settings import PRODUCTS, AlipaySettings
-from channels.bank import build as bank
-from channels.bank.settings import BankSettings
 from channels.capabilities import Capabilities, capabilities_of
 from channels.contract import Channel, Rail, Terms, Traits
-from channels.epay import channel as epay
-from channels.epay import settings as epay_settings
-from channels.epay.settings import EpaySettings
-from channels.jeepay import channel as jeepay
-from channels.jeepay import checks as jeepay_checks
-from channels.jeepay.settings import JeepaySettings
 from channels.money import INT64_MAX, Currency
-from channels.stablecoin import channel as stablecoin
-from channels.stablecoin.settings import StablecoinSettings
-from channels.unionpay import channel as unionpay
-from channels.unionpay.settings import UnionpaySettings
-from channels.wechat_pay import channel as wechat_pay
-from channels.wechat_pay import checks as wechat_pay_checks
-from channels.wechat_pay.settings import WechatPaySettings
-from channels.xxpay import channel as xxpay
-from channels.xxpay import checks as xxpay_checks
-from channels.xxpay.settings import XxPaySettings
 
 Clock = Callable[[], datetime]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -76,73 +60,154 @@ class Kind(Generic[Settings]):
         return self.build(name, settings, terms, clock)
 
 
+class _Kinds(Mapping[str, Kind[Any]]):
+    """A table whose rows are made when they are looked up, once."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Kind[Any]]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Kind[Any]] = {}
+
+    def __getitem__(self, name: str) -> Kind[Any]:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
 _YUAN = frozenset({Currency.CNY})
 _COINS = frozenset({Currency.USDC, Currency.EURC})
 
-KINDS: Mapping[str, Kind[Any]] = {
-    "alipay": Kind(
+
+def _alipay() -> Kind[Any]:
+    from channels.alipay import channel  # noqa: PLC0415 - when asked for
+    from channels.alipay.settings import PRODUCTS, AlipaySettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=AlipaySettings,
-        build=alipay.build,
-        channel=lambda: alipay.AlipayChannel,
-        traits=alipay.traits_of,
+        build=channel.build,
+        channel=lambda: channel.AlipayChannel,
+        traits=channel.traits_of,
         currencies=_YUAN,
         broadest=lambda: {"products": PRODUCTS},
-    ),
-    "wechat_pay": Kind(
+    )
+
+
+def _wechat_pay() -> Kind[Any]:
+    from channels.wechat_pay import channel, checks  # noqa: PLC0415 - when asked for
+    from channels.wechat_pay.settings import WechatPaySettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=WechatPaySettings,
-        build=wechat_pay.build,
-        channel=lambda: wechat_pay.WechatPayChannel,
-        traits=wechat_pay_checks.traits,
+        build=channel.build,
+        channel=lambda: channel.WechatPayChannel,
+        traits=checks.traits,
         currencies=_YUAN,
-    ),
-    "unionpay": Kind(
+    )
+
+
+def _unionpay() -> Kind[Any]:
+    from channels.unionpay import channel  # noqa: PLC0415 - when asked for
+    from channels.unionpay.settings import UnionpaySettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=UnionpaySettings,
-        build=unionpay.build,
-        channel=lambda: unionpay.UnionpayChannel,
-        traits=unionpay.traits_of,
+        build=channel.build,
+        channel=lambda: channel.UnionpayChannel,
+        traits=channel.traits_of,
         currencies=_YUAN,
-    ),
-    "bank": Kind(
+    )
+
+
+def _bank() -> Kind[Any]:
+    from channels.bank import build as bank  # noqa: PLC0415 - when asked for
+    from channels.bank.settings import BankSettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=BankSettings,
         build=bank.build,
         channel=bank.funded,
         traits=bank.traits_of,
         currencies=frozenset(Currency) - _COINS,
         broadest=bank.broadest,
-    ),
-    "stablecoin": Kind(
+    )
+
+
+def _stablecoin() -> Kind[Any]:
+    from channels.stablecoin import channel  # noqa: PLC0415 - when asked for
+    from channels.stablecoin.settings import StablecoinSettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=StablecoinSettings,
-        build=stablecoin.build,
-        channel=lambda: stablecoin.StablecoinChannel,
-        traits=stablecoin.traits_of,
+        build=channel.build,
+        channel=lambda: channel.StablecoinChannel,
+        traits=channel.traits_of,
         currencies=frozenset({Currency.USD, Currency.EUR}),
         broadest=lambda: {"rails": (Rail.WIRE, Rail.CHAIN), "sns_topic_arns": ("",)},
-    ),
-    "epay": Kind(
+    )
+
+
+def _epay() -> Kind[Any]:
+    from channels.epay import channel  # noqa: PLC0415 - when asked for
+    from channels.epay.settings import RAILS, EpaySettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=EpaySettings,
-        build=epay.build,
-        channel=lambda: epay.EpayChannel,
-        traits=epay.traits_of,
+        build=channel.build,
+        channel=lambda: channel.EpayChannel,
+        traits=channel.traits_of,
         currencies=_YUAN,
-        broadest=lambda: {"rails": epay_settings.RAILS},
-    ),
-    "jeepay": Kind(
+        broadest=lambda: {"rails": RAILS},
+    )
+
+
+def _jeepay() -> Kind[Any]:
+    from channels.jeepay import channel, checks  # noqa: PLC0415 - when asked for
+    from channels.jeepay.settings import JeepaySettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=JeepaySettings,
-        build=jeepay.build,
-        channel=lambda: jeepay.JeepayChannel,
-        traits=jeepay_checks.traits,
+        build=channel.build,
+        channel=lambda: channel.JeepayChannel,
+        traits=checks.traits,
         currencies=_YUAN,
         broadest=lambda: {"wechat_scene": True},
-    ),
-    "xxpay": Kind(
+    )
+
+
+def _xxpay() -> Kind[Any]:
+    from channels.xxpay import channel, checks  # noqa: PLC0415 - when asked for
+    from channels.xxpay.settings import XxPaySettings  # noqa: PLC0415 - as above
+
+    return Kind(
         settings=XxPaySettings,
-        build=xxpay.build,
-        channel=lambda: xxpay.XxPayChannel,
-        traits=xxpay_checks.traits,
+        build=channel.build,
+        channel=lambda: channel.XxPayChannel,
+        traits=checks.traits,
         currencies=_YUAN,
         broadest=lambda: {"rails": (Rail.BANK_CARD, Rail.BANK_ACCOUNT)},
-    ),
+    )
+
+
+_MAKERS: Mapping[str, Callable[[], Kind[Any]]] = {
+    "alipay": _alipay,
+    "wechat_pay": _wechat_pay,
+    "unionpay": _unionpay,
+    "bank": _bank,
+    "stablecoin": _stablecoin,
+    "epay": _epay,
+    "jeepay": _jeepay,
+    "xxpay": _xxpay,
 }
+
+KINDS: Mapping[str, Kind[Any]] = _Kinds(_MAKERS)
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""
 
 

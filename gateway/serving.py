@@ -5,6 +5,7 @@ off): then nothing more was sent, and reads were answered for a while.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from time import monotonic
 
 from aiohttp import web
 
+from gateway.api.app import warm_up
 from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.engine.worker import STORE_BROKEN
@@ -42,23 +44,15 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
 
     `supervised`: as one of several processes that share the port, until standard input ends.
     """
-    assembly = await assemble(loaded)
-    try:
-        if loaded.settings.database.require_sync_standby:
-            await assembly.standby.require()
-        await assembly.watch.begin()
-        await assembly.board.begin()
-        await assembly.sticky.look()
-        await assembly.worker.join()
-    except BaseException:
-        await assembly.aclose()
-        raise
+    assembly = await _begun(loaded)
     stop = assembly.stopping
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     if supervised:
         loop.add_reader(sys.stdin, _until_end_of_input, loop, stop)
+    # What a start has made stays: no search for garbage looks at it again while payouts wait.
+    gc.freeze()
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
@@ -88,6 +82,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
         ready(f"http://{host}:{port}")
+        await warm_up()
         await stop.wait()
         assembly.observe.log.info("process.stopping")
         # New requests end first, so that what the worker drains does not grow.
@@ -109,6 +104,22 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
     return 0 if assembly.gateway.halted is None else 1
 
 
+async def _begun(loaded: Loaded) -> Assembly:
+    """Put together, and looked at: what must be known before anything is taken in is."""
+    assembly = await assemble(loaded)
+    try:
+        if loaded.settings.database.require_sync_standby:
+            await assembly.standby.require()
+        await assembly.watch.begin()
+        await assembly.board.begin()
+        await assembly.sticky.look()
+        await assembly.worker.join()
+    except BaseException:
+        await assembly.aclose()
+        raise
+    return assembly
+
+
 def _until_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     """Whoever supervised us is gone when its end of the pipe is."""
     if not os.read(sys.stdin.fileno(), 1):
@@ -118,12 +129,28 @@ def _until_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) ->
 
 async def _work(assembly: Assembly) -> None:
     try:
-        await assembly.worker.run()
+        if await _books_add_up(assembly):
+            await assembly.worker.run()
     finally:
         # A worker that was not halted ends by itself only when the store never answered at the
         # start, or by a defect of ours: leave, so that nothing is accepted that nobody works on.
         if assembly.gateway.halted is None:
             assembly.stopping.set()
+
+
+async def _books_add_up(assembly: Assembly) -> bool:
+    """Whether the whole ledger was looked at and nothing is wrong with it; waits for the store."""
+    while not assembly.stopping.is_set() and assembly.gateway.halted is None:
+        try:
+            await assembly.watch.finish()
+        except StoreBrokenError:
+            return False
+        except StoreError:
+            assembly.observe.alarm("store.unavailable")
+            await _pause(assembly, 1)
+        else:
+            return assembly.gateway.halted is None
+    return False
 
 
 async def _watch(assembly: Assembly) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from channels.contract import Channel, Credential
 from channels.registry import KINDS
+from gateway.api.admission import Admission
 from gateway.api.app import build_app
 from gateway.api.auth import Authenticator, new_key
 from gateway.api.confirm_links import ConfirmLinks
@@ -407,7 +408,13 @@ def _api(
     replica: Replica,
 ) -> Api:
     settings, clock = loaded.settings, gateway.clock
-    pepper = settings.secrets.key_pepper_bytes
+    pepper, intake = settings.secrets.key_pepper_bytes, settings.intake
+    admission = Admission(
+        delay_s=intake.delay_ms / 1000,
+        most=intake.in_flight_max,
+        enabled=intake.shed,
+        alarms=observe,
+    )
 
     async def ready() -> list[str]:
         problems = []
@@ -434,8 +441,9 @@ def _api(
         check_webhook_url=egress.check_url,
         new_webhook_secret=new_secret,
         ready=ready,
-        notes=partial(_notes, gateway, standby, replica, board, planner),
-        metrics=partial(_scraped, gateway, board, planner, replica, observe.metrics),
+        admission=admission,
+        notes=partial(_notes, gateway, standby, replica, board, planner, admission),
+        metrics=partial(_scraped, gateway, board, planner, replica, observe.metrics, admission),
         planner=planner,
         balances=balances,
         batch_profiles=_profiles(settings.data_dir),
@@ -451,16 +459,29 @@ def _api(
 
 
 def _notes(
-    gateway: Gateway, standby: StandbyWatch, replica: Replica, board: Board, planner: Planner
+    gateway: Gateway,
+    standby: StandbyWatch,
+    replica: Replica,
+    board: Board,
+    planner: Planner,
+    admission: Admission,
 ) -> list[Note]:
     """What operators should know that keeps nothing from going on."""
-    own = (standby.note, replica.note(), board.note(), calendar.note(gateway))
+    own = (
+        *(standby.note, replica.note(), board.note(), calendar.note(gateway)),
+        admission.note,
+    )
     told = (*own, *unpriced(gateway), *credentials.notes(gateway), *planner.notes)
     return [note for note in told if note is not None]
 
 
 def _scraped(
-    gateway: Gateway, board: Board, planner: Planner, replica: Replica, metrics: Metrics
+    gateway: Gateway,
+    board: Board,
+    planner: Planner,
+    replica: Replica,
+    metrics: Metrics,
+    admission: Admission,
 ) -> bytes:
     """Take over what is kept elsewhere, and give everything out."""
     names, now = tuple(gateway.channels), gateway.clock.now()
@@ -483,6 +504,7 @@ def _scraped(
     metrics.see(gateway.load.balances, now)
     metrics.expire(credentials.seconds_left(gateway))
     metrics.believe({name: view.success_ppm for name, view in views.items()})
+    metrics.admit(shed=admission.shed, limit=admission.limit, in_flight=admission.in_flight)
     metrics.share(up=replica.up, replicas=replica.replicas)
     metrics.count(metrics.tokens, replica.turns.tokens.items())
     metrics.count(metrics.postponed, _by_one(replica.turns.postponed))

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import jinja2
-import segno
 from aiohttp import web
-from markupsafe import Markup
 
 from gateway.api.confirm_links import PATH, ConfirmLinks, is_openable
 from gateway.api.context import WHO, Api
 from gateway.domain.payout import AttemptState, Payout, PayoutState
 from gateway.ports import StoreError
+
+if TYPE_CHECKING:
+    import jinja2
+    from markupsafe import Markup
 
 LINGER = timedelta(days=7)
 """How long after its end a payout's page still says how it ended."""
@@ -165,13 +167,19 @@ def _response(api: Api, step: Step, shown: Mapping[str, object] | None = None) -
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template() -> "jinja2.Template":
+    # Most gateways never show the page, and start without what draws it.
+    import jinja2  # noqa: PLC0415 - see above
+
     text = Path(__file__).with_name("pages").joinpath("confirm.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text)
 
 
-def _qr(address: str) -> Markup:
+def _qr(address: str) -> "Markup":
+    import segno  # noqa: PLC0415 - as in `_template`
+    from markupsafe import Markup  # noqa: PLC0415 - as in `_template`
+
     drawn = io.BytesIO()
     made = segno.make(address, error="m", micro=False)
     made.save(

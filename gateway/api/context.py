@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from channels.contract import Rail
+from gateway.api.admission import Admission
 from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
 from gateway.api.confirm_links import ConfirmLinks
@@ -54,6 +55,8 @@ class Api:
     """Files are read one at a time: each may take some hundred megabytes while it is."""
     explain_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Signatures are explained one at a time: trying every mistake takes a moment."""
+    admission: Admission = field(default_factory=lambda: Admission(delay_s=0.05, most=512))
+    """Who is let in while too many ask for payouts."""
     notes: Callable[[], list[Note]] = list
     """What operators should know that does not keep it from taking payouts."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
@@ -137,10 +140,19 @@ class Route:
     """The content types of an answer that is a `File`."""
     body_max: int | None = None
     """Bytes, where the usual bound of a request is too small."""
+    intake: bool = False
+    """Whether it makes payouts at once, and may be told to come again before it is read."""
 
 
 def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Wrap a row's handler: authenticate, validate, call, encode."""
+
+    async def bounded(request: web.Request) -> web.Response:
+        entered = api.admission.enter()
+        try:
+            return await handler(request)
+        finally:
+            api.admission.leave(entered)
 
     async def handler(request: web.Request) -> web.Response:
         if route.body_max is not None:
@@ -175,7 +187,7 @@ def serve(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Respo
             headers=headers,
         )
 
-    return handler
+    return bounded if route.intake else handler
 
 
 def _document(status: int, file: File) -> web.Response:

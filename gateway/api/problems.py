@@ -55,7 +55,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def status_of(error: GatewayError) -> int:
     """The HTTP status of a domain error."""
-    return _CODE_STATUS.get(error.code) or _STATUS.get(type(error), 500)
+    if error.code in _CODE_STATUS:
+        return _CODE_STATUS[error.code]
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
 def problem(

@@ -105,6 +105,7 @@ ROUTES: tuple[Route, ...] = (
         views.PayoutView,
         status=201,
         body=PayoutIn,
+        intake=True,
         errors=(402, 409),
         headers=("Idempotency-Key",),
         answer_headers={
@@ -121,6 +122,7 @@ ROUTES: tuple[Route, ...] = (
         splits.SplitView,
         status=201,
         body=SplitIn,
+        intake=True,
         errors=(402, 409),
         headers=("Idempotency-Key",),
         answer_headers={

@@ -183,7 +183,10 @@ SlugId = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_-]{1,31}$")]
 class Model(BaseModel):
     """Strict, immutable, no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Sixty validators are not built before the first request asks for one (`app.warm_up`).
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class AlipayAccountIn(Model):

@@ -16,6 +16,9 @@ from gateway.engine.worker import STORE_BROKEN
 from gateway.ports import Position, StoreBrokenError
 
 BOOKS_EVERY = timedelta(minutes=1)
+AT_ONCE_MAX = 20_000
+"""With more attempts than that requests are answered before the whole ledger was looked at, which
+takes four seconds a million; nothing is sent before it was."""
 WHOLE_BOOKS_MAX = 200_000
 """With more attempts than that a start looks at the trial balance and the next postings only; the
 whole ledger takes minutes then, and `hangdao ledger check` does it beside the running gateway."""
@@ -37,16 +40,30 @@ class Watch:
         self._mark: Position | None = None
         self._checked_at: datetime | None = None
         self._checked_feed = 0
+        self._unread = False
+        """Whether the ledger as a whole is yet to be looked at."""
 
     async def begin(self) -> None:
-        """Compare the database with its mark, and the ledger with itself. Raises `StoreError`."""
+        """Compare the database with its mark, and the ledger with itself: of a large one what a
+        moment shows. Raises `StoreError`."""
         gateway = self._gateway
         mark = await asyncio.to_thread(self._read_mark)
         position = await quarantine.check_position(gateway, mark)
         gateway.quarantine = await gateway.store.quarantine()
-        whole = position.attempts <= WHOLE_BOOKS_MAX
+        whole = position.attempts <= AT_ONCE_MAX
         await self._check_books(position, None if whole else position.feed)
+        self._unread = AT_ONCE_MAX < position.attempts <= WHOLE_BOOKS_MAX
         await self._keep(position)
+
+    async def finish(self) -> None:
+        """Look at what `begin` left out, before anything is sent; halts if it does not add up.
+
+        Raises `StoreError`; then it is still to be done. Changes may be committed meanwhile: each
+        sum is one statement, which sees one moment.
+        """
+        if self._unread:
+            await self._check_books(await self._gateway.store.position(), None)
+            self._unread = False
 
     async def look(self) -> None:
         """Once a second. Raises `StoreError` while the store does not answer."""

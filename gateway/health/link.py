@@ -10,11 +10,6 @@ from collections.abc import Awaitable, Mapping, Sequence
 from importlib.resources import files
 from typing import TypeVar, cast
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
-
 from gateway.health.lease import Beat
 
 NEWS_MAX = 2000
@@ -43,6 +38,13 @@ class Link:
 
         Connects when first asked. Raises `ValueError` for a URL that cannot be used.
         """
+        # A tenth of a second of imports that a gateway without Redis does not pay.
+        from redis.asyncio import Redis  # noqa: PLC0415 - see above
+        from redis.asyncio.retry import Retry  # noqa: PLC0415 - see above
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - see above
+        from redis.exceptions import ResponseError  # noqa: PLC0415 - see above
+
+        self._refusal = ResponseError
         self._connect_s, self._timeout_s = connect_s, timeout_s
         self._redis = Redis.from_url(
             url,
@@ -133,15 +135,15 @@ class Link:
         try:
             async with asyncio.timeout(seconds):
                 return await asking
-        except ResponseError as error:
+        except TimeoutError:
+            raise LinkError("timeout") from None
+        except Exception as error:  # noqa: BLE001 - whatever answers there need not be a Redis at all
+            if not isinstance(error, self._refusal):
+                raise LinkError("unreachable") from None
             if any(sign in str(error) for sign in _SPOILT):
                 await self._repair(keys)
                 raise LinkError("spoilt_key") from None
             raise LinkError("refused") from None
-        except TimeoutError:
-            raise LinkError("timeout") from None
-        except Exception:  # noqa: BLE001 - whatever answers there need not be a Redis at all
-            raise LinkError("unreachable") from None
 
     async def _repair(self, keys: Sequence[str]) -> None:
         self.repaired += 1

@@ -58,6 +58,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "float.runway": "A channel's float lasts less long than `alerts.runway_hours`: top it up.",
     "gateway.halted": "Nothing is sent or taken in any more; what is stored stays readable.",
     "http.defect": "A request met a bug of ours and was answered with 500.",
+    "intake.shedding": "Too many ask for payouts: some are told to come again; once an episode.",
+    "intake.steady": "Nobody was told to come again for ten seconds.",
     "mark.unwritten": "The high-water mark beside the database could not be written.",
     "incident.opened": "Evidence against what was proven; a late success freezes failover.",
     "incident.released": "A person has looked at an incident and closed it.",

@@ -121,6 +121,15 @@ class Metrics:
         self.requests = self._histogram(
             "http_request_seconds", "One request.", _CALL, "route", "method", "status"
         )
+        self.shed = self._counter(
+            "intake_shed_total", "Requests for payouts that were told to come again, unread."
+        )
+        self.intake_limit = self._gauge(
+            "intake_limit", "How many requests for payouts are let in at a time now."
+        )
+        self.intake_in_flight = self._gauge(
+            "intake_in_flight", "Requests for payouts that wait for their answer."
+        )
         self.deliveries = self._counter(
             "webhook_deliveries_total", "Webhook tries by result.", "result"
         )
@@ -230,6 +239,12 @@ class Metrics:
         for channel, ratio in progress.items():
             self.tier_progress.labels(channel).set(ratio)
 
+    def admit(self, *, shed: int, limit: float, in_flight: int) -> None:
+        """Take over who is let in; called before a scrape."""
+        self.count(self.shed, [((), shed)])
+        self.intake_limit.set(int(limit))
+        self.intake_in_flight.set(in_flight)
+
     def share(self, *, up: bool, replicas: int) -> None:
         """Take over how this process stands with Redis; called before a scrape."""
         self.redis_up.set(up)
@@ -239,7 +254,7 @@ class Metrics:
         """Bring a counter, by labels, up to totals kept elsewhere; called before a scrape."""
         for labels, total in totals:
             before = self._totals.get((counter, labels), 0)
-            counter.labels(*labels).inc(total - before)
+            (counter.labels(*labels) if labels else counter).inc(total - before)
             self._totals[counter, labels] = total
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:

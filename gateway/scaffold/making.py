@@ -95,25 +95,23 @@ def entries(new: NewKind) -> tuple[Entry, ...]:
     return (
         Entry(
             "channels/registry.py",
-            "among the imports",
+            "above _MAKERS",
             (
-                f"from channels.{name} import channel as {name}",
-                f"from channels.{name}.settings import {camel}Settings",
-            ),
-        ),
-        Entry(
-            "channels/registry.py",
-            "in KINDS",
-            (
-                f'    "{name}": Kind(',
+                f"def _{name}() -> Kind[Any]:",
+                f"    from channels.{name} import channel  # noqa: PLC0415 - when asked for",
+                f"    from channels.{name}.settings import {camel}Settings  "
+                "# noqa: PLC0415 - as above",
+                "",
+                "    return Kind(",
                 f"        settings={camel}Settings,",
-                f"        build={name}.build,",
-                f"        channel=lambda: {name}.{camel}Channel,",
-                f"        traits={name}.traits_of,",
+                "        build=channel.build,",
+                f"        channel=lambda: channel.{camel}Channel,",
+                "        traits=channel.traits_of,",
                 f"        currencies=frozenset({{Currency.{new.currency.name}}}),",
-                "    ),",
+                "    )",
             ),
         ),
+        Entry("channels/registry.py", "in _MAKERS", (f'    "{name}": _{name},',)),
         Entry(
             "simulators/registry.py",
             "among the imports",

@@ -338,6 +338,16 @@ class Limits(Section):
     body_kib: Annotated[int, Field(strict=True, ge=1, le=1024)] = 64
 
 
+class Intake(Section):
+    """When those who ask for payouts are told to come again (503), so that others need not wait."""
+
+    shed: Flag = True
+    delay_ms: Annotated[int, Field(strict=True, ge=5, le=10_000)] = 50
+    """So long may an answer take on average; longer where it does without a crowd, too."""
+    in_flight_max: Annotated[int, Field(strict=True, ge=8, le=10_000)] = 512
+    """Never more requests for payouts are under way, however fast they are answered."""
+
+
 class Label(Section):
     """A channel's name for people."""
 
@@ -524,5 +534,6 @@ class Settings(Section):
     plan: PlanSettings = PlanSettings()
     log: Log = Log()
     limits: Limits = Limits()
+    intake: Intake = Intake()
     dialect_hosts: tuple[DialectHost, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

@@ -41,6 +41,10 @@ class ProfileError(Exception):
     """A profile cannot be used; the message says where and why."""
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where it is there: the shipped profiles are read at each start, ten times faster."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -100,7 +104,7 @@ class Profile(_Model):
 def read_profile(text: str, where: str) -> Profile:
     """A profile from YAML. Raises `ProfileError`."""
     try:
-        return Profile.model_validate(yaml.safe_load(text))
+        return Profile.model_validate(yaml.load(text, Loader=_LOADER))  # noqa: S506 - a safe one
     except yaml.YAMLError as error:
         raise ProfileError(f"{where}: not YAML: {str(error).splitlines()[0]}") from None
     except ValidationError as failure:

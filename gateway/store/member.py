@@ -29,7 +29,6 @@ from gateway.store.queries import Params, Queries
 
 WORKER_CLASS = 0x68_77_6B  # "hwk": any number that no other program uses
 TURN_CLASS = 0x68_74_6E  # "htn"
-LEASE_S = 30
 TICK_S = 1.0
 """How often somebody looks whether another worker has gone."""
 _TIMEOUT_S = 10.0

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gateway.ports import Clock
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
-from gateway.store.member import Member
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
+
+if TYPE_CHECKING:
+    from gateway.store.member import Member
 
 
 class Part:
@@ -21,7 +24,7 @@ class Part:
         vault: Vault,
         clock: Clock,
         payload_of: PayloadOf,
-        member: Member | None = None,
+        member: "Member | None" = None,
     ) -> None:
         """Remember the tools; `prepare` must run before anything is sealed.
 

@@ -1,4 +1,7 @@
-"""The store as one object, over either database (`ports.Store`), and how to open it."""
+"""The store as one object, over either database (`ports.Store`), and how to open it.
+
+What only PostgreSQL needs is imported when a PostgreSQL is opened.
+"""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,12 +18,10 @@ from gateway.store.history import History
 from gateway.store.inbox import Inbox
 from gateway.store.incidents import Incidents
 from gateway.store.ledger import Ledger
-from gateway.store.member import LEASE_S, Member
 from gateway.store.outbox import Outbox
 from gateway.store.payloads import PayloadOf, webhook_payload
 from gateway.store.plans import Plans
 from gateway.store.policies import Policies
-from gateway.store.postgres import PostgresDatabase
 from gateway.store.reader import SqliteReader
 from gateway.store.restore import Restore
 from gateway.store.schema import newest
@@ -30,6 +31,9 @@ from gateway.store.statements import Statements
 from gateway.store.switches import Switches
 from gateway.store.vault import Vault
 from gateway.store.workers import Workers
+
+LEASE_S = 30
+"""How long a worker may be out of reach."""
 
 
 class SqlStore(
@@ -93,8 +97,10 @@ async def open_store(
     `program` is the version other workers are told; `lease_s` how long one may be out of reach.
     """
     database = await _open_database(url, migrate=migrate)
-    member: Member | None = None
-    if isinstance(database, PostgresDatabase):
+    member = None
+    if not _is_file(url):
+        from gateway.store.member import Member  # noqa: PLC0415 - see above
+
         schema = newest("postgres")
         member = Member(
             url, database.queries, clock, program=program, schema=schema, lease_s=lease_s
@@ -113,7 +119,7 @@ async def open_reader(url: str, vault: Vault, clock: Clock) -> SqlStore:
 
     The schema must be this program's; every write raises `StoreError`.
     """
-    if url.startswith("sqlite:"):
+    if _is_file(url):
         database: Database = await SqliteReader.open(_file(url))
     else:
         database = await _open_database(url, migrate=False)
@@ -138,9 +144,15 @@ async def _open_database(url: str, *, migrate: bool) -> Database:
         case "sqlite":
             return await SqliteDatabase.open(_file(url), migrate=migrate)
         case "postgresql" | "postgres":
+            from gateway.store.postgres import PostgresDatabase  # noqa: PLC0415 - see above
+
             return await PostgresDatabase.open(url, migrate=migrate)
         case _:
             raise StoreError("a database URL starts with sqlite:/// or postgresql://")
+
+
+def _is_file(url: str) -> bool:
+    return url.startswith("sqlite:")
 
 
 def _file(url: str) -> Path:

@@ -8,6 +8,8 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 README: Final = HERE / "README.md"
 RESULTS: Final = HERE / "results.json"
+CHANGES: Final = HERE / "changes"
+"""What was measured before and after a change for speed: a file of rows for each subject."""
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 BARS: Final[Mapping[str, tuple[str, str, float]]] = {
@@ -56,13 +58,23 @@ def keep(machine: Mapping[str, Any], found: Found) -> None:
 def page(text: str, results: Mapping[str, Any]) -> str:
     """README.md with the tables of these results between its markers."""
     head, rest = text.split(BEGIN)
-    tables = "\n\n".join(tables_of(results["parts"]))
+    tables = "\n\n".join((*tables_of(results["parts"]), changes()))
     return f"{head}{BEGIN}\n\n{tables}\n\n{END}{rest.split(END)[1]}"
 
 
 def summary(found: Found) -> str:
     """The same tables for a terminal."""
     return "\n\n".join(tables_of(found))
+
+
+def changes() -> str:
+    """What made it faster, and by how much."""
+    rows = [
+        (one["what"], one["figure"], one["before"], one["after"])
+        for file in sorted(CHANGES.glob("*.json"))
+        for one in json.loads(file.read_text(encoding="utf-8"))
+    ]
+    return "### What changed\n\n" + _table(("what", "figure", "before", "after"), rows)
 
 
 def tables_of(found: Found) -> Iterator[str]:

@@ -127,7 +127,7 @@ class Stage:
             *("gateway", "serve", "--config", str(self.installation.config)),
             *(("--workers", str(self.workers)) if self.workers > 1 else ()),
             log=self.folder / "gateway.log",
-            env=self.installation.env,
+            env={**self.installation.env, **_compiled(self.folder)},
         )
         with on(self.cores):
             started = time.perf_counter()
@@ -244,6 +244,11 @@ class Stage:
             yield Floor(child, str(child.ready["url"]))
         finally:
             await child.stop()
+
+
+def _compiled(folder: Path) -> Mapping[str, str]:
+    """Modules are read compiled, as an installed package's are, whatever this shell is set to."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
 @contextmanager

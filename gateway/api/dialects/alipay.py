@@ -109,6 +109,10 @@ class Alipay:
         """The key that replies are checked with."""
         return {} if keys.ours is None else {"alipay_public_key": rsa.public_of(keys.ours)}
 
+    def takes_in(self, ask: Ask) -> bool:
+        """Its submissions."""
+        return _TRANSFER.encode() in ask.body or _TRANSFER in ask.query
+
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Prove the caller, then do what it calls for; whatever happens, say it as Alipay would."""
         tone = Tone()

@@ -201,6 +201,9 @@ class Dialect(Protocol):
     def public_parts(self, keys: KeySet) -> Mapping[str, str]:
         """What of a key set may be shown again: public keys, under the names callers know."""
 
+    def takes_in(self, ask: Ask) -> bool:
+        """Whether a payout is asked for, as far as that shows before anything is read."""
+
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Answer a request. Raises nothing for what a caller can do wrong."""
 

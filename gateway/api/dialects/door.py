@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
 
+from gateway.api.admission import OverloadedError
 from gateway.api.context import WHO, Api
 from gateway.api.dialects.dialect import Counter, Dialect, Receipts
 from gateway.api.dialects.orders import FINISH_S, Orders
@@ -30,9 +32,9 @@ def open_doors(app: web.Application, api: Api) -> None:
     )
     for name in DIALECTS:
         app.router.add_route(
-            "*", f"{PREFIX}{name}/{{rest:.*}}", _door(counter, partial(_always, name))
+            "*", f"{PREFIX}{name}/{{rest:.*}}", _door(api, counter, partial(_always, name))
         )
-    by_host = _door(counter, lambda request: _dialect_of(request, api.dialect_hosts))
+    by_host = _door(api, counter, lambda request: _dialect_of(request, api.dialect_hosts))
     for path in STOCK:
         app.router.add_route("*", path, by_host)
 
@@ -63,7 +65,7 @@ def _has_port(host: str) -> bool:
 
 
 def _door(
-    counter: Counter, dialect_of: Callable[[web.Request], str | None]
+    api: Api, counter: Counter, dialect_of: Callable[[web.Request], str | None]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(request: web.Request) -> web.Response:
         dialect = DIALECTS.get(dialect_of(request) or "")
@@ -77,7 +79,7 @@ def _door(
             body=await request.read(),
             remote=request.remote,
         )
-        said = await _answer(dialect, counter, ask)
+        said = await _answered(api, dialect, counter, ask)
         who = request[WHO]
         if said.merchant_id is not None:
             who["merchant_id"] = said.merchant_id
@@ -90,6 +92,24 @@ def _door(
         return web.Response(status=said.status, body=said.body, headers=headers)
 
     return handler
+
+
+async def _answered(api: Api, dialect: Dialect, counter: Counter, ask: Ask) -> Said:
+    """The dialect's answer; none at all to an order that there is no room for.
+
+    Nothing is stored of it here, and no stock word says so: whatever reads as an error could be
+    taken for "not paid" of an earlier submission of the same number, "processing" would be untrue.
+    """
+    if not dialect.takes_in(ask):
+        return await _answer(dialect, counter, ask)
+    try:
+        entered = api.admission.enter(can_repeat=False)
+    except OverloadedError:
+        return replace(Said.nothing(), code="overloaded")
+    try:
+        return await _answer(dialect, counter, ask)
+    finally:
+        api.admission.leave(entered)
 
 
 async def _answer(dialect: Dialect, counter: Counter, ask: Ask) -> Said:

@@ -81,6 +81,10 @@ class Epay:
         """The key that replies are checked with."""
         return {} if keys.ours is None else {"platform_public_key": public_of(keys.ours)}
 
+    def takes_in(self, ask: Ask) -> bool:
+        """Its submissions."""
+        return _ACTS.get(ask.path) is _submit
+
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Prove the caller, then do what the path says."""
         try:

@@ -95,6 +95,11 @@ class Jeepay:
         del keys
         return {}
 
+    def takes_in(self, ask: Ask) -> bool:
+        """Its submissions."""
+        act = _ACTS.get(ask.path)
+        return act is not None and act.run is _submit
+
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Prove the caller, then do what the path says."""
         merchant_id = None

@@ -94,6 +94,10 @@ class XxPay:
         """None of it is public."""
         return {}
 
+    def takes_in(self, ask: Ask) -> bool:
+        """Its submissions."""
+        return _ACTS.get(ask.path) is _apply
+
     async def answer(self, counter: Counter, ask: Ask) -> Said:
         """Prove the caller, then do what the path says."""
         try:

@@ -55,7 +55,13 @@ def register(root: Path) -> None:
         added = "\n".join(one.lines) + "\n"
         if one.file == "pyproject.toml":
             continue
-        at = first_import(text) if one.after == "among the imports" else text.index("\n}\n") + 1
+        match one.after:
+            case "among the imports":
+                at = first_import(text)
+            case "above _MAKERS":
+                at, added = text.index("_MAKERS: "), added + "\n\n"
+            case _:
+                at = text.index("\n}\n") + 1
         path.write_text(text[:at] + added + text[at:], encoding="utf-8")
     rigs = root / "tests/contracts/channels/rigs.py"
     text = rigs.read_text(encoding="utf-8")
