@@ -102,6 +102,7 @@ class SqliteDatabase:
         self._path = path
         self._vfs = vfs
         self._loop = asyncio.get_running_loop()
+        self._gathered: list[_Write] = []
         self._writes: SimpleQueue[_Write | None] = SimpleQueue()
         self._reads: SimpleQueue[_Read | None] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -129,7 +130,10 @@ class SqliteDatabase:
         if self._closed:
             raise ClosedError("the store is closed")
         future: asyncio.Future[Returned] = self._loop.create_future()
-        self._writes.put(_Write(unit, future))
+        if not self._gathered:
+            # Who else is ready in this turn of the loop comes along: a commit costs the same.
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(_Write(unit, future))
         return await future
 
     async def read(self, query: Query, params: Params) -> Rows:
@@ -151,10 +155,17 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         for _ in range(_READERS):
             self._reads.put(None)
         self._writes.put(None)
         await asyncio.to_thread(self._close)
+
+    def _hand_over(self) -> None:
+        """Give the writer what was asked for since it last got something."""
+        gathered, self._gathered = self._gathered, []
+        for write in gathered:
+            self._writes.put(write)
 
     # --- Opening and closing, off the loop ---
 
