@@ -4,6 +4,7 @@ An exception is logged as its type and its place. Its message is not: adapters a
 what they were given, and that may be a payee.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -45,7 +46,7 @@ def make_log(
     return cast(
         "Log",
         structlog.wrap_logger(
-            structlog.WriteLogger(stream),
+            _Lines(stream),
             processors=[
                 _stamp(clock),
                 structlog.processors.add_log_level,
@@ -54,7 +55,8 @@ def make_log(
                 renderer,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        ),
+            # Bound once; the proxy would be, anew for every line.
+        ).bind(),
     )
 
 
@@ -94,6 +96,42 @@ def place(error: BaseException) -> str:
         f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}"
         for frame in reversed(frames)
     )
+
+
+class _Lines:
+    """Writes lines to a stream: those of one turn of a loop together, in one call.
+
+    A warning does not wait, nor does what came before it; nor anything where no loop runs.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: list[str] = []
+
+    def info(self, line: str) -> None:
+        """Write it in this turn of the loop."""
+        self._waiting.append(line + "\n")
+        if len(self._waiting) == 1:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._flush()
+            else:
+                loop.call_soon(self._flush)
+
+    def warning(self, line: str) -> None:
+        """Write it now."""
+        self._waiting.append(line + "\n")
+        self._flush()
+
+    msg = debug = info
+    error = critical = exception = fatal = warning
+
+    def _flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 class _Handler(logging.Handler):

@@ -11,6 +11,8 @@ from datetime import date
 from typing import Any
 
 MASK = "[masked]"
+SHORT = 10**10
+"""Whole numbers below it have fewer digits than a telephone number."""
 
 ALLOWED = frozenset(
     (
@@ -85,6 +87,8 @@ def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> dic
 def _clean(value: object) -> object:
     match value:
         case None | bool() | float() | date():
+            return value
+        case int() if -SHORT < value < SHORT:
             return value
         case int():
             return value if scan(str(value)) == str(value) else MASK
