@@ -47,13 +47,7 @@ def make_log(
         "Log",
         structlog.wrap_logger(
             _Lines(stream),
-            processors=[
-                _stamp(clock),
-                structlog.processors.add_log_level,
-                _placed,
-                redact,
-                renderer,
-            ],
+            processors=[_told(clock), renderer],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
             # Bound once; the proxy would be, anew for every line.
         ).bind(),
@@ -158,11 +152,17 @@ def adopt_standard_logging(log: Log) -> logging.Handler:
     return handler
 
 
-def _stamp(clock: Clock) -> Processor:
-    def stamp(_logger: WrappedLogger, _method: str, line: Any) -> Any:
-        return {"at": clock.now().isoformat(timespec="milliseconds"), **line}
+def _told(clock: Clock) -> Processor:
+    """When, at what level, where it went wrong; redacted. One step, as every request takes it."""
 
-    return stamp
+    def told(logger: WrappedLogger, method: str, line: Any) -> Any:
+        if "exc_info" in line:
+            line = _placed(logger, method, line)
+        at = clock.now().isoformat(timespec="milliseconds")
+        level = structlog.processors.add_log_level(logger, method, {})["level"]
+        return {"at": at, "level": level, **redact(logger, method, line)}
+
+    return told
 
 
 def _placed(_logger: WrappedLogger, _method: str, line: Any) -> Any:

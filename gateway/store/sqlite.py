@@ -58,6 +58,8 @@ SQLITE_MIN = (3, 51, 3)
 _READERS = 2
 _BUSY_MS = 5_000
 _CHECKPOINT_PAGES = 4_000
+_CACHE_KB = 16_000
+"""Of the writer: rows go to random places of their indexes, and are looked for there first."""
 _ROWS = (64, 16, 4, 1)
 """How many rows one statement takes: few lengths, so that each text is prepared once."""
 _STATEMENTS = 400
@@ -233,6 +235,7 @@ class SqliteDatabase:
         if mode != "wal":
             raise StoreError(f"{self._path} is on a file system without write-ahead logging")
         writer.execute(f"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        writer.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         with writer:
             writer.execute(SCHEMA_TABLE)
             version = writer.execute(READ_VERSION).get
