@@ -186,6 +186,9 @@ def _row_of(text: str) -> Row | None:
         end += 1
     row, after = rest[: end - 1], rest[end:]
     names = _PARAMETER.findall(row)
+    if "SELECT" in row:
+        # Asked for every row before any is written, it would say the same for all.
+        return None
     if len(names) < 2 or _PARAMETER.search(before) or _PARAMETER.search(after):
         return None
     marks = " ".join(_PARAMETER.sub("?", row).split())

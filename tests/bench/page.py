@@ -8,6 +8,8 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 README: Final = HERE / "README.md"
 RESULTS: Final = HERE / "results.json"
+CHANGES: Final = HERE / "changes.json"
+"""What each change of the program cost or saved: written by whoever made it."""
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 BARS: Final[Mapping[str, tuple[str, str, float]]] = {
@@ -56,8 +58,18 @@ def keep(machine: Mapping[str, Any], found: Found) -> None:
 def page(text: str, results: Mapping[str, Any]) -> str:
     """README.md with the tables of these results between its markers."""
     head, rest = text.split(BEGIN)
-    tables = "\n\n".join(tables_of(results["parts"]))
+    tables = "\n\n".join((*tables_of(results["parts"]), _changes()))
     return f"{head}{BEGIN}\n\n{tables}\n\n{END}{rest.split(END)[1]}"
+
+
+def _changes() -> str:
+    told = json.loads(CHANGES.read_text(encoding="utf-8"))
+    rows = [
+        (one["what"], one["measured"], one["before_us"], one["after_us"], one["how"])
+        for one in told
+    ]
+    heads = ("what", "measured", "before, CPU µs each", "after", "how")
+    return "### What changed\n\n" + _table(heads, rows)
 
 
 def summary(found: Found) -> str:
