@@ -294,8 +294,13 @@ async def test_one_turn_of_the_loop_is_one_commit(tmp_path: Path) -> None:
     store = SqlStore(database, Vault(KEK), SettableClock(), webhook_payload)
     await store.prepare()
     await _accept(store)
-    commits: list[None] = []
-    database._writer.set_commit_hook(lambda: bool(commits.append(None)))
+    commits: list[int] = []
+
+    def counted() -> bool:
+        commits.append(1)
+        return False
+
+    database._writer.set_commit_hook(counted)
 
     await asyncio.gather(*(_accept(store) for _ in range(100)))
 
