@@ -88,10 +88,9 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
                 asyncio.create_task(_accept_batches(assembly)),
             ]
         sharing = asyncio.create_task(assembly.replica.run())
-        host, port = runner.addresses[0][:2]
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
         _spare_the_collector()
-        ready(f"http://{host}:{port}")
+        ready("http://{}:{}".format(*runner.addresses[0]))
         await stop.wait()
         assembly.observe.log.info("process.stopping")
         # New requests end first, so that what the worker drains does not grow.
