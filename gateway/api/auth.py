@@ -18,6 +18,7 @@ Path and query are signed as they are on the wire. An example to build a client 
     Hangdao-Signature: v1=480b0badad26de8ebb7733e9a43bd0d0ed7e0faed8d019046580d9084ba88ab2
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -95,10 +96,13 @@ class Authenticator:
         self._clock = clock
         self._pepper = pepper
         self._keys: dict[str, tuple[datetime, Caller]] = {}
+        self._asking: dict[str, asyncio.Task[Caller | None]] = {}
 
     def forget(self) -> None:
         """Believe nothing cached any more (a key was revoked, a merchant changed)."""
         self._keys.clear()
+        # What is being read may be older than what is to be forgotten.
+        self._asking.clear()
 
     async def caller(self, request: web.Request, scope: Scope) -> Caller:
         """The caller, allowed to act within `scope`.
@@ -132,6 +136,22 @@ class Authenticator:
         cached = self._keys.get(key_id)
         if cached is not None and cached[0] <= now < cached[0] + CACHE:
             return cached[1]
+        asking = self._asking.get(key_id)
+        if asking is None:
+            # Who else comes with the same key meanwhile waits for the same answer.
+            asking = self._asking[key_id] = asyncio.create_task(self._asked(key_id, now))
+            asking.add_done_callback(lambda done: self._answered(key_id, done))
+        return await asyncio.shield(asking)
+
+    def _answered(self, key_id: str, asking: "asyncio.Task[Caller | None]") -> None:
+        if self._asking.get(key_id) is asking:
+            del self._asking[key_id]
+        if not asking.cancelled():
+            # Told to whoever waits; should nobody wait any more, it is nobody's affair.
+            asking.exception()
+
+    async def _asked(self, key_id: str, now: datetime) -> Caller | None:
+        """Ask the store, and believe it from the moment on at which it was asked."""
         key = await self._store.key(key_id)
         if key is None or key.revoked_at is not None:
             self._keys.pop(key_id, None)
@@ -142,9 +162,10 @@ class Authenticator:
             if merchant is None or not merchant.active:
                 return None
         caller = Caller(key, merchant)
-        if len(self._keys) > 10_000:
-            self._keys.clear()
-        self._keys[key_id] = (now, caller)
+        if self._asking.get(key_id) is asyncio.current_task():
+            if len(self._keys) > 10_000:
+                self._keys.clear()
+            self._keys[key_id] = (now, caller)
         return caller
 
     async def _check_signature(self, request: web.Request, key: ApiKey, secret: bytes) -> None:

@@ -78,6 +78,9 @@ def counted(value: date) -> date:
 
 def visible(text: str) -> str:
     """Refuse control, format, surrogate and unassigned characters."""
+    if text.isprintable():
+        # None of these categories, and no separator but the space.
+        return text
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             raise ValueError(f"contains the invisible character U+{ord(character):04X}")

@@ -1148,7 +1148,8 @@ def stamp(value: datetime | date | None) -> str | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return moment.isoformat().replace("+00:00", "Z")
     return value.isoformat()
 
 

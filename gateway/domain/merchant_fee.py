@@ -9,6 +9,7 @@ before it; nothing that was charged earlier in the month is charged anew.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -83,7 +84,13 @@ class Part:
 
 def month_of(at: datetime) -> date:
     """The first of the month that a moment belongs to."""
-    return at.astimezone(ZONE).date().replace(day=1)
+    # Months begin on whole minutes of UTC; those before 1901 did not, and nothing was charged then.
+    return _month_of(at.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=256)
+def _month_of(minute: datetime) -> date:
+    return minute.astimezone(ZONE).date().replace(day=1)
 
 
 def parts_of(charge: Charge, asked_minor: int) -> tuple[Part, ...]:

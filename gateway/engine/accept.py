@@ -123,6 +123,7 @@ def first_payout(
 ) -> Payout:
     """The payout as it is accepted: screened, held, scheduled or free to go."""
     release_at = _release_at(merchant, request, now)
+    worker = gateway.store.worker
     payout = Payout(
         id=payout_id,
         merchant_id=merchant.id,
@@ -141,24 +142,22 @@ def first_payout(
         accepted_at=now,
         updated_at=now,
         due_at=None,
+        # Claimed in the commit that stores it, by whoever takes it in.
+        worker=worker or 0,
+        epoch=1 if worker else 0,
         constraints=request.constraints,
         charge=price.charge,
     )
     said = screen(gateway, payout, now)
     state, reason = _first_state(merchant, payout, said, now, request.hold)
-    payout = replace(
+    return replace(
         payout,
         state=state,
         reason=reason,
         owner="operations" if state is PayoutState.HELD else None,
         deadline_at=said.deadline_at or payout.deadline_at,
+        due_at={PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state),
     )
-    worker = gateway.store.worker
-    if worker:
-        # Claimed in the commit that stores it, by whoever takes it in.
-        payout = replace(payout, worker=worker, epoch=1)
-    due_at = {PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state)
-    return replace(payout, due_at=due_at)
 
 
 def begin(gateway: Gateway, change: Change) -> None:
@@ -176,7 +175,9 @@ def check(
     """Raise `InvalidError` for what would be refused now whatever the balance is."""
     _check_times(request, now)
     price.check()
-    _check_reachable(gateway, payout_id, replace(request, amount=price.amount))
+    if price.amount != request.amount:
+        request = replace(request, amount=price.amount)
+    _check_reachable(gateway, payout_id, request)
 
 
 async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:
@@ -281,7 +282,8 @@ def _check_times(request: Request, now: datetime) -> None:
 def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) -> None:
     """Refuse at the door what no configured channel could ever carry, and say why for each."""
     problems: list[str] = []
-    _check_known(gateway, request.constraints)
+    if request.constraints != UNCONSTRAINED:
+        _check_known(gateway, request.constraints)
     for channel in gateway.channels.values():
         if not request.constraints.allows(channel.name):
             problems.append(f"{channel.name}: the request leaves it out")

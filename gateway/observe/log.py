@@ -4,6 +4,7 @@ An exception is logged as its type and its place. Its message is not: adapters a
 what they were given, and that may be a payee.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -45,16 +46,11 @@ def make_log(
     return cast(
         "Log",
         structlog.wrap_logger(
-            structlog.WriteLogger(stream),
-            processors=[
-                _stamp(clock),
-                structlog.processors.add_log_level,
-                _placed,
-                redact,
-                renderer,
-            ],
+            _Lines(stream),
+            processors=[_told(clock), renderer],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        ),
+            # Bound once; the proxy would be, anew for every line.
+        ).bind(),
     )
 
 
@@ -96,6 +92,42 @@ def place(error: BaseException) -> str:
     )
 
 
+class _Lines:
+    """Writes lines to a stream: those of one turn of a loop together, in one call.
+
+    A warning does not wait, nor does what came before it; nor anything where no loop runs.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: list[str] = []
+
+    def info(self, line: str) -> None:
+        """Write it in this turn of the loop."""
+        self._waiting.append(line + "\n")
+        if len(self._waiting) == 1:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._flush()
+            else:
+                loop.call_soon(self._flush)
+
+    def warning(self, line: str) -> None:
+        """Write it now."""
+        self._waiting.append(line + "\n")
+        self._flush()
+
+    msg = debug = info
+    error = critical = exception = fatal = warning
+
+    def _flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+
+
 class _Handler(logging.Handler):
     """Hands records of the standard library's loggers to ours."""
 
@@ -120,11 +152,17 @@ def adopt_standard_logging(log: Log) -> logging.Handler:
     return handler
 
 
-def _stamp(clock: Clock) -> Processor:
-    def stamp(_logger: WrappedLogger, _method: str, line: Any) -> Any:
-        return {"at": clock.now().isoformat(timespec="milliseconds"), **line}
+def _told(clock: Clock) -> Processor:
+    """When, at what level, where it went wrong; redacted. One step, as every request takes it."""
 
-    return stamp
+    def told(logger: WrappedLogger, method: str, line: Any) -> Any:
+        if "exc_info" in line:
+            line = _placed(logger, method, line)
+        at = clock.now().isoformat(timespec="milliseconds")
+        level = structlog.processors.add_log_level(logger, method, {})["level"]
+        return {"at": at, "level": level, **redact(logger, method, line)}
+
+    return told
 
 
 def _placed(_logger: WrappedLogger, _method: str, line: Any) -> Any:

@@ -33,6 +33,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         """Register everything at zero; `version` becomes the build info."""
         self.registry = CollectorRegistry()
+        self._of_request: dict[tuple[str, str, int], Histogram] = {}
         self._totals: dict[tuple[Counter, tuple[str, ...]], int] = {}
         self._banks: set[str] = set()
         self._watch_payouts()
@@ -259,7 +260,11 @@ class Metrics:
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, not the path."""
-        self.requests.labels(route, method, str(status)).observe(seconds)
+        one = self._of_request.get((route, method, status))
+        if one is None:
+            one = self.requests.labels(route, method, str(status))
+            self._of_request[route, method, status] = one
+        one.observe(seconds)
 
     def render(self) -> bytes:
         """Everything in the text format (`CONTENT_TYPE`)."""

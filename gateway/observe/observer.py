@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.domain.payout import Attempt, AttemptState, Confirmed, Died, Payout
+from prometheus_client import Counter
+
+from gateway.domain.payout import Attempt, AttemptState, Confirmed, Died, Payout, PayoutState
 from gateway.observe.events import WEBHOOK_TRIED
 from gateway.observe.log import Log, attempt_line, place
 from gateway.observe.metrics import Metrics
@@ -24,13 +26,14 @@ class Observe:
         """Both may be shared with the rest of the process."""
         self.log = log
         self.metrics = metrics
+        self._states: dict[PayoutState, Counter] = {}
 
     def moved(self, change: Change) -> None:
         """Count the states reached, and write the line of every attempt that has just closed."""
         with self._harmless():
             before, after = change.before, change.after
             if before is None or before.state is not after.state:
-                self.metrics.payouts.labels(after.state.value).inc()
+                self._reached(after.state).inc()
             earlier = () if before is None else before.attempts
             for attempt in after.attempts:
                 known = earlier[attempt.number - 1] if attempt.number <= len(earlier) else None
@@ -55,6 +58,12 @@ class Observe:
                     state=after.state,
                     actor=change.actor,
                 )
+
+    def _reached(self, state: PayoutState) -> Counter:
+        counter = self._states.get(state)
+        if counter is None:
+            counter = self._states[state] = self.metrics.payouts.labels(state.value)
+        return counter
 
     def _closed(self, payout: Payout, attempt: Attempt) -> None:
         certificate = attempt.certificate

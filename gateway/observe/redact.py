@@ -8,9 +8,12 @@ gateway id: those are letters and digits without a separator.
 import re
 from collections.abc import MutableMapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 MASK = "[masked]"
+SHORT = 10**10
+"""Whole numbers below it have fewer digits than a telephone number."""
 
 ALLOWED = frozenset(
     (
@@ -77,14 +80,22 @@ def scan(text: str) -> str:
     return _CARD.sub(lambda found: MASK if _is_card(found[0]) else found[0], text)
 
 
+_scanned = lru_cache(maxsize=1024)(scan)
+"""Names, routes and ids of keys come again and again."""
+
+
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> dict[str, Any]:
     """Mask fields that are not allowed and scan those that are: a structlog processor."""
     return {name: _clean(value) if name in ALLOWED else MASK for name, value in line.items()}
 
 
 def _clean(value: object) -> object:
+    if type(value) is str:
+        return _scanned(value)
     match value:
         case None | bool() | float() | date():
+            return value
+        case int() if -SHORT < value < SHORT:
             return value
         case int():
             return value if scan(str(value)) == str(value) else MASK

@@ -145,6 +145,20 @@ def bounded(units: Iterable[Unit]) -> set[TallyKey]:
     return {bound.tally for unit in units for bound in unit.bounds}
 
 
+def by_query(units: Iterable[Unit]) -> list[tuple[Query, list[Step]]]:
+    """The steps of all units by statement, in the order in which one change runs its writes."""
+    steps: dict[Query, list[Step]] = {}
+    for unit in units:
+        for step in unit.steps:
+            steps.setdefault(step.query, []).append(step)
+    return sorted(steps.items(), key=lambda item: item[0].order)
+
+
+def is_solo(unit: Unit) -> bool:
+    """Whether a unit wants to know which rows it touched, of however many: not to be merged."""
+    return any(step.query.counted and step.otherwise is None for step in unit.steps)
+
+
 def counted(step: Step, rows: Rows) -> Rows:
     """Pass the rows of a statement on, or raise what the unit said it means when there is none."""
     if step.otherwise is not None and len(rows) != 1:

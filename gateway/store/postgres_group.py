@@ -22,7 +22,9 @@ from gateway.store.database import (
     TallyKey,
     Unit,
     bounded,
+    by_query,
     counted,
+    is_solo,
 )
 from gateway.store.errors import RefusedError
 from gateway.store.queries import Queries, Query
@@ -66,7 +68,7 @@ class GroupCommit:
         Raises `CommitUnknownError` from COMMIT on; before it whatever ended the session.
         """
         outcomes: Sequence[Returned | Exception] | None = None
-        if not any(_solo(unit) for unit in units):
+        if not any(map(is_solo, units)):
             outcomes = await self._batch(units)
         if outcomes is None:
             outcomes = await self._one_by_one(units)
@@ -94,22 +96,18 @@ class GroupCommit:
 
     async def _together(self, units: list[Unit]) -> dict[int, Row] | None:
         """Run all but the COMMIT; None when a statement did not touch what it had to."""
-        steps: dict[Query, list[Step]] = {}
-        for unit in units:
-            for step in unit.steps:
-                steps.setdefault(step.query, []).append(step)
         numbers = itertools.count(1)
         returned: dict[int, Row] = {}
         group = await self._begin(units)
-        for query in sorted(steps, key=lambda query: query.order):
-            values = [query.values(self._filled(step, numbers)) for step in steps[query]]
+        for query, steps in by_query(units):
+            values = [query.values(self._filled(step, numbers)) for step in steps]
             if not query.counted:
                 await self._connection.executemany(query.numbered, values)
                 continue
             rows = await self._connection.fetchmany(query.numbered, values)
             if len(rows) != len(values):
                 return None
-            returned.update(zip(map(id, steps[query]), rows, strict=True))
+            returned.update(zip(map(id, steps), rows, strict=True))
         for unit in units:
             group.check(unit)
             group.add(unit)
@@ -228,11 +226,6 @@ class GroupCommit:
             raise CommitUnknownError(f"PostgreSQL warned while it committed: {', '.join(warnings)}")
         if tag != "COMMIT":
             raise StoreError(f"PostgreSQL answered {tag} to COMMIT")
-
-
-def _solo(unit: Unit) -> bool:
-    """Whether a unit counts rows, which a batch cannot tell apart."""
-    return any(step.query.counted and step.otherwise is None for step in unit.steps)
 
 
 def _concerns_one(error: asyncpg.PostgresError) -> bool:

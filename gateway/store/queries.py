@@ -5,7 +5,7 @@ ending in `-- if given` make variants of a query without building SQL from text 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,6 +18,8 @@ Params = Mapping[str, object]
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _OPTIONAL = "-- if given"
+_ROW = "VALUES ("
+_UNIQUE_RETURNING = "ON CONFLICT DO NOTHING\nRETURNING"
 _TOPIC = re.compile(r"queries_\w+\.sql")
 _POSTGRES = "queries_postgres.sql"
 
@@ -41,6 +43,28 @@ class Query:
     _lines: tuple[str, ...] = field(repr=False)
     _variants: dict[frozenset[str], "Query"] = field(default_factory=dict, repr=False)
     _pick: Callable[[Params], object] | None = field(default=None, repr=False)
+    _row: "Row | None" = field(default=None, repr=False)
+    _many: dict[int, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether one statement can take the rows of many steps; see `many`."""
+        return self._row is not None
+
+    def many(self, steps: Sequence[Params]) -> tuple[str, list[object]]:
+        """One statement for all of them, as SQLite takes it, and its values by position.
+
+        Only where `takes_many`. A query that returns rows returns as many as it has inserted.
+        """
+        row = self._row
+        if row is None:
+            raise ValueError(f"{self.name} takes one row at a time")
+        text = self._many.get(len(steps))
+        if text is None:
+            rows = ", ".join([row.text] * len(steps))
+            text = self._many[len(steps)] = f"{row.before}{rows}{row.after}"
+        pick = row.pick
+        return text, [value for params in steps for value in pick(params)]
 
     def values(self, params: Params) -> tuple[object, ...]:
         """The parameters in the order of `$n`."""
@@ -60,6 +84,18 @@ class Query:
             variant = _query(self.name, self.order, lines)
             self._variants[absent] = variant
         return variant
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The row of an INSERT that holds all of its parameters, so that it can be written again."""
+
+    before: str
+    text: str
+    """With a `?` for each value."""
+    after: str
+    pick: Callable[[Params], tuple[object, ...]]
+    """The values in the order of the question marks."""
 
 
 class Queries:
@@ -135,4 +171,25 @@ def _query(name: str, order: int, lines: tuple[str, ...]) -> Query:
         optional=frozenset().union(*map(_optional, lines)),
         _lines=lines,
         _pick=itemgetter(*names) if len(names) > 1 else None,
+        _row=_row_of(text),
     )
+
+
+def _row_of(text: str) -> Row | None:
+    """None for what inserts no row of parameters, or returns what only one step may be told."""
+    before, found, rest = text.partition(_ROW)
+    if not found or ("RETURNING" in text and _UNIQUE_RETURNING not in text):
+        return None
+    depth, end = 1, 0
+    while depth:
+        depth += {"(": 1, ")": -1}.get(rest[end], 0)
+        end += 1
+    row, after = rest[: end - 1], rest[end:]
+    names = _PARAMETER.findall(row)
+    if "SELECT" in row:
+        # Asked for every row before any is written, it would say the same for all.
+        return None
+    if len(names) < 2 or _PARAMETER.search(before) or _PARAMETER.search(after):
+        return None
+    marks = " ".join(_PARAMETER.sub("?", row).split())
+    return Row(f"{before}VALUES ", f"({marks})", after, itemgetter(*names))

@@ -80,28 +80,39 @@ INSERT INTO attempts (
 INSERT INTO events (
     feed, merchant_id, payout_id, seq, kind, state, at, actor, detail, state_hash
 )
-VALUES (
+SELECT
     MAX(
         COALESCE((SELECT MAX(last.feed) FROM events AS last), 0),
         (SELECT base FROM feed_base)
-    ) + 1,
-    :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
-)
+    ) + ROW_NUMBER() OVER (),
+    given.column1, given.column2, given.column3, given.column4, given.column5, given.column6,
+    given.column7, given.column8, given.column9
+FROM (
+    VALUES (
+        :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
+    )
+) AS given
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.
+-- CROSS JOIN: the events lead, and each looks up its merchant's endpoints.
 INSERT INTO deliveries (
     id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
 )
 SELECT
-    CAST(:stem AS TEXT) || endpoints.id, endpoints.merchant_id, endpoints.id,
-    :payout_id, :seq, :payload, 'due', 0, :at, :at
-FROM webhook_endpoints AS endpoints
-WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
+    given.column1 || endpoints.id, endpoints.merchant_id, endpoints.id,
+    given.column3, given.column4, given.column5, 'due', 0, given.column6, given.column6
+FROM (
+    VALUES (
+        :stem, :merchant_id, :payout_id, :seq, :payload, :at, :kind_quoted, :type_quoted
+    )
+) AS given
+CROSS JOIN webhook_endpoints AS endpoints
+WHERE endpoints.merchant_id = given.column2 AND endpoints.active = 1
   AND (
       endpoints.kinds = '[]'
-      OR endpoints.kinds LIKE CAST(:kind_quoted AS TEXT)
-      OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
+      OR endpoints.kinds LIKE given.column7
+      OR endpoints.kinds LIKE given.column8
   )
 
 -- name: legs

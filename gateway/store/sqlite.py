@@ -1,5 +1,10 @@
 """SQLite: one writer thread with group commit, reader threads, a lock against second processes.
 
+What waits is committed together: first as a batch, one statement for the rows of many units, as
+each statement takes the interpreter's lock away and back from the loop. If anything disagrees (a
+conflict, a floor, a unit that counts rows), the batch is rolled back and the units run one by one,
+each in its own savepoint.
+
 The writer alone writes and checkpoints (WAL, synchronous=FULL): a commit is acknowledged once it is
 on the disk. Disk full, I/O errors and corruption break the database for good: every waiting and
 every later write fails with `StoreBrokenError`, and nothing unacknowledged is ever reported done.
@@ -9,7 +14,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -25,12 +30,15 @@ from gateway.store.database import (
     ClosedError,
     Group,
     Returned,
+    Row,
     Rows,
     TallyKey,
     Unit,
     bounded,
+    by_query,
     counted,
     guarded,
+    is_solo,
 )
 from gateway.store.errors import LockedError, RefusedError
 from gateway.store.queries import Params, Queries, Query
@@ -50,6 +58,12 @@ SQLITE_MIN = (3, 51, 3)
 _READERS = 2
 _BUSY_MS = 5_000
 _CHECKPOINT_PAGES = 4_000
+_CACHE_KB = 16_000
+"""Of the writer: rows go to random places of their indexes, and are looked for there first."""
+_ROWS = (64, 16, 4, 1)
+"""How many rows one statement takes: few lengths, so that each text is prepared once."""
+_STATEMENTS = 400
+"""Prepared statements kept by each connection."""
 
 _FATAL = (
     apsw.FullError,
@@ -90,6 +104,7 @@ class SqliteDatabase:
         self._path = path
         self._vfs = vfs
         self._loop = asyncio.get_running_loop()
+        self._gathered: list[_Write] = []
         self._writes: SimpleQueue[_Write | None] = SimpleQueue()
         self._reads: SimpleQueue[_Read | None] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -117,7 +132,10 @@ class SqliteDatabase:
         if self._closed:
             raise ClosedError("the store is closed")
         future: asyncio.Future[Returned] = self._loop.create_future()
-        self._writes.put(_Write(unit, future))
+        if not self._gathered:
+            # Who else is ready in this turn of the loop comes along: a commit costs the same.
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(_Write(unit, future))
         return await future
 
     async def read(self, query: Query, params: Params) -> Rows:
@@ -139,10 +157,17 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         for _ in range(_READERS):
             self._reads.put(None)
         self._writes.put(None)
         await asyncio.to_thread(self._close)
+
+    def _hand_over(self) -> None:
+        """Give the writer what was asked for since it last got something."""
+        gathered, self._gathered = self._gathered, []
+        for write in gathered:
+            self._writes.put(write)
 
     # --- Opening and closing, off the loop ---
 
@@ -161,6 +186,7 @@ class SqliteDatabase:
                 self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
                 undo.callback(self._writer.close)
                 self._prepare(migrate)
+                self._execute = self._writer.cursor().execute
                 self._readers = []
                 for _ in range(_READERS):
                     reader = self._connect(apsw.SQLITE_OPEN_READONLY)
@@ -171,8 +197,12 @@ class SqliteDatabase:
             undo.pop_all()
 
     def _connect(self, flags: int) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path), flags=flags, vfs=self._vfs)
+        connection = apsw.Connection(
+            str(self._path), flags=flags, vfs=self._vfs, statementcachesize=_STATEMENTS
+        )
         connection.set_busy_timeout(_BUSY_MS)
+        # Else a statement is planned anew whenever the values it is given change.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0")
         return connection
@@ -205,6 +235,7 @@ class SqliteDatabase:
         if mode != "wal":
             raise StoreError(f"{self._path} is on a file system without write-ahead logging")
         writer.execute(f"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        writer.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         with writer:
             writer.execute(SCHEMA_TABLE)
             version = writer.execute(READ_VERSION).get
@@ -264,23 +295,91 @@ class SqliteDatabase:
         """One transaction for all of them; each gets its own outcome."""
         if self._broken is not None:
             return [StoreBrokenError(self._broken) for _ in units]
-        execute = self._writer.cursor().execute
+        outcomes: list[Returned | Exception] | None = None
         try:
-            execute("BEGIN IMMEDIATE")
-            group = Group(self._balances(guarded(units)), self._tallies(bounded(units)))
-            outcomes = [self._apply(group, unit) for unit in units]
-            for query, params in group.closing(self.queries, self.slot):
-                execute(query.text, params)
-            execute("COMMIT")
+            if not any(map(is_solo, units)):
+                outcomes = self._batch(units)
+            if outcomes is None:
+                outcomes = self._one_by_one(units)
         except Exception as error:  # noqa: BLE001 - callers must hear of it, the thread must live on
             failure = self._failure(error)
             with contextlib.suppress(apsw.Error):
-                execute("ROLLBACK")
+                self._execute("ROLLBACK")
             return [failure for _ in units]
         return outcomes
 
+    def _batch(self, units: list[Unit]) -> list[Returned | Exception] | None:
+        """All units at once; None, with nothing written, when that is not plain success."""
+        group = self._begin(units)
+        try:
+            returned = self._together(group, units)
+        except _FATAL:
+            raise
+        except Exception:  # noqa: BLE001 - one unit's affair: it will be found one by one
+            returned = None
+        if returned is None:
+            self._execute("ROLLBACK")
+            return None
+        self._end(group)
+        return [
+            [[returned[id(step)]] for step in unit.steps if step.query.counted] for unit in units
+        ]
+
+    def _together(self, group: Group, units: list[Unit]) -> dict[int, Row] | None:
+        """Run all but the commit; None when a statement did not touch what it had to."""
+        for unit in units:
+            group.check(unit)
+            group.add(unit)
+        returned: dict[int, Row] = {}
+        for query, steps in by_query(units):
+            rows = self._run(query, [step.params for step in steps])
+            if query.counted:
+                if len(rows) != len(steps):
+                    return None
+                returned.update(zip(map(id, steps), rows, strict=True))
+        return returned
+
+    def _run(self, query: Query, given: Sequence[Params]) -> list[Row]:
+        """A statement for each, or for many where it can take them; the rows they return.
+
+        Too few in all when any returned more or less than one.
+        """
+        execute = self._execute
+        rows: list[Row] = []
+        if not query.takes_many:
+            for params in given:
+                found = execute(query.text, params).fetchall()
+                rows += found if len(found) == 1 else []
+            return rows
+        done = 0
+        for length in _ROWS:
+            while len(given) - done >= length:
+                rows += execute(*query.many(given[done : done + length])).fetchall()
+                done += length
+        return rows
+
+    def _one_by_one(self, units: list[Unit]) -> list[Returned | Exception]:
+        """Each unit in its own savepoint."""
+        group = self._begin(units)
+        outcomes = [self._apply(group, unit) for unit in units]
+        self._end(group)
+        return outcomes
+
+    def _begin(self, units: list[Unit]) -> Group:
+        self._execute("BEGIN IMMEDIATE")
+        return Group(self._balances(guarded(units)), self._tallies(bounded(units)))
+
+    def _end(self, group: Group) -> None:
+        """Write what the units add up to, and commit."""
+        writes: dict[Query, list[Params]] = {}
+        for query, params in group.closing(self.queries, self.slot):
+            writes.setdefault(query, []).append(params)
+        for query, given in writes.items():
+            self._run(query, given)
+        self._execute("COMMIT")
+
     def _balances(self, accounts: set[AccountKey]) -> dict[AccountKey, int]:
-        execute, query = self._writer.cursor().execute, self.queries["guarded_balance"].text
+        execute, query = self._execute, self.queries["guarded_balance"].text
         known = {}
         for account in accounts:
             row = execute(query, dict(zip(("book", "owner", "currency"), account, strict=True)))
@@ -288,7 +387,7 @@ class SqliteDatabase:
         return known
 
     def _tallies(self, tallies: set[TallyKey]) -> dict[TallyKey, int]:
-        execute, query = self._writer.cursor().execute, self.queries["guarded_tally"].text
+        execute, query = self._execute, self.queries["guarded_tally"].text
         return {
             tally: execute(query, dict(zip(("kind", "owner", "bucket"), tally, strict=True))).get
             for tally in tallies
@@ -296,7 +395,7 @@ class SqliteDatabase:
 
     def _apply(self, group: Group, unit: Unit) -> Returned | Exception:
         """Run a unit in its own savepoint; only a broken database is raised."""
-        execute = self._writer.cursor().execute
+        execute = self._execute
         returned: Returned = []
         execute("SAVEPOINT unit")
         try:

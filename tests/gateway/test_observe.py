@@ -1,5 +1,6 @@
 """Logs and metrics: canonical lines, the observer's counts, and nothing secret in either."""
 
+import asyncio
 import io
 import logging
 from collections.abc import Iterator
@@ -373,3 +374,27 @@ def test_the_observer_never_raises_and_counts_what_it_lost(observe: Observe, lin
     lines.stream.close()
     observer.alarm("notice.refused")
     assert samples(observe.metrics)["hangdao_unobserved_total", ()] == 1
+
+
+async def test_one_turn_of_the_loop_writes_its_lines_at_once() -> None:
+    """Requests that end together cost one write; a warning brings out what came before it."""
+    written: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    log = make_log(_Clock(), Stream())
+    log.info("process.started")
+    log.info("process.stopping")
+    assert written == []
+    await asyncio.sleep(0)
+    assert [text.count("\n") for text in written] == [2]
+
+    log.info("process.started")
+    log.warning("store.broken")
+    assert [text.count("\n") for text in written] == [2, 2]
+    assert orjson.loads(written[1].splitlines()[1])["event"] == "store.broken"
+    await asyncio.sleep(0)
+    assert len(written) == 2

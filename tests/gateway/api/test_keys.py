@@ -1,10 +1,11 @@
 """Who may ask: keys, scopes and revocation."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from gateway.ports import Scope
+from gateway.ports import ApiKey, Scope
 from tests.builders import merchant
 from tests.gateway.api.desk import ACME, Desk, payout_body
 
@@ -73,6 +74,52 @@ async def test_a_key_revoked_by_another_process_is_refused_within_seconds(desk: 
     assert (await desk.get("/v1/payouts", key="second")).status == 200
     await desk.store.revoke_key(key_id, desk.clock.now(), "another process")
     desk.clock.advance(seconds=2)
+    assert await denied(desk, "GET", "/v1/payouts", key="second") == (401, "key_invalid")
+
+
+async def test_requests_at_the_same_moment_ask_for_their_key_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When what is cached ends, one of them asks and all wait for its answer."""
+    asked: list[str] = []
+    key = desk.store.key
+
+    async def counting(key_id: str) -> ApiKey | None:
+        asked.append(key_id)
+        await asyncio.sleep(0.05)
+        return await key(key_id)
+
+    monkeypatch.setattr(desk.store, "key", counting)
+    desk.clock.advance(seconds=2)
+
+    answers = await asyncio.gather(*(desk.get("/v1/payouts") for _ in range(8)))
+
+    assert [answer.status for answer in answers] == [200] * 8
+    assert len(asked) == 1
+
+
+async def test_what_is_read_while_a_key_is_revoked_is_not_believed_afterwards(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that had read the key before it was revoked leaves nothing cached behind."""
+    key_id = await desk.add_key("second", ACME, frozenset({Scope.PAYOUTS_READ}))
+    key, reading, go_on = desk.store.key, asyncio.Event(), asyncio.Event()
+
+    async def slow(wanted: str) -> ApiKey | None:
+        found = await key(wanted)
+        if wanted == key_id and not reading.is_set():
+            reading.set()
+            await go_on.wait()
+        return found
+
+    monkeypatch.setattr(desk.store, "key", slow)
+    early = asyncio.create_task(desk.get("/v1/payouts", key="second"))
+    await reading.wait()
+    revoked = await desk.call("DELETE", f"/v1/admin/keys/{key_id}", key="operator")
+    go_on.set()
+
+    assert revoked.status == 200
+    await early
     assert await denied(desk, "GET", "/v1/payouts", key="second") == (401, "key_invalid")
 
 

@@ -79,3 +79,25 @@ def test_changes_run_their_statements_in_the_order_of_the_file() -> None:
     for unit in (units.moved(change), accepted):
         first_use = list(dict.fromkeys(step.query.order for step in unit.steps))
         assert first_use == sorted(first_use)
+
+
+def test_one_statement_takes_the_rows_of_many() -> None:
+    """Its values are those of each row, in the order of its question marks."""
+    query = Queries("sqlite")["insert_entry"]
+    steps = [{name: f"{name} {number}" for name in query.names} for number in range(3)]
+
+    text, values = query.many(steps)
+
+    assert text.count("?") == len(values) == 3 * len(query.names)
+    assert ":" not in text
+    assert values == [value for params in steps for value in query.values(params)]
+
+
+@pytest.mark.parametrize("name", ["insert_notice", "update_payout", "insert_audit", "beat"])
+def test_a_statement_that_must_run_alone_says_so(name: str) -> None:
+    """One that returns what was not given, changes rows, or reads what it writes."""
+    query = Queries("sqlite")[name]
+
+    assert not query.takes_many
+    with pytest.raises(ValueError, match="one row at a time"):
+        query.many([])

@@ -12,7 +12,8 @@ import pytest
 
 from channels.money import Currency
 from gateway.domain import ledger
-from gateway.domain.payout import Cancelled, PayoutId
+from gateway.domain.errors import ConflictError
+from gateway.domain.payout import Cancelled, Payout, PayoutId
 from gateway.ports import StoreBrokenError, StoreError
 from gateway.store import LockedError, SchemaError, SqlStore, Vault, open_store
 from gateway.store.payloads import webhook_payload
@@ -284,4 +285,50 @@ async def _with_history(path: Path) -> None:
     retry = build.payout(merchant_ref="da_1:B")
     await store.accept(build.accepted_change(retry), build.intake(retry), None)
     await store.record(build.change(retry, Cancelled("Wang", f"retry_of: {subject.id}")))
+    await store.aclose()
+
+
+async def test_one_turn_of_the_loop_is_one_commit(tmp_path: Path) -> None:
+    """Whoever asks in the same turn is committed together."""
+    database = await SqliteDatabase.open(tmp_path / "x.db", migrate=True)
+    store = SqlStore(database, Vault(KEK), SettableClock(), webhook_payload)
+    await store.prepare()
+    await _accept(store)
+    commits: list[int] = []
+
+    def counted() -> bool:
+        commits.append(1)
+        return False
+
+    database._writer.set_commit_hook(counted)
+
+    await asyncio.gather(*(_accept(store) for _ in range(100)))
+
+    assert len(commits) == 1
+    await store.aclose()
+
+
+async def test_a_group_with_conflicts_gives_each_its_own_outcome(tmp_path: Path) -> None:
+    """Repeats are answered from what is stored, other bodies refused, all others taken in."""
+    store = await _open(tmp_path / "x.db")
+    first = build.payout()
+    await store.accept(build.accepted_change(first), build.intake(first), None)
+    fresh = [build.payout() for _ in range(70)]
+
+    async def take(subject: Payout, body: str = "body") -> Payout:
+        intake = build.intake(subject, body=body)
+        return await store.accept(build.accepted_change(subject), intake, None)
+
+    again, changed, *others = await asyncio.gather(
+        take(first), take(first, "another body"), *map(take, fresh), return_exceptions=True
+    )
+
+    assert isinstance(again, Payout)
+    assert again.id == first.id
+    assert isinstance(changed, ConflictError)
+    assert others == fresh
+    assert await store.audit() == []
+    events = await store.feed(None, 0, 100)
+    assert [event.payout_id for event in events] == [one.id for one in (first, *fresh)]
+    assert [event.feed for event in events] == list(range(1, 72))
     await store.aclose()

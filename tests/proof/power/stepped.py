@@ -76,7 +76,6 @@ class SteppedDatabase(SqliteDatabase):
         """Commit with whatever else is asked for in this turn of the loop."""
         if self.listener is not None:
             self.listener.asked(unit)
-        self._loop.call_soon(self._step)
         return await super().write(unit)
 
     async def read(self, query: Query, params: Params) -> Rows:
@@ -111,7 +110,9 @@ class SteppedDatabase(SqliteDatabase):
             self._reads, self._readers[0], cast(asyncio.AbstractEventLoop, _AtOnce())
         )
 
-    def _step(self) -> None:
+    def _hand_over(self) -> None:
+        """The writer's turn comes at once."""
+        super()._hand_over()
         if not self._writes.empty():
             self._writes.put(None)
             self._write_loop()
