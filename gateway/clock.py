@@ -1,7 +1,7 @@
 """Time and randomness from the operating system: the only module that reads either."""
 
 import os
-import secrets
+import random
 from datetime import UTC, datetime, timedelta
 
 
@@ -24,12 +24,16 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """Unpredictable bytes and draws."""
+    """Unpredictable bytes, and draws that only chance decides."""
+
+    def __init__(self) -> None:
+        """Draws begin at a place that the operating system's generator gives."""
+        self._chance = random.Random(os.urandom(32))  # noqa: S311 - guards nothing
 
     def bytes(self, count: int) -> bytes:
         """From the operating system's generator."""
         return os.urandom(count)
 
     def ppm(self) -> int:
-        """Uniform from 0 to 999,999."""
-        return secrets.randbelow(1_000_000)
+        """Uniform from 0 to 999,999: which channel is explored, never a secret."""
+        return self._chance.randrange(1_000_000)

@@ -34,6 +34,7 @@ _KEY_AGE_MAX = timedelta(days=1)
 _VERSION = b"\x01"
 _ID_BYTES = 8
 _NONCE_BYTES = 12
+_NONCES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ class Vault:
         self._sealing: tuple[bytes, AESGCM] | None = None
         self._sealed = 0
         self._since: datetime | None = None
-        self._index_key: bytes | None = None
-        self._state_key: bytes | None = None
+        self._index: hmac.HMAC | None = None
+        self._state: hmac.HMAC | None = None
+        self._nonces = _Nonces()
 
     def __repr__(self) -> str:
         """Name the KEK, show nothing of it."""
@@ -87,9 +89,9 @@ class Vault:
         """Derive the keys of the blind index and of the audit log's state hashes."""
         secret = self._unwrap(key)
         derive = HKDF(SHA256(), 32, salt=None, info=b"hangdao blind index v1")
-        self._index_key = derive.derive(secret)
+        self._index = hmac.new(derive.derive(secret), digestmod=sha256)
         derive = HKDF(SHA256(), 32, salt=None, info=b"hangdao audit state v1")
-        self._state_key = derive.derive(secret)
+        self._state = hmac.new(derive.derive(secret), digestmod=sha256)
 
     def needs_fresh_key(self, now: datetime) -> bool:
         """Whether to make a data key before sealing anything more."""
@@ -119,7 +121,7 @@ class Vault:
         if self._sealing is None:
             raise SealError("no data key has been stored yet")
         raw_id, cipher = self._sealing
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = self._nonces.take()
         self._sealed += 1
         head = _VERSION + raw_id + nonce
         return head + cipher.encrypt(nonce, plain, _bound(owner, field, row))
@@ -138,15 +140,11 @@ class Vault:
 
     def blind_index(self, payee: bytes) -> bytes:
         """The same 16 bytes for the same payee, meaningless without the key."""
-        if self._index_key is None:
-            raise SealError("no index key has been stored yet")
-        return hmac.digest(self._index_key, payee, sha256)[:16]
+        return _digest(self._index, payee)[:16]
 
     def keyed(self, private: bytes) -> bytes:
         """A hash that commits to something private and lets nobody without the key confirm it."""
-        if self._state_key is None:
-            raise SealError("no index key has been stored yet")
-        return hmac.digest(self._state_key, private, sha256)
+        return _digest(self._state, private)
 
     def _wrap(self, key_id: str, key: bytes) -> WrappedKey:
         return WrappedKey(key_id, self._current, aes_key_wrap(self._keks[self._current], key))
@@ -162,6 +160,42 @@ class Vault:
             return aes_key_unwrap(secret, key.wrapped)
         except InvalidUnwrap:
             raise SealError(f"data key {key.id} does not unwrap: the row was changed") from None
+
+
+class _Nonces:
+    """Random nonces, drawn from the system many at a time; each is given out once.
+
+    A draw lets other threads have the interpreter, and at the busiest moment it is long in coming
+    back. A forked process must not give out what its parent may: it draws anew.
+    """
+
+    def __init__(self) -> None:
+        self._left: list[bytes] = []
+        self._drawn_by = 0
+
+    def take(self) -> bytes:
+        """One that nobody else has."""
+        process = os.getpid()
+        if not self._left or self._drawn_by != process:
+            drawn = os.urandom(_NONCE_BYTES * _NONCES_AT_ONCE)
+            self._left = [
+                drawn[start : start + _NONCE_BYTES] for start in range(0, len(drawn), _NONCE_BYTES)
+            ]
+            self._drawn_by = process
+        return self._left.pop()
+
+
+def _digest(keyed: hmac.HMAC | None, content: bytes) -> bytes:
+    """HMAC from a template that has taken in its key.
+
+    Unlike `hmac.digest`, it keeps the interpreter for what is short, and does not wait its turn to
+    have it back.
+    """
+    if keyed is None:
+        raise SealError("no index key has been stored yet")
+    copied = keyed.copy()
+    copied.update(content)
+    return copied.digest()
 
 
 def _bound(owner: str, field: str, row: str) -> bytes:
