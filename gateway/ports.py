@@ -902,6 +902,16 @@ class SwitchStore(Protocol):
         """What is planned or under way, by its beginning."""
 
 
+class OwingStore(Protocol):
+    """Says what it owes, to whoever sends it."""
+
+    def on_owed(self, told: Callable[[Sequence[Delivery], bool], None] | None) -> None:
+        """Have `told` hear at once of what later commits of this process owe; None: nobody.
+
+        It gets the webhooks that may be sent without a look, and whether a look would find more.
+        """
+
+
 class OutboxStore(Protocol):
     """Webhooks owed."""
 
@@ -1365,6 +1375,7 @@ class Store(
     LedgerStore,
     DirectoryStore,
     OutboxStore,
+    OwingStore,
     InboxStore,
     SplitStore,
     StatementStore,

@@ -27,7 +27,6 @@ from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.maintenance import Once, Planned, under_way
 from policies.policy import Policy
 
-
 KNOWN_MAX = 1_000
 """So many payouts wait for the worker whole; more are read again, rather than fill the memory."""
 

@@ -1,15 +1,28 @@
 """What every part of the store works with: the database, the vault, the clock, the audit trail."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from gateway.ports import Clock
+from gateway.ports import Clock, Delivery, Endpoint
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
 from gateway.store.member import Member
+from gateway.store.owed import OwedTo, owed_by
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was read of the directory lately."""
+
+    endpoints: dict[str, tuple[Endpoint, datetime]] = field(default_factory=dict, repr=False)
+    """By id, and when."""
+    put: int = 0
+    """How many were put since the start: what was read meanwhile may be old."""
 
 
 class Part:
@@ -34,6 +47,8 @@ class Part:
         self._clock = clock
         self._units = Units(database.queries, vault, payload_of)
         self._key_turn = asyncio.Lock()
+        self._owed_to: OwedTo | None = None
+        self._seen = Seen()
 
     @property
     def _worker(self) -> int | None:
@@ -112,6 +127,21 @@ class Part:
         unit = Unit()
         unit.add(self._queries["beat"], {"slot": self._database.slot})
         await self._database.write(unit)
+
+    async def _owe(self, unit: Unit) -> None:
+        """Commit what may owe webhooks, and tell who delivers them."""
+        returned = await self._database.write(unit)
+        if self._owed_to is not None:
+            fresh, look = owed_by(unit, returned)
+            self._tell_owed(fresh, look=look)
+
+    def _tell_owed(self, fresh: Sequence[Delivery], *, look: bool) -> None:
+        if self._owed_to is None or not (fresh or look):
+            return
+        if self._member is not None and self._member.is_joined:
+            # Others deliver as well: what is to be sent is claimed first.
+            fresh, look = (), True
+        self._owed_to(fresh, look)
 
     async def _read(self, name: str, params: Mapping[str, object]) -> Rows:
         return await self._database.read(self._queries[name], params)
