@@ -24,11 +24,7 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """Unpredictable bytes, and draws that only chance decides."""
-
-    def __init__(self) -> None:
-        """Draws begin at a place that the operating system's generator gives."""
-        self._chance = random.Random(os.urandom(32))  # noqa: S311 - guards nothing
+    """Unpredictable bytes and draws."""
 
     def bytes(self, count: int) -> bytes:
         """From the operating system's generator."""
@@ -36,4 +32,4 @@ class SystemEntropy:
 
     def ppm(self) -> int:
         """Uniform from 0 to 999,999: which channel is explored, never a secret."""
-        return self._chance.randrange(1_000_000)
+        return random.randrange(1_000_000)  # noqa: S311 - the system's generator costs a wait

@@ -905,11 +905,14 @@ class SwitchStore(Protocol):
 class OwingStore(Protocol):
     """Says what it owes, to whoever sends it."""
 
-    def on_owed(self, told: Callable[[Sequence[Delivery], bool], None] | None) -> None:
-        """Have `told` hear at once of what later commits of this process owe; None: nobody.
+    def on_owed(self, told: Callable[[], None] | None) -> None:
+        """Have `told` called once a commit of this process may have owed webhooks; None: not.
 
-        It gets the webhooks that may be sent without a look, and whether a look would find more.
+        A hint: it may come for nothing, and what another process stored comes without.
         """
+
+    async def learn_wanted(self) -> None:
+        """Look up what is not known of endpoints, so that hints come for nothing less often."""
 
 
 class OutboxStore(Protocol):

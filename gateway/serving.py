@@ -193,6 +193,8 @@ async def _deliver(assembly: Assembly) -> None:
         except Exception as error:  # noqa: BLE001 - one webhook's defect must not end the others'
             assembly.observe.defect("webhook.defect", error)
             await _pause(assembly, 1)
+        with suppress(StoreError):
+            await assembly.store.learn_wanted()
         await assembly.courier.rest(DELIVERY_ROUND_S)
     assembly.store.on_owed(None)
     with suppress(StoreError):

@@ -129,8 +129,7 @@ class DeliveryStore(OutboxStore, Protocol):
 class Courier:
     """Sends what is due without waiting for slow receivers. One per process.
 
-    Call `start_due` after each `rest`, again and again; call `finish` before leaving. What `owed`
-    is told is sent without a look.
+    Call `start_due` after each `rest`, again and again; call `finish` before leaving.
     """
 
     def __init__(
@@ -193,18 +192,11 @@ class Courier:
             self._followed.add(lane)
         return len(waiting)
 
-    def owed(self, fresh: Sequence[Delivery], look: bool) -> None:
-        """Send what was owed just now and waits for nothing; `look`: there may be more."""
-        for delivery in fresh:
-            lane = (delivery.payout_id, delivery.endpoint_id)
-            if lane in self._lanes:
-                self._followed.add(lane)
-            elif len(self._lanes) < self._limit:
-                self._start(lane, [delivery])
-            else:
-                look = True
-        if look:
-            self._wanted.set()
+    def owed(self) -> None:
+        """Something was owed just now: do not rest."""
+        # It may be behind any of those under way.
+        self._followed.update(self._lanes)
+        self._wanted.set()
 
     async def rest(self, seconds: float) -> None:
         """Wait until a look may find something, or so long; at least as long as looks are dear."""

@@ -236,6 +236,7 @@ class Directory(Part):
             # Also when nobody knows whether it was committed.
             self._seen.put += 1
             self._seen.endpoints.pop(endpoint.id, None)
+            self._seen.kinds.pop(endpoint.merchant_id, None)
 
     async def endpoints(self, merchant_id: MerchantId) -> list[Endpoint]:
         """A merchant's endpoints, oldest first."""
@@ -260,6 +261,17 @@ class Directory(Part):
                 self._seen.endpoints.clear()
             self._seen.endpoints[endpoint_id] = (found[0], now)
         return found[0]
+
+    async def learn_wanted(self) -> None:
+        """Look up what merchants' endpoints want to hear of, where a commit did not know."""
+        seen = self._seen
+        while seen.unknown:
+            merchant_id, now, put = seen.unknown.pop(), self._clock.now(), seen.put
+            found = await self.endpoints(merchant_id)
+            if put == seen.put:
+                if len(seen.kinds) >= ENDPOINTS_KEPT:
+                    seen.kinds.clear()
+                seen.kinds[merchant_id] = ([one.kinds for one in found if one.active], now)
 
     async def set_channel_status(
         self, channel: str, status: ChannelStatus, reason: str, actor: str

@@ -1,13 +1,13 @@
 """Webhooks owed (`ports.OutboxStore`). They are born in the commit of their event, in `units`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.domain.payout import MerchantId, PayoutId
-from gateway.ports import Delivery
-from gateway.store.codec import micros
-from gateway.store.database import Unit
-from gateway.store.owed import OwedTo, delivery_of
+from gateway.ports import Delivery, DeliveryState
+from gateway.store.codec import micros, moment
+from gateway.store.database import Row, Unit
 from gateway.store.part import Part
 
 CLAIM = timedelta(seconds=30)
@@ -21,8 +21,8 @@ class GoneError(Exception):
 class Outbox(Part):
     """Everything about webhooks owed."""
 
-    def on_owed(self, told: OwedTo | None) -> None:
-        """Have `told` hear of what later commits of this process owe; None: nobody."""
+    def on_owed(self, told: Callable[[], None] | None) -> None:
+        """Have `told` called once a commit of this process may have owed something; None: not."""
         self._owed_to = told
 
     async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
@@ -34,12 +34,12 @@ class Outbox(Part):
         params = {"now": micros(now), "limit": limit}
         member = self._member
         if member is None or not member.is_joined:
-            return [delivery_of(row) for row in await self._read("due_deliveries", params)]
+            return [_delivery(row) for row in await self._read("due_deliveries", params)]
         if member.worker is None:
             return []
         until = now + CLAIM
         found = await member.fetch("claim_deliveries", {**params, "until": micros(until)})
-        return [replace(delivery_of(row), claimed_until=until) for row in found]
+        return [replace(_delivery(row), claimed_until=until) for row in found]
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done; later calls change nothing."""
@@ -71,7 +71,7 @@ class Outbox(Part):
         found = await self._read(
             "deliveries", {"merchant_id": merchant_id, "payout_id": payout_id, "limit": limit}
         )
-        return [delivery_of(row) for row in found]
+        return [_delivery(row) for row in found]
 
     async def resend(self, merchant_id: MerchantId, delivery_id: str, now: datetime) -> bool:
         """Make a delivery due again; False when there is none of that merchant."""
@@ -85,5 +85,23 @@ class Outbox(Part):
             await self._database.write(unit)
         except GoneError:
             return False
-        self._tell_owed([], look=True)
+        if self._owed_to is not None:
+            self._owed_to()
         return True
+
+
+def _delivery(row: Row) -> Delivery:
+    return Delivery(
+        id=row[0],
+        endpoint_id=row[1],
+        merchant_id=row[2],
+        payout_id=row[3],
+        seq=row[4],
+        payload=bytes(row[5]),
+        state=DeliveryState(row[6]),
+        tries=row[7],
+        due_at=moment(row[8]),
+        created_at=moment(row[9]),
+        last_status=row[10],
+        last_error=row[11],
+    )

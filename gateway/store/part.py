@@ -1,18 +1,22 @@
 """What every part of the store works with: the database, the vault, the clock, the audit trail."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from gateway.ports import Clock, Delivery, Endpoint
+from gateway.domain.payout import MerchantId
+from gateway.ports import Clock, Endpoint
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
 from gateway.store.member import Member
-from gateway.store.owed import OwedTo, owed_by
+from gateway.store.owed import may_owe
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
+
+KINDS_KEPT = timedelta(minutes=1)
+"""Another process may put an endpoint: until then its webhooks wait for a round."""
 
 
 @dataclass(slots=True)
@@ -21,6 +25,10 @@ class Seen:
 
     endpoints: dict[str, tuple[Endpoint, datetime]] = field(default_factory=dict, repr=False)
     """By id, and when."""
+    kinds: dict[MerchantId, tuple[list[tuple[str, ...]], datetime]] = field(default_factory=dict)
+    """What a merchant's active endpoints want to hear of, and when that was read."""
+    unknown: set[MerchantId] = field(default_factory=set)
+    """Merchants to be looked up, as something was owed to them perhaps."""
     put: int = 0
     """How many were put since the start: what was read meanwhile may be old."""
 
@@ -47,7 +55,7 @@ class Part:
         self._clock = clock
         self._units = Units(database.queries, vault, payload_of)
         self._key_turn = asyncio.Lock()
-        self._owed_to: OwedTo | None = None
+        self._owed_to: Callable[[], None] | None = None
         self._seen = Seen()
 
     @property
@@ -130,18 +138,18 @@ class Part:
 
     async def _owe(self, unit: Unit) -> None:
         """Commit what may owe webhooks, and tell who delivers them."""
-        returned = await self._database.write(unit)
-        if self._owed_to is not None:
-            fresh, look = owed_by(unit, returned)
-            self._tell_owed(fresh, look=look)
+        await self._database.write(unit)
+        if self._owed_to is not None and may_owe(unit, self._wants):
+            self._owed_to()
 
-    def _tell_owed(self, fresh: Sequence[Delivery], *, look: bool) -> None:
-        if self._owed_to is None or not (fresh or look):
-            return
-        if self._member is not None and self._member.is_joined:
-            # Others deliver as well: what is to be sent is claimed first.
-            fresh, look = (), True
-        self._owed_to(fresh, look)
+    def _wants(self, merchant_id: str, kind: str) -> bool:
+        """Whether one of a merchant's endpoints wants to hear of it, as far as is known."""
+        merchant = MerchantId(merchant_id)
+        known = self._seen.kinds.get(merchant)
+        if known is None or self._clock.now() - known[1] >= KINDS_KEPT:
+            self._seen.unknown.add(merchant)
+            return True
+        return any(not kinds or kind in kinds or f"payout.{kind}" in kinds for kinds in known[0])
 
     async def _read(self, name: str, params: Mapping[str, object]) -> Rows:
         return await self._database.read(self._queries[name], params)

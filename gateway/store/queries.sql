@@ -90,7 +90,6 @@ VALUES (
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.
--- Returned is whether it must wait for an earlier one that is still due.
 INSERT INTO deliveries (
     id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
 )
@@ -104,16 +103,6 @@ WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
       OR endpoints.kinds LIKE CAST(:kind_quoted AS TEXT)
       OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
   )
-RETURNING
-    id, endpoint_id, merchant_id, payout_id, seq, payload, state, tries, due_at, created_at,
-    last_status, last_error,
-    EXISTS (
-        SELECT 1 FROM deliveries AS earlier
-        WHERE earlier.merchant_id = deliveries.merchant_id
-          AND earlier.payout_id = deliveries.payout_id
-          AND earlier.endpoint_id = deliveries.endpoint_id AND earlier.seq < deliveries.seq
-          AND earlier.state = 'due'
-    )
 
 -- name: legs
 SELECT book, owner, currency, side, amount_minor FROM entries

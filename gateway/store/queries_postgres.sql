@@ -12,22 +12,6 @@ VALUES (
     :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
 )
 
--- name: insert_deliveries
--- Returns nothing: whoever sends it must claim it, and many run in one round trip.
-INSERT INTO deliveries (
-    id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
-)
-SELECT
-    CAST(:stem AS TEXT) || endpoints.id, endpoints.merchant_id, endpoints.id,
-    :payout_id, :seq, :payload, 'due', 0, :at, :at
-FROM webhook_endpoints AS endpoints
-WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
-  AND (
-      endpoints.kinds = '[]'
-      OR endpoints.kinds LIKE CAST(:kind_quoted AS TEXT)
-      OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
-  )
-
 -- name: feed
 -- Stops below the oldest transaction still open: what commits later has a higher position.
 SELECT feed, payout_id, seq, kind, state, at, actor, detail FROM events

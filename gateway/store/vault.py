@@ -34,7 +34,8 @@ _KEY_AGE_MAX = timedelta(days=1)
 _VERSION = b"\x01"
 _ID_BYTES = 8
 _NONCE_BYTES = 12
-_NONCES_AT_ONCE = 256
+_NONCES = 256
+"""Drawn at once: each draw gives the interpreter's lock away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class Vault:
         self._sealing: tuple[bytes, AESGCM] | None = None
         self._sealed = 0
         self._since: datetime | None = None
-        self._index: hmac.HMAC | None = None
-        self._state: hmac.HMAC | None = None
-        self._nonces = _Nonces()
+        self._index_key: hmac.HMAC | None = None
+        self._state_key: hmac.HMAC | None = None
+        self._nonces: list[bytes] = []
 
     def __repr__(self) -> str:
         """Name the KEK, show nothing of it."""
@@ -89,9 +90,9 @@ class Vault:
         """Derive the keys of the blind index and of the audit log's state hashes."""
         secret = self._unwrap(key)
         derive = HKDF(SHA256(), 32, salt=None, info=b"hangdao blind index v1")
-        self._index = hmac.new(derive.derive(secret), digestmod=sha256)
+        self._index_key = hmac.new(derive.derive(secret), digestmod=sha256)
         derive = HKDF(SHA256(), 32, salt=None, info=b"hangdao audit state v1")
-        self._state = hmac.new(derive.derive(secret), digestmod=sha256)
+        self._state_key = hmac.new(derive.derive(secret), digestmod=sha256)
 
     def needs_fresh_key(self, now: datetime) -> bool:
         """Whether to make a data key before sealing anything more."""
@@ -121,7 +122,7 @@ class Vault:
         if self._sealing is None:
             raise SealError("no data key has been stored yet")
         raw_id, cipher = self._sealing
-        nonce = self._nonces.take()
+        nonce = self._nonce()
         self._sealed += 1
         head = _VERSION + raw_id + nonce
         return head + cipher.encrypt(nonce, plain, _bound(owner, field, row))
@@ -140,11 +141,26 @@ class Vault:
 
     def blind_index(self, payee: bytes) -> bytes:
         """The same 16 bytes for the same payee, meaningless without the key."""
-        return _digest(self._index, payee)[:16]
+        if self._index_key is None:
+            raise SealError("no index key has been stored yet")
+        return _keyed(self._index_key, payee)[:16]
 
     def keyed(self, private: bytes) -> bytes:
         """A hash that commits to something private and lets nobody without the key confirm it."""
-        return _digest(self._state, private)
+        if self._state_key is None:
+            raise SealError("no index key has been stored yet")
+        return _keyed(self._state_key, private)
+
+    def _nonce(self) -> bytes:
+        """Taken out of what was drawn in one step, so that no two seals can have the same."""
+        while True:
+            try:
+                return self._nonces.pop()
+            except IndexError:
+                drawn = os.urandom(_NONCES * _NONCE_BYTES)
+                self._nonces += [
+                    drawn[at : at + _NONCE_BYTES] for at in range(0, len(drawn), _NONCE_BYTES)
+                ]
 
     def _wrap(self, key_id: str, key: bytes) -> WrappedKey:
         return WrappedKey(key_id, self._current, aes_key_wrap(self._keks[self._current], key))
@@ -162,40 +178,11 @@ class Vault:
             raise SealError(f"data key {key.id} does not unwrap: the row was changed") from None
 
 
-class _Nonces:
-    """Random nonces, drawn from the system many at a time; each is given out once.
-
-    A draw lets other threads have the interpreter, and at the busiest moment it is long in coming
-    back. A forked process must not give out what its parent may: it draws anew.
-    """
-
-    def __init__(self) -> None:
-        self._left: list[bytes] = []
-        self._drawn_by = 0
-
-    def take(self) -> bytes:
-        """One that nobody else has."""
-        process = os.getpid()
-        if not self._left or self._drawn_by != process:
-            drawn = os.urandom(_NONCE_BYTES * _NONCES_AT_ONCE)
-            self._left = [
-                drawn[start : start + _NONCE_BYTES] for start in range(0, len(drawn), _NONCE_BYTES)
-            ]
-            self._drawn_by = process
-        return self._left.pop()
-
-
-def _digest(keyed: hmac.HMAC | None, content: bytes) -> bytes:
-    """HMAC from a template that has taken in its key.
-
-    Unlike `hmac.digest`, it keeps the interpreter for what is short, and does not wait its turn to
-    have it back.
-    """
-    if keyed is None:
-        raise SealError("no index key has been stored yet")
-    copied = keyed.copy()
-    copied.update(content)
-    return copied.digest()
+def _keyed(key: hmac.HMAC, private: bytes) -> bytes:
+    """From a copy of what the key alone has made of it, which is half of the work."""
+    turn = key.copy()
+    turn.update(private)
+    return turn.digest()
 
 
 def _bound(owner: str, field: str, row: str) -> bytes:
