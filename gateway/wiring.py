@@ -311,9 +311,10 @@ def _gateway(
 
 def _cores() -> int:
     """How many this process may use."""
-    if sys.platform == "linux":
+    try:
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    except AttributeError:  # not every system has it
+        return os.cpu_count() or 1
 
 
 def board_of(loaded: Loaded, gateway: Gateway) -> Board:
