@@ -902,6 +902,19 @@ class SwitchStore(Protocol):
         """What is planned or under way, by its beginning."""
 
 
+class OwingStore(Protocol):
+    """Says what it owes, to whoever sends it."""
+
+    def on_owed(self, told: Callable[[], None] | None) -> None:
+        """Have `told` called once a commit of this process may have owed webhooks; None: not.
+
+        A hint: it may come for nothing, and what another process stored comes without.
+        """
+
+    async def learn_wanted(self) -> None:
+        """Look up what is not known of endpoints, so that hints come for nothing less often."""
+
+
 class OutboxStore(Protocol):
     """Webhooks owed."""
 
@@ -1365,6 +1378,7 @@ class Store(
     LedgerStore,
     DirectoryStore,
     OutboxStore,
+    OwingStore,
     InboxStore,
     SplitStore,
     StatementStore,

@@ -32,6 +32,8 @@ STANDBY_ROUND_S = 60
 PLAN_ROUND_S = 60
 BALANCE_ROUND_S = 5
 BATCH_ROUND_S = 0.5
+DELIVERY_ROUND_S = 0.2
+"""Webhooks that are owed by this process's own commits do not wait for it."""
 LOOK_S = 1
 FOLLOW_S = 1
 REBUILD_ROUND_S = 5
@@ -215,21 +217,22 @@ async def _rebuild(assembly: Assembly) -> None:
 
 async def _deliver(assembly: Assembly) -> None:
     """Hand out webhooks as they fall due; a store that does not answer is asked again."""
+    assembly.store.on_owed(assembly.courier.owed)
     while not assembly.stopping.is_set() and assembly.gateway.halted is None:
-        started = 0
         try:
-            started = await assembly.courier.start_due()
+            await assembly.courier.start_due()
         except StoreBrokenError:
-            return
+            break
         except StoreError:
             assembly.observe.alarm("store.unavailable")
+            await _pause(assembly, DELIVERY_ROUND_S)
         except Exception as error:  # noqa: BLE001 - one webhook's defect must not end the others'
             assembly.observe.defect("webhook.defect", error)
             await _pause(assembly, 1)
-        if started == 0:
-            await _pause(assembly, 0.1)
-        else:
-            await asyncio.sleep(0)
+        with suppress(StoreError):
+            await assembly.store.learn_wanted()
+        await assembly.courier.rest(DELIVERY_ROUND_S)
+    assembly.store.on_owed(None)
     with suppress(StoreError):
         await assembly.courier.finish()
 

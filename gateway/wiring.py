@@ -1,6 +1,7 @@
 """The composition root: the only module that names adapters, databases and settings together."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -305,7 +306,16 @@ def _gateway(
         limits=Limits(runway_warn=timedelta(hours=settings.alerts.runway_hours)),
         maintenance={one.name: one.terms.as_maintenance() for one in settings.channels},
         balance_paces={one.name: one.balance.as_pace() for one in settings.channels},
+        signs_beside=_cores() > 1,
     )
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not every system has it
+        return os.cpu_count() or 1
 
 
 def board_of(loaded: Loaded, gateway: Gateway) -> Board:

@@ -165,7 +165,7 @@ def begin(gateway: Gateway, change: Change) -> None:
     gateway.observer.moved(change)
     payout = change.after
     if payout.due_at is not None and payout.state is PayoutState.ROUTING:
-        gateway.wake(Told(payout.id))
+        gateway.wake(Told(payout.id, known=payout))
         gateway.announce(payout.id)
 
 

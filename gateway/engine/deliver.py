@@ -12,6 +12,7 @@ ladder unsent.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +32,10 @@ SILENCES_MAX = 3
 
 SILENT_MAX = 10_000
 """Beyond so many silent receivers, all are tried afresh."""
+
+LOOK_GAP_S = 0.005
+"""Between looks, so that one serves many; longer where a look takes longer."""
+LOOK_GAP_MAX_S = 0.1
 
 TRY_MAX = timedelta(seconds=15)
 """One try takes less; a claim that ends sooner is not begun on."""
@@ -124,7 +129,7 @@ class DeliveryStore(OutboxStore, Protocol):
 class Courier:
     """Sends what is due without waiting for slow receivers. One per process.
 
-    Call `start_due` again and again; call `finish` before leaving.
+    Call `start_due` after each `rest`, again and again; call `finish` before leaving.
     """
 
     def __init__(
@@ -155,6 +160,10 @@ class Courier:
         self._silences: dict[str, int] = {}
         self._probed: set[str] = set()
         self._lanes: dict[_Lane, asyncio.Task[None]] = {}
+        self._followed: set[_Lane] = set()
+        """Under way, and a look may find something behind what they have in hand."""
+        self._wanted = asyncio.Event()
+        self._may_look_at = 0.0
         self._failures: list[BaseException] = []
         self.settled = 0
         """Tries whose end has been written down since the start."""
@@ -170,18 +179,47 @@ class Courier:
         room = self._limit + (-len(busy) if self._shared else len(busy))
         if room <= 0:
             return 0
-        due = await self._store.due_deliveries(self._clock.now(), room)
+        self._wanted.clear()
+        due = await self._looked(room)
         waiting: dict[_Lane, list[Delivery]] = {}
         for delivery in due:
             lane = (delivery.payout_id, delivery.endpoint_id)
             if lane not in busy and lane not in self._lanes:
                 waiting.setdefault(lane, []).append(delivery)
         for lane, deliveries in waiting.items():
-            task = asyncio.create_task(self._run(lane, deliveries))
-            self._lanes[lane] = task
-            # Not at the end of `_run`: a task cancelled before its first step never gets there.
-            task.add_done_callback(partial(self._ended, lane))
+            self._start(lane, deliveries)
+            # A look brings only the head of a lane.
+            self._followed.add(lane)
         return len(waiting)
+
+    def owed(self) -> None:
+        """Something was owed just now: do not rest."""
+        # It may be behind any of those under way.
+        self._followed.update(self._lanes)
+        self._wanted.set()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait until a look may find something, or so long; at least as long as looks are dear."""
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        await asyncio.sleep(self._may_look_at - loop.time())
+
+    async def _looked(self, room: int) -> list[Delivery]:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            return await self._store.due_deliveries(self._clock.now(), room)
+        finally:
+            took = loop.time() - begun
+            self._may_look_at = begun + took + min(max(LOOK_GAP_S, took), LOOK_GAP_MAX_S)
+
+    def _start(self, lane: _Lane, deliveries: Iterable[Delivery]) -> None:
+        task = asyncio.create_task(self._run(lane, deliveries))
+        self._lanes[lane] = task
+        # Not at the end of `_run`: a task cancelled before its first step never gets there.
+        task.add_done_callback(partial(self._ended, lane))
 
     async def finish(self) -> None:
         """Wait for every lane under way; raises the first failure of the store."""
@@ -214,6 +252,9 @@ class Courier:
 
     def _ended(self, lane: _Lane, _task: asyncio.Task[None]) -> None:
         del self._lanes[lane]
+        if lane in self._followed:
+            self._followed.discard(lane)
+            self._wanted.set()
 
     async def _settle(self, delivery: Delivery) -> bool:
         """Try one delivery and write down its end; whether the next of its lane may follow."""

@@ -113,7 +113,7 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         now = gateway.clock.now()
         if payout.deadline_at is not None and now >= payout.deadline_at:
             return payout
-        prepared = await asyncio.to_thread(channel.prepare, told, now)
+        prepared = await _prepared(gateway, channel, told, now)
         if gateway.stopped() is not None:
             return await put_off(gateway, payout)
         if gateway.load.is_killed(channel.name):
@@ -188,7 +188,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         if wait_s is not None:
             return await _take_turns(gateway, payout, wait_s)
         now = gateway.clock.now()
-        prepared = await asyncio.to_thread(channel.prepare, told, now)
+        prepared = await _prepared(gateway, channel, told, now)
         if gateway.stopped() is not None or gateway.load.is_killed(channel.name):
             return await put_off(gateway, payout)
         if _must_repeat(channel) and prepared.digest != attempt.digest:
@@ -205,6 +205,15 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             return armed
         outcome = await _send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
+
+
+async def _prepared(
+    gateway: Gateway, channel: Channel, told: Instruction, now: datetime
+) -> Prepared:
+    """Build and sign the request, beside the loop where another core can do it."""
+    if gateway.signs_beside:
+        return await asyncio.to_thread(channel.prepare, told, now)
+    return channel.prepare(told, now)
 
 
 def _must_repeat(channel: Channel) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from channels.contract import Channel, Credential
@@ -26,6 +26,9 @@ from gateway.ports import (
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.maintenance import Once, Planned, under_way
 from policies.policy import Policy
+
+KNOWN_MAX = 1_000
+"""So many payouts wait for the worker whole; more are read again, rather than fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Told:
     from."""
     watch: Watch | None = None
     """A dead attempt of it is to be asked about."""
+    known: Payout | None = field(default=None, repr=False)
+    """The payout as it was just committed: what need not be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,8 @@ class Gateway:
     waiting: Waiting = field(default_factory=Waiting)
     """Payouts that wait for somebody to recover."""
     throttle: Throttle = field(default_factory=Unthrottled)
+    signs_beside: bool = True
+    """Requests are signed in a thread: it gains where there is a second core for it."""
     announce: Callable[[PayoutId], None] = _tell_nobody
     """Hint to other replicas that a payout may be due; neither blocks nor raises."""
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
@@ -198,6 +205,8 @@ class Gateway:
 
     def wake(self, told: Told) -> None:
         """Have the worker look at a payout now; when the queue is full its due time will do."""
+        if told.known is not None and self.queue.qsize() >= KNOWN_MAX:
+            told = replace(told, known=None)
         try:
             self.queue.put_nowait(told)
         except asyncio.QueueFull:

@@ -194,7 +194,8 @@ class Worker:
             waiting = self._again.setdefault(told.payout_id, [])
             kept = told.reference is not None or told.watch is not None or told.orphan
             if kept or not waiting:
-                waiting.append(told)
+                # By then it has moved on.
+                waiting.append(replace(told, known=None))
             return
         self._busy.add(told.payout_id)
         await self._slots.acquire()
@@ -263,7 +264,8 @@ async def refresh(gateway: Gateway) -> None:
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:
     """Do everything that can be done for a payout now; returns it as it then stands."""
-    payout = await gateway.store.payout(told.payout_id)
+    # Should it have moved since, its version gives that away to whatever is committed.
+    payout = told.known or await gateway.store.payout(told.payout_id)
     if payout is None:
         return None
     if payout.worker != gateway.store.worker and told.watch is None:

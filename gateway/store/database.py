@@ -174,6 +174,10 @@ class Database(Protocol):
         """The statements of its dialect."""
 
     @property
+    def is_alone(self) -> bool:
+        """Whether nothing but this process can change what is stored."""
+
+    @property
     def slot(self) -> int:
         """This writer's number in tallies and heartbeats."""
 

@@ -20,6 +20,10 @@ from gateway.store.codec import micros, micros_or_none, moment, moment_or_none
 from gateway.store.database import Row, Rows, Unit
 from gateway.store.part import Part
 
+ENDPOINT_KEPT = timedelta(seconds=5)
+"""For so long an endpoint is not read again, unless it was put meanwhile."""
+ENDPOINTS_KEPT = 10_000
+
 _STATUSES: dict[str, ChannelStatus] = {status: status for status in get_args(ChannelStatus)}
 
 
@@ -226,7 +230,13 @@ class Directory(Part):
                 "secrets": len(endpoint.secrets),
             },
         )
-        await self._database.write(unit)
+        try:
+            await self._database.write(unit)
+        finally:
+            # Also when nobody knows whether it was committed.
+            self._seen.put += 1
+            self._seen.endpoints.pop(endpoint.id, None)
+            self._seen.kinds.pop(endpoint.merchant_id, None)
 
     async def endpoints(self, merchant_id: MerchantId) -> list[Endpoint]:
         """A merchant's endpoints, oldest first."""
@@ -235,11 +245,33 @@ class Directory(Part):
         )
 
     async def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """One endpoint."""
+        """One endpoint; not read anew each time where only this process can change it."""
+        now = self._clock.now()
+        known = self._seen.endpoints.get(endpoint_id)
+        if known is not None and timedelta() <= now - known[1] < ENDPOINT_KEPT:
+            return known[0]
+        put = self._seen.put
         found = await self._endpoints_from(
             await self._read("endpoints", {"id": endpoint_id, "merchant_id": None})
         )
-        return found[0] if found else None
+        if not found:
+            return None
+        if self._database.is_alone and put == self._seen.put:
+            if len(self._seen.endpoints) >= ENDPOINTS_KEPT:
+                self._seen.endpoints.clear()
+            self._seen.endpoints[endpoint_id] = (found[0], now)
+        return found[0]
+
+    async def learn_wanted(self) -> None:
+        """Look up what merchants' endpoints want to hear of, where a commit did not know."""
+        seen = self._seen
+        while seen.unknown:
+            merchant_id, now, put = seen.unknown.pop(), self._clock.now(), seen.put
+            found = await self.endpoints(merchant_id)
+            if put == seen.put:
+                if len(seen.kinds) >= ENDPOINTS_KEPT:
+                    seen.kinds.clear()
+                seen.kinds[merchant_id] = ([one.kinds for one in found if one.active], now)
 
     async def set_channel_status(
         self, channel: str, status: ChannelStatus, reason: str, actor: str

@@ -1,5 +1,6 @@
 """Webhooks owed (`ports.OutboxStore`). They are born in the commit of their event, in `units`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,6 +20,10 @@ class GoneError(Exception):
 
 class Outbox(Part):
     """Everything about webhooks owed."""
+
+    def on_owed(self, told: Callable[[], None] | None) -> None:
+        """Have `told` called once a commit of this process may have owed something; None: not."""
+        self._owed_to = told
 
     async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
         """Deliveries to try now: per payout and endpoint only the earliest undelivered one.
@@ -80,6 +85,8 @@ class Outbox(Part):
             await self._database.write(unit)
         except GoneError:
             return False
+        if self._owed_to is not None:
+            self._owed_to()
         return True
 
 

@@ -1,18 +1,39 @@
 """What every part of the store works with: the database, the vault, the clock, the audit trail."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.ports import Clock
+from gateway.domain.payout import MerchantId
+from gateway.ports import Clock, Endpoint
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
+from gateway.store.owed import may_owe
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
 
 if TYPE_CHECKING:
     from gateway.store.member import Member
+
+KINDS_KEPT = timedelta(minutes=1)
+"""Another process may put an endpoint: until then its webhooks wait for a round."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was read of the directory lately."""
+
+    endpoints: dict[str, tuple[Endpoint, datetime]] = field(default_factory=dict, repr=False)
+    """By id, and when."""
+    kinds: dict[MerchantId, tuple[list[tuple[str, ...]], datetime]] = field(default_factory=dict)
+    """What a merchant's active endpoints want to hear of, and when that was read."""
+    unknown: set[MerchantId] = field(default_factory=set)
+    """Merchants to be looked up, as something was owed to them perhaps."""
+    put: int = 0
+    """How many were put since the start: what was read meanwhile may be old."""
 
 
 class Part:
@@ -37,6 +58,8 @@ class Part:
         self._clock = clock
         self._units = Units(database.queries, vault, payload_of)
         self._key_turn = asyncio.Lock()
+        self._owed_to: Callable[[], None] | None = None
+        self._seen = Seen()
 
     @property
     def _worker(self) -> int | None:
@@ -115,6 +138,21 @@ class Part:
         unit = Unit()
         unit.add(self._queries["beat"], {"slot": self._database.slot})
         await self._database.write(unit)
+
+    async def _owe(self, unit: Unit) -> None:
+        """Commit what may owe webhooks, and tell who delivers them."""
+        await self._database.write(unit)
+        if self._owed_to is not None and may_owe(unit, self._wants):
+            self._owed_to()
+
+    def _wants(self, merchant_id: str, kind: str) -> bool:
+        """Whether one of a merchant's endpoints wants to hear of it, as far as is known."""
+        merchant = MerchantId(merchant_id)
+        known = self._seen.kinds.get(merchant)
+        if known is None or self._clock.now() - known[1] >= KINDS_KEPT:
+            self._seen.unknown.add(merchant)
+            return True
+        return any(not kinds or kind in kinds or f"payout.{kind}" in kinds for kinds in known[0])
 
     async def _read(self, name: str, params: Mapping[str, object]) -> Rows:
         return await self._database.read(self._queries[name], params)

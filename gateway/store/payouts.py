@@ -57,7 +57,7 @@ class Payouts(Part):
         """Store a new payout, or return the earlier one for the same key and body."""
         await self._may_seal()
         try:
-            await self._database.write(self._units.accepted(change, intake, floor_minor))
+            await self._owe(self._units.accepted(change, intake, floor_minor))
         except TakenError:
             return await self._earlier(change.after, intake)
         return change.after
@@ -65,7 +65,7 @@ class Payouts(Part):
     async def record(self, change: Change) -> None:
         """Commit a move guarded by `before.version`."""
         await self._may_seal()
-        await self._database.write(self._units.moved(change, self._worker))
+        await self._owe(self._units.moved(change, self._worker))
 
     async def postpone(self, payout: Payout, due_at: datetime, decision: bytes | None) -> None:
         """Look at it again at `due_at`; no event. Silently does nothing when it has moved on."""

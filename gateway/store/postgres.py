@@ -72,6 +72,8 @@ class _Write(NamedTuple):
 class PostgresDatabase:
     """One database, shared with the other processes of the installation."""
 
+    is_alone = False
+
     def __init__(self, url: str, pool: "asyncpg.Pool[asyncpg.Record]", feed_base: int) -> None:
         """Made by `open`."""
         self.queries = Queries("postgres")

@@ -26,6 +26,7 @@ class SqliteReader:
     """A `Database` that refuses every write."""
 
     slot = 0
+    is_alone = False
     broken: str | None = "it was opened to read only"
 
     def __init__(self, connection: apsw.Connection) -> None:

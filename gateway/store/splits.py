@@ -26,7 +26,7 @@ class Splits(Payouts):
         """Store a split with all its legs, or return the earlier one for the same key and body."""
         await self._may_seal()
         try:
-            await self._database.write(self._units.split(split, changes, intakes, floor_minor))
+            await self._owe(self._units.split(split, changes, intakes, floor_minor))
         except TakenError:
             return await self._earlier_split(split, changes, intakes[0])
         return split

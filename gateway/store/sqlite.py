@@ -97,6 +97,7 @@ class SqliteDatabase:
     """One database file, owned by this process."""
 
     slot = 0
+    is_alone = True
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         """Only remembers; `open` does the work."""

@@ -22,6 +22,8 @@ from yarl import URL
 
 PORTS = frozenset({443, 8443})
 URL_LENGTH_MAX = 2048
+KNOWN_MAX = 1024
+"""URLs that need not be read again."""
 
 _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
@@ -86,6 +88,8 @@ class Egress:
                 listed.add(_host_and_port(entry))
         self._listed = frozenset(listed)
         self._networks = tuple(networks)
+        self._known: dict[str, Destination] = {}
+        """Read before, and admitted: the rules do not change."""
 
     def admits(self, address: str) -> bool:
         """Whether a connection may be opened to this address (text form, never a name)."""
@@ -105,6 +109,15 @@ class Egress:
 
     def destination(self, url: str) -> Destination:
         """Read a URL; raises `EgressError` when nothing may be sent there."""
+        known = self._known.get(url)
+        if known is None:
+            known = self._read(url)
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[url] = known
+        return known
+
+    def _read(self, url: str) -> Destination:
         parsed, host, port = _parsed(url)
         if (host, port) in self._listed:
             return Destination(parsed, listed=True)

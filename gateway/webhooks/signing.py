@@ -8,6 +8,7 @@ caller is the joining of several, and the making of secrets.
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from standardwebhooks import Webhook
 
@@ -20,6 +21,12 @@ def new_secret(entropy: bytes) -> str:
     if not 24 <= len(entropy) <= 64:
         raise ValueError("a webhook secret takes 24 to 64 bytes of entropy")
     return SECRET_PREFIX + base64.b64encode(entropy).decode()
+
+
+@lru_cache(maxsize=1024)
+def _signer(secret: str) -> Webhook:
+    """It only reads the secret."""
+    return Webhook(secret)
 
 
 def signed_headers(
@@ -38,6 +45,6 @@ def signed_headers(
         "webhook-id": delivery_id,
         "webhook-timestamp": str(int(moment.timestamp())),
         "webhook-signature": " ".join(
-            Webhook(secret).sign(delivery_id, moment, body) for secret in secrets
+            _signer(secret).sign(delivery_id, moment, body) for secret in secrets
         ),
     }

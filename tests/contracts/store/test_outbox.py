@@ -147,3 +147,74 @@ async def test_a_refused_move_owes_no_webhook(store: SqlStore) -> None:
         await store.record(build.arm(subject))
 
     assert len(await store.deliveries(build.MERCHANT, None, 10)) == 1
+
+
+async def _told(store: SqlStore) -> list[None]:
+    """Who delivers has looked up what endpoints want, and hears from now on of what is owed."""
+    told: list[None] = []
+    store.on_owed(lambda: told.append(None))
+    await _accept(store)
+    await store.learn_wanted()
+    told.clear()
+    return told
+
+
+async def test_a_commit_that_owes_is_told_at_once(store: SqlStore) -> None:
+    """An endpoint wants to hear of acceptances."""
+    await store.put_endpoint(build.endpoint(kinds=("payout.accepted",)), "ops")
+    told = await _told(store)
+
+    await _accept(store)
+
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("kinds", [("payout.paid",), None])
+async def test_nobody_is_told_of_a_commit_that_owes_nothing(
+    store: SqlStore, kinds: tuple[str, ...] | None
+) -> None:
+    """No endpoint, or none that wants to hear of this."""
+    if kinds is not None:
+        await store.put_endpoint(build.endpoint(kinds=kinds), "ops")
+    told = await _told(store)
+
+    await _accept(store)
+
+    assert told == []
+
+
+async def test_an_endpoint_put_since_then_is_told_of(store: SqlStore) -> None:
+    """What was known of a merchant's endpoints is forgotten with each that is put."""
+    told = await _told(store)
+    await store.put_endpoint(build.endpoint(), "ops")
+
+    await _accept(store)
+
+    assert len(told) == 1
+
+
+async def test_a_webhook_to_be_sent_again_is_told_of(store: SqlStore) -> None:
+    """A person who asks for it need not wait for the next round."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    await _accept(store)
+    (first,) = await store.due_deliveries(build.NOW, 10)
+    await store.delivered(first.id, 200, build.NOW)
+    told: list[None] = []
+    store.on_owed(lambda: told.append(None))
+
+    assert await store.resend(build.MERCHANT, first.id, build.after(5))
+
+    assert len(told) == 1
+
+
+async def test_an_endpoint_that_was_put_is_the_one_that_is_read(store: SqlStore) -> None:
+    """However lately the former one was read."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    before = await store.endpoint(build.endpoint().id)
+    moved = build.endpoint(url="https://elsewhere.example.test/hook")
+
+    await store.put_endpoint(moved, "ops")
+
+    assert before is not None
+    assert before != moved
+    assert await store.endpoint(moved.id) == moved

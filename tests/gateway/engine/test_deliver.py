@@ -554,3 +554,46 @@ async def test_failing_store_is_raised_after_the_others_ended(
         "msg_1": DELIVERED,
         "msg_2": DELIVERED,
     }
+
+
+# --- what was owed just now ---------------------------------------------------------------------
+
+
+async def test_what_is_owed_ends_the_rest(
+    merchant: Receiver, sender: WebhookSender, clock: FrozenClock
+) -> None:
+    """The next look is not waited for, and finds it."""
+    row = delivery()
+    outbox = Outbox(endpoint(url=merchant.url()), row)
+    courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
+    courier.owed()
+    async with asyncio.timeout(5):
+        await courier.rest(60)
+    assert await courier.start_due() == 1
+    await courier.finish()
+    assert merchant.ids() == [row.id]
+
+
+async def test_what_is_owed_behind_a_try_under_way_is_looked_for_after_it(
+    merchant: Receiver, sender: WebhookSender, clock: FrozenClock
+) -> None:
+    """It does not overtake, and the rest before the next look ends with the try."""
+    answered = asyncio.Event()
+    merchant.behaviours["/hook"] = held_until(answered)
+    first, second = delivery("msg_1", seq=1), delivery("msg_2", seq=2)
+    outbox = Outbox(endpoint(url=merchant.url()), first)
+    courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
+    assert await courier.start_due() == 1
+    await until(lambda: merchant.ids() == ["msg_1"])
+    outbox.rows[second.id] = second
+    courier.owed()
+    assert await courier.start_due() == 0
+    resting = asyncio.create_task(courier.rest(60))
+    await asyncio.sleep(0)
+    assert not resting.done()
+    answered.set()
+    async with asyncio.timeout(5):
+        await resting
+    assert await courier.start_due() == 1
+    await courier.finish()
+    assert merchant.ids() == ["msg_1", "msg_2"]

@@ -9,7 +9,8 @@ import pytest
 
 from channels.contract import Channel, Instruction, Outcome, Prepared
 from gateway.domain.payout import PayoutId, PayoutState
-from gateway.engine.gateway import Told
+from gateway.engine.gateway import KNOWN_MAX, Told
+from gateway.engine.operate import cancel
 from gateway.engine.worker import Worker
 from gateway.ports import Change, StoreBrokenError, StoreError
 from tests.gateway.engine.doubles import Raising, Recorded
@@ -253,6 +254,39 @@ async def test_a_lost_wake_up_costs_a_poll_and_no_payout(url: str) -> None:
         await rig.start()
         await rig.quiet()
         assert (await rig.look(payout)).state is PAID
+
+
+async def test_what_moved_since_it_was_accepted_is_not_sent(url: str) -> None:
+    """The worker is handed the payout as it was accepted; the store knows that it was cancelled."""
+    async with running(url, (ONE,), started=False) as rig:
+        payout = await rig.accept()
+        await cancel(rig.gateway, payout.id, rig.merchant.id, "merchant")
+        await rig.start()
+        await rig.quiet()
+        assert (await rig.look(payout)).state is PayoutState.CANCELLED
+        assert rig.submitted() == []
+
+
+async def test_a_long_queue_holds_numbers_alone(url: str) -> None:
+    """Payouts that wait are read again, rather than kept in memory by the hundred thousand."""
+    async with running(url, (ONE,), started=False) as rig:
+        payout = await rig.accept()
+        while not rig.gateway.queue.empty():
+            rig.gateway.queue.get_nowait()
+        for _ in range(KNOWN_MAX + 1):
+            rig.gateway.wake(Told(payout.id, known=payout))
+        told = [rig.gateway.queue.get_nowait() for _ in range(KNOWN_MAX + 1)]
+        assert [one.known for one in told] == [payout] * KNOWN_MAX + [None]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+async def test_requests_are_signed_beside_the_loop_or_on_it(url: str, *, beside: bool) -> None:
+    """On one core a thread gains nothing; either way the payout is paid once."""
+    async with running(url, (ONE,)) as rig:
+        rig.gateway.signs_beside = beside
+        payout = await rig.pay()
+        assert payout.state is PAID
+        assert len(rig.submitted()) == 1
 
 
 async def test_a_full_queue_is_alarmed_and_loses_nothing(url: str) -> None:

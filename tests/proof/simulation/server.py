@@ -204,6 +204,7 @@ class Link:
         """Connect."""
         self.queries = server.queries
         self.slot = 0
+        self.is_alone = False
         self.is_disturbed = True
         self._server = server
         self._loop = loop
