@@ -2,7 +2,8 @@
 
 STEP is a method of the store, CALLS which call of it is the last thing the process ever does: no
 handler runs, nothing is flushed. `STEP:wait:FILE` has the gateway wait after the step until the
-file is there. Batches go in small steps here, so that each has a middle.
+file is there; FILE-reached is there once it waits. Batches go in small steps here, so that each has
+a middle.
 """
 
 import asyncio
@@ -44,10 +45,16 @@ def waiting(step: Step, file: Path) -> Step:
     @functools.wraps(step)
     async def patient(*args: object, **named: object) -> object:
         done = await step(*args, **named)
+        reached(file).touch()
         await asyncio.to_thread(_until_there, file)
         return done
 
     return patient
+
+
+def reached(file: Path) -> Path:
+    """What is there once the gateway waits for `file`."""
+    return file.with_name(f"{file.name}-reached")
 
 
 def _until_there(file: Path) -> None:

@@ -1,11 +1,13 @@
 """Batches before real kills: in every phase, with the institution's own books as the judge."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.e2e.town import Town, payee, town
+from tests.e2e.deadly import reached
+from tests.e2e.town import PATIENCE_S, Town, payee, town
 
 ROWS = range(12)
 MONEY = 2_000
@@ -71,6 +73,9 @@ async def test_killed_while_it_is_undone_no_row_is_paid(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with town(tmp_path, f"reserve_batch:wait:{gate}", "undo_row:3") as here:
         assert (await upload(here, "all_or_nothing", 100)).status_code == 202
+        async with asyncio.timeout(PATIENCE_S):
+            while not reached(gate).exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.02)
         taken = await here.ask(1, merchant_ref="batch-109")
         assert taken.status_code == 201
         gate.touch()
