@@ -240,6 +240,8 @@ class Story:
         )
         if verdict == "torn":
             return False
+        # Cuts while it was opened are of the history so far: what was lost leaves it now.
+        await self._judge_all()
         journal.found(index, durable=before == "cut" or verdict == "lost")
         if before == "cut" and verdict != "whole":
             present = oracle.references(facts)
