@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from channels.money import Currency, Money
 from gateway.api.context import field_fault
+from gateway.api.payouts import requested
 from gateway.api.schemas import PayoutIn
 from gateway.domain.batch import BatchMode, BatchRow, Fault, Refused, RowState
-from gateway.engine.accept import Request
 from gateway.engine.batch_body import body_of, refused_body
 from gateway.sheets.grid import FileFaultError
 from gateway.sheets.profile import FieldName, Profile
@@ -115,7 +115,7 @@ class _Tally:
         minor = _amount(draft, self.currency) if asked is None else asked.money.minor
         self.total += minor or 0
         if asked is not None and not wrong:
-            body = body_of(requested(asked), draft.cells)
+            body = body_of(requested(asked, asked.merchant_ref or ""), draft.cells)
         else:
             body = refused_body(draft.body, draft.cells)
         self.digest.update(hashlib.sha256(body).digest())
@@ -136,22 +136,6 @@ class _Tally:
                 refused=why,
             )
         )
-
-
-def requested(asked: PayoutIn) -> Request:
-    """What a payout that was read at the door asks for."""
-    return Request(
-        merchant_ref=asked.merchant_ref or "",
-        amount=asked.money,
-        instruments=tuple(one.instrument() for one in asked.beneficiary.instruments),
-        purpose=asked.purpose,
-        speed=asked.speed,
-        deadline_at=asked.deadline,
-        release_at=asked.release_after,
-        max_fee_minor=asked.max_fee_minor,
-        metadata=asked.metadata,
-        constraints=asked.channels.constraints,
-    )
 
 
 def _asked(

@@ -56,25 +56,6 @@ class BatchCountView(TypedDict):
     minor: int
 
 
-class BatchView(TypedDict):
-    """A batch and how far it is."""
-
-    id: str
-    state: str
-    mode: str
-    profile: str
-    currency: str
-    count: int
-    total_minor: int
-    total: str
-    progress_ppm: int
-    counts: list[BatchCountView]
-    refused: RefusedView | None
-    created_at: datetime
-    updated_at: datetime
-    actor: str
-
-
 class BatchSummary(TypedDict):
     """A batch in a list."""
 
@@ -90,6 +71,13 @@ class BatchSummary(TypedDict):
     created_at: datetime
     updated_at: datetime
     actor: str
+
+
+class BatchView(BatchSummary):
+    """A batch and how far it is."""
+
+    progress_ppm: int
+    counts: list[BatchCountView]
 
 
 class BatchPage(TypedDict):

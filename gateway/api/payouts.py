@@ -35,19 +35,7 @@ async def create(call: Call) -> Answer:
     body: PayoutIn = call.body
     merchant = merchant_of(call)
     key = idempotency_key(call, body.merchant_ref)
-    instruments = tuple(one.instrument() for one in body.beneficiary.instruments)
-    request = accept.Request(
-        merchant_ref=body.merchant_ref or key,
-        amount=body.money,
-        instruments=instruments,
-        purpose=body.purpose,
-        speed=body.speed,
-        deadline_at=body.deadline,
-        release_at=body.release_after,
-        max_fee_minor=body.max_fee_minor,
-        metadata=body.metadata,
-        constraints=body.channels.constraints,
-    )
+    request = requested(body, body.merchant_ref or key)
     canonical = orjson.dumps(call.raw, option=orjson.OPT_SORT_KEYS)
     intake = Intake(key, hashlib.sha256(canonical).digest())
     try:
@@ -58,6 +46,22 @@ async def create(call: Call) -> Answer:
     if taken.repeated:
         headers["Idempotency-Replayed"] = "true"
     return 201, payout_view(taken.payout, call.api.confirm_links), headers
+
+
+def requested(body: PayoutIn, merchant_ref: str) -> accept.Request:
+    """What a payout that was read at the door asks for, under this number."""
+    return accept.Request(
+        merchant_ref=merchant_ref,
+        amount=body.money,
+        instruments=tuple(one.instrument() for one in body.beneficiary.instruments),
+        purpose=body.purpose,
+        speed=body.speed,
+        deadline_at=body.deadline,
+        release_at=body.release_after,
+        max_fee_minor=body.max_fee_minor,
+        metadata=body.metadata,
+        constraints=body.channels.constraints,
+    )
 
 
 def as_given(call: Call, conflict: ConflictError) -> ConflictError:

@@ -64,34 +64,6 @@ class RowCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch and how far it is; `done` means accepted, not paid: see `counts`."""
-
-    id: str
-    state: str
-    mode: str
-    profile: str
-    currency: str
-    count: int
-    total_minor: int
-    total: str
-    progress_ppm: int
-    counts: tuple[RowCount, ...]
-    refused: Refusal | None
-    created_at: datetime
-    updated_at: datetime
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class CreatedBatch:
-    """A batch, and whether an earlier upload had made it."""
-
-    batch: Batch
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class BatchSummary:
     """A batch in a list."""
 
@@ -107,6 +79,22 @@ class BatchSummary:
     created_at: datetime
     updated_at: datetime
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(BatchSummary):
+    """A batch and how far it is; `done` means accepted, not paid: see `counts`."""
+
+    progress_ppm: int
+    counts: tuple[RowCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedBatch:
+    """A batch, and whether an earlier upload had made it."""
+
+    batch: Batch
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True)

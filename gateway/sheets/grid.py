@@ -172,15 +172,11 @@ def _parts(content: bytes) -> None:
     """Look at a workbook's parts before any is unpacked in whole. Raises `FileFaultError`."""
     try:
         wrong = _wrong_part(content)
-    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, EOFError):
+    except Exception:  # noqa: BLE001 - zip and its decompressors each have errors of their own
         wrong = _fault(
             "xlsx_broken",
             "the workbook is damaged or has a password; open and save it again as .xlsx",
             "工作簿损坏或带密码，请打开后重新另存为 .xlsx",
-        )
-    except Exception as error:  # noqa: BLE001 - decompressors have errors of their own
-        wrong = _fault(
-            "xlsx_broken", f"the workbook is damaged ({type(error).__name__})", "工作簿损坏"
         )
     if wrong is not None:
         raise wrong

@@ -31,10 +31,10 @@ from gateway.api.dialects.dialect import Asked, Counter, Minted, Post, Who
 from gateway.api.dialects.order import Order, Shown
 from gateway.api.dialects.orders import own_number_of
 from gateway.api.dialects.purse import purse_of
-from gateway.api.dialects.states import ENDED_UNPAID, WORDS
+from gateway.api.dialects.states import WORDS
 from gateway.api.dialects.wire import Ask, Said, posing, raw
 from gateway.api.dialects.words import CHINA, failure, paid_at, stamp
-from gateway.domain.dialect import DialectAccount, KeySet, Standing, standing_of
+from gateway.domain.dialect import ENDED_UNPAID, DialectAccount, KeySet, Standing, standing_of
 from gateway.domain.errors import AbsenceError, GatewayError, InvalidError
 from gateway.domain.payout import Payout
 from gateway.ports import Entropy, StoreError

@@ -35,10 +35,11 @@ from gateway.api.dialects.jeepay_reading import (
 )
 from gateway.api.dialects.order import Order, Shown
 from gateway.api.dialects.orders import UnstoredError, own_number_of
-from gateway.api.dialects.states import ENDED_UNPAID, WORDS
+from gateway.api.dialects.states import WORDS
 from gateway.api.dialects.wire import Ask, RefusedError, Said, json_body, plain
 from gateway.api.dialects.words import failure, paid_at
 from gateway.domain.dialect import (
+    ENDED_UNPAID,
     NUMBER_CHARS_MAX,
     DialectAccount,
     KeySet,

@@ -17,7 +17,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
 
-from gateway.api.dialects.order import NotifyUrl, Order, Shown
+from gateway.api.dialects.order import Order, Shown
 from gateway.api.dialects.twins import Twins
 from gateway.domain.dialect import DialectAccount, DialectOrder, NotifyTo, derived_digits
 from gateway.domain.errors import (
@@ -32,8 +32,6 @@ from gateway.engine import accept
 from gateway.engine.gateway import Gateway
 from gateway.engine.retries import counted
 from gateway.ports import CommitUnknownError, Intake, Merchant, Search, StoreError
-
-__all__ = ["ANSWER_S", "DOUBT", "NotifyUrl", "Order", "Orders", "Shown", "UnstoredError"]
 
 ANSWER_S = 2.5
 """Callers give up after ten seconds at the earliest, and pay again under a new number."""

@@ -6,9 +6,7 @@ Nothing that may still be paid is ever shown as failed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.domain.dialect import ENDED_UNPAID, Standing
-
-__all__ = ["ENDED_UNPAID", "WORDS", "Words"]
+from gateway.domain.dialect import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gateway.api.dialects.order import Order
-from gateway.api.dialects.states import ENDED_UNPAID
-from gateway.domain.dialect import SUSPECTED_RETRY, DialectAccount, standing_of
+from gateway.domain.dialect import ENDED_UNPAID, SUSPECTED_RETRY, DialectAccount, standing_of
 from gateway.domain.errors import ConflictError
 from gateway.engine.gateway import Gateway
 from gateway.engine.retries import counted

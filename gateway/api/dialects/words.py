@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from channels.contract import Reason
-from gateway.api.dialects.states import ENDED_UNPAID
-from gateway.domain.dialect import Standing, standing_of
+from gateway.domain.dialect import ENDED_UNPAID, Standing, standing_of
 from gateway.domain.payout import Payout
 
 CHINA = timezone(timedelta(hours=8))

@@ -76,8 +76,8 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         "发送的值带 HTML 转义（&amp;），签名用的却是未转义的值",
     ),
     "ascii_escapes": (
-        "characters were signed as \\uXXXX; sign them as they are",
-        "非 ASCII 字符以 \\uXXXX 形式参与签名；应使用原字符",
+        "characters were signed as escapes such as \\u4e2d; sign them as they are",
+        "非 ASCII 字符以 \\u4e2d 这类转义形式参与签名；应使用原字符",
     ),
     "slash_escapes": (
         "`/` was signed as `\\/` (json_encode without JSON_UNESCAPED_SLASHES)",

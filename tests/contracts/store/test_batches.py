@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from channels.money import Currency, Money
-from gateway.api.batch_files import requested
+from gateway.api.payouts import requested
 from gateway.api.schemas import PayoutIn
 from gateway.clock import SystemEntropy
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, RowState
@@ -50,7 +50,7 @@ def body(number: int, minor: int = 1_000, **changes: object) -> bytes:
         "purpose": "货款",
         **changes,
     }
-    return body_of(requested(PayoutIn.model_validate(asked)), {})
+    return body_of(requested(PayoutIn.model_validate(asked), str(asked["merchant_ref"])), {})
 
 
 def rows_of(bodies: Sequence[bytes]) -> list[BatchRow]:

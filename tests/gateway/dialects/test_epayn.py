@@ -21,7 +21,8 @@ from channels.contract import (
     Unknown,
     UnknownCause,
 )
-from gateway.api.dialects.orders import Order, Orders
+from gateway.api.dialects.order import Order
+from gateway.api.dialects.orders import Orders
 from gateway.domain.payout import Payout, PayoutState
 from gateway.engine import accept as accepting
 from gateway.engine import operate

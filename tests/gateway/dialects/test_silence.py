@@ -10,7 +10,8 @@ import pytest
 
 from channels.contract import Reason, Rejected
 from gateway.api.dialects.door import ORDERS
-from gateway.api.dialects.orders import Order, Orders
+from gateway.api.dialects.order import Order
+from gateway.api.dialects.orders import Orders
 from gateway.api.dialects.registry import DIALECTS
 from gateway.domain.errors import UnavailableError, UnfundedError
 from gateway.engine import accept as accepting

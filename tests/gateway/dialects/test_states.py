@@ -2,8 +2,15 @@
 
 import pytest
 
-from gateway.api.dialects.states import ENDED_UNPAID, WORDS
-from gateway.domain.dialect import DialectAccount, Standing, Switches, derived_digits, standing_of
+from gateway.api.dialects.states import WORDS
+from gateway.domain.dialect import (
+    ENDED_UNPAID,
+    DialectAccount,
+    Standing,
+    Switches,
+    derived_digits,
+    standing_of,
+)
 from gateway.domain.lifecycle import apply
 from gateway.domain.payout import Event, Payout, PayoutState
 from tests import builders as build

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from channels.contract import AlipayAccount, BankAccount, BankCard, Instrument
 from channels.money import Currency
-from gateway.api.dialects.orders import Order
+from gateway.api.dialects.order import Order
 from gateway.api.dialects.rsa import public_of
 from gateway.api.dialects.wire import Said
 from gateway.domain.dialect import KeySet

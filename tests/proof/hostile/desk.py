@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from gateway.api.dialects.dialect import Counter, Who
-from gateway.api.dialects.orders import Order, Orders, Shown
+from gateway.api.dialects.order import Order, Shown
+from gateway.api.dialects.orders import Orders
 from gateway.api.dialects.registry import DIALECTS
 from gateway.api.dialects.wire import Ask, Said
 from gateway.domain.dialect import DialectAccount, KeySet, Switches

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from channels.contract import AlipayAccount, BankCard, Instrument, WechatWallet
 from channels.money import Currency
-from gateway.api.dialects.orders import Order
+from gateway.api.dialects.order import Order
 from gateway.domain.dialect import KeySet
 from tests import builders
 from tests.gateway.dialects.conftest import MD5_KEY, PID, pairs

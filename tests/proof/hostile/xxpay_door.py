@@ -12,7 +12,7 @@ import orjson
 
 from channels.contract import BankAccount, BankCard, Instrument
 from channels.money import Currency
-from gateway.api.dialects.orders import Order
+from gateway.api.dialects.order import Order
 from gateway.domain.dialect import KeySet
 from tests import builders
 from tests.gateway.dialects.xxpay_shop import MCH_ID, XXPAY_KEY
