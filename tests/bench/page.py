@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ README: Final = HERE / "README.md"
 RESULTS: Final = HERE / "results.json"
 CHANGES: Final = HERE / "changes"
 """What was measured before and after a change for speed: a file of rows for each subject."""
+BEFORE: Final = HERE / "before.json"
+"""The profile of the program before one commit accepted and armed, on an idle machine."""
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 BARS: Final[Mapping[str, tuple[str, str, float]]] = {
@@ -89,6 +92,7 @@ def tables_of(found: Found) -> Iterator[str]:
         yield "### Three times what it can carry\n\n" + _overload(found["overload"])
     if "profile" in found:
         yield "### CPU by stage, µs per payout\n\n" + _stages(found["profile"])
+        yield "### The dearest functions, own time, µs per payout\n\n" + _dearest(found["profile"])
     if "soak" in found:
         yield "### Soak\n\n" + _soak(found["soak"])
     if measured_on := list(_machines(found)):
@@ -190,12 +194,26 @@ def _overload(one: Mapping[str, Any]) -> str:
 
 
 def _stages(profile: Mapping[str, Any]) -> str:
-    whole, intake = profile["stages_us"], profile["accept_stages_us"]
+    before: Mapping[str, Any] = json.loads(BEFORE.read_text(encoding="utf-8"))
+    columns = [one[key] for key in ("stages_us", "accept_stages_us") for one in (before, profile)]
     return _table(
-        ("stage", "whole payouts", "intake alone"),
+        ("stage", "whole payouts, before", "now", "intake alone, before", "now"),
         (
-            (one, whole.get(one, ""), intake.get(one, ""))
-            for one in dict.fromkeys((*whole, *intake))
+            (one, *(column.get(one, "") for column in columns))
+            for one in dict.fromkeys(name for column in columns for name in column)
+        ),
+    )
+
+
+def _dearest(profile: Mapping[str, Any]) -> str:
+    both = zip_longest(
+        profile["dearest_us"].items(), profile["accept_dearest_us"].items(), fillvalue=("", "")
+    )
+    return _table(
+        ("whole payouts", "µs", "intake alone", "µs"),
+        (
+            (f"`{one}`", us, f"`{other}`" if other else "", more)
+            for (one, us), (other, more) in both
         ),
     )
 

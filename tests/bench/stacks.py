@@ -18,6 +18,8 @@ from typing import Final
 
 OURS: Final = ("gateway/", "channels/", "policies/")
 REST: Final = "loop"
+DEAREST: Final = 20
+"""Functions shown."""
 STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("store: writer thread", ("_write_loop (", "gateway/store/postgres_group.py")),
     ("store: reader threads", ("__call__ (gateway/store/sqlite.py",)),
@@ -132,7 +134,7 @@ def _shares(stacks: Sequence[Stack], found: Iterable[tuple[str, float]]) -> dict
     return {name: weight / total for name, weight in ordered}
 
 
-def page(title: str, stacks: Sequence[Stack], us_each: float, limit: int = 20) -> str:
+def page(title: str, stacks: Sequence[Stack], us_each: float) -> str:
     """A text for people: stages, then the dearest functions, in shares and µs per payout."""
     lines = [f"{title}: {us_each:.0f} µs of CPU per payout", ""]
     for name, shares in (
@@ -140,6 +142,6 @@ def page(title: str, stacks: Sequence[Stack], us_each: float, limit: int = 20) -
         ("own time, by function", own(stacks)),
         ("with all it called, functions of ours", inclusive(stacks)),
     ):
-        rows = list(shares.items())[:limit]
+        rows = list(shares.items())[:DEAREST]
         lines += [name, *(f"{n:6.1%} {n * us_each:8.1f} µs  {what}" for what, n in rows), ""]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ are multiplied with the CPU time that a payout took without it.
 import asyncio
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,15 +24,23 @@ BEGIN_S: Final = 0.5
 
 
 async def run(bench: Bench) -> dict[str, Any]:
-    """`stages_us` and `accept_stages_us`: CPU microseconds per payout by stage."""
+    """CPU microseconds per payout: `stages_us` and `accept_stages_us` by stage, `dearest_us` and
+    `accept_dearest_us` by the function that ran."""
     async with bench.stage("profile_payouts") as here:
-        whole = await _profiled(bench, here, "payouts")
+        whole, dearest = await _profiled(bench, here, "payouts")
     async with bench.stage("profile_accept") as here:
-        intake = await _profiled(bench, here, "accept", told=False, release_after=tomorrow())
-    return {"stages_us": whole, "accept_stages_us": intake}
+        taken = await _profiled(bench, here, "accept", told=False, release_after=tomorrow())
+    return {
+        "stages_us": whole,
+        "dearest_us": dearest,
+        "accept_stages_us": taken[0],
+        "accept_dearest_us": taken[1],
+    }
 
 
-async def _profiled(bench: Bench, here: Stage, name: str, **job: Any) -> dict[str, float]:
+async def _profiled(
+    bench: Bench, here: Stage, name: str, **job: Any
+) -> tuple[dict[str, float], dict[str, float]]:
     size, meter, pid = bench.size, here.meter(), here.gateway.pid
     await here.load(seconds=size.warm_s, callers=size.callers, **job)
     before = meter.cpu_s()
@@ -46,7 +55,12 @@ async def _profiled(bench: Bench, here: Stage, name: str, **job: Any) -> dict[st
     bench.kept.mkdir(parents=True, exist_ok=True)
     file = bench.kept / f"{name}.txt"
     await asyncio.to_thread(file.write_text, text, encoding="utf-8")
-    return {one: round(share * us_each, 1) for one, share in stacks.by_stage(seen).items()}
+    by_stage, dearest = stacks.by_stage(seen), list(stacks.own(seen).items())[: stacks.DEAREST]
+    return _us(by_stage.items(), us_each), _us(dearest, us_each)
+
+
+def _us(shares: Iterable[tuple[str, float]], us_each: float) -> dict[str, float]:
+    return {what: round(share * us_each, 1) for what, share in shares}
 
 
 async def _sampled(pid: int, seconds: float, file: Path, bench: Bench) -> list[stacks.Stack]:
