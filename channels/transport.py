@@ -140,11 +140,16 @@ class Transport:
     async def _once(
         self, method: str, url: str, headers: Headers, body: bytes | None, max_bytes: int
     ) -> Reply | NotSent | Unknown:
-        try:
-            async with asyncio.timeout(self._pool_wait_s):
-                await self._slots.acquire()
-        except TimeoutError:
-            return NotSent(NotSentCause.POOL_WAIT, f"no free connection in {self._pool_wait_s} s")
+        if self._slots.locked():
+            try:
+                async with asyncio.timeout(self._pool_wait_s):
+                    await self._slots.acquire()
+            except TimeoutError:
+                detail = f"no free connection in {self._pool_wait_s} s"
+                return NotSent(NotSentCause.POOL_WAIT, detail)
+        else:
+            # It does not wait, so no timer is set.
+            await self._slots.acquire()
         try:
             # A kept-alive connection that the peer has closed is noticed only when the loop turns:
             # once to poll the socket, once to run what the poll found. Without these two turns a

@@ -254,6 +254,8 @@ class Delivery:
     last_error: str | None = None
     claimed_until: datetime | None = None
     """Other processes leave it to this one until then; None where there are no others."""
+    may_be_followed: bool = True
+    """Whether others about the same payout may have waited behind it when it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -905,10 +907,11 @@ class SwitchStore(Protocol):
 class OwingStore(Protocol):
     """Says what it owes, to whoever sends it."""
 
-    def on_owed(self, told: Callable[[], None] | None) -> None:
+    def on_owed(self, told: Callable[[PayoutId | None], None] | None) -> None:
         """Have `told` called once a commit of this process may have owed webhooks; None: not.
 
-        A hint: it may come for nothing, and what another process stored comes without.
+        It gets the payout, or None where it may be any. A hint: it may come for nothing, and what
+        another process stored comes without.
         """
 
     async def learn_wanted(self) -> None:

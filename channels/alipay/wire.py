@@ -222,6 +222,6 @@ def moment(text: str) -> datetime | None:
     if _TIME.fullmatch(text) is None:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING).astimezone(UTC)
+        return datetime.fromisoformat(text).replace(tzinfo=BEIJING).astimezone(UTC)
     except ValueError:
         return None

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlencode
 
+from channels import forms
 from channels.contract import Request, UnknownCause
 from channels.epay import signing
 from channels.epay.profile import ACCEPTANCE_WINDOW_S
@@ -65,7 +65,7 @@ def request(
             ("Content-Type", CONTENT_TYPE),
             ("User-Agent", USER_AGENT),
         ),
-        body=urlencode(sorted(form.items())).encode(),
+        body=forms.encoded(sorted(form.items())).encode(),
     )
 
 

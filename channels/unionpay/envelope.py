@@ -9,8 +9,9 @@ signature fits.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
+from channels import forms
 from channels.contract import Request, UnknownCause
 from channels.unionpay import signing
 from channels.unionpay.signing import DistrustError, Keys, Trust
@@ -67,7 +68,7 @@ def request(url: str, fields: Mapping[str, str], keys: Keys) -> Request:
     return Request(
         url=url,
         headers=(("Content-Type", CONTENT_TYPE), ("User-Agent", USER_AGENT)),
-        body=urlencode(sorted(sent.items())).encode(),
+        body=forms.encoded(sorted(sent.items())).encode(),
     )
 
 

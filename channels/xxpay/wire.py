@@ -8,7 +8,6 @@ put into `extra` as well, where notices show it, too.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -17,6 +16,7 @@ from pydantic import (
     ValidationError,
 )
 
+from channels import forms
 from channels.contract import BankAccount, BankCard, Instruction
 from channels.keyed_md5.fields import Fen, State, Word
 from channels.xxpay.settings import XxPaySettings
@@ -108,7 +108,8 @@ def balance(settings: XxPaySettings, now: datetime) -> bytes:
 def _form(settings: XxPaySettings, fields: Mapping[str, str]) -> bytes:
     given = {name: value for name, value in fields.items() if value}
     lower_case = settings.lower_case_signature
-    return urlencode(signed(given, settings.secrets, lower_case=lower_case)).encode()
+    form = signed(given, settings.secrets, lower_case=lower_case)
+    return forms.encoded(form.items()).encode()
 
 
 def _time(now: datetime) -> str:

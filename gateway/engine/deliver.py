@@ -162,6 +162,8 @@ class Courier:
         self._lanes: dict[_Lane, asyncio.Task[None]] = {}
         self._followed: set[_Lane] = set()
         """Under way, and a look may find something behind what they have in hand."""
+        self._news: set[PayoutId | None] = set()
+        """What was owed something since the last look began; None: it may be any."""
         self._wanted = asyncio.Event()
         self._may_look_at = 0.0
         self._failures: list[BaseException] = []
@@ -176,6 +178,8 @@ class Courier:
         self._raise_failure()
         # Remembered before the look: what it brings may be older than the end of a lane.
         busy = set(self._lanes)
+        self._followed.update(lane for lane in busy if self._is_news(lane))
+        self._news.clear()
         room = self._limit + (-len(busy) if self._shared else len(busy))
         if room <= 0:
             return 0
@@ -189,14 +193,18 @@ class Courier:
         for lane, deliveries in waiting.items():
             self._start(lane, deliveries)
             # A look brings only the head of a lane.
-            self._followed.add(lane)
+            if deliveries[-1].may_be_followed:
+                self._followed.add(lane)
         return len(waiting)
 
-    def owed(self) -> None:
-        """Something was owed just now: do not rest."""
-        # It may be behind any of those under way.
-        self._followed.update(self._lanes)
+    def owed(self, payout_id: PayoutId | None = None) -> None:
+        """Something was owed just now, about any payout if none is named: do not rest."""
+        self._news.add(payout_id)
         self._wanted.set()
+
+    def _is_news(self, lane: _Lane) -> bool:
+        """Whether something may have been owed behind it since the last look began."""
+        return lane[0] in self._news or None in self._news
 
     async def rest(self, seconds: float) -> None:
         """Wait until a look may find something, or so long; at least as long as looks are dear."""
@@ -252,7 +260,7 @@ class Courier:
 
     def _ended(self, lane: _Lane, _task: asyncio.Task[None]) -> None:
         del self._lanes[lane]
-        if lane in self._followed:
+        if lane in self._followed or self._is_news(lane):
             self._followed.discard(lane)
             self._wanted.set()
 

@@ -21,8 +21,11 @@ class GoneError(Exception):
 class Outbox(Part):
     """Everything about webhooks owed."""
 
-    def on_owed(self, told: Callable[[], None] | None) -> None:
-        """Have `told` called once a commit of this process may have owed something; None: not."""
+    def on_owed(self, told: Callable[[PayoutId | None], None] | None) -> None:
+        """Have `told` called once a commit of this process may have owed something; None: not.
+
+        It gets the payout, or None where it may be any.
+        """
         self._owed_to = told
 
     async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
@@ -34,12 +37,12 @@ class Outbox(Part):
         params = {"now": micros(now), "limit": limit}
         member = self._member
         if member is None or not member.is_joined:
-            return [_delivery(row) for row in await self._read("due_deliveries", params)]
+            return [_head(row) for row in await self._read("due_deliveries", params)]
         if member.worker is None:
             return []
         until = now + CLAIM
         found = await member.fetch("claim_deliveries", {**params, "until": micros(until)})
-        return [replace(_delivery(row), claimed_until=until) for row in found]
+        return [replace(_head(row), claimed_until=until) for row in found]
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done; later calls change nothing."""
@@ -86,11 +89,16 @@ class Outbox(Part):
         except GoneError:
             return False
         if self._owed_to is not None:
-            self._owed_to()
+            self._owed_to(None)
         return True
 
 
-def _delivery(row: Row) -> Delivery:
+def _head(row: Row) -> Delivery:
+    """The earliest that is due to an endpoint about a payout."""
+    return _delivery(row, may_be_followed=bool(row[12]))
+
+
+def _delivery(row: Row, *, may_be_followed: bool = True) -> Delivery:
     return Delivery(
         id=row[0],
         endpoint_id=row[1],
@@ -104,4 +112,5 @@ def _delivery(row: Row) -> Delivery:
         created_at=moment(row[9]),
         last_status=row[10],
         last_error=row[11],
+        may_be_followed=may_be_followed,
     )

@@ -1,7 +1,8 @@
-"""Whether a commit may have owed webhooks: a hint for whoever delivers in this process."""
+"""Whose webhooks a commit may have owed: a hint for whoever delivers in this process."""
 
 from collections.abc import Callable
 
+from gateway.domain.payout import PayoutId
 from gateway.store.database import Unit
 
 OWING = frozenset({"insert_split_deliveries", "owe_notice", "owe_notice_of_retries"})
@@ -9,14 +10,18 @@ OWING = frozenset({"insert_split_deliveries", "owe_notice", "owe_notice_of_retri
 _QUOTES = len('%"')
 
 
-def may_owe(unit: Unit, wants: Callable[[str, str], bool]) -> bool:
-    """Whether a look may find something new; `wants` says it of a merchant and a kind of event."""
+def owed_about(unit: Unit, wants: Callable[[str, str], bool]) -> set[PayoutId | None]:
+    """Payouts of which a look may find something new, None where any may be meant; else empty.
+
+    `wants` says it of a merchant and a kind of event.
+    """
+    about: set[PayoutId | None] = set()
     for step in unit.steps:
         name, params = step.query.name, step.params
         if name in OWING:
-            return True
-        if name == "insert_deliveries":
+            about.add(None)
+        elif name == "insert_deliveries":
             kind = str(params["kind_quoted"])[_QUOTES:-_QUOTES]
             if wants(str(params["merchant_id"]), kind):
-                return True
-    return False
+                about.add(PayoutId(str(params["payout_id"])))
+    return about

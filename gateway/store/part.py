@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.domain.payout import MerchantId
+from gateway.domain.payout import MerchantId, PayoutId
 from gateway.ports import Clock, Endpoint
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
-from gateway.store.owed import may_owe
+from gateway.store.owed import owed_about
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
@@ -58,7 +58,7 @@ class Part:
         self._clock = clock
         self._units = Units(database.queries, vault, payload_of)
         self._key_turn = asyncio.Lock()
-        self._owed_to: Callable[[], None] | None = None
+        self._owed_to: Callable[[PayoutId | None], None] | None = None
         self._seen = Seen()
 
     @property
@@ -142,8 +142,9 @@ class Part:
     async def _owe(self, unit: Unit) -> None:
         """Commit what may owe webhooks, and tell who delivers them."""
         await self._database.write(unit)
-        if self._owed_to is not None and may_owe(unit, self._wants):
-            self._owed_to()
+        if self._owed_to is not None:
+            for payout_id in owed_about(unit, self._wants):
+                self._owed_to(payout_id)
 
     def _wants(self, merchant_id: str, kind: str) -> bool:
         """Whether one of a merchant's endpoints wants to hear of it, as far as is known."""

@@ -422,7 +422,12 @@ SELECT channel, status, reason FROM channel_statuses ORDER BY channel
 -- Only the earliest undelivered event of a payout is owed to an endpoint; later ones wait for it.
 SELECT
     d.id, d.endpoint_id, d.merchant_id, d.payout_id, d.seq, d.payload, d.state, d.tries, d.due_at,
-    d.created_at, d.last_status, d.last_error
+    d.created_at, d.last_status, d.last_error,
+    EXISTS (
+        SELECT 1 FROM deliveries AS later
+        WHERE later.merchant_id = d.merchant_id AND later.payout_id = d.payout_id
+          AND later.endpoint_id = d.endpoint_id AND later.seq > d.seq AND later.state = 'due'
+    )
 FROM deliveries AS d
 WHERE d.state = 'due' AND d.due_at <= :now
   AND NOT EXISTS (

@@ -249,7 +249,12 @@ WITH owed AS (
     WHERE d.id = owed.id
     RETURNING
         d.id, d.endpoint_id, d.merchant_id, d.payout_id, d.seq, d.payload, d.state, d.tries,
-        d.due_at, d.created_at, d.last_status, d.last_error
+        d.due_at, d.created_at, d.last_status, d.last_error,
+        EXISTS (
+            SELECT 1 FROM deliveries AS later
+            WHERE later.merchant_id = d.merchant_id AND later.payout_id = d.payout_id
+              AND later.endpoint_id = d.endpoint_id AND later.seq > d.seq AND later.state = 'due'
+        ) AS is_followed
 )
 SELECT * FROM claimed ORDER BY created_at, payout_id, seq
 

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from gateway.domain.payout import MerchantId, Payout
+from gateway.domain.payout import MerchantId, Payout, PayoutId
 from gateway.ports import DeliveryState, FloatShortError
 from gateway.store import SqlStore
 from tests import builders as build
@@ -138,6 +138,18 @@ async def test_deliveries_list_newest_first(store: SqlStore) -> None:
     assert [d.created_at for d in listed] == [build.after(2), build.after(1)]
 
 
+async def test_a_look_says_whether_others_wait_behind_what_it_brings(store: SqlStore) -> None:
+    """Whoever sends it need look again only then."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    subject = await _accept(store)
+    (alone,) = await store.due_deliveries(build.NOW, 10)
+    await store.record(build.change(subject, build.held(), at=build.after(1)))
+    (followed,) = await store.due_deliveries(build.after(1), 10)
+
+    assert (alone.id, alone.may_be_followed) == (followed.id, False)
+    assert followed.may_be_followed
+
+
 async def test_a_refused_move_owes_no_webhook(store: SqlStore) -> None:
     """What was not committed is never told."""
     await store.put_endpoint(build.endpoint(), "ops")
@@ -149,10 +161,10 @@ async def test_a_refused_move_owes_no_webhook(store: SqlStore) -> None:
     assert len(await store.deliveries(build.MERCHANT, None, 10)) == 1
 
 
-async def _told(store: SqlStore) -> list[None]:
+async def _told(store: SqlStore) -> list[PayoutId | None]:
     """Who delivers has looked up what endpoints want, and hears from now on of what is owed."""
-    told: list[None] = []
-    store.on_owed(lambda: told.append(None))
+    told: list[PayoutId | None] = []
+    store.on_owed(told.append)
     await _accept(store)
     await store.learn_wanted()
     told.clear()
@@ -160,13 +172,13 @@ async def _told(store: SqlStore) -> list[None]:
 
 
 async def test_a_commit_that_owes_is_told_at_once(store: SqlStore) -> None:
-    """An endpoint wants to hear of acceptances."""
+    """An endpoint wants to hear of acceptances, and this one is named."""
     await store.put_endpoint(build.endpoint(kinds=("payout.accepted",)), "ops")
     told = await _told(store)
 
-    await _accept(store)
+    subject = await _accept(store)
 
-    assert len(told) == 1
+    assert told == [subject.id]
 
 
 @pytest.mark.parametrize("kinds", [("payout.paid",), None])
@@ -199,8 +211,8 @@ async def test_a_webhook_to_be_sent_again_is_told_of(store: SqlStore) -> None:
     await _accept(store)
     (first,) = await store.due_deliveries(build.NOW, 10)
     await store.delivered(first.id, 200, build.NOW)
-    told: list[None] = []
-    store.on_owed(lambda: told.append(None))
+    told: list[PayoutId | None] = []
+    store.on_owed(told.append)
 
     assert await store.resend(build.MERCHANT, first.id, build.after(5))
 

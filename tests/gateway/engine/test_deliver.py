@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from gateway.domain.pace import DELIVERY_LADDER_S
+from gateway.domain.payout import PayoutId
 from gateway.engine.deliver import SILENCES_MAX, Courier, deliver_due, retry_at
 from gateway.ports import DeliveryState, StoreBrokenError
 from gateway.webhooks.egress import Egress
@@ -586,7 +587,7 @@ async def test_what_is_owed_behind_a_try_under_way_is_looked_for_after_it(
     assert await courier.start_due() == 1
     await until(lambda: merchant.ids() == ["msg_1"])
     outbox.rows[second.id] = second
-    courier.owed()
+    courier.owed(second.payout_id)
     assert await courier.start_due() == 0
     resting = asyncio.create_task(courier.rest(60))
     await asyncio.sleep(0)
@@ -594,6 +595,48 @@ async def test_what_is_owed_behind_a_try_under_way_is_looked_for_after_it(
     answered.set()
     async with asyncio.timeout(5):
         await resting
+    assert await courier.start_due() == 1
+    await courier.finish()
+    assert merchant.ids() == ["msg_1", "msg_2"]
+
+
+async def test_a_webhook_that_nothing_follows_is_no_reason_to_look_again(
+    merchant: Receiver, sender: WebhookSender, clock: FrozenClock
+) -> None:
+    """Looks cost a query each; what was owed about other payouts is found by one that is due."""
+    answered = asyncio.Event()
+    merchant.behaviours["/hook"] = held_until(answered)
+    alone = replace(delivery(), may_be_followed=False)
+    outbox = Outbox(endpoint(url=merchant.url()), alone)
+    courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
+    assert await courier.start_due() == 1
+    courier.owed(PayoutId("po_other"))
+    assert await courier.start_due() == 0
+    answered.set()
+    await courier.finish()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await courier.rest(60)
+
+
+async def test_what_is_owed_while_a_look_is_under_way_is_looked_for_after_what_it_found(
+    merchant: Receiver, sender: WebhookSender, clock: FrozenClock
+) -> None:
+    """The look may be older than the commit, and knew of nothing that follows."""
+    first, second = delivery("msg_1", seq=1), delivery("msg_2", seq=2)
+    outbox = Outbox(endpoint(url=merchant.url()), replace(first, may_be_followed=False))
+    courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
+
+    async def owe() -> None:
+        outbox.rows[second.id] = second
+        courier.owed(second.payout_id)
+
+    outbox.while_looking = owe
+    assert await courier.start_due() == 1
+    assert await courier.start_due() == 0
+    await courier.finish()
+    async with asyncio.timeout(5):
+        await courier.rest(60)
     assert await courier.start_due() == 1
     await courier.finish()
     assert merchant.ids() == ["msg_1", "msg_2"]

@@ -298,6 +298,7 @@ async def test_one_worker_sends_a_webhook_and_another_if_it_dies(joined: Joined)
     (claimed,) = await one.due_deliveries(build.NOW, 10)
     assert await other.due_deliveries(build.NOW, 10) == []
     assert claimed.claimed_until is not None
+    assert not claimed.may_be_followed
     (again,) = await other.due_deliveries(claimed.claimed_until, 10)
 
     assert again.id == claimed.id
