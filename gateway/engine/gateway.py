@@ -180,6 +180,8 @@ class Gateway:
     throttle: Throttle = field(default_factory=Unthrottled)
     hands: Hands = field(default_factory=NoHands)
     """The worker, while it runs."""
+    openings: int = 0
+    """How many payouts are being armed in the commit that takes them in."""
     signs_beside: bool = True
     """Requests are signed in a thread: it gains where there is a second core for it."""
     announce: Callable[[PayoutId], None] = _tell_nobody
