@@ -184,7 +184,8 @@ async def test_a_kill_that_this_process_has_not_heard_of_is_found_by_the_commit(
         taken = await ask(rig, "one")
         await rig.quiet()
         assert (taken.payout.state, taken.payout.version) == (ROUTING, 1)
-        assert rig.submitted() == await rig.states(taken.payout) == []
+        assert rig.submitted() == []
+        assert await rig.states(taken.payout) == []
 
 
 async def test_a_float_that_is_gone_is_found_by_the_commit(url: str) -> None:
@@ -223,7 +224,7 @@ async def test_nothing_is_sent_after_a_commit_that_nobody_knows_of(
                 await accepting(*given)
             raise CommitUnknownError("no answer")
 
-        rig.store.accept = unknown  # type: ignore[method-assign]  # the same, and silent
+        rig.store.accept = unknown  # type: ignore[method-assign, assignment]  # and silent
         with pytest.raises(CommitUnknownError):
             await ask(rig, "one")
         rig.store.accept = accepting  # type: ignore[method-assign]  # as it was

@@ -55,7 +55,7 @@ def _acknowledge_before_commit() -> None:
         _eventually(accept(self, change, intake, floor, arming))
         return (arming or change).after
 
-    SqlStore.accept = hasty  # type: ignore[method-assign]  # broken on purpose
+    SqlStore.accept = hasty  # type: ignore[method-assign, assignment]  # broken on purpose
 
 
 def _send_before_commit() -> None:
