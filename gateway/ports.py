@@ -95,6 +95,12 @@ class Throttle(Protocol):
     async def turn(self, channel: str) -> float | None:
         """Wait a short time for a send's turn. None: it is now; else come back after seconds."""
 
+    def take(self, channel: str) -> bool:
+        """Take a send's turn if one is free now, waiting for nobody and asking nobody."""
+
+    def give_back(self, channel: str) -> None:
+        """What was taken by `take` is not sent."""
+
     def may_ask(self, channel: str) -> bool:
         """Whether an inquiry may go out now, or should leave the channel to sends."""
 
@@ -628,13 +634,22 @@ class Standby(StrEnum):
 class PayoutStore(Protocol):
     """Payouts, their attempts, events and decisions."""
 
-    async def accept(self, change: Change, intake: Intake, floor_minor: int | None) -> Payout:
+    async def accept(
+        self,
+        change: Change,
+        intake: Intake,
+        floor_minor: int | None,
+        arming: Change | None = None,
+    ) -> Payout:
         """Store a new payout, or return the earlier one for the same key and body.
 
         Raises `ConflictError` for the same key or merchant_ref with another body, and
         `UnfundedError` when the available balance would fall below `floor_minor`,
         `MonthMovedError` when its fee is not the one of the month's use at this commit.
         The returned payout is durable, also when it is the earlier one.
+
+        `arming` is the move that follows at once, in the same commit: both or neither, raising what
+        `record` raises for it. Nothing of it happens where the earlier payout is returned.
         """
 
     async def record(self, change: Change) -> None:

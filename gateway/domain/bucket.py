@@ -57,3 +57,7 @@ class Bucket:
         if wait_us == 0:
             self._paid_off_us = max(self._paid_off_us, now_us) + pace.interval_us
         return wait_us
+
+    def give_back(self, pace: Pace) -> None:
+        """What was taken last is not sent."""
+        self._paid_off_us -= pace.interval_us

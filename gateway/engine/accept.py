@@ -24,6 +24,7 @@ from gateway.domain.payout import (
     Speed,
     lasting_id,
 )
+from gateway.engine.at_once import at_once
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.instruct import instruction_of
 from gateway.engine.screen import screen
@@ -105,6 +106,9 @@ async def _accept(
             floor = None
     event = Accepted(payout.state, payout.reason)
     change = Change(None, payout, (event,), (posting(None, payout, event),), actor)
+    taken = await at_once(gateway, change, intake, floor)
+    if taken is not None:
+        return Acceptance(*taken)
     stored = await gateway.store.accept(change, intake, floor)
     # Not by its id: asked for twice in the same millisecond, it is the same.
     repeated = stored is not payout

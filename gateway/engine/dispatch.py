@@ -113,13 +113,13 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
         now = gateway.clock.now()
         if payout.deadline_at is not None and now >= payout.deadline_at:
             return payout
-        prepared = await _prepared(gateway, channel, told, now)
+        prepared = await signed(gateway, channel, told, now)
         if gateway.stopped() is not None:
             return await put_off(gateway, payout)
         if gateway.load.is_killed(channel.name):
             # Since it was routed. The store would refuse it as well; the next decision knows.
             return payout
-        attempt = _armed(payout, channel, chosen, prepared, now)
+        attempt = attempt_of(payout, channel, chosen, prepared, now)
         fence = gateway.store.fence()
         try:
             armed = await move(
@@ -138,7 +138,7 @@ async def dispatch(gateway: Gateway, payout: Payout) -> Payout:
             return armed
         if not candidate.probing:
             gateway.health.started(channel.name, segment_of(told.instrument, told.amount), now)
-        outcome = await _send_within(gateway, fence, channel, prepared)
+        outcome = await send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
 
 
@@ -188,7 +188,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         if wait_s is not None:
             return await _take_turns(gateway, payout, wait_s)
         now = gateway.clock.now()
-        prepared = await _prepared(gateway, channel, told, now)
+        prepared = await signed(gateway, channel, told, now)
         if gateway.stopped() is not None or gateway.load.is_killed(channel.name):
             return await put_off(gateway, payout)
         if _must_repeat(channel) and prepared.digest != attempt.digest:
@@ -203,13 +203,11 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         armed = await move(gateway, payout, [event], actor="gateway", due_at=due_at)
         if gateway.halted is not None:
             return armed
-        outcome = await _send_within(gateway, fence, channel, prepared)
+        outcome = await send_within(gateway, fence, channel, prepared)
     return await settle(gateway, armed, attempt.number, outcome, Source.SEND)
 
 
-async def _prepared(
-    gateway: Gateway, channel: Channel, told: Instruction, now: datetime
-) -> Prepared:
+async def signed(gateway: Gateway, channel: Channel, told: Instruction, now: datetime) -> Prepared:
     """Build and sign the request, beside the loop where another core can do it."""
     if gateway.signs_beside:
         return await asyncio.to_thread(channel.prepare, told, now)
@@ -221,7 +219,7 @@ def _must_repeat(channel: Channel) -> bool:
     return channel.traits.resend is not None and channel.traits.resend.answers
 
 
-async def _send_within(
+async def send_within(
     gateway: Gateway, fence: Fence, channel: Channel, prepared: Prepared
 ) -> Outcome:
     """Send, unless another worker may have taken over since the arm was asked for.
@@ -400,7 +398,7 @@ def _in_maintenance(gateway: Gateway, channel: str, sent_at: datetime, now: date
     return any(gateway.maintenance_until(channel, at) is not None for at in (sent_at, now))
 
 
-def _armed(
+def attempt_of(
     payout: Payout, channel: Channel, chosen: Route, prepared: Prepared, now: datetime
 ) -> Attempt:
     candidate = chosen.decision.order[0]

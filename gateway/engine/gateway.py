@@ -1,9 +1,10 @@
 """Everything a use case needs, put together once by the composition root."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 from channels.contract import Channel, Credential
 from gateway.domain.credentials import End, expired
@@ -67,6 +68,9 @@ class Told:
     """A dead attempt of it is to be asked about."""
     known: Payout | None = field(default=None, repr=False)
     """The payout as it was just committed: what need not be read again."""
+    opening: Callable[[], Awaitable[Payout | None]] | None = field(default=None, repr=False)
+    """What its turn begins with, in place of reading it; None when there is nothing to go on
+    with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,38 @@ class Unthrottled:
         """It is always now."""
         return None
 
+    def take(self, channel: str) -> bool:
+        """Always."""
+        return True
+
+    def give_back(self, channel: str) -> None:
+        """There is no end of turns."""
+
     def may_ask(self, channel: str) -> bool:
         """Always."""
         return True
+
+
+class Hands(Protocol):
+    """Who works on payouts in this process, where it may be asked to begin with one at once."""
+
+    def is_free_for(self, payout_id: PayoutId) -> bool:
+        """Whether a turn for it would begin now: nobody waits for a hand."""
+
+    def begin(self, told: Told) -> None:
+        """Begin its turn; only when free for it."""
+
+
+class NoHands:
+    """This process only takes in."""
+
+    def is_free_for(self, payout_id: PayoutId) -> bool:
+        """Never."""
+        return False
+
+    def begin(self, told: Told) -> None:
+        """A defect of the caller."""
+        raise RuntimeError(f"nobody works here on {told.payout_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +178,10 @@ class Gateway:
     waiting: Waiting = field(default_factory=Waiting)
     """Payouts that wait for somebody to recover."""
     throttle: Throttle = field(default_factory=Unthrottled)
+    hands: Hands = field(default_factory=NoHands)
+    """The worker, while it runs."""
+    openings: int = 0
+    """How many payouts are being armed in the commit that takes them in."""
     signs_beside: bool = True
     """Requests are signed in a thread: it gains where there is a second core for it."""
     announce: Callable[[PayoutId], None] = _tell_nobody

@@ -44,8 +44,7 @@ async def arm(gateway: Gateway, payout: Payout) -> Payout:
     if (
         gateway.stopped() is None
         and quarantine is not None
-        and quarantine.ended_at is not None
-        and payout.accepted_at < quarantine.ended_at + WATCH
+        and is_watched(gateway, payout)
         and not await gateway.store.is_rebuilt(quarantine.id, payout.id)
     ):
         waived = frozenset(
@@ -66,6 +65,16 @@ async def arm(gateway: Gateway, payout: Payout) -> Payout:
         if payout.state is not PayoutState.ROUTING:
             return payout
     return await dispatch(gateway, payout)
+
+
+def is_watched(gateway: Gateway, payout: Payout) -> bool:
+    """Whether it may be one that a restore has made the record forget."""
+    quarantine = gateway.quarantine
+    return (
+        quarantine is not None
+        and quarantine.ended_at is not None
+        and payout.accepted_at < quarantine.ended_at + WATCH
+    )
 
 
 async def rebuild(

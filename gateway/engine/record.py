@@ -40,6 +40,33 @@ async def move(
     happened. `due_at` overrides when the worker looks next. What an event reveals is opened as an
     incident in the same commit.
     """
+    change = change_of(
+        gateway,
+        payout,
+        events,
+        actor=actor,
+        decision=decision,
+        evidence=evidence,
+        due_at=due_at,
+        approval=approval,
+    )
+    await gateway.store.record(change)
+    moved(gateway, change)
+    return change.after
+
+
+def change_of(
+    gateway: Gateway,
+    payout: Payout,
+    events: Sequence[Event],
+    *,
+    actor: str,
+    decision: bytes | None = None,
+    evidence: Evidence | None = None,
+    due_at: datetime | None = None,
+    approval: Approval | None = None,
+) -> Change:
+    """What `move` would commit, and nothing more. Raises `TransitionError` for a defect."""
     now = gateway.clock.now()
     after, postings, incidents = payout, [], []
     for event in events:
@@ -48,7 +75,7 @@ async def move(
         if isinstance(event, Contradicted):
             incidents.append(of_event(after, event, after.version, incident_id(gateway)))
     after = due(gateway, after, now, due_at)
-    change = Change(
+    return Change(
         before=payout,
         after=after,
         events=tuple(events),
@@ -59,13 +86,15 @@ async def move(
         incidents=tuple(filter(None, incidents)),
         approval=approval,
     )
-    await gateway.store.record(change)
+
+
+def moved(gateway: Gateway, change: Change) -> None:
+    """Let everybody here know of a change that is committed."""
     gateway.load.moved(change)
     gateway.following.moved(change)
     gateway.observer.moved(change)
     for incident in change.incidents:
         tell(gateway, incident)
-    return after
 
 
 def incident_id(gateway: Gateway) -> str:

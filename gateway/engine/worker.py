@@ -9,7 +9,7 @@ process one payout is worked on by one task at a time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -60,6 +60,7 @@ class Worker:
         """`exclusive`: no other process works on this store, so every ARMED one is an orphan."""
         self._gateway = gateway
         self._slots = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
         self._poll_s = poll_s
         self._exclusive = exclusive
         self._busy: set[PayoutId] = set()
@@ -78,6 +79,7 @@ class Worker:
         """Work until `stop`; returns when everything begun is finished."""
         await self.join()
         await self._recover()
+        self._gateway.hands = self
         async with asyncio.TaskGroup() as group:
             if self._gateway.store.worker != 0:
                 group.create_task(self._finding_notices())
@@ -89,6 +91,21 @@ class Worker:
             group.create_task(self._watching())
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def is_free_for(self, payout_id: PayoutId) -> bool:
+        """Whether a turn for it would begin now (`Hands`): nobody waits, and it is not in hand."""
+        return (
+            payout_id not in self._busy
+            and len(self._tasks) < self._concurrency
+            and not self._slots.locked()
+            and self._gateway.queue.empty()
+            and not self._stopping.is_set()
+        )
+
+    def begin(self, told: Told) -> None:
+        """Begin a turn without asking for a slot first: `is_free_for` has said that one is free."""
+        self._busy.add(told.payout_id)
+        self._start(self._opened(told))
 
     def stop(self) -> None:
         """Take nothing new; what is under way finishes."""
@@ -199,7 +216,14 @@ class Worker:
             return
         self._busy.add(told.payout_id)
         await self._slots.acquire()
-        task = asyncio.create_task(self._turn(told))
+        self._start(self._turn(told))
+
+    async def _opened(self, told: Told) -> None:
+        await self._slots.acquire()
+        await self._turn(told)
+
+    def _start(self, turn: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(turn)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -264,8 +288,7 @@ async def refresh(gateway: Gateway) -> None:
 
 async def advance(gateway: Gateway, told: Told) -> Payout | None:
     """Do everything that can be done for a payout now; returns it as it then stands."""
-    # Should it have moved since, its version gives that away to whatever is committed.
-    payout = told.known or await gateway.store.payout(told.payout_id)
+    payout = await _found(gateway, told)
     if payout is None:
         return None
     if payout.worker != gateway.store.worker and told.watch is None:
@@ -295,6 +318,14 @@ async def advance(gateway: Gateway, told: Told) -> Payout | None:
         if payout.version == version:
             return payout
     return payout
+
+
+async def _found(gateway: Gateway, told: Told) -> Payout | None:
+    """The payout that a turn is for, as far as it has come."""
+    if told.opening is not None:
+        return await told.opening()
+    # Should it have moved since, its version gives that away to whatever is committed.
+    return told.known or await gateway.store.payout(told.payout_id)
 
 
 async def _about(gateway: Gateway, payout: Payout, told: Told) -> Payout:

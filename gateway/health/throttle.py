@@ -116,6 +116,24 @@ class Turns:
             lane.waiting -= 1
         return self._later(channel, lane, step_s)
 
+    def take(self, channel: str) -> bool:
+        """Take a send's turn if one is free now, of this replica's own bucket and with no queue."""
+        lane = self._lanes.get(channel)
+        if lane is None:
+            return True
+        if lane.waiting or self._shared.standing() is not Standing.ALONE:
+            return False
+        if lane.bucket.take(self._pace(lane), self._now_us()) > 0:
+            return False
+        self.tokens[channel, "local"] += 1
+        return True
+
+    def give_back(self, channel: str) -> None:
+        """What was taken by `take` is not sent."""
+        lane = self._lanes.get(channel)
+        if lane is not None:
+            lane.bucket.give_back(self._pace(lane))
+
     def may_ask(self, channel: str) -> bool:
         """Whether an inquiry may go out now; always while sends need not wait."""
         lane = self._lanes.get(channel)

@@ -53,14 +53,23 @@ _ANY: dict[str, Any] = dict.fromkeys(
 class Payouts(Part):
     """Everything about payouts."""
 
-    async def accept(self, change: Change, intake: Intake, floor_minor: int | None) -> Payout:
+    async def accept(
+        self,
+        change: Change,
+        intake: Intake,
+        floor_minor: int | None,
+        arming: Change | None = None,
+    ) -> Payout:
         """Store a new payout, or return the earlier one for the same key and body."""
         await self._may_seal()
+        unit = self._units.accepted(change, intake, floor_minor)
+        if arming is not None:
+            self._units.move(unit, arming, self._worker)
         try:
-            await self._owe(self._units.accepted(change, intake, floor_minor))
+            await self._owe(unit)
         except TakenError:
             return await self._earlier(change.after, intake)
-        return change.after
+        return change.after if arming is None else arming.after
 
     async def record(self, change: Change) -> None:
         """Commit a move guarded by `before.version`."""

@@ -82,7 +82,7 @@ class Units:
         self._payload_of = payload_of
 
     def accepted(self, change: Change, intake: Intake, floor_minor: int | None) -> Unit:
-        """The acceptance of a payout, possibly armed at once.
+        """The acceptance of a payout; `move` may add what follows at once.
 
         Fails with `TakenError`, or `UnfundedError` when `floor_minor` would not hold.
         """
@@ -190,6 +190,12 @@ class Units:
 
         `worker` is this process: what it sends must be its own.
         """
+        unit = Unit()
+        self.move(unit, change, worker)
+        return unit
+
+    def move(self, unit: Unit, change: Change, worker: int | None) -> None:
+        """Add a move of a payout that is stored, or is by the same unit; fails as `moved` does."""
         _check(change)
         before, after = change.before, change.after
         if before is None:
@@ -198,7 +204,6 @@ class Units:
         sends = sender is not None
         if sends and worker is None:
             raise StaleError(f"{after.id} is no longer this worker's: it is detached")
-        unit = Unit()
         unit.add(
             self._queries["update_payout"],
             {
@@ -221,7 +226,6 @@ class Units:
             ),
         )
         self._fill(unit, change)
-        return unit
 
     def decided(self, unit: Unit, payout: Payout, at: int, decision: bytes | None) -> None:
         """Keep a routing decision, when there is one."""

@@ -217,13 +217,13 @@ COVERS: Mapping[str, tuple[Met, ...]] = {
 not here: its cells follow from where it died."""
 
 DIED: tuple[tuple[str, tuple[int, ...]], ...] = (
-    (r"accept: (before|written)", (1,)),
-    (r"accept: (committed|acknowledged)|reply: ", (3,)),
-    (r"accept: (written|committed)", (2,)),
+    (r"accept(\+armed)?: (before|written)", (1,)),
+    (r"accept(\+armed)?: (committed|acknowledged)|reply: ", (3,)),
+    (r"accept(\+armed)?: (written|committed)", (2,)),
     (r"recovery: ", (4,)),
     (r"prepare: ", (5,)),
-    (r"record armed: (before|written)", (5,)),
-    (r"record armed: (committed|acknowledged)|send: before|request: no byte", (7,)),
+    (r"(record |accept\+)armed: (before|written)", (5,)),
+    (r"(record |accept\+)armed: (committed|acknowledged)|send: before|request: no byte", (7,)),
     (r"request: half", (8,)),
     (r"institution: has the request", (9,)),
     (r"institution: (did it|half)", (10,)),

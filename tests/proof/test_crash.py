@@ -11,15 +11,18 @@ from tests.proof.crash.town import IN_THE_PARENT, Town, town
 
 DEATHS: Mapping[str, tuple[str, ...]] = {
     "paid": (
-        "accept: committed, nobody told",
+        "accept+armed: written, not committed",
+        "accept+armed: committed, nobody told",
         "reply: half of it out",
-        "record armed: committed, nobody told",
         "request: half of it out",
         IN_THE_PARENT[1],
         "record paid: written, not committed",
         IN_THE_PARENT[3],
     ),
-    "failover": ("record attempt_dead: committed, nobody told",),
+    "failover": (
+        "record attempt_dead: committed, nobody told",
+        "record armed: committed, nobody told",
+    ),
     "resend": ("record resent: committed, nobody told",),
     "returned": ("record returned: written, not committed",),
     "first start": ("migration: written, not committed",),

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from gateway.engine import at_once
 from tests.proof.simulation.campaign import Result, run
 from tests.proof.simulation.plan import FAULTS, plan_of
 from tests.proof.simulation.run import run_plan
@@ -28,12 +31,13 @@ FINDERS = {
     "not found is taken for dead": 4,
     "a refused resend is taken for the fate of the first send": 6,
     "sent before the commit": 1,
+    "sent before the acceptance that arms it": 1,
     "the POST is retried": 2,
-    "a resend gets a new reference": 6,
+    "a resend gets a new reference": 3,
     "no version guard": 1,
-    "a frozen channel's word still counts": 13,
+    "a frozen channel's word still counts": 4,
     "a webhook without an answer counts as delivered": 1,
-    "silence counts at once": 2,
+    "silence counts at once": 7,
     "a restored database goes on as if nothing were": 2,
     "one person may be two": 2,
 }
@@ -50,6 +54,21 @@ def test_no_promise_is_broken(campaign: Result) -> None:
     """Nothing is paid twice, lost or silently stuck, and the books agree with the bank's."""
     assert campaign.seeds == SEEDS
     assert (campaign.failing, campaign.broken) == ([], Counter())
+
+
+def test_payouts_are_accepted_and_armed_in_one_commit() -> None:
+    """Where a hand is free; and under the same disturbances some of them in two."""
+    opened, armed = Counter[str](), at_once._Opening._commit
+
+    async def commit(opening: at_once._Opening) -> Any:
+        done = await armed(opening)
+        opened["no" if done is None else "yes"] += 1
+        return done
+
+    with mock.patch.object(at_once._Opening, "_commit", commit):
+        payouts = sum(run_plan(plan_of(seed)).payouts for seed in range(1, 7))
+    assert payouts / 4 < opened["yes"] < payouts
+    assert opened["no"] > 0
 
 
 def test_the_world_was_disturbed(campaign: Result) -> None:

@@ -66,7 +66,8 @@ async def test_an_arm_of_which_nobody_knows_is_not_sent(
 async def test_an_acceptance_of_which_nobody_knows_is_asked_for_again(
     fresh_postgres_url: str, tmp_path: Path, deliver: bool
 ) -> None:
-    """Whether or not the server got the COMMIT, the same request leads to the one payout."""
+    """Whether or not the server got the COMMIT, the same request leads to the one payout. If it
+    did, the payout is armed and nobody sent it: it is in doubt first, and paid once."""
     async with (
         between(fresh_postgres_url, tmp_path) as (line, url),
         running(url, (MUTE,)) as rig,
@@ -82,9 +83,10 @@ async def test_an_acceptance_of_which_nobody_knows_is_asked_for_again(
 
         assert again.repeated is deliver
         await rig.quiet()
-        await rig.pass_time(seconds=5)
+        await rig.pass_time(minutes=6)
         paid = await rig.look(again.payout)
         assert paid.state is PAID, (paid.due_at, rig.witness.alarms, rig.witness.defects)
+        assert ("in_doubt" in await rig.kinds(paid)) is deliver
         assert len(rig.moved()) == 2
 
 

@@ -220,7 +220,7 @@ async def test_a_store_that_is_away_for_a_moment_is_tried_again(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its errors are alarmed and survived; nothing is sent meanwhile, and it goes on by itself."""
-    async with running(url, (ONE,)) as rig:
+    async with running(url, (ONE,), started=False) as rig:
         away = True
         due, record = rig.store.due, rig.store.record
 
@@ -238,6 +238,7 @@ async def test_a_store_that_is_away_for_a_moment_is_tried_again(
             patch.setattr(rig.store, "due", gone_due)
             patch.setattr(rig.store, "record", gone_record)
             payout = await rig.accept()
+            await rig.start()
             await until(lambda: rig.witness.alarmed("store.unavailable") >= 1)
             assert rig.submitted() == []
             away = False

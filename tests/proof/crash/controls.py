@@ -26,7 +26,7 @@ from gateway.engine.deliver import Answer, Courier
 from gateway.engine.gateway import Gateway
 from gateway.engine.inquire import inquire
 from gateway.engine.record import move
-from gateway.ports import Change, Delivery, Endpoint
+from gateway.ports import Change, Delivery, Endpoint, Intake
 from gateway.store.store import SqlStore
 
 LATE_S = 0.2
@@ -49,15 +49,18 @@ def _acknowledge_before_commit() -> None:
     """The merchant hears 201 before anything is stored."""
     accept = SqlStore.accept
 
-    async def hasty(self: SqlStore, change: Change, *rest: Any) -> Payout:
-        _eventually(accept(self, change, *rest))
-        return change.after
+    async def hasty(
+        self: SqlStore, change: Change, intake: Intake, floor: int | None, arming: Any = None
+    ) -> Payout:
+        _eventually(accept(self, change, intake, floor, arming))
+        return (arming or change).after
 
     SqlStore.accept = hasty  # type: ignore[method-assign, assignment]  # broken on purpose
 
 
 def _send_before_commit() -> None:
     """Bytes leave while the armed attempt is still on its way to the disk."""
+    _acknowledge_before_commit()
     record = SqlStore.record
 
     async def hasty(self: SqlStore, change: Change) -> None:

@@ -31,7 +31,7 @@ from channels.contract import (
 from gateway import wiring
 from gateway.audit import export
 from gateway.engine.worker import Worker
-from gateway.ports import Position
+from gateway.ports import Change, Position
 from gateway.store import mark
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.store import SqlStore
@@ -133,6 +133,8 @@ def _label(name: str, arguments: Iterable[Any]) -> str:
     if name == "record":
         change = next(iter(arguments))
         return "record " + "+".join(event.kind for event in change.events)
+    if name == "accept" and sum(isinstance(one, Change) for one in arguments) > 1:
+        return "accept+armed"
     return name
 
 

@@ -27,7 +27,8 @@ from tests.proof.laws.shared import NUMBERS, SIDES, Shared
 from tests.proof.laws.store import FEED_LOOKS, StoreLaws
 
 WHICH = st.integers(0, 5)
-KINDS = st.sampled_from([*IncidentKind])
+KINDS = st.sampled_from([one for one in IncidentKind if one is not IncidentKind.FLOAT_OFF])
+"""What a payout's move may reveal; an account that is off is found otherwise, one at a time."""
 PAGE = 1_000
 
 

@@ -20,6 +20,7 @@ from gateway.domain.payout import (
     Payout,
     PayoutId,
     PayoutState,
+    Resent,
 )
 from gateway.ports import Change, FloatShortError, Intake, StaleError
 
@@ -58,22 +59,35 @@ class Model:
     lines: dict[tuple[str, str], tuple[date, StatementLine]] = field(default_factory=dict)
     """By channel and the line's own number."""
     days: set[tuple[str, date]] = field(default_factory=set)
+    killed: set[str] = field(default_factory=set)
 
     # --- Writes ---
 
-    def accept(self, change: Change, intake: Intake, floor_minor: int | None) -> PayoutId:
-        """Store it, or find the earlier one."""
+    def accept(
+        self,
+        change: Change,
+        intake: Intake,
+        floor_minor: int | None,
+        arming: Change | None = None,
+    ) -> PayoutId:
+        """Store it, and what follows at once, or neither; or find the earlier one."""
         earlier = self.earlier(change, intake)
         if earlier is not None:
             return earlier
         after = change.after
+        if arming is not None:
+            self._may_send(arming)
         moved = self._moved(change.postings)
         available = Account(Book.AVAILABLE, after.merchant_id, after.amount.currency)
         if floor_minor is not None and self.balances[available] + moved[available] < floor_minor:
             raise UnfundedError("insufficient_funds", "not covered", zh="余额不足")
+        if arming is not None:
+            self._must_cover(arming)
         self.keys[after.merchant_id, intake.idempotency_key] = (intake.fingerprint, after.id)
         self.refs[after.merchant_id, after.merchant_ref] = (intake.fingerprint, after.id)
         self._store(change, moved)
+        if arming is not None:
+            self._store(arming, self._moved(arming.postings))
         return after.id
 
     def earlier(self, change: Change, intake: Intake) -> PayoutId | None:
@@ -95,14 +109,9 @@ class Model:
         before = change.before
         if before is None or not self._is_now(before):
             raise StaleError("moved on")
-        moved = self._moved(change.postings)
-        for event in change.events:
-            if isinstance(event, Armed):
-                currency = change.after.amount.currency
-                reserved = Account(Book.FLOAT, event.attempt.channel, currency)
-                if self.balances[reserved] + moved[reserved] < 0:
-                    raise FloatShortError("float")
-        self._store(change, moved)
+        self._may_send(change)
+        self._must_cover(change)
+        self._store(change, self._moved(change.postings))
 
     def postpone(self, payout: Payout, due_at: datetime, decision: bytes | None) -> None:
         """Only what has not moved on."""
@@ -218,6 +227,24 @@ class Model:
         return Counter(one.state for one in self.payouts.values())
 
     # --- ---
+
+    def _may_send(self, change: Change) -> None:
+        """Nothing goes through what a person has killed."""
+        for event in change.events:
+            if isinstance(event, Armed | Resent):
+                number = event.attempt.number if isinstance(event, Armed) else event.number
+                if change.after.attempts[number - 1].channel in self.killed:
+                    raise StaleError("killed")
+
+    def _must_cover(self, change: Change) -> None:
+        """What is armed is on the channel's float."""
+        moved = self._moved(change.postings)
+        for event in change.events:
+            if isinstance(event, Armed):
+                currency = change.after.amount.currency
+                reserved = Account(Book.FLOAT, event.attempt.channel, currency)
+                if self.balances[reserved] + moved[reserved] < 0:
+                    raise FloatShortError("float")
 
     def _is_now(self, payout: Payout) -> bool:
         known = self.payouts[payout.id]

@@ -1,7 +1,8 @@
 """The store against the dictionaries: every write of its port, alone and at once; every read."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,13 +20,14 @@ from gateway.domain.payout import (
     PayoutId,
     PayoutState,
 )
-from gateway.ports import FloatShortError, Search, StaleError
+from gateway.ports import FloatShortError, Kill, Search, StaleError
 from tests.proof.laws.fees import FeeLaws
 from tests.proof.laws.shared import CLOSED, NUMBERS, SIDES, Shared, heard
 
 FEED_LOOKS = 200
 """With pauses of 20 ms: four seconds."""
 RARELY = st.integers(0, 15)
+SELDOM = st.integers(0, 5)
 STATES = st.sampled_from([None, *PayoutState])
 MONEY = st.sampled_from((0, 9_000, 25_000, 10_000_000, 10_000_000))
 
@@ -75,6 +77,30 @@ class StoreLaws(FeeLaws):
             expected = refused or wanted
             assert expected in {type(answer), getattr(answer, "id", None)}, f"{answer!r}"
 
+    @rule(merchant=SIDES, key=NUMBERS, body=SIDES, side=SIDES, stopped=SELDOM)
+    def accept_and_arm(self, merchant: int, key: int, body: int, side: int, stopped: int) -> None:
+        """In one commit: both, or neither, or the payout that was there before."""
+        change, intake = self._asked(merchant, key, key, body)
+        arming = self._armed(change.after, side)
+        with self._killed(self.channels[side] if stopped == 0 else None):
+            self.both(
+                self.store.accept(change, intake, 0, arming),
+                lambda: self.model.accept(change, intake, 0, arming),
+            )
+
+    @contextmanager
+    def _killed(self, channel: str | None) -> Iterator[None]:
+        """A person has stopped it, and lets it go on afterwards."""
+        if channel is None:
+            yield
+            return
+        now, kill_id = Shared.clock.at, f"kill{self.name}{next(self.fresh)}"
+        assert Shared.run(self.store.kill(Kill(kill_id, channel, "stop", now, "ops")))
+        self.model.killed.add(channel)
+        yield
+        self.model.killed.remove(channel)
+        assert Shared.run(self.store.revive(channel, now, "ops", "somebody", "found"))
+
     @precondition(lambda self: self.model.payouts)
     @rule(which=st.integers(0, 5), kind=st.integers(0, 30), side=SIDES, at=st.integers(0, 40))
     def move(self, which: int, kind: int, side: int, at: int) -> None:
@@ -84,13 +110,14 @@ class StoreLaws(FeeLaws):
             self.both(self.store.record(change), lambda: self.model.record(change))
 
     @precondition(lambda self: self.model.payouts)
-    @rule(which=st.integers(0, 5), side=SIDES)
-    def arm(self, which: int, side: int) -> None:
-        """The event that needs a float."""
+    @rule(which=st.integers(0, 5), side=SIDES, stopped=SELDOM)
+    def arm(self, which: int, side: int, stopped: int) -> None:
+        """The event that needs a float, and a channel that nobody has stopped."""
         known = self._known(which)
         if known.state is PayoutState.ROUTING:
             change = self._armed(known, side)
-            self.both(self.store.record(change), lambda: self.model.record(change))
+            with self._killed(self.channels[side] if stopped == 0 else None):
+                self.both(self.store.record(change), lambda: self.model.record(change))
 
     @precondition(lambda self: self.model.payouts)
     @rule(which=st.integers(0, 5), kinds=st.lists(st.integers(0, 30), min_size=2, max_size=4))

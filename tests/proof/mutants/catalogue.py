@@ -57,6 +57,7 @@ PACE = "gateway/domain/pace.py"
 LIFE = "gateway/domain/lifecycle.py"
 LEDGER = "gateway/domain/ledger.py"
 DISPATCH = "gateway/engine/dispatch.py"
+AT_ONCE = "gateway/engine/at_once.py"
 INQUIRE = "gateway/engine/inquire.py"
 RECORD = "gateway/engine/record.py"
 INSTRUCT = "gateway/engine/instruct.py"
@@ -304,13 +305,61 @@ MUTANTS: tuple[Mutant, ...] = (
         "sent before the attempt is committed",
         "I3",
         DISPATCH,
-        ("            return payout\n        attempt = _armed("),
+        ("            return payout\n        attempt = attempt_of("),
         (
             "            return payout\n"
             "        await channel.send(prepared)\n"
-            "        attempt = _armed("
+            "        attempt = attempt_of("
         ),
         SIM,
+    ),
+    mutant(
+        "sent before the acceptance that arms it is committed",
+        "I3",
+        AT_ONCE,
+        "        prepared, arming = ready\n",
+        "        prepared, arming = ready\n        await channel.send(prepared)\n",
+        SIM,
+    ),
+    mutant(
+        "an acceptance of which nobody knows is sent all the same",
+        "§4.2.3: nothing is sent",
+        AT_ONCE,
+        "        except FloatShortError:\n",
+        (
+            "        except CommitUnknownError:\n"
+            "            await channel.send(prepared)\n"
+            "            raise\n"
+            "        except FloatShortError:\n"
+        ),
+        SIM,
+        rich_in(commit_undone_unknown=0.1, commit_late_unknown=0.1),
+        needs=(
+            "from gateway.ports import Change, Fence, FloatShortError, Intake, StaleError",
+            ", CommitUnknownError",
+        ),
+    ),
+    mutant(
+        "a request asked again is sent again",
+        "I5: one payout, one attempt",
+        AT_ONCE,
+        "        if repeated:\n            return None\n",
+        "",
+        SIM,
+        rich_in(same_key=0.9),
+    ),
+    mutant(
+        "an acceptance that arms does not look at the kills",
+        "nothing leaves through a channel that a person has stopped",
+        PAYOUTS,
+        "            self._units.move(unit, arming, self._worker)\n",
+        (
+            "            self._units.move(unit, arming, self._worker)\n"
+            "            for step in unit.steps:\n"
+            '                if "sender" in step.params:\n'
+            '                    step.params["sender"] = None\n'
+        ),
+        STORE,
     ),
     mutant(
         "an unknown commit is taken for done",

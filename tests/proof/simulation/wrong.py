@@ -13,7 +13,7 @@ from unittest import mock
 from channels.contract import Absent, Reason, Rejected, Unknown
 from gateway.domain import certify, silence
 from gateway.domain.payout import Armed, Source
-from gateway.engine import deliver, dispatch, inquire, operate, propose, quarantine
+from gateway.engine import at_once, deliver, dispatch, inquire, operate, propose, quarantine
 from gateway.engine.instruct import instruction_of
 from gateway.engine.record import move as real_move
 from gateway.store.queries import Queries, Query
@@ -75,6 +75,25 @@ def _send_before_commit() -> list[Patch]:
         return await real_send(gateway, channel, prepared)
 
     return [(dispatch, "move", move), (dispatch, "send", send)]
+
+
+def _send_before_acceptance() -> list[Patch]:
+    real, real_send = at_once._Opening._signed, dispatch.send
+    early: dict[str, Any] = {}
+
+    async def signed(opening: Any) -> Any:
+        ready = await real(opening)
+        if ready is not None:
+            prepared = ready[0]
+            early[prepared.digest] = await real_send(opening._gateway, opening._channel, prepared)
+        return ready
+
+    async def send(gateway: Any, channel: Any, prepared: Any) -> Any:
+        if prepared.digest in early:
+            return early.pop(prepared.digest)
+        return await real_send(gateway, channel, prepared)
+
+    return [(at_once._Opening, "_signed", signed), (dispatch, "send", send)]
 
 
 def _post_is_retried() -> list[Patch]:
@@ -156,6 +175,7 @@ WRONG: Mapping[str, Callable[[], list[Patch]]] = {
     "not found is taken for dead": _absence_is_death,
     "a refused resend is taken for the fate of the first send": _resend_rejected_is_death,
     "sent before the commit": _send_before_commit,
+    "sent before the acceptance that arms it": _send_before_acceptance,
     "the POST is retried": _post_is_retried,
     "a resend gets a new reference": _new_reference_on_resend,
     "no version guard": _no_version_guard,
