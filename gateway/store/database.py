@@ -84,7 +84,8 @@ class Unit:
 
 
 Returned = list[Rows]
-"""The rows of each counted statement of a unit, in order; none where all had to touch one each."""
+"""The rows of each counted statement of a unit, in order. One that changes what it was given may
+show none: that it went through says all."""
 
 
 class Group:

@@ -301,44 +301,49 @@ class SqliteDatabase:
         """All units at once; None, with nothing written, when that is not plain success."""
         group = self._begin(units)
         try:
-            went_through = self._together(group, units)
+            returned = self._together(group, units)
         except _FATAL:
             raise
         except Exception:  # noqa: BLE001 - one unit's affair: it will be found one by one
-            went_through = False
-        if not went_through:
+            returned = None
+        if returned is None:
             self._execute("ROLLBACK")
             return None
         self._end(group)
-        return [[] for _ in units]
+        return [
+            [returned.get(id(step), ()) for step in unit.steps if step.query.counted]
+            for unit in units
+        ]
 
-    def _together(self, group: Group, units: list[Unit]) -> bool:
-        """Run all but the commit; False when a statement did not touch what it had to."""
+    def _together(self, group: Group, units: list[Unit]) -> dict[int, Rows] | None:
+        """Run all but the commit; None when a statement did not touch what it had to."""
         for unit in units:
             group.check(unit)
             group.add(unit)
+        returned: dict[int, Rows] = {}
         for query, steps in by_query(units):
-            touched = self._run(query, [step.params for step in steps])
-            if query.counted and touched != len(steps):
-                return False
-        return True
+            if query.takes_many:
+                touched = self._run(query, [step.params for step in steps])
+                if query.counted and touched != len(steps):
+                    return None
+                continue
+            for step in steps:
+                rows = self._execute(query.text, step.params).fetchall()
+                if query.counted:
+                    if len(rows) != 1:
+                        return None
+                    returned[id(step)] = rows
+        return returned
 
     def _run(self, query: Query, given: Sequence[Params]) -> int:
-        """A statement for each, or for many where it can take them; how many rows they touched.
+        """As few statements as take them all; how many rows they touched.
 
-        Too few when any of those alone touched more or less than one.
+        Rows returned would each take the interpreter's lock away and back.
         """
-        execute = self._execute
-        touched = 0
-        if not query.takes_many:
-            for params in given:
-                touched += len(execute(query.text, params).fetchall()) == 1
-            return touched
-        done = 0
+        touched = done = 0
         for length in _ROWS:
             while len(given) - done >= length:
-                execute(*query.many(given[done : done + length]))
-                # Rows returned would each take the interpreter's lock away and back.
+                self._execute(*query.many(given[done : done + length]))
                 touched += self._writer.changes()
                 done += length
         return touched
