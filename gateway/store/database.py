@@ -75,6 +75,8 @@ class Unit:
     guards: list[Guard] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     tallies: dict[TallyKey, int] = field(default_factory=lambda: defaultdict(int))
+    is_patient: bool = False
+    """Nobody waits for it: it may wait a little for others, so as not to need its own commit."""
 
     def add(self, query: Query, params: Params, otherwise: Otherwise | None = None) -> None:
         """Append a statement."""
@@ -82,7 +84,8 @@ class Unit:
 
 
 Returned = list[Rows]
-"""The rows of each counted statement of a unit, in order."""
+"""The rows of each counted statement of a unit, in order. One that changes what it was given may
+show none: that it went through says all."""
 
 
 class Group:

@@ -1,6 +1,7 @@
 """Webhooks owed (`ports.OutboxStore`). They are born in the commit of their event, in `units`."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ CLAIM = timedelta(seconds=30)
 
 
 class GoneError(Exception):
-    """There is no such delivery."""
+    """There is no such delivery, or nothing is left to do about it."""
 
 
 class Outbox(Part):
@@ -46,12 +47,15 @@ class Outbox(Part):
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done; later calls change nothing."""
-        unit = Unit()
+        # Unwritten, it is sent again under the same id: that is no reason for a commit.
+        unit = Unit(is_patient=True)
         unit.add(
             self._queries["delivery_done"],
             {"id": delivery_id, "status": status, "at": micros(at)},
+            GoneError,
         )
-        await self._database.write(unit)
+        with suppress(GoneError):
+            await self._database.write(unit)
 
     async def delivery_failed(
         self, delivery_id: str, status: int | None, error: str, due_at: datetime | None

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections import deque
 from pathlib import Path
-from typing import NamedTuple
 
 import asyncpg
 
@@ -20,6 +19,7 @@ from gateway.store.database import (
     Rows,
     Unit,
 )
+from gateway.store.gather import Gatherer, Write
 from gateway.store.postgres_group import (
     AGAIN,
     BROKEN,
@@ -64,11 +64,6 @@ _READING = {
 }
 
 
-class _Write(NamedTuple):
-    unit: Unit
-    future: asyncio.Future[Returned]
-
-
 class PostgresDatabase:
     """One database, shared with the other processes of the installation."""
 
@@ -84,7 +79,8 @@ class PostgresDatabase:
         self._connection: Connection | None = None
         self._failures = 0
         self._connect_at = 0.0
-        self._waiting: deque[_Write] = deque()
+        self._gatherer = Gatherer(asyncio.get_running_loop(), self._hand_over)
+        self._waiting: deque[Write] = deque()
         self._arrived = asyncio.Event()
         self._broken: str | None = None
         self._closed = False
@@ -106,6 +102,7 @@ class PostgresDatabase:
                 max_size=_POOL_MAX,
                 command_timeout=_TIMEOUT_S * 3,
                 server_settings=_SETTINGS | _READING,
+                reset=_as_it_is,
             )
         except (asyncpg.PostgresError, *LOST) as error:
             raise StoreError(f"PostgreSQL cannot be reached: {named(error)}") from error
@@ -128,10 +125,7 @@ class PostgresDatabase:
         """Commit a unit with whatever else is waiting."""
         if self._closed:
             raise ClosedError("the store is closed")
-        future: asyncio.Future[Returned] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(unit, future))
-        self._arrived.set()
-        return await future
+        return await self._gatherer.add(unit)
 
     async def read(self, query: Query, params: Params) -> Rows:
         """Read from a committed snapshot."""
@@ -148,6 +142,7 @@ class PostgresDatabase:
         if self._closed:
             return
         self._closed = True
+        self._gatherer.flush()
         self._arrived.set()
         await self._worker
         await self._drop()
@@ -155,6 +150,10 @@ class PostgresDatabase:
             await self._pool.close()
 
     # --- The writer task ---
+
+    def _hand_over(self, gathered: list[Write]) -> None:
+        self._waiting.extend(gathered)
+        self._arrived.set()
 
     async def _work(self) -> None:
         while True:
@@ -247,6 +246,10 @@ async def _connect(url: str) -> Connection:
     return await asyncpg.connect(
         url, timeout=_TIMEOUT_S, command_timeout=_TIMEOUT_S, server_settings=_SETTINGS
     )
+
+
+async def _as_it_is(_: Connection) -> None:
+    """A read leaves nothing behind: to clear up after it would be a second round trip."""
 
 
 async def _prepare(connection: Connection, *, migrate: bool) -> None:

@@ -19,7 +19,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _OPTIONAL = "-- if given"
 _ROW = "VALUES ("
-_UNIQUE_RETURNING = "ON CONFLICT DO NOTHING\nRETURNING"
+_RETURNING = "\nRETURNING "
 _TOPIC = re.compile(r"queries_\w+\.sql")
 _POSTGRES = "queries_postgres.sql"
 
@@ -54,7 +54,8 @@ class Query:
     def many(self, steps: Sequence[Params]) -> tuple[str, list[object]]:
         """One statement for all of them, as SQLite takes it, and its values by position.
 
-        Only where `takes_many`. A query that returns rows returns as many as it has inserted.
+        Only where `takes_many`. It returns nothing: what is `counted` is told by how many rows it
+        has changed.
         """
         row = self._row
         if row is None:
@@ -88,7 +89,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The row of an INSERT that holds all of its parameters, so that it can be written again."""
+    """The row of a statement that holds all of its parameters, so that it can be written again."""
 
     before: str
     text: str
@@ -176,9 +177,12 @@ def _query(name: str, order: int, lines: tuple[str, ...]) -> Query:
 
 
 def _row_of(text: str) -> Row | None:
-    """None for what inserts no row of parameters, or returns what only one step may be told."""
+    """None for what must run alone: it tells what was not given, or counts on what it changes."""
+    text, _, returned = text.partition(_RETURNING)
+    if text.startswith("UPDATE "):
+        return _row_to_find(text) if returned else None
     before, found, rest = text.partition(_ROW)
-    if not found or ("RETURNING" in text and _UNIQUE_RETURNING not in text):
+    if not found or (returned and not text.endswith("ON CONFLICT DO NOTHING")):
         return None
     depth, end = 1, 0
     while depth:
@@ -193,3 +197,20 @@ def _row_of(text: str) -> Row | None:
         return None
     marks = " ".join(_PARAMETER.sub("?", row).split())
     return Row(f"{before}VALUES ", f"({marks})", after, itemgetter(*names))
+
+
+def _row_to_find(update: str) -> Row | None:
+    """Of a change of one row: where many are given, each finds its own.
+
+    Not where parameters are added up, as one row may be meant twice; two that mean the same row
+    change one, and the count tells.
+    """
+    names = tuple(dict.fromkeys(_PARAMETER.findall(update)))
+    setting, found, where = update.partition("\nWHERE ")
+    if not found or len(names) < 2 or "+ :" in setting:
+        return None
+    columns = {name: f"given.column{number}" for number, name in enumerate(names, 1)}
+    setting, where = (_PARAMETER.sub(lambda m: columns[m[1]], part) for part in (setting, where))
+    marks = ", ".join("?" * len(names))
+    after = f") AS given\nWHERE {where}"
+    return Row(f"{setting}\nFROM (VALUES ", f"({marks})", after, itemgetter(*names))

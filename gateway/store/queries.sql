@@ -440,10 +440,12 @@ ORDER BY d.due_at, d.created_at, d.payout_id, d.seq
 LIMIT :limit
 
 -- name: delivery_done
+-- No row when it was done before.
 UPDATE deliveries
 SET state = 'delivered', tries = tries + 1, last_status = :status, last_error = NULL,
     delivered_at = :at
 WHERE id = :id AND state = 'due'
+RETURNING id
 
 -- name: delivery_put_off
 UPDATE deliveries

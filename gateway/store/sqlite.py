@@ -30,7 +30,6 @@ from gateway.store.database import (
     ClosedError,
     Group,
     Returned,
-    Row,
     Rows,
     TallyKey,
     Unit,
@@ -41,6 +40,7 @@ from gateway.store.database import (
     is_solo,
 )
 from gateway.store.errors import LockedError, RefusedError
+from gateway.store.gather import Gatherer, Write
 from gateway.store.queries import Params, Queries, Query
 from gateway.store.schema import (
     READ_STEPS,
@@ -60,7 +60,7 @@ _BUSY_MS = 5_000
 _CHECKPOINT_PAGES = 4_000
 _CACHE_KB = 16_000
 """Of the writer: rows go to random places of their indexes, and are looked for there first."""
-_ROWS = (64, 16, 4, 1)
+_ROWS = (64, 32, 16, 8, 4, 2, 1)
 """How many rows one statement takes: few lengths, so that each text is prepared once."""
 _STATEMENTS = 400
 """Prepared statements kept by each connection."""
@@ -82,11 +82,6 @@ _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
 """What ends everything even when a reader meets it."""
 
 
-class _Write(NamedTuple):
-    unit: Unit
-    future: asyncio.Future[Returned]
-
-
 class _Read(NamedTuple):
     query: Query
     params: Params
@@ -105,8 +100,8 @@ class SqliteDatabase:
         self._path = path
         self._vfs = vfs
         self._loop = asyncio.get_running_loop()
-        self._gathered: list[_Write] = []
-        self._writes: SimpleQueue[_Write | None] = SimpleQueue()
+        self._gatherer = Gatherer(self._loop, self._hand_over)
+        self._writes: SimpleQueue[Write | None] = SimpleQueue()
         self._reads: SimpleQueue[_Read | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._broken: str | None = None
@@ -132,12 +127,7 @@ class SqliteDatabase:
         """Commit a unit with whatever else is waiting."""
         if self._closed:
             raise ClosedError("the store is closed")
-        future: asyncio.Future[Returned] = self._loop.create_future()
-        if not self._gathered:
-            # Who else is ready in this turn of the loop comes along: a commit costs the same.
-            self._loop.call_soon(self._hand_over)
-        self._gathered.append(_Write(unit, future))
-        return await future
+        return await self._gatherer.add(unit)
 
     async def read(self, query: Query, params: Params) -> Rows:
         """Read from the last committed state."""
@@ -158,15 +148,13 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
-        self._hand_over()
+        self._gatherer.flush()
         for _ in range(_READERS):
             self._reads.put(None)
         self._writes.put(None)
         await asyncio.to_thread(self._close)
 
-    def _hand_over(self) -> None:
-        """Give the writer what was asked for since it last got something."""
-        gathered, self._gathered = self._gathered, []
+    def _hand_over(self, gathered: list[Write]) -> None:
         for write in gathered:
             self._writes.put(write)
 
@@ -323,41 +311,42 @@ class SqliteDatabase:
             return None
         self._end(group)
         return [
-            [[returned[id(step)]] for step in unit.steps if step.query.counted] for unit in units
+            [returned.get(id(step), ()) for step in unit.steps if step.query.counted]
+            for unit in units
         ]
 
-    def _together(self, group: Group, units: list[Unit]) -> dict[int, Row] | None:
+    def _together(self, group: Group, units: list[Unit]) -> dict[int, Rows] | None:
         """Run all but the commit; None when a statement did not touch what it had to."""
         for unit in units:
             group.check(unit)
             group.add(unit)
-        returned: dict[int, Row] = {}
+        returned: dict[int, Rows] = {}
         for query, steps in by_query(units):
-            rows = self._run(query, [step.params for step in steps])
-            if query.counted:
-                if len(rows) != len(steps):
+            if query.takes_many:
+                touched = self._run(query, [step.params for step in steps])
+                if query.counted and touched != len(steps):
                     return None
-                returned.update(zip(map(id, steps), rows, strict=True))
+                continue
+            for step in steps:
+                rows = self._execute(query.text, step.params).fetchall()
+                if query.counted:
+                    if len(rows) != 1:
+                        return None
+                    returned[id(step)] = rows
         return returned
 
-    def _run(self, query: Query, given: Sequence[Params]) -> list[Row]:
-        """A statement for each, or for many where it can take them; the rows they return.
+    def _run(self, query: Query, given: Sequence[Params]) -> int:
+        """As few statements as take them all; how many rows they touched.
 
-        Too few in all when any returned more or less than one.
+        Rows returned would each take the interpreter's lock away and back.
         """
-        execute = self._execute
-        rows: list[Row] = []
-        if not query.takes_many:
-            for params in given:
-                found = execute(query.text, params).fetchall()
-                rows += found if len(found) == 1 else []
-            return rows
-        done = 0
+        touched = done = 0
         for length in _ROWS:
             while len(given) - done >= length:
-                rows += execute(*query.many(given[done : done + length])).fetchall()
+                self._execute(*query.many(given[done : done + length]))
+                touched += self._writer.changes()
                 done += length
-        return rows
+        return touched
 
     def _one_by_one(self, units: list[Unit]) -> list[Returned | Exception]:
         """Each unit in its own savepoint."""

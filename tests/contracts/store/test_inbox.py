@@ -1,5 +1,7 @@
 """Channel notices, kept raw before anything is decided."""
 
+import asyncio
+
 from gateway.ports import StoredNotice
 from gateway.store import SqlStore
 from tests import builders as build
@@ -26,3 +28,14 @@ async def test_a_processed_notice_is_not_listed_again(store: SqlStore) -> None:
     await store.notice_done(first, "inquired")
 
     assert [notice.id for notice in await store.notices(10)] == [second]
+
+
+async def test_notices_kept_together_are_told_their_own_ids(store: SqlStore) -> None:
+    """Each caller gets the number of its own."""
+    bodies = [b"1", b"2", b"3"]
+
+    ids = await asyncio.gather(*(store.keep_notice("a", {}, body, build.NOW) for body in bodies))
+
+    assert {notice.id: notice.body for notice in await store.notices(10)} == dict(
+        zip(ids, bodies, strict=True)
+    )

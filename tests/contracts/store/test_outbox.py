@@ -1,5 +1,7 @@
 """Webhooks owed: born with their event, in order, retried, dead, sent again."""
 
+import asyncio
+
 import orjson
 import pytest
 
@@ -230,3 +232,20 @@ async def test_an_endpoint_that_was_put_is_the_one_that_is_read(store: SqlStore)
     assert before is not None
     assert before != moved
     assert await store.endpoint(moved.id) == moved
+
+
+async def test_deliveries_marked_together_are_each_marked(store: SqlStore) -> None:
+    """Those that end at once, one of them told twice: each is done, with its own status."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    for _ in range(9):
+        await _accept(store)
+    due = await store.due_deliveries(build.NOW, 10)
+    marks = [(delivery.id, 200 + number) for number, delivery in enumerate(due)]
+
+    await asyncio.gather(
+        *(store.delivered(name, status, build.after(1)) for name, status in [*marks, marks[0]])
+    )
+
+    told = {one.id: one.last_status for one in await store.deliveries(build.MERCHANT, None, 20)}
+    assert told == dict(marks)
+    assert await store.due_deliveries(build.after(9), 10) == []

@@ -137,6 +137,35 @@ async def test_a_conflict_never_fails_its_neighbours(store: SqlStore, fund: Fund
     assert await store.audit() == []
 
 
+async def test_moves_of_one_group_each_change_their_own_row(store: SqlStore, fund: Fund) -> None:
+    """Whatever is committed together, every payout reads back as it was moved, in all columns."""
+    await fund()
+    subjects = [build.payout() for _ in range(21)]
+    await asyncio.gather(
+        *(store.accept(build.accepted_change(s), build.intake(s), 0) for s in subjects)
+    )
+    armed = [build.arm(subject) for subject in subjects]
+    await asyncio.gather(*map(store.record, armed))
+    moved = []
+    for number, before in enumerate(change.after for change in armed):
+        match number % 4:
+            case 0:
+                moved.append(build.confirm(before, fee_minor=number))
+            case 1:
+                moved.append(build.kill(before))
+            case 2:
+                pended = build.pended(channel_ref=f"CH-{number}")
+                moved.append(build.change(before, pended, due_at=build.after(number)))
+            case _:
+                moved.append(build.change(before, build.doubted(), due_at=build.after(number)))
+
+    await asyncio.gather(*map(store.record, moved))
+
+    for change in moved:
+        assert await store.payout(change.after.id) == change.after
+    assert await store.audit() == []
+
+
 async def test_arming_needs_float(store: SqlStore, fund: Fund) -> None:
     """A channel whose float does not cover amount and quoted fee cannot be armed."""
     await fund(channel=None)

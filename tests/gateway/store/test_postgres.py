@@ -104,6 +104,18 @@ async def test_all_waiting_in_a_lost_commit_learn_that_it_is_unknown(
     assert await _stored(store) == 1 + len(outcomes) - lost
 
 
+async def test_nothing_is_cleared_up_after_a_read(proxy: tuple[Proxy, str], open_at: Open) -> None:
+    """A read is one question and one answer."""
+    line, url = proxy
+    store = await open_at(url)
+    line.cut_at = b"UNLISTEN"
+
+    for _ in range(3):
+        assert await _stored(store) == 0
+
+    assert line.cut_at == b"UNLISTEN"
+
+
 async def test_an_unreachable_server_fails_fast_and_is_tried_again(
     proxy: tuple[Proxy, str], open_at: Open
 ) -> None:

@@ -93,9 +93,29 @@ def test_one_statement_takes_the_rows_of_many() -> None:
     assert values == [value for params in steps for value in query.values(params)]
 
 
-@pytest.mark.parametrize("name", ["insert_notice", "update_payout", "insert_audit", "beat"])
+def test_a_change_of_one_row_finds_the_rows_of_many() -> None:
+    """Each parameter is a column of what is given, in every place where it stood."""
+    query = Queries("sqlite")["update_attempt"]
+    steps = [{name: f"{name} {number}" for name in query.names} for number in range(2)]
+
+    text, values = query.many(steps)
+
+    assert text.count("?") == len(values) == 2 * len(query.names)
+    assert ":" not in text
+    assert "RETURNING" not in text
+    assert values == [value for params in steps for value in query.values(params)]
+    note = query.names.index("certificate_note") + 1
+    assert f"COALESCE(certificate_note, given.column{note})" in text
+    number = query.names.index("number") + 1
+    assert text.endswith(f"number = given.column{number}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["insert_notice", "insert_audit", "beat", "move_leg", "deliveries_behind", "watched"],
+)
 def test_a_statement_that_must_run_alone_says_so(name: str) -> None:
-    """One that returns what was not given, changes rows, or reads what it writes."""
+    """One that returns what was not given, adds up, tells no count, or reads what it writes."""
     query = Queries("sqlite")[name]
 
     assert not query.takes_many

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from gateway.store.database import ClosedError, Returned, Rows, Unit
+from gateway.store.gather import Gatherer, Write
 from gateway.store.queries import Params, Query
 from gateway.store.sqlite import SqliteDatabase, _Read, _ReadLoop
 from tests.proof.power import vfs
@@ -68,6 +69,10 @@ class SteppedDatabase(SqliteDatabase):
         database.durability = durability
         database.checkpoint_pages = checkpoint_pages
         database.listener = listener
+        # Not by how long a turn takes: a seed commits the same units together each time.
+        database._gatherer = Gatherer(
+            database._loop, database._hand_over, window_s=0.0, patience_s=0.0
+        )
         database._open(migrate=True)
         database._start()
         return database
@@ -110,9 +115,9 @@ class SteppedDatabase(SqliteDatabase):
             self._reads, self._readers[0], cast(asyncio.AbstractEventLoop, _AtOnce())
         )
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, gathered: list[Write]) -> None:
         """The writer's turn comes at once."""
-        super()._hand_over()
+        super()._hand_over(gathered)
         if not self._writes.empty():
             self._writes.put(None)
             self._write_loop()
