@@ -46,7 +46,10 @@ class PayoutState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the gateway will not act on it again of its own accord."""
-        return self in {PayoutState.RETURNED, PayoutState.FAILED, PayoutState.CANCELLED}
+        return self in _FINAL
+
+
+_FINAL = frozenset({PayoutState.RETURNED, PayoutState.FAILED, PayoutState.CANCELLED})
 
 
 class AttemptState(StrEnum):
@@ -246,7 +249,10 @@ class Payout:
     @property
     def live(self) -> Attempt | None:
         """The one attempt that may have moved money, if any."""
-        return next((attempt for attempt in self.attempts if attempt.state.is_live), None)
+        for attempt in self.attempts:
+            if attempt.state.is_live:
+                return attempt
+        return None
 
     @property
     def hold_minor(self) -> int:
