@@ -31,7 +31,8 @@ def build_app(
     """Put the application together; nothing starts until it is served."""
     answer = _answering(api, observe_http)
     app = web.Application(client_max_size=body_max, middlewares=[_around(answer)])
-    app[API], quick = api, {}
+    app[API] = api
+    quick: dict[tuple[str, str], Handler] = {}
     for route in ROUTES:
         handler = serve(api, route)
         app.router.add_route(route.method, route.path, handler)

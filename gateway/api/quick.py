@@ -4,7 +4,7 @@ Both ways end in the same function, which does everything that stands between a 
 handler (`app._answering`); which of the two was taken nobody can tell from outside.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 
 from aiohttp import hdrs, web
 
@@ -19,13 +19,16 @@ def quicken(server: web.Server, app: web.Application) -> None:
 
     For a server of that application which has not begun to listen.
     """
-    usual: Callable[[web.Request], Awaitable[web.StreamResponse]] = server.request_handler
-    quick = app[QUICK]
+    usual, quick = server.request_handler, app[QUICK]
 
-    def handle(request: web.Request) -> Awaitable[web.StreamResponse]:
+    def handle(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         handler = quick.get((request.method, request.raw_path))
         # Whoever waits for leave to send the body is answered by the application.
-        if handler is None or hdrs.EXPECT in request.headers:
+        if (
+            handler is None
+            or hdrs.EXPECT in request.headers
+            or not isinstance(request, web.Request)
+        ):
             return usual(request)
         return handler(request)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import ClassVar, Literal, NewType
 
@@ -502,6 +502,7 @@ def lasting_id(installation: str, merchant: MerchantId, merchant_ref: str, at: d
     return sortable_id("po_", at, sha256(named.encode()).digest()[:10])
 
 
+@lru_cache(maxsize=1024)
 def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> str:
     """Our reference for one attempt, in the channel's alphabet and as long as it allows up to 32.
 
