@@ -5,7 +5,6 @@ a conflict; it is never half-stored.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -74,8 +73,10 @@ async def accept(
     payout survives a power cut; the worker has been told.
     """
     for _ in range(PRICINGS_MAX - 1):
-        with suppress(MonthMovedError):
+        try:
             return await _accept(gateway, merchant, request, intake, actor)
+        except MonthMovedError:
+            continue
     return await _accept(gateway, merchant, request, intake, actor)
 
 
