@@ -152,6 +152,13 @@ class ReferenceRule:
     length_min: int
     length_max: int
 
+    def fits(self, reference: str) -> bool:
+        """Whether a reference is as long as it may be, and of these characters alone."""
+        # What is left when all of them are taken off both ends has one that is not allowed.
+        return self.length_min <= len(reference) <= self.length_max and not reference.strip(
+            self.alphabet
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TariffTier:

@@ -16,6 +16,7 @@ from time import monotonic
 from aiohttp import web
 
 from gateway.api.app import warm_up
+from gateway.api.quick import quicken
 from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.engine.worker import STORE_BROKEN
@@ -58,6 +59,8 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
+    if runner.server is not None:
+        quicken(runner.server, assembly.app)
     try:
         site = web.TCPSite(
             *(runner, server.host, server.port), backlog=1024, reuse_port=supervised or None

@@ -539,13 +539,7 @@ class _Requests:
         """One request was answered."""
         self.observe.metrics.request(route=route, method=method, status=status, seconds=seconds)
         request_line(
-            self.observe.log,
-            request_id=who.get("request_id", ""),
-            method=method,
-            route=route,
-            status=status,
-            seconds=seconds,
-            **{name: value for name, value in who.items() if name != "request_id"},
+            self.observe.log, method=method, route=route, status=status, seconds=seconds, **who
         )
 
 

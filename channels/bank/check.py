@@ -37,8 +37,7 @@ def problems(
 
 
 def _reference(reference: str, rule: ReferenceRule) -> list[Problem]:
-    fits = rule.length_min <= len(reference) <= rule.length_max
-    if fits and set(reference) <= set(rule.alphabet):
+    if rule.fits(reference):
         return []
     return [Problem("reference", f"must be 1 to {rule.length_max} letters or digits")]
 

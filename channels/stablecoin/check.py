@@ -36,8 +36,7 @@ def problems(
 
 
 def _reference(reference: str) -> list[Problem]:
-    fits = REFERENCE.length_min <= len(reference) <= REFERENCE.length_max
-    if fits and set(reference) <= set(REFERENCE.alphabet):
+    if REFERENCE.fits(reference):
         return []
     return [Problem("reference", "must be 1 to 32 letters and digits")]
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 from typing import Protocol
 
@@ -16,7 +16,8 @@ from gateway.api.confirm_pages import open_page
 from gateway.api.context import API, WHO, Api, serve
 from gateway.api.dialects.door import is_door, open_doors
 from gateway.api.openapi import document
-from gateway.api.problems import REQUEST_ID, Handler, problem, problems
+from gateway.api.problems import REQUEST_ID, Handler, problem, problem_of
+from gateway.api.quick import QUICK
 from gateway.api.routes import ROUTES
 from gateway.domain.errors import InvalidError
 from gateway.engine import notices
@@ -28,12 +29,16 @@ def build_app(
     api: Api, *, body_max: int, observe_http: "HttpObserver | None" = None
 ) -> web.Application:
     """Put the application together; nothing starts until it is served."""
-    app = web.Application(
-        client_max_size=body_max, middlewares=[_around(api, observe_http), problems]
-    )
+    answer = _answering(api, observe_http)
+    app = web.Application(client_max_size=body_max, middlewares=[_around(answer)])
     app[API] = api
+    quick: dict[tuple[str, str], Handler] = {}
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, serve(api, route))
+        handler = serve(api, route)
+        app.router.add_route(route.method, route.path, handler)
+        if route.intake:
+            quick[route.method, route.path] = partial(answer, handler=handler, route=route.path)
+    app[QUICK] = quick
 
     async def openapi(_: web.Request) -> web.Response:
         # A third of a second of work that no start and no payout waits for.
@@ -76,36 +81,56 @@ class HttpObserver(Protocol):
         """One request was answered; `who` holds ids (request, key, merchant), no payee data."""
 
 
-def _around(api: Api, observe_http: HttpObserver | None) -> Middleware:
+class _Answer(Protocol):
+    """What stands between every request and its handler."""
+
+    async def __call__(
+        self, request: web.Request, handler: Handler, route: str
+    ) -> web.StreamResponse:
+        """The handler's answer, or a problem document; `route` is the path as a template."""
+
+
+def _answering(api: Api, observe_http: HttpObserver | None) -> _Answer:
     """Give every request an id, one canonical log line, and its time in the answer."""
 
-    @web.middleware
-    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer(request: web.Request, handler: Handler, route: str) -> web.StreamResponse:
         started = perf_counter()
-        asked = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = asked if _ID.fullmatch(asked) else api.entropy.bytes(8).hex()
-        request[WHO] = {"request_id": request[REQUEST_ID]}
+        asked = request.headers.get("X-Request-Id")
+        own = asked is None or _ID.fullmatch(asked) is None
+        request_id = api.entropy.bytes(8).hex() if own or asked is None else asked
+        who = {"request_id": request_id}
+        request[REQUEST_ID], request[WHO] = request_id, who
         try:
             response = _halted(api, request) or await handler(request)
         except Exception as error:  # noqa: BLE001 - the last line of defence: say nothing inside
-            api.gateway.observer.defect("http.defect", error, path=request.path)
-            response = problem(
-                request, 500, "defect", "the gateway failed on this; it has been recorded"
-            )
+            response = problem_of(request, error) or _defect(api, request, error)
         seconds = perf_counter() - started
+        headers = response.headers
         # Not the library's own, which tells what to look up weaknesses of.
-        response.headers["Server"] = "hangdao"
-        response.headers["X-Request-Id"] = request[REQUEST_ID]
-        response.headers["Server-Timing"] = f"app;dur={seconds * 1000:.2f}"
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else "unmatched"
+        headers["Server"] = "hangdao"
+        headers["X-Request-Id"] = request_id
+        headers["Server-Timing"] = f"app;dur={seconds * 1000:.2f}"
         if observe_http is not None:
-            observe_http.requested(
-                request.method, route, response.status, seconds, request.get(WHO, {})
-            )
+            observe_http.requested(request.method, route, response.status, seconds, who)
         return response
 
+    return answer
+
+
+def _around(answer: _Answer) -> Middleware:
+    """The same for what the application's router has found, or has not."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        return await answer(request, handler, resource.canonical if resource else "unmatched")
+
     return around
+
+
+def _defect(api: Api, request: web.Request, error: Exception) -> web.Response:
+    api.gateway.observer.defect("http.defect", error, path=request.path)
+    return problem(request, 500, "defect", "the gateway failed on this; it has been recorded")
 
 
 def _halted(api: Api, request: web.Request) -> web.Response | None:

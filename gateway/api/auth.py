@@ -94,7 +94,8 @@ class Authenticator:
         """`pepper`: at least 32 bytes, the same for every process of the installation."""
         self._store = store
         self._clock = clock
-        self._pepper = pepper
+        # `digest` itself gives the interpreter's lock away for each key.
+        self._pepper = hmac.new(pepper, digestmod=hashlib.sha256)
         self._keys: dict[str, tuple[datetime, Caller]] = {}
         self._asking: dict[str, asyncio.Task[Caller | None]] = {}
 
@@ -118,8 +119,9 @@ class Authenticator:
                 zh="请在 Authorization 头中提供密钥",
             )
         caller = await self._known(match[1])
-        offered = digest(self._pepper, match[0])
-        if caller is None or not hmac.compare_digest(offered, caller.key.digest):
+        offered = self._pepper.copy()
+        offered.update(match[0].encode())
+        if caller is None or not hmac.compare_digest(offered.digest(), caller.key.digest):
             raise UnauthenticatedError(
                 "key_invalid", "this key does not exist or was revoked", zh="密钥无效或已吊销"
             )

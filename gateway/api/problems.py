@@ -132,52 +132,56 @@ def _writable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem document; nothing internal leaks."""
-    try:
-        return await handler(request)
-    except GatewayError as error:
-        return problem(
-            request,
-            status_of(error),
-            error.code,
-            error.message,
-            zh=error.zh,
-            param=error.param,
-            retryable=error.retryable,
-            retry_after_s=error.retry_after_s if isinstance(error, UnavailableError) else 1,
-            mistakes=error.mistakes if isinstance(error, PolicyInvalidError) else (),
-            faults=error.faults if isinstance(error, BatchInvalidError) else (),
-        )
-    except CommitUnknownError:
-        return problem(
-            request,
-            503,
-            "commit_unknown",
-            "the request may or may not have been stored; send it again with the same key",
-            zh="请求是否已保存未知，请用相同的幂等键重试",
-            retryable=True,
-        )
-    except StoreError:
-        return problem(
-            request,
-            503,
-            "store_unavailable",
-            "nothing was stored; try again shortly",
-            zh="未保存任何内容，请稍后重试",
-            retryable=True,
-        )
-    except web.HTTPRequestEntityTooLarge:
-        return problem(request, 413, "body_too_large", "the body is too large", zh="请求体过大")
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        response = problem(
-            request, 405, "method_not_allowed", f"use {allowed}", zh=f"请使用 {allowed}"
-        )
-        response.headers["Allow"] = allowed
-        return response
-    except web.HTTPNotFound:
-        return problem(request, 404, "no_such_path", "there is nothing here", zh="路径不存在")
-    except web.HTTPException as error:
-        return problem(request, error.status, "http_error", error.reason)
+def problem_of(request: web.Request, error: Exception) -> web.Response | None:
+    """The problem document of what a handler raised; None for a defect. Nothing internal leaks."""
+    match error:
+        case GatewayError():
+            return problem(
+                request,
+                status_of(error),
+                error.code,
+                error.message,
+                zh=error.zh,
+                param=error.param,
+                retryable=error.retryable,
+                retry_after_s=error.retry_after_s if isinstance(error, UnavailableError) else 1,
+                mistakes=error.mistakes if isinstance(error, PolicyInvalidError) else (),
+                faults=error.faults if isinstance(error, BatchInvalidError) else (),
+            )
+        case CommitUnknownError():
+            return problem(
+                request,
+                503,
+                "commit_unknown",
+                "the request may or may not have been stored; send it again with the same key",
+                zh="请求是否已保存未知，请用相同的幂等键重试",
+                retryable=True,
+            )
+        case StoreError():
+            return problem(
+                request,
+                503,
+                "store_unavailable",
+                "nothing was stored; try again shortly",
+                zh="未保存任何内容，请稍后重试",
+                retryable=True,
+            )
+        case web.HTTPException():
+            return _of_library(request, error)
+    return None
+
+
+def _of_library(request: web.Request, error: web.HTTPException) -> web.Response:
+    match error:
+        case web.HTTPRequestEntityTooLarge():
+            return problem(request, 413, "body_too_large", "the body is too large", zh="请求体过大")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            response = problem(
+                request, 405, "method_not_allowed", f"use {allowed}", zh=f"请使用 {allowed}"
+            )
+            response.headers["Allow"] = allowed
+            return response
+        case web.HTTPNotFound():
+            return problem(request, 404, "no_such_path", "there is nothing here", zh="路径不存在")
+    return problem(request, error.status, "http_error", error.reason)

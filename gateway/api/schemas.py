@@ -9,6 +9,7 @@ import unicodedata
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -42,7 +43,7 @@ from gateway.api.explain.sent import SENT_BYTES_MAX
 from gateway.domain.batch import BatchMode, BatchState, RowState
 from gateway.domain.dialect import SOFT_DEDUPE_MINUTES_MAX, Switches, network
 from gateway.domain.merchant_fee import MerchantFee
-from gateway.domain.payout import Constraints, Event, PayoutState
+from gateway.domain.payout import UNCONSTRAINED, Constraints, Event, PayoutState
 from gateway.domain.split import LEGS_MAX, shares_of
 from gateway.ports import Funding, Scope
 from policies.fees import Fee, Tier
@@ -348,9 +349,17 @@ class ChannelsIn(Model):
     @property
     def constraints(self) -> Constraints:
         """As the payout keeps it."""
+        if not self.model_fields_set:
+            return UNCONSTRAINED
         return Constraints(
             tuple(self.only), tuple(self.deny), tuple(self.prefer), self.max_attempts
         )
+
+
+@cache
+def _any_channel() -> ChannelsIn:
+    """What a request says that says nothing about channels: built once, as it is immutable."""
+    return ChannelsIn()
 
 
 class PayoutIn(Model):
@@ -396,7 +405,7 @@ class PayoutIn(Model):
         default=None, description="Not before; the payout can be cancelled until then"
     )
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
-    channels: ChannelsIn = Field(default_factory=ChannelsIn)
+    channels: ChannelsIn = Field(default_factory=_any_channel)
     metadata: Annotated[
         dict[Ref, Annotated[StrictStr, Field(max_length=256), AfterValidator(visible)]],
         Field(max_length=16, json_schema_extra={"additionalProperties": False}),
@@ -406,7 +415,8 @@ class PayoutIn(Model):
     def _one_amount(self) -> Self:
         if (self.amount is None) == (self.amount_minor is None):
             raise at_fault("amount", "give exactly one of amount_minor and amount")
-        _ = self.money
+        if self.amount is not None:
+            _ = self.money
         return self
 
     @property
@@ -459,7 +469,7 @@ class SplitIn(Model):
     deadline: Moment | None = None
     release_after: Moment | None = None
     max_fee_minor: Annotated[StrictInt, Field(ge=0, le=INT64_MAX // 4)] | None = None
-    channels: ChannelsIn = Field(default_factory=ChannelsIn)
+    channels: ChannelsIn = Field(default_factory=_any_channel)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Literal, Required
 
+import orjson
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
 
 from channels.contract import (
@@ -875,7 +876,8 @@ def leg_view(leg: Leg | None) -> LegView | None:
 
 def payout_view(payout: Payout, links: ConfirmLinks | None) -> PayoutView:
     """A payout as its merchant sees it."""
-    live = payout.live
+    live, asked = payout.live, payout.asked
+    constraints = payout.constraints
     return {
         "id": payout.id,
         "merchant_id": payout.merchant_id,
@@ -884,9 +886,9 @@ def payout_view(payout: Payout, links: ConfirmLinks | None) -> PayoutView:
         "final": payout.state.is_final,
         "reason": payout.reason,
         "owner": payout.owner,
-        "amount_minor": payout.asked.minor,
-        "amount": str(payout.asked),
-        "currency": payout.amount.currency,
+        "amount_minor": asked.minor,
+        "amount": str(asked),
+        "currency": asked.currency,
         "fee_minor": payout.fee.minor,
         "fee_mode": "deducted" if payout.is_fee_deducted else "on_top",
         "beneficiary_amount_minor": payout.amount.minor,
@@ -900,10 +902,10 @@ def payout_view(payout: Payout, links: ConfirmLinks | None) -> PayoutView:
         "release_after": stamp(payout.release_at),
         "max_fee_minor": payout.max_fee_minor,
         "channels": {
-            "only": list(payout.constraints.only),
-            "deny": list(payout.constraints.deny),
-            "prefer": list(payout.constraints.prefer),
-            "max_attempts": payout.constraints.max_attempts,
+            "only": list(constraints.only),
+            "deny": list(constraints.deny),
+            "prefer": list(constraints.prefer),
+            "max_attempts": constraints.max_attempts,
         },
         "metadata": dict(payout.metadata),
         "channel": live.channel if live else None,
@@ -1147,10 +1149,10 @@ def stamp(value: datetime | date | None) -> str | None:
     """RFC 3339 text, in UTC with `Z` for moments."""
     if value is None:
         return None
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return moment.isoformat().replace("+00:00", "Z")
-    return value.isoformat()
+    if isinstance(value, datetime) and value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    # A quarter of what `isoformat` takes, and each payout shows three moments at least.
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)[1:-1].decode()
 
 
 class TierView(TypedDict):

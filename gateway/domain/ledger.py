@@ -73,7 +73,12 @@ class Book(StrEnum):
     @property
     def is_debit_normal(self) -> bool:
         """Whether a debit increases the balance."""
-        return self in {Book.FLOAT, Book.IN_TRANSIT, Book.CHANNEL_FEE, Book.SUSPENSE, Book.DEPOSITS}
+        return self in _DEBIT_NORMAL
+
+
+_DEBIT_NORMAL = frozenset(
+    {Book.FLOAT, Book.IN_TRANSIT, Book.CHANNEL_FEE, Book.SUSPENSE, Book.DEPOSITS}
+)
 
 
 class Side(StrEnum):
@@ -134,9 +139,11 @@ def balanced(entries: Iterable[Entry]) -> Posting:
 
 def moved(debit: Account, credit: Account, amount_minor: int) -> Posting:
     """Two legs: debit one account, credit the other."""
-    return balanced(
-        (Entry(debit, Side.DEBIT, amount_minor), Entry(credit, Side.CREDIT, amount_minor))
-    )
+    legs = (Entry(debit, Side.DEBIT, amount_minor), Entry(credit, Side.CREDIT, amount_minor))
+    if amount_minor > 0 and debit.currency is credit.currency:
+        # One positive amount on both sides: there is nothing to drop and nothing to add up.
+        return legs
+    return balanced(legs)
 
 
 def posting(before: Payout | None, after: Payout, event: Event) -> Posting:

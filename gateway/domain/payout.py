@@ -3,11 +3,11 @@
 Values only. Which event may follow which state is in `lifecycle`; what it books is in `ledger`.
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import ClassVar, Literal, NewType
 
@@ -46,7 +46,10 @@ class PayoutState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the gateway will not act on it again of its own accord."""
-        return self in {PayoutState.RETURNED, PayoutState.FAILED, PayoutState.CANCELLED}
+        return self in _FINAL
+
+
+_FINAL = frozenset({PayoutState.RETURNED, PayoutState.FAILED, PayoutState.CANCELLED})
 
 
 class AttemptState(StrEnum):
@@ -246,7 +249,10 @@ class Payout:
     @property
     def live(self) -> Attempt | None:
         """The one attempt that may have moved money, if any."""
-        return next((attempt for attempt in self.attempts if attempt.state.is_live), None)
+        for attempt in self.attempts:
+            if attempt.state.is_live:
+                return attempt
+        return None
 
     @property
     def hold_minor(self) -> int:
@@ -469,12 +475,18 @@ Event = (
 # --- Identifiers -----------------------------------------------------------------------------
 
 
+_BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
+_PAIRS = tuple(first + second for first in _BASE32HEX for second in _BASE32HEX)
+
+
 def sortable_id(prefix: str, at: datetime, entropy: bytes) -> str:
     """Make an id that sorts by time: 48 bits of milliseconds and 80 random bits, base32hex."""
     if len(entropy) != 10:
         raise ValueError("an id takes 10 bytes of entropy")
     stamp = int(at.timestamp() * 1000).to_bytes(6)
-    return prefix + base64.b32hexencode(stamp + entropy).decode().rstrip("=").lower()
+    # 128 bits, and two to fill the last of 26 characters.
+    value = int.from_bytes(stamp + entropy) << 2
+    return prefix + "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 TAIL = 16
@@ -490,6 +502,7 @@ def lasting_id(installation: str, merchant: MerchantId, merchant_ref: str, at: d
     return sortable_id("po_", at, sha256(named.encode()).digest()[:10])
 
 
+@lru_cache(maxsize=1024)
 def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> str:
     """Our reference for one attempt, in the channel's alphabet and as long as it allows up to 32.
 
@@ -499,13 +512,23 @@ def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> 
     restore has forgotten has the same references when its merchant asks for it again.
     """
     length = min(rule.length_max, 32)
-    base = len(rule.alphabet)
-    space = base ** (length - 1) * (base - 1)
+    alphabet, pairs, space = _spelling(rule.alphabet, length)
     value = int.from_bytes(sha256(f"{payout_id[-TAIL:]}/{number}".encode()).digest()) % space
-    digits = []
+    parts = []
+    for _ in range((length - 1) // 2):
+        value, pair = divmod(value, len(pairs))
+        parts.append(pairs[pair])
+    if length % 2 == 0:
+        value, digit = divmod(value, len(alphabet))
+        parts.append(alphabet[digit])
     # The first character is never the alphabet's zero: some channels strip leading zeros.
-    for _ in range(length - 1):
-        value, digit = divmod(value, base)
-        digits.append(rule.alphabet[digit])
-    digits.append(rule.alphabet[1 + value])
-    return "".join(reversed(digits))
+    parts.append(alphabet[1 + value])
+    return "".join(reversed(parts))
+
+
+@cache
+def _spelling(alphabet: str, length: int) -> tuple[str, tuple[str, ...], int]:
+    """The alphabet, its pairs, for two digits are written at once, and how many there can be."""
+    base = len(alphabet)
+    pairs = tuple(first + second for first in alphabet for second in alphabet)
+    return alphabet, pairs, base ** (length - 1) * (base - 1)

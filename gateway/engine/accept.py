@@ -5,7 +5,6 @@ a conflict; it is never half-stored.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,12 +26,15 @@ from gateway.domain.payout import (
 from gateway.engine.at_once import at_once
 from gateway.engine.gateway import Gateway, Told
 from gateway.engine.instruct import instruction_of
-from gateway.engine.screen import screen
+from gateway.engine.screen import UNSCREENED, screen
 from gateway.ports import Change, Intake, Merchant, MonthMovedError, Search
 from policies.decide import Screening
 from policies.fees import UNUSED, MonthUse
 
 SCHEDULE_MAX = timedelta(days=366)
+ANY_PAYOUT = PayoutId("po_" + "0" * 26)
+"""In whose name channels are asked at the door: all references of a channel are made by one rule,
+so what it says of one it says of all (the channels' contract tests hold it)."""
 PRICINGS_MAX = 50
 """A fee is computed anew when others take the month past a tier; of all who try, one gets there."""
 
@@ -72,8 +74,10 @@ async def accept(
     payout survives a power cut; the worker has been told.
     """
     for _ in range(PRICINGS_MAX - 1):
-        with suppress(MonthMovedError):
+        try:
             return await _accept(gateway, merchant, request, intake, actor)
+        except MonthMovedError:
+            continue
     return await _accept(gateway, merchant, request, intake, actor)
 
 
@@ -88,7 +92,7 @@ async def _accept(
         if reserved is not None:
             price.check()
         else:
-            check(gateway, payout_id, request, price, now)
+            check(gateway, request, price, now)
     except InvalidError:
         # What the clock or the channels say now does not unmake a payout: a request repeated after
         # its deadline is answered from what is stored, or its sender would pay by another way.
@@ -128,6 +132,8 @@ def first_payout(
     """The payout as it is accepted: screened, held, scheduled or free to go."""
     release_at = _release_at(merchant, request, now)
     worker = gateway.store.worker
+    # As it is where no rule says anything, which is nearly always.
+    state, reason = _first_state(merchant, request, release_at, UNSCREENED, now)
     payout = Payout(
         id=payout_id,
         merchant_id=merchant.id,
@@ -141,11 +147,13 @@ def first_payout(
         release_at=release_at,
         max_fee_minor=request.max_fee_minor,
         metadata=dict(request.metadata),
-        state=PayoutState.ROUTING,
+        state=state,
         version=1,
         accepted_at=now,
         updated_at=now,
-        due_at=None,
+        due_at=_first_due(state, release_at, now),
+        reason=reason,
+        owner=_first_owner(state),
         # Claimed in the commit that stores it, by whoever takes it in.
         worker=worker or 0,
         epoch=1 if worker else 0,
@@ -153,14 +161,16 @@ def first_payout(
         charge=price.charge,
     )
     said = screen(gateway, payout, now)
-    state, reason = _first_state(merchant, payout, said, now, request.hold)
+    if said is UNSCREENED:
+        return payout
+    state, reason = _first_state(merchant, request, release_at, said, now)
     return replace(
         payout,
         state=state,
         reason=reason,
-        owner="operations" if state is PayoutState.HELD else None,
+        owner=_first_owner(state),
         deadline_at=said.deadline_at or payout.deadline_at,
-        due_at={PayoutState.ROUTING: now, PayoutState.SCHEDULED: release_at}.get(state),
+        due_at=_first_due(state, release_at, now),
     )
 
 
@@ -173,15 +183,13 @@ def begin(gateway: Gateway, change: Change) -> None:
         gateway.announce(payout.id)
 
 
-def check(
-    gateway: Gateway, payout_id: PayoutId, request: Request, price: "Price", now: datetime
-) -> None:
+def check(gateway: Gateway, request: Request, price: "Price", now: datetime) -> None:
     """Raise `InvalidError` for what would be refused now whatever the balance is."""
     _check_times(request, now)
     price.check()
     if price.amount != request.amount:
         request = replace(request, amount=price.amount)
-    _check_reachable(gateway, payout_id, request)
+    _check_reachable(gateway, request)
 
 
 async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> bool:
@@ -250,19 +258,33 @@ def _release_at(merchant: Merchant, request: Request, now: datetime) -> datetime
 
 
 def _first_state(
-    merchant: Merchant, payout: Payout, said: Screening, now: datetime, hold: str | None
+    merchant: Merchant,
+    request: Request,
+    release_at: datetime | None,
+    said: Screening,
+    now: datetime,
 ) -> tuple[PayoutState, str | None]:
     """A rule's review comes before the merchant's limit, which the fast lane lifts."""
     limit = merchant.review_above_minor
-    if hold is not None:
-        return PayoutState.HELD, hold
+    if request.hold is not None:
+        return PayoutState.HELD, request.hold
     if said.review is not None:
         return PayoutState.HELD, f"policy_review: {said.review}"
-    if limit is not None and payout.asked.minor > limit and not said.passes:
+    if limit is not None and request.amount.minor > limit and not said.passes:
         return PayoutState.HELD, "review_amount"
-    if payout.release_at is not None and payout.release_at > now:
+    if release_at is not None and release_at > now:
         return PayoutState.SCHEDULED, None
     return PayoutState.ROUTING, None
+
+
+def _first_owner(state: PayoutState) -> str | None:
+    return "operations" if state is PayoutState.HELD else None
+
+
+def _first_due(state: PayoutState, release_at: datetime | None, now: datetime) -> datetime | None:
+    if state is PayoutState.ROUTING:
+        return now
+    return release_at if state is PayoutState.SCHEDULED else None
 
 
 def _check_times(request: Request, now: datetime) -> None:
@@ -283,10 +305,10 @@ def _check_times(request: Request, now: datetime) -> None:
         )
 
 
-def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) -> None:
+def _check_reachable(gateway: Gateway, request: Request) -> None:
     """Refuse at the door what no configured channel could ever carry, and say why for each."""
     problems: list[str] = []
-    if request.constraints != UNCONSTRAINED:
+    if request.constraints is not UNCONSTRAINED:
         _check_known(gateway, request.constraints)
     for channel in gateway.channels.values():
         if not request.constraints.allows(channel.name):
@@ -304,7 +326,7 @@ def _check_reachable(gateway: Gateway, payout_id: PayoutId, request: Request) ->
                 problems.append(f"{channel.name}: does not reach {instrument.rail}")
                 continue
             told = instruction_of(
-                gateway, payout_id, request, channel=channel.name, instrument=index
+                gateway, ANY_PAYOUT, request, channel=channel.name, instrument=index
             )
             found = channel.check(told)
             if not found:

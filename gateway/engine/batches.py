@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from channels.money import Money
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused, RowState
 from gateway.domain.errors import AbsenceError, ConflictError, GatewayError, UnfundedError
-from gateway.domain.payout import MerchantId, Payout, PayoutId, lasting_id
+from gateway.domain.payout import MerchantId, Payout
 from gateway.engine import accept, operate
 from gateway.engine.batch_body import request_of
 from gateway.engine.gateway import Gateway
@@ -253,9 +253,8 @@ class Batches:
         gateway = self._gateway
         try:
             request = request_of(row.body)
-            named = lasting_id(gateway.installation, merchant.id, request.merchant_ref, now)
             price = accept.price_at(merchant, request.amount, now, month)
-            accept.check(gateway, PayoutId(named), request, price, now)
+            accept.check(gateway, request, price, now)
         except GatewayError as error:
             return _refused(error)
         return None

@@ -79,7 +79,7 @@ async def _accept(
         for leg in request.legs
     ]
     try:
-        _check(gateway, request, prices, ids, now)
+        _check(gateway, request, prices, now)
     except InvalidError:
         # As for a payout: what the clock or the channels say now does not unmake a stored one.
         if await gateway.store.split(merchant.id, merchant_ref=request.merchant_ref) is None:
@@ -130,13 +130,12 @@ def _check(
     gateway: Gateway,
     request: SplitRequest,
     prices: Sequence[Price],
-    ids: Sequence[PayoutId],
     now: datetime,
 ) -> None:
     """Refuse the whole split for one leg, and say which."""
-    for number, (leg, price, payout_id) in enumerate(zip(request.legs, prices, ids, strict=True)):
+    for number, (leg, price) in enumerate(zip(request.legs, prices, strict=True)):
         try:
-            check(gateway, payout_id, leg, price, now)
+            check(gateway, leg, price, now)
         except InvalidError as error:
             raise InvalidError(
                 error.code,

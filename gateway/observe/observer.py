@@ -30,34 +30,39 @@ class Observe:
 
     def moved(self, change: Change) -> None:
         """Count the states reached, and write the line of every attempt that has just closed."""
-        with self._harmless():
-            before, after = change.before, change.after
-            if before is None or before.state is not after.state:
-                self._reached(after.state).inc()
-            earlier = () if before is None else before.attempts
-            for attempt in after.attempts:
-                known = earlier[attempt.number - 1] if attempt.number <= len(earlier) else None
-                if known is None or known.state is not attempt.state:
-                    self.metrics.attempts.labels(attempt.channel, attempt.state.value).inc()
-                    if attempt.state in CLOSED:
-                        self._closed(after, attempt)
-            first = after.version - len(change.events) + 1
-            for seq, event in enumerate(change.events, first):
-                if isinstance(event, Died):
-                    channel = after.attempts[event.number - 1].channel
-                    self.metrics.certificates.labels(channel, event.certificate.kind.value).inc()
-                if isinstance(event, Confirmed):
-                    waited = after.updated_at - after.accepted_at
-                    self.metrics.to_paid.observe(waited.total_seconds())
-                name = f"payout.{event.kind}"
-                self.log.debug(
-                    name,
-                    payout_id=after.id,
-                    merchant_id=after.merchant_id,
-                    seq=seq,
-                    state=after.state,
-                    actor=change.actor,
-                )
+        try:
+            self._moved(change)
+        except Exception:  # noqa: BLE001 - what moved is durable; losing its line is the lesser harm
+            self.metrics.unobserved.inc()
+
+    def _moved(self, change: Change) -> None:
+        before, after = change.before, change.after
+        if before is None or before.state is not after.state:
+            self._reached(after.state).inc()
+        earlier = () if before is None else before.attempts
+        for attempt in after.attempts:
+            known = earlier[attempt.number - 1] if attempt.number <= len(earlier) else None
+            if known is None or known.state is not attempt.state:
+                self.metrics.attempts.labels(attempt.channel, attempt.state.value).inc()
+                if attempt.state in CLOSED:
+                    self._closed(after, attempt)
+        first = after.version - len(change.events) + 1
+        for seq, event in enumerate(change.events, first):
+            if isinstance(event, Died):
+                channel = after.attempts[event.number - 1].channel
+                self.metrics.certificates.labels(channel, event.certificate.kind.value).inc()
+            if isinstance(event, Confirmed):
+                waited = after.updated_at - after.accepted_at
+                self.metrics.to_paid.observe(waited.total_seconds())
+            name = f"payout.{event.kind}"
+            self.log.debug(
+                name,
+                payout_id=after.id,
+                merchant_id=after.merchant_id,
+                seq=seq,
+                state=after.state,
+                actor=change.actor,
+            )
 
     def _reached(self, state: PayoutState) -> Counter:
         counter = self._states.get(state)

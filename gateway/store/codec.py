@@ -179,7 +179,7 @@ def metadata_json(metadata: Mapping[str, str]) -> str:
 
 def constraints_json(constraints: Constraints) -> str | None:
     """What a request says about channels; None when it says nothing."""
-    if constraints == UNCONSTRAINED:
+    if constraints is UNCONSTRAINED or constraints == UNCONSTRAINED:
         return None
     return orjson.dumps(asdict(constraints), option=orjson.OPT_SORT_KEYS).decode()
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.ports import StoreError
 from gateway.store.queries import Params, Queries, Query
@@ -36,8 +36,7 @@ GROUP_MAX = 256
 """Units in one commit; bounds how long the first one waits for the last one's statements."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One statement of a unit."""
 
     query: Query

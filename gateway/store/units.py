@@ -4,7 +4,6 @@ Pure: no database, no clock. Everything one event causes is in one unit, so it c
 payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -261,28 +260,27 @@ class Units:
 
     def posted(self, unit: Unit, posting: Posting, merchant_id: str, name: str, at: int) -> None:
         """Append a posting's entries and move its accounts."""
-        sums: dict[str, int] = defaultdict(int)
-        insert = self._queries["insert_entry"]
+        sums: dict[str, int] = {}
+        insert, moves = self._queries["insert_entry"], unit.moves
         for leg, entry in enumerate(posting, 1):
-            account = entry.account
-            sums[account.currency] += (
-                entry.amount_minor if entry.side is Side.DEBIT else -entry.amount_minor
-            )
+            account, side, minor = entry.account, entry.side, entry.amount_minor
+            book, owner, currency = account.book, account.owner, account.currency
+            sums[currency] = sums.get(currency, 0) + (minor if side is Side.DEBIT else -minor)
             unit.add(
                 insert,
                 {
                     "merchant_id": merchant_id,
                     "posting": name,
                     "leg": leg,
-                    "book": account.book,
-                    "owner": account.owner,
-                    "currency": account.currency,
-                    "side": entry.side,
-                    "amount_minor": entry.amount_minor,
+                    "book": book,
+                    "owner": owner,
+                    "currency": currency,
+                    "side": side,
+                    "amount_minor": minor,
                     "at": at,
                 },
             )
-            unit.moves[account.book, account.owner, account.currency] += entry.change_minor
+            moves[book, owner, currency] += entry.change_minor
         if any(sums.values()):
             raise RefusedError(f"posting {name} is off by {dict(sums)}")
 
@@ -384,6 +382,8 @@ class Units:
             )
 
     def _attempts(self, unit: Unit, change: Change) -> None:
+        if not change.after.attempts:
+            return
         known = change.before.attempts if change.before else ()
         added = change.after.attempts[len(known) :]
         for old, attempt in zip(known, change.after.attempts, strict=False):
@@ -444,8 +444,7 @@ class Units:
         state: PayoutState,
         digest: bytes | None,
     ) -> None:
-        payout = change.after
-        at = micros(payout.updated_at)
+        payout, at = change.after, micros(change.after.updated_at)
         unit.add(
             self._queries["insert_event"],
             {

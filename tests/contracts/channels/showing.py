@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from channels.contract import Funded, NoticeRefused, Prepared, Recallable, Receipted
 from channels.money import Currency, Money
+from gateway.domain.payout import PayoutId, channel_reference
 from tests.contracts.channels.cases import case
 from tests.contracts.channels.personal import fragments, listening_to_logs, marks, revealed
 from tests.contracts.channels.scene import Scene
@@ -128,6 +129,10 @@ async def check(scene: Scene) -> None:
         assert [p.field for p in scene.channel.check(instruction) if p.field == name], name
     other = next(one for one in Currency if one is not terms.currency)
     assert scene.channel.check(replace(order, amount=Money(order.amount.minor, other)))
+    # At the door it is asked in anybody's name, so all references of its rule are one to it.
+    for number in range(3):
+        reference = channel_reference(PayoutId(f"po_{number:026}"), 1 + number, rule)
+        assert scene.channel.check(replace(order, reference=reference)) == ()
     assert scene.place.journal() == []
 
 

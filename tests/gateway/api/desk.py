@@ -26,6 +26,7 @@ from gateway.api.auth import Authenticator, new_key
 from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Api
 from gateway.api.dialects.door import ORDERS
+from gateway.api.quick import quicken
 from gateway.audit.export import LastSigned
 from gateway.clock import SystemEntropy
 from gateway.compiler import PolicyCompiler, built_in
@@ -292,8 +293,12 @@ async def open_desk(folder: Path, *, body_max: int = BODY_MAX) -> AsyncIterator[
         confirm_links=ConfirmLinks(PUBLIC, PEPPER),
         advance_clock=move_clock,
     )
-    server = TestServer(build_app(api, body_max=body_max, observe_http=_Requests(observe)))
+    app = build_app(api, body_max=body_max, observe_http=_Requests(observe))
+    server = TestServer(app)
     await server.start_server(access_log=None)
+    assert server.runner is not None
+    assert server.runner.server is not None
+    quicken(server.runner.server, app)
     async with ClientSession() as http:
         desk = Desk(server, http, gateway, store, clock, api, observe, till, file, log, troubles)
         try:
