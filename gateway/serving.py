@@ -16,6 +16,7 @@ from time import monotonic
 from aiohttp import web
 
 from gateway.api.app import warm_up
+from gateway.api.listening import Listening, listen
 from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.engine.worker import STORE_BROKEN
@@ -58,11 +59,10 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
+    listening: Listening | None = None
     try:
-        site = web.TCPSite(
-            *(runner, server.host, server.port), backlog=1024, reuse_port=supervised or None
-        )
-        await site.start()
+        listening = await listen(server.host, server.port, share=supervised)
+        listening.start(runner.server)
         background = [
             asyncio.create_task(_watch(assembly)),
             asyncio.create_task(_keep_log(assembly)),
@@ -82,12 +82,13 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
             ]
         sharing = asyncio.create_task(assembly.replica.run())
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
-        ready("http://{}:{}".format(*runner.addresses[0]))
+        ready(f"http://{server.host}:{listening.port}")
         await warm_up()
         _spare_the_collector()
         await stop.wait()
         assembly.observe.log.info("process.stopping")
         # New requests end first, so that what the worker drains does not grow.
+        listening.stop()
         await runner.cleanup()
         assembly.worker.stop()
         with suppress(TimeoutError):
@@ -98,6 +99,8 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         await asyncio.gather(sharing, return_exceptions=True)
         await _sign_off(assembly)
     finally:
+        if listening is not None:
+            listening.stop()
         await runner.cleanup()
         with suppress(StoreError):
             await assembly.watch.look()

@@ -424,6 +424,8 @@ def _api(
         most=intake.in_flight_max,
         enabled=intake.shed,
         alarms=observe,
+        under_way=lambda: worker.in_hand,
+        soon=asyncio.get_running_loop().call_soon,
     )
 
     async def ready() -> list[str]:
