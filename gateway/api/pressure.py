@@ -10,20 +10,26 @@ was taken in and not finished: what has been begun comes to its end before more 
 The bound moves as that of `Admission`: while turns take longer than `TURN_S`, it shrinks by as much
 as they do, half at most each twentieth of a second; else it grows by its square root where it was
 used, from what is under way on. So a channel or a receiver that takes its time bounds nothing: what
-waits for it may pile up, since the loop has little to do meanwhile.
+waits for it may pile up, since the loop has little to do meanwhile. A slow or busy machine is no
+overload either: turns may take twice as long as they do while next to nothing is under way.
 """
 
 from collections.abc import Callable
 from math import sqrt
 from time import monotonic
 
-TURN_S = 0.005
+TURN_S = 0.006
 """A turn may take so long on average: a payout needs some ten of them from request to webhook."""
+FEW = 4
+TOLERANCE = 2.0
+LEARN = 0.1
+NORMAL_MAX_S = 0.05
+"""Whatever is slower than that is not normal."""
 WINDOW_S = 0.05
 SAMPLES = 5
 FORGET_S = 2.0
 """After so long without a turn to measure, what was learnt says nothing."""
-LEAST = 4.0
+LEAST = float(FEW)
 START = 64
 """The bound of a quiet process: what may come in one burst."""
 
@@ -43,6 +49,7 @@ class Pressure:
         self.limit = float(START)
         self.turn_s = 0.0
         """A turn of the loop, on average over the last window."""
+        self._normal_s = 0.0
         self._since, self._took_s, self._count = now(), 0.0, 0
         self._peak = 0
 
@@ -66,9 +73,12 @@ class Pressure:
 
     def _learn(self, turn_s: float) -> None:
         self.turn_s = turn_s
-        if turn_s > TURN_S:
+        if self._peak <= FEW:
+            self._normal_s += (min(turn_s, NORMAL_MAX_S) - self._normal_s) * LEARN
+        allowed_s = max(TURN_S, TOLERANCE * self._normal_s)
+        if turn_s > allowed_s:
             used = min(self.limit, self._peak)
-            self.limit = max(used * max(0.5, TURN_S / turn_s), LEAST)
+            self.limit = max(used * max(0.5, allowed_s / turn_s), LEAST)
         elif self._peak > self.limit / 2:
             self.limit = max(self.limit, self._peak) + sqrt(self.limit)
         elif self.limit < START:

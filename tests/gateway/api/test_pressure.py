@@ -206,10 +206,23 @@ def test_the_bound_keeps_a_least_and_grows_again() -> None:
     def turns(seconds: float, windows: int) -> None:
         for _ in range(windows * SAMPLES):
             at[0] += WINDOW_S / SAMPLES * 1.01
-            pressure.has_room(1)
+            pressure.has_room(int(LEAST) + 1)
             pressure.turned(seconds)
 
     turns(10 * TURN_S, 50)
     assert pressure.limit == LEAST
     turns(TURN_S / 10, 50)
     assert pressure.limit == START
+
+
+def test_a_slow_machine_is_no_overload() -> None:
+    """Where turns take long with next to nothing under way, that is what they take."""
+    at = [0.0]
+    pressure = Pressure(now=lambda: at[0])
+    for asking in (1, 30):
+        for _ in range(50 * SAMPLES):
+            at[0] += WINDOW_S / SAMPLES * 1.01
+            pressure.has_room(asking)
+            pressure.turned(3 * TURN_S)
+
+    assert pressure.limit >= 30
