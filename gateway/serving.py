@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import cast
 
 from aiohttp import web
 
@@ -62,7 +63,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
     listening: Listening | None = None
     try:
         listening = await listen(server.host, server.port, share=supervised)
-        listening.start(runner.server)
+        listening.start(cast("web.Server", runner.server))
         background = [
             asyncio.create_task(_watch(assembly)),
             asyncio.create_task(_keep_log(assembly)),
