@@ -30,7 +30,7 @@ SAMPLES = 5
 FORGET_S = 2.0
 """After so long without a turn to measure, what was learnt says nothing."""
 LEAST = float(FEW)
-START = 64
+START = 128
 """The bound of a quiet process: what may come in one burst."""
 
 

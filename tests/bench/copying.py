@@ -85,8 +85,7 @@ def _copy_table(connection: apsw.Connection, table: str, first_id: str, number: 
     taken = ", ".join(own.get(name, name) for name in columns)
     feed = connection.execute("SELECT MAX(feed) FROM events").get if table == "events" else None
     connection.execute(
-        # Tables and columns are the schema's own.
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {table} "  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {table} "  # noqa: S608 - the schema's own names
         f"WHERE {key} >= :first AND {key} < 'pp' ORDER BY {ORDER.get(table, key)}",
         {"n": number, "first": first_id, "feed": feed},
     )
@@ -127,7 +126,7 @@ def _rows(connection: apsw.Connection, table: str) -> dict[tuple[object, ...], i
     column = COUNTS[table]
     names = [str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")]
     keys = [name for name in names if name != column]
-    found = connection.execute(f"SELECT {', '.join(keys)}, {column} FROM {table}")  # noqa: S608
+    found = connection.execute(f"SELECT {', '.join(keys)}, {column} FROM {table}")  # noqa: S608 - the schema's own names
     return {tuple(row[:-1]): int(str(row[-1])) for row in found}
 
 
@@ -144,6 +143,6 @@ def _count(
     for key, now in _rows(connection, table).items():
         more = (now - before.get(key, 0)) * times
         connection.execute(
-            f"UPDATE {table} SET {column} = {column} + ? WHERE {where}",  # noqa: S608
+            f"UPDATE {table} SET {column} = {column} + ? WHERE {where}",  # noqa: S608 - the schema's own names
             (more, *key),
         )

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.domain.archive import Bulk, unpacked
 from gateway.domain.checkpoint import Verifier
+from gateway.domain.payout import PayoutId
 from gateway.engine import archive
 from gateway.engine.verify import verify
 from gateway.store import SqlStore
@@ -38,7 +39,7 @@ async def settled(desk: Desk, count: int, *, days: int = 100) -> list[str]:
     for number in range(count):
         made = await desk.pay(f"old-{number}")
         await desk.work(made)
-        payout = await desk.store.payout(made)
+        payout = await desk.store.payout(PayoutId(made))
         assert payout is not None
         await desk.store.record(build.change(payout, build.settled()))
         for owed in await desk.store.deliveries(ACME, payout.id, 100):

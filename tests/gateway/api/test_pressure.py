@@ -8,6 +8,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import pytest
@@ -84,7 +85,7 @@ class House:
                 self._back(heapq.heappop(self._waiting)[2])
             while coming and coming[0] <= self.at:
                 asked_at = coming.popleft()
-                self._ready_soon(lambda asked_at=asked_at: self._ask(asked_at))  # type: ignore[misc]
+                self._ready_soon(partial(self._ask, asked_at))
             turn, self._ready = self._ready, []
             for one in turn:
                 one()
@@ -129,7 +130,7 @@ class House:
         while self.queue and self.slots_used < SLOTS:
             self.slots_used += 1
             going = self.queue.popleft()
-            self._ready_soon(lambda going=going: self._go_on(going))  # type: ignore[misc]
+            self._ready_soon(partial(self._go_on, going))
 
     def waited(self, quantile: float) -> float:
         """How long answers took, in seconds."""
