@@ -24,7 +24,7 @@ from math import sqrt
 from time import monotonic
 from typing import Protocol
 
-from gateway.api.pressure import START, Pressure
+from gateway.api.pressure import Pressure
 from gateway.domain.errors import UnavailableError
 from gateway.engine.standby import Note
 
@@ -32,6 +32,8 @@ FEW = 4
 """Never less are let in at a time, as long as the loop is not late."""
 ONE = 1
 """Nor less than so many, however late it is."""
+START = 128
+"""The bound of a quiet gateway: what may come in one burst."""
 WINDOW_S = 0.1
 SAMPLES = 10
 FORGET_S = 5.0

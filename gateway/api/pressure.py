@@ -30,8 +30,8 @@ SAMPLES = 5
 FORGET_S = 2.0
 """After so long without a turn to measure, what was learnt says nothing."""
 LEAST = float(FEW)
-START = 128
-"""The bound of a quiet process: what may come in one burst."""
+START = 48
+"""The bound of a quiet process, once something follows from what was taken in."""
 
 
 def _nothing() -> int:
@@ -52,12 +52,18 @@ class Pressure:
         self._normal_s = 0.0
         self._since, self._took_s, self._count = now(), 0.0, 0
         self._peak = 0
+        self._follow = self._followed = 0
+        """The most that followed in this window, and in the one before."""
 
     def has_room(self, asking: int, times: int = 1) -> bool:
         """Whether one more may come in beside `asking`, who wait for their answer."""
-        house = asking + self._under_way()
+        follows = self._under_way()
+        house = asking + follows
         self._peak = max(self._peak, house)
-        return house < times * self.limit
+        self._follow = max(self._follow, follows)
+        # Where answers are all of the work, the bound on answers is enough, and large groups of
+        # them are cheap.
+        return max(self._follow, self._followed) <= FEW or house < times * self.limit
 
     def turned(self, seconds: float) -> None:
         """A turn of the loop took so long."""
@@ -86,3 +92,4 @@ class Pressure:
 
     def _begin(self, now: float) -> None:
         self._since, self._took_s, self._count, self._peak = now, 0.0, 0, 0
+        self._follow, self._followed = 0, self._follow

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ServerDisconnectedError, TCPConnector
 
-from gateway.api.admission import FEW, QUIET_S, Admission, OverloadedError
+from gateway.api.admission import FEW, QUIET_S, START, Admission, OverloadedError
 from gateway.api.dialects.dialect import Dialect
 from gateway.api.dialects.registry import DIALECTS
 from gateway.api.dialects.wire import Ask
-from gateway.api.pressure import START
 from gateway.store.sqlite import SqliteDatabase
 from tests.gateway.api.desk import Answer, Desk, payout_body
 

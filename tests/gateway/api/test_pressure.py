@@ -202,12 +202,12 @@ def test_one_caller_at_a_time_is_always_let_in() -> None:
 def test_the_bound_keeps_a_least_and_grows_again() -> None:
     """Late turns shrink it, short ones bring it back to where it began."""
     at = [0.0]
-    pressure = Pressure(now=lambda: at[0])
+    pressure = Pressure(under_way=lambda: int(LEAST) + 1, now=lambda: at[0])
 
     def turns(seconds: float, windows: int) -> None:
         for _ in range(windows * SAMPLES):
             at[0] += WINDOW_S / SAMPLES * 1.01
-            pressure.has_room(int(LEAST) + 1)
+            pressure.has_room(1)
             pressure.turned(seconds)
 
     turns(10 * TURN_S, 50)
@@ -227,3 +227,13 @@ def test_a_slow_machine_is_no_overload() -> None:
             pressure.turned(3 * TURN_S)
 
     assert pressure.limit >= 30
+
+
+def test_where_only_answers_are_due_their_own_bound_is_enough() -> None:
+    """Payouts for tomorrow: nothing follows them, and a large group is committed at once."""
+    at = [0.0]
+    pressure = Pressure(now=lambda: at[0])
+    for _ in range(50 * SAMPLES):
+        at[0] += WINDOW_S / SAMPLES * 1.01
+        assert pressure.has_room(100)
+        pressure.turned(5 * TURN_S)
