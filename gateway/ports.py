@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from channels.contract import Evidence, Instrument, StatementLine
 from channels.money import Currency, Money
+from gateway.domain.archive import Archive, Bulk
 from gateway.domain.audit import Deed, Origin
 from gateway.domain.batch import Batch, BatchCount, BatchRow, BatchState, Refused, RowState
 from gateway.domain.dialect import DialectAccount, DialectOrder, NotifyTo
@@ -1177,6 +1178,36 @@ class IncidentStore(Protocol):
         """The channel was asked and has answered; None: never again."""
 
 
+class ArchiveStore(Protocol):
+    """What ended payouts no longer need at hand, and the files that took it over."""
+
+    async def archivable(
+        self, before: datetime, after: PayoutId | None, limit: int
+    ) -> list[tuple[MerchantId, PayoutId]]:
+        """Payouts that ended before a moment and that nothing waits for, by id."""
+
+    async def bulk_of(self, found: Sequence[tuple[MerchantId, PayoutId]]) -> list[Bulk]:
+        """Their decisions and finished webhooks."""
+
+    async def keep_archive(self, archive: Archive) -> None:
+        """Remember a file that was written and read back; leaves an audit row with its hash."""
+
+    async def clear(self, archive_id: str, bulks: Sequence[Bulk]) -> None:
+        """Let go of what the archive holds of some payouts, in one commit; safe to repeat."""
+
+    async def close_archive(self, archive_id: str, at: datetime) -> None:
+        """All that is in it has gone."""
+
+    async def open_archive(self) -> Archive | None:
+        """The one that is not cleared yet; None when there is none."""
+
+    async def archives(self, limit: int) -> list[Archive]:
+        """Newest first."""
+
+    async def archive_of(self, merchant_id: MerchantId, payout_id: PayoutId) -> Archive | None:
+        """Where a payout's decisions and webhooks have gone; None while they are here."""
+
+
 class FloatStore(Protocol):
     """What institutions say is on our accounts, and receipts they issued."""
 
@@ -1404,6 +1435,7 @@ class Store(
     RestoreStore,
     IncidentStore,
     FloatStore,
+    ArchiveStore,
     PolicyStore,
     CalendarStore,
     SwitchStore,

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import cast
 
 from aiohttp import web
 
 from gateway.api.app import warm_up
+from gateway.api.listening import Listening, listen
 from gateway.api.quick import quicken
 from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
@@ -59,13 +61,12 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
     server = loaded.settings.server
     runner = web.AppRunner(assembly.app, access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
-    if runner.server is not None:
-        quicken(runner.server, assembly.app)
+    http = cast("web.Server", runner.server)
+    quicken(http, assembly.app)
+    listening: Listening | None = None
     try:
-        site = web.TCPSite(
-            *(runner, server.host, server.port), backlog=1024, reuse_port=supervised or None
-        )
-        await site.start()
+        listening = await listen(server.host, server.port, share=supervised)
+        listening.start(http)
         background = [
             asyncio.create_task(_watch(assembly)),
             asyncio.create_task(_keep_log(assembly)),
@@ -85,12 +86,13 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
             ]
         sharing = asyncio.create_task(assembly.replica.run())
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
-        ready("http://{}:{}".format(*runner.addresses[0]))
+        ready(f"http://{server.host}:{listening.port}")
         await warm_up()
         _spare_the_collector()
         await stop.wait()
         assembly.observe.log.info("process.stopping")
         # New requests end first, so that what the worker drains does not grow.
+        listening.stop()
         await runner.cleanup()
         assembly.worker.stop()
         with suppress(TimeoutError):
@@ -101,6 +103,8 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
         await asyncio.gather(sharing, return_exceptions=True)
         await _sign_off(assembly)
     finally:
+        if listening is not None:
+            listening.stop()
         await runner.cleanup()
         with suppress(StoreError):
             await assembly.watch.look()

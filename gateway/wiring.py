@@ -53,6 +53,7 @@ from gateway.ports import Entropy, Scope, Store, StoreError
 from gateway.settings import Loaded, Problem, SettingsError, check_credentials
 from gateway.sheets.profile import Profile, ProfileError, profiles
 from gateway.store import open_store
+from gateway.store.archive_files import ArchiveFiles
 from gateway.store.copies import online_backup
 from gateway.store.killed import read_kills, write_kills
 from gateway.store.mark import read_mark, write_mark
@@ -424,6 +425,8 @@ def _api(
         most=intake.in_flight_max,
         enabled=intake.shed,
         alarms=observe,
+        under_way=lambda: worker.in_hand,
+        soon=asyncio.get_running_loop().call_soon,
     )
 
     async def ready() -> list[str]:
@@ -462,6 +465,7 @@ def _api(
         if settings.server.public_url is None
         else ConfirmLinks(settings.server.public_url, pepper),
         dialect_hosts={one.host: one.dialect for one in settings.dialect_hosts},
+        archive_files=ArchiveFiles(settings.data_dir),
         advance_clock=clock.advance
         if settings.clock.adjustable and isinstance(clock, SystemClock)
         else None,

@@ -12,6 +12,9 @@ slow disk is no overload. While others are turned away that is learnt slowly, in
 that an overload does not become normal. So few are let in at any time: callers who come one by one
 hardly notice somebody's flood, and a store that hangs is seen to be back by them.
 
+The loop's own turns bound what is let in as well (`pressure`), with all that is under way after the
+answer: a payout costs the process ten times what its acceptance does.
+
 Other platforms' callers cannot be told to come again (their protocols have no word for it, and some
 read silence as a refusal), so they find twice as much room as those who can.
 """
@@ -21,11 +24,14 @@ from math import sqrt
 from time import monotonic
 from typing import Protocol
 
+from gateway.api.pressure import Pressure
 from gateway.domain.errors import UnavailableError
 from gateway.engine.standby import Note
 
 FEW = 4
-"""Never less are let in at a time."""
+"""Never less are let in at a time, as long as the loop is not late."""
+ONE = 1
+"""Nor less than so many, however late it is."""
 START = 128
 """The bound of a quiet gateway: what may come in one burst."""
 WINDOW_S = 0.1
@@ -71,6 +77,10 @@ class Alarms(Protocol):
         """Something a person should see."""
 
 
+def _nothing() -> int:
+    return 0
+
+
 class _Nobody:
     def alarm(self, event: str, **facts: object) -> None:
         """Nobody is there to be told."""
@@ -86,12 +96,20 @@ class Admission:
         most: int,
         enabled: bool = True,
         alarms: Alarms | None = None,
+        under_way: Callable[[], int] = _nothing,
+        soon: Callable[[Callable[[], None]], object] | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
-        """The bound never grows above `most`. `alarms` hear once when an episode begins or ends."""
+        """The bound never grows above `most`. `alarms` hear once when an episode begins or ends.
+
+        `under_way`: what was taken in and takes its turns on the loop, beside those who ask.
+        `soon` has something done in the loop's next turn; without it turns are not measured.
+        """
         self._delay_s, self._most, self._enabled = delay_s, max(most, FEW), enabled
         self._alarms: Alarms = alarms or _Nobody()
-        self._now = now
+        self._now, self._soon = now, soon
+        self.pressure = Pressure(under_way=under_way, now=now)
+        self._turning_since: float | None = None
         self._start = float(min(START, self._most))
         self.limit = self._start
         self.in_flight = 0
@@ -116,8 +134,8 @@ class Admission:
             self.limit = max(self.limit, self._start)
             self._begin(now)
         self._look(now)
-        room = self.limit if can_repeat else 2 * self.limit
-        if self._enabled and self.in_flight >= room:
+        self._measure_turn(now)
+        if self._enabled and not self._has_room(1 if can_repeat else 2):
             self._turn_away(now)
             raise OverloadedError
         self.in_flight += 1
@@ -133,6 +151,22 @@ class Admission:
         if self._count >= SAMPLES and now - self._since >= WINDOW_S:
             self._learn(self._took_s / self._count)
             self._begin(now)
+
+    def _has_room(self, times: int) -> bool:
+        if self.in_flight >= times * self.limit:
+            return False
+        return self.pressure.has_room(self.in_flight, times) or self.in_flight < ONE
+
+    def _measure_turn(self, now: float) -> None:
+        """See how long it takes until the loop comes to what follows now."""
+        if self._soon is not None and self._turning_since is None:
+            self._turning_since = now
+            self._soon(self._turned)
+
+    def _turned(self) -> None:
+        if self._turning_since is not None:
+            self.pressure.turned(self._now() - self._turning_since)
+            self._turning_since = None
 
     def _learn(self, took_s: float) -> None:
         """Move the bound by how long the answers of a window took on average."""

@@ -17,6 +17,7 @@ from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
 from gateway.api.confirm_links import ConfirmLinks
 from gateway.domain.errors import AbsenceError, InvalidError
+from gateway.engine.archive import Files
 from gateway.engine.audit import Auditor
 from gateway.engine.balances import Balances
 from gateway.engine.gateway import Gateway
@@ -61,6 +62,8 @@ class Api:
     """What operators should know that does not keep it from taking payouts."""
     backup: Callable[[], Awaitable[tuple[Path, Backup]]] | None = None
     """Writes a backup beside the database."""
+    archive_files: Files | None = None
+    """Where archives are kept; None without a folder."""
     advance_clock: Callable[[int], None] | None = None
     """Moves a test clock forward by seconds; None in production."""
     confirm_links: ConfirmLinks | None = None

@@ -54,6 +54,7 @@ _SAID = {
     403: "The key may not do this",
     404: "No such thing, or not yours",
     409: "It contradicts what is stored",
+    410: "It was archived; the answer says in which file",
     413: "The body is too large",
     415: "The body is not said to be JSON",
     422: "A field is wrong; `param` names it",

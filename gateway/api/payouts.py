@@ -20,7 +20,7 @@ from gateway.api.views import (
 from gateway.domain.errors import AbsenceError, ConflictError, ForbiddenError, InvalidError
 from gateway.domain.ledger import Book
 from gateway.domain.payout import MerchantId, PayoutId, sortable_id
-from gateway.engine import accept, operate
+from gateway.engine import accept, archive, operate
 from gateway.ports import Endpoint, Intake, Merchant, Search
 from policies.alternatives import alternatives
 from policies.explain import explain, from_json
@@ -179,6 +179,8 @@ async def why(call: Call) -> Answer:
                 "labels": {name: label_view(labels[name]) for name in named if name in labels},
             }
         )
+    if not answers and (gone := await archive.gone(call.gateway, found.merchant_id, found.id)):
+        raise gone
     return 200, {"data": answers, "fee": fee_reason_view(found)}
 
 
@@ -205,6 +207,8 @@ async def deliveries(call: Call) -> Answer:
     """GET /v1/payouts/{payout_id}/deliveries."""
     found = await operate.find(call.gateway, call.path("payout_id"), call.caller.sees)
     owed = await call.gateway.store.deliveries(found.merchant_id, found.id, 200)
+    if not owed and (gone := await archive.gone(call.gateway, found.merchant_id, found.id)):
+        raise gone
     return 200, {"data": [delivery_view(one) for one in owed]}
 
 
@@ -212,7 +216,11 @@ async def resend(call: Call) -> Answer:
     """POST /v1/deliveries/{delivery_id}/resend."""
     merchant_id = merchant_of(call).id
     now = call.gateway.clock.now()
-    if not await call.gateway.store.resend(merchant_id, call.path("delivery_id"), now):
+    delivery_id = call.path("delivery_id")
+    if not await call.gateway.store.resend(merchant_id, delivery_id, now):
+        payout_id = PayoutId(f"po_{delivery_id.removeprefix('msg_').partition('_')[0]}")
+        if gone := await archive.gone(call.gateway, merchant_id, payout_id):
+            raise gone
         raise AbsenceError("delivery_not_found", "there is no such webhook", zh="通知记录不存在")
     return 202, {"queued": True}
 

@@ -12,6 +12,7 @@ from gateway.domain.errors import (
     ConflictError,
     ForbiddenError,
     GatewayError,
+    GoneError,
     InvalidError,
     UnauthenticatedError,
     UnavailableError,
@@ -36,6 +37,7 @@ _STATUS: dict[type[GatewayError], int] = {
     ForbiddenError: 403,
     AbsenceError: 404,
     ConflictError: 409,
+    GoneError: 410,
     UnfundedError: 402,
     UnavailableError: 503,
 }

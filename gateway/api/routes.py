@@ -2,6 +2,7 @@
 
 from gateway.api import (
     admin,
+    archives,
     audit,
     balances,
     batches,
@@ -26,6 +27,7 @@ from gateway.api.explain.explain import ExplanationView
 from gateway.api.schemas import (
     POLICY_MAX,
     AdvanceIn,
+    ArchiveIn,
     BatchListQuery,
     BatchQuery,
     BatchResultQuery,
@@ -145,7 +147,15 @@ ROUTES: tuple[Route, ...] = (
         "GET", f"{_PAYOUT}/attempts", "Show its tries", payouts.attempts, READ, views.AttemptList
     ),
     Route("GET", f"{_PAYOUT}/timeline", "Show its events", payouts.timeline, READ, views.EventPage),
-    Route("GET", f"{_PAYOUT}/why", "Why this channel", payouts.why, READ, views.WhyView),
+    Route(
+        "GET",
+        f"{_PAYOUT}/why",
+        "Why this channel",
+        payouts.why,
+        READ,
+        views.WhyView,
+        errors=(410,),
+    ),
     Route(
         "GET",
         f"{_PAYOUT}/proof",
@@ -189,6 +199,7 @@ ROUTES: tuple[Route, ...] = (
         payouts.deliveries,
         READ,
         views.DeliveryList,
+        errors=(410,),
     ),
     Route(
         "POST",
@@ -198,6 +209,7 @@ ROUTES: tuple[Route, ...] = (
         HOOKS,
         views.QueuedView,
         status=202,
+        errors=(410,),
     ),
     Route(
         "POST",
@@ -906,6 +918,24 @@ ROUTES: tuple[Route, ...] = (
         views.BackupView,
         status=201,
         errors=(503,),
+    ),
+    Route(
+        "POST",
+        "/v1/admin/archives",
+        "Archive ended payouts' decisions and webhooks, a file at a time",
+        archives.step,
+        ADMIN,
+        views.ArchiveStepView,
+        body=ArchiveIn,
+        errors=(409, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/admin/archives",
+        "List archives",
+        archives.listing,
+        ADMIN,
+        views.ArchiveList,
     ),
     Route(
         "GET",

@@ -1006,6 +1006,21 @@ class PlanIn(Model):
     currency: Currency = Currency.CNY
 
 
+class ArchiveIn(Model):
+    """Which payouts may go to an archive."""
+
+    older_than_days: Annotated[
+        int,
+        Field(strict=True, ge=1, le=36_500, description="Since when they have been left alone"),
+    ]
+    after: Annotated[
+        str | None, Field(max_length=128, description="`next_after` of the last step")
+    ] = None
+    dry_run: Annotated[
+        bool, Field(strict=True, description="Only count; write and remove nothing")
+    ] = True
+
+
 class FeedQuery(Model):
     """Where to go on reading events."""
 

@@ -546,6 +546,37 @@ class BackupView(TypedDict):
     sha256: str
 
 
+class ArchiveView(TypedDict):
+    """A file that took over what ended payouts no longer need at hand."""
+
+    id: str
+    file: str
+    sha256: str
+    size: int
+    payouts: int
+    decisions: int
+    deliveries: int
+    made_at: str
+    actor: str
+    cleared_at: str | None
+
+
+class ArchiveList(TypedDict):
+    """Archives, newest first."""
+
+    data: list[ArchiveView]
+
+
+class ArchiveStepView(TypedDict):
+    """What one step archived, or would."""
+
+    payouts: int
+    decisions: int
+    deliveries: int
+    archive: ArchiveView | None
+    next_after: str | None
+
+
 class QuarantinedChannelView(TypedDict):
     """What a quarantine still wants to know of a channel."""
 

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "audit": "audits",
     "webhook": "webhooks",
     "sign": "signatures",
+    "archive": "archives",
     "backup": "backups",
     "restore": "backups",
     "quarantine": "backups",

@@ -43,6 +43,10 @@ class AbsenceError(GatewayError):
     """There is no such thing, or it belongs to another merchant."""
 
 
+class GoneError(GatewayError):
+    """It was here, and was moved away on purpose; the message says where to."""
+
+
 class ConflictError(GatewayError):
     """The request contradicts what is stored."""
 

@@ -71,6 +71,12 @@ class Worker:
         self.broken: StoreBrokenError | None = None
         """Set when the store failed for good; the process must leave."""
 
+    @property
+    def in_hand(self) -> int:
+        """Payouts that wait in the queue for their turn, or have it and wait for no channel."""
+        at_channels = sum(self._gateway.load.sending.values())
+        return self._gateway.queue.qsize() + max(len(self._tasks) - at_channels, 0)
+
     async def join(self) -> None:
         """Become one of the workers on this store, before anything is taken in; safe to repeat."""
         await self._gateway.store.join(self._told)

@@ -67,7 +67,8 @@ def request_line(
     **who: object,
 ) -> None:
     """The canonical line of a request. `who`: request_id, merchant_id, key_id, code as known."""
-    write = log.warning if status >= 500 else log.info
+    # Who is turned away in a crowd is no fault of ours, and must cost next to nothing.
+    write = log.warning if status >= 500 and who.get("code") != "overloaded" else log.info
     if None in who.values():
         who = {name: value for name, value in who.items() if value is not None}
     write(

@@ -292,3 +292,20 @@ SELECT MIN(due_at) FROM payouts WHERE worker IN (0, :worker) AND due_at IS NOT N
 -- name: lock_payouts
 -- SHARE waits for whoever changes payouts, and lets readers and backups be.
 LOCK TABLE payouts IN SHARE MODE
+
+-- name: decisions_to_archive
+SELECT d.payout_id, d.id, d.at, d.decision
+FROM json_array_elements_text(CAST(:ids AS JSON)) AS wanted
+JOIN payouts AS p ON p.id = wanted.value
+JOIN decisions AS d ON d.merchant_id = p.merchant_id AND d.payout_id = p.id
+ORDER BY d.payout_id, d.id
+
+-- name: deliveries_to_archive
+SELECT
+    d.payout_id, d.id, d.endpoint_id, d.seq, d.payload, d.state, d.tries, d.created_at,
+    d.last_status, d.last_error, d.delivered_at
+FROM json_array_elements_text(CAST(:ids AS JSON)) AS wanted
+JOIN payouts AS p ON p.id = wanted.value
+JOIN deliveries AS d ON d.merchant_id = p.merchant_id AND d.payout_id = p.id
+WHERE d.state <> 'due'
+ORDER BY d.payout_id, d.seq, d.id

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gateway.ports import Clock, Store, StoreError
+from gateway.store.archives import Archives
 from gateway.store.audit import Audit
 from gateway.store.batches import Batches
 from gateway.store.calendar import Calendar
@@ -48,6 +49,7 @@ class SqlStore(
     Restore,
     Incidents,
     Floats,
+    Archives,
     Calendar,
     Switches,
     Policies,

@@ -67,14 +67,20 @@ async def contest(
     return found
 
 
+def went_through(came: dict[str, Any]) -> bool:
+    """Whether everybody was let in, or told to come again."""
+    return bool(came["taken"] + came["statuses"].get("503", 0) == came["asked"])
+
+
 async def measured(one: Contestant, **job: Any) -> Round:
-    """One turn. Raises `StageError` when anything but acceptances was answered."""
+    """One turn. Raises `StageError` when anything was answered but acceptances, and to callers who
+    came again later."""
     here = one.stage
     meters = (here.meter(one.child), here.meter(here.institution))
     before = [meter.cpu_s() for meter in meters]
     came = await here.crowd.load(one.url, here.key, **job)
     own, institution = (meter.cpu_s() - used for meter, used in zip(meters, before, strict=True))
-    if came["taken"] != came["asked"] or came["untold"] or came["refused_webhooks"]:
+    if not went_through(came) or came["untold"] or came["refused_webhooks"]:
         raise StageError(f"{one.name}: not every payout went through: {came}")
     seconds = came["seconds"]
     return Round(

@@ -1,8 +1,9 @@
 """`python -m tests.bench.seed CONFIG --paid N …`: store payouts as the gateway would have.
 
 Through its own store, domain and vault, so that rows, entries, tallies and events are what they are
-in life; only faster, since hundreds share a commit and nothing is sent. The gateway must not run
-meanwhile.
+in life; only faster, since hundreds share a commit and nothing is sent. Of many paid ones in SQLite
+the first `PATTERN` are stored so, and the rest are copies of them (`copying`). The gateway must not
+run meanwhile.
 """
 
 import argparse
@@ -15,24 +16,28 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from gateway.clock import SystemClock
 from gateway.domain.payout import Payout, PayoutState
 from gateway.ports import Change, Store
-from gateway.settings import load
+from gateway.settings import Loaded, load
 from gateway.wiring import open_configured_store
 from policies.decide import decide
 from policies.explain import to_json
 from policies.policy import Policy
 from tests import builders
+from tests.bench.copying import copy, counted
 from tests.policies.builders import FRIDAY_NOON
 from tests.policies.speed import asked, eight_channels
 
 MERCHANT: Final = "acme"
 AT_ONCE: Final = 512
 """Payouts under way at a time: twice what one commit takes."""
+PATTERN: Final = 2_000
+LOGGED_AT_ONCE: Final = 500
 LATER: Final = timedelta(days=1)
 """When payouts that wait are looked at: not while something is measured."""
 ACTOR: Final = "gateway"
@@ -99,17 +104,35 @@ async def _accepted(store: Store, payout: Payout) -> None:
 
 async def seed(config: Path, counts: dict[str, int]) -> None:
     """Store all of them."""
-    clock = SystemClock()
-    store = await open_configured_store(load(config, os.environ), clock, migrate=False)
+    loaded, copies = load(config, os.environ), 0
+    if loaded.settings.database.is_embedded:
+        copies = max(counts["paid"] // PATTERN - 1, 0)
+    if copies:
+        path = Path(unquote(urlsplit(loaded.settings.database.url.get_secret_value()).path))
+        before = counted(path)
+        first_id = await _store(loaded, {"paid": PATTERN}, logged=False)
+        copy(path, first_id, copies, before)
+        counts = counts | {"paid": counts["paid"] % PATTERN}
+    await _store(loaded, counts)
+
+
+async def _store(loaded: Loaded, counts: dict[str, int], *, logged: bool = True) -> str:
+    """Through the store, and then into its audit log. Returns the first id."""
+    clock, first_id = SystemClock(), ""
+    store = await open_configured_store(loaded, clock, migrate=False)
     try:
         await store.join(lambda _: None)
         for kind, count in counts.items():
             making = partial(KINDS[kind], store)
             waiting = numbers(kind, count, clock.now(), store.worker or 0)
             while group := list(islice(waiting, AT_ONCE)):
+                first_id = first_id or group[0].id
                 await asyncio.gather(*map(making, group))
+        while logged and await store.sequence(LOGGED_AT_ONCE):
+            pass
     finally:
         await store.aclose()
+    return first_id
 
 
 KINDS: Final = {"paid": paid, "pending": pending, "scheduled": scheduled}

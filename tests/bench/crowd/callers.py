@@ -13,6 +13,10 @@ from zlib import crc32
 from tests.bench.crowd.line import Line
 
 TAKEN: Final = 201
+SHED: Final = 503
+BROKEN: Final = 0
+RETRY_AFTER_S: Final = 1.0
+"""What those are told who are turned away; a caller that waits in turn does as it is told."""
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -138,9 +142,12 @@ class Crowd:
             begun = perf_counter()
             if begun >= ends:
                 return
-            if not await self._ask(job, line, number, begun, tally, ends) and tally.broken:
+            status = await self._ask(job, line, number, begun, tally, ends)
+            if status == BROKEN:
                 # Nobody is there: asking again at once would only spin.
                 await asyncio.sleep(0.05)
+            elif status == SHED:
+                await asyncio.sleep(min(RETRY_AFTER_S, max(ends - perf_counter(), 0.0)))
 
     async def _steps(
         self, job: Job, lines: list[Line], numbers: Iterator[int], tally: Tally, ends: float
@@ -179,8 +186,8 @@ class Crowd:
         tally: Tally,
         ends: float,
         release: "asyncio.Queue[Line] | None" = None,
-    ) -> bool:
-        """One payout from question to webhook; whether it was taken in."""
+    ) -> int:
+        """One payout from question to webhook; the answer's status, `BROKEN` without one."""
         reference = f"{job.prefix}-{number:08d}"
         told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         if job.told:
@@ -191,7 +198,7 @@ class Crowd:
         except OSError:  # a lost connection, or patience at its end
             tally.broken += 1
             self._asked.pop(reference, None)
-            return False
+            return BROKEN
         finally:
             if release is not None:
                 release.put_nowait(line)
@@ -199,7 +206,7 @@ class Crowd:
         tally.statuses[status] += 1
         if status != TAKEN:
             self._asked.pop(reference, None)
-            return False
+            return status
         tally.taken.append(reference)
         tally.answered_ms.append((now - begun) * 1000)
         if job.told:
@@ -209,11 +216,11 @@ class Crowd:
             except TimeoutError:
                 tally.untold += 1
                 self._asked.pop(reference, None)
-                return True
+                return status
             tally.told_ms.append((now - begun) * 1000)
         if now <= ends:
             tally.finished += 1
-        return True
+        return status
 
 
 _HEAD: Final = (

@@ -39,6 +39,7 @@ channel maintenance add / channel maintenance ls / channel maintenance rm
 audit verify / audit checkpoint / audit proof
 webhook add / webhook ls / webhook rotate / webhook rm / webhook resend
 sign explain
+archive run / archive ls / archive verify
 backup / restore / quarantine status / quarantine begin / quarantine release
 clock show / clock advance / fault add / fault ls / fault rm / fault clear / fault actions
 trigger / magic
