@@ -118,7 +118,7 @@ def test_a_number_is_never_sent_again_unless_the_operator_says_so() -> None:
 def test_our_references_are_19_digits_and_differ() -> None:
     """As the gateway derives them from payout and attempt; never with a leading zero."""
     ids = [an_id("po_", NOW, number.to_bytes(10)) for number in range(500)]
-    made = {channel_reference(one, attempt, RULE) for one in ids for attempt in (1, 2)} # a PayoutId is a str
+    made = {channel_reference(one, attempt, RULE) for one in ids for attempt in (1, 2)}
     assert len(made) == 1000
     assert all(len(one) == 19 and one.isdigit() and one[0] != "0" for one in made)
     assert all(channel().check(instruction(reference=one)) == () for one in list(made)[:20])
