@@ -73,7 +73,6 @@ class AlipayChannel(Shell):
     def __init__(self, name: str, settings: AlipaySettings, terms: Terms, clock: Clock) -> None:
         super().__init__(name, traits_of(settings, terms), Transport.of(settings))
         self._settings = settings
-        self._keys = settings.keys
         self._clock = clock
         self._file_ids = receipts.FileIds()
 
@@ -119,7 +118,7 @@ class AlipayChannel(Shell):
         self, headers: Mapping[str, str], body: bytes, now: datetime
     ) -> Notice | NoticeRefused:
         """Verify and read order.changed; it carries no time that could make it stale."""
-        return read_notice(body, self._settings.app_id, self._keys)
+        return read_notice(body, self._settings.app_id, self._settings.keys)
 
     async def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """Read every movement of the day; raises after the last one if the file does not add up."""
@@ -200,7 +199,7 @@ class AlipayChannel(Shell):
 
     def _signed(self, method: str, content: Mapping[str, object], now: datetime) -> Request:
         settings = self._settings
-        return request(settings.gateway_url, settings.app_id, self._keys, method, content, now)
+        return request(settings.gateway_url, settings.app_id, settings.keys, method, content, now)
 
     def _opened(self, reply: Reply, method: str) -> Node | Unknown:
         """Verify and read a reply. One RSA verification takes some 50 µs: no thread is worth it."""
@@ -208,7 +207,7 @@ class AlipayChannel(Shell):
             # §1.1: the gateway answers refusals with 200 too; anything else comes from before it.
             return Unknown(UnknownCause.UNREADABLE, reply.evidence())
         try:
-            return open_reply(reply.body, method, self._keys)
+            return open_reply(reply.body, method, self._settings.keys)
         except WireError as error:
             return Unknown(error.cause, reply.evidence(message=str(error)))
 

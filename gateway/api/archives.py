@@ -15,7 +15,9 @@ async def step(call: Call) -> Answer:
     """POST /v1/admin/archives."""
     body: ArchiveIn = call.body
     if call.api.archive_files is None:
-        raise ForbiddenError("no_archive", "this gateway has no folder for archives")
+        raise ForbiddenError(
+            "no_archive", "this gateway has no folder for archives", zh="本网关未设置归档目录"
+        )
     done = await archive.step(
         call.gateway,
         call.api.archive_files,

@@ -1011,7 +1011,7 @@ class ArchiveIn(Model):
 
     older_than_days: Annotated[
         int,
-        Field(strict=True, ge=1, le=36_500, description="Since when they have been left alone"),
+        Field(strict=True, ge=1, le=10_000, description="Since when they have been left alone"),
     ]
     after: Annotated[
         str | None, Field(max_length=128, description="`next_after` of the last step")

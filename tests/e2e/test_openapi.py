@@ -24,6 +24,7 @@ from gateway.api.routes import ROUTES
 from gateway.api.schemas import SPLIT_KIND
 from gateway.domain.payout import Event, PayoutState
 from gateway.ports import Scope
+from gateway.store.archive_files import ArchiveFiles
 from tests.gateway.api.desk import ACME, Desk, open_desk
 from tests.gateway.api.till import Till
 
@@ -79,6 +80,7 @@ ABOUT = {
     *("calendar_incomplete", "channel_no_fee", "backup_in_future"),
     *("person_unknown", "no_backup", "no_plan", "plan_without_history", "plan_without_channels"),
     *("batch_not_found", "batch_invalid", "batch_repeated", "profile_unknown"),
+    *("archive_too_young", "archived"),
     # To JSON Schema 2024.0 is an integer; to us it is a number that has been a float.
     "number_not_integer",
 }
@@ -88,7 +90,7 @@ BEYOND_JSON_SCHEMA = (
     ("amount", "has more than"),
     ("total", "give exactly one of"),
     ("total", "has more than"),
-    ("fee.max_minor", "is below"),
+    ("max_minor", "is below"),
     ("channels.deny", "is denied and wanted"),
     ("channels.prefer", "is preferred but not among"),
     ("days", "a day is given twice"),
@@ -149,6 +151,7 @@ class Serving:
     async def _prepare(self, desk: Desk) -> None:
         # Every beneficiary can be reached, and no statement is waited for over a dead line.
         desk.gateway.channels = {"till": Till(Rail, statement=False)}
+        desk.api.archive_files = ArchiveFiles(self._folder)
         for ref in ("order-1", "order-2"):
             await desk.work(await desk.pay(ref))
 

@@ -84,6 +84,15 @@ class Town:
                 headers={"Authorization": f"Bearer {self.key}"},
             )
 
+    async def ask_until_taken(self, number: int) -> httpx.Response:
+        """The same, coming again as callers are told to while there is no room."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                answer = await self.ask(number)
+                if answer.status_code != 503:
+                    return answer
+                await asyncio.sleep(int(answer.headers["Retry-After"]))
+
     async def payouts(self) -> dict[str, Mapping[str, Any]]:
         """Every payout by the merchant's number."""
         return {one["merchant_ref"]: one async for one in self.merchant.pages("/v1/payouts")}
