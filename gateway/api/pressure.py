@@ -29,7 +29,8 @@ WINDOW_S = 0.05
 SAMPLES = 5
 FORGET_S = 2.0
 """After so long without a turn to measure, what was learnt says nothing."""
-LEAST = float(FEW)
+LEAST = 16.0
+"""So few have room at any time, however long turns are: a small crowd is never turned away."""
 START = 48
 """The bound of a quiet process, once something follows from what was taken in."""
 

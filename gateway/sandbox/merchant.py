@@ -1,9 +1,15 @@
 """HTTP clients of the rehearsal: the operator, and merchants who ask for payouts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Self
+from time import monotonic
+from typing import Any, Final, Self
 
 import httpx
+
+SHED: Final = 503
+PATIENCE_S: Final = 30.0
+"""How long a request is repeated while there is no room for it."""
 
 
 class RefusedError(Exception):
@@ -54,6 +60,11 @@ class Client:
         if rest.get("json", 0) is None:
             del rest["json"]
         response = await self._http.request(method, path, **rest)
+        deadline = monotonic() + PATIENCE_S
+        while response.status_code == SHED and monotonic() < deadline:
+            # Nothing was stored: the same request is welcome in a moment.
+            await asyncio.sleep(int(response.headers.get("Retry-After", "1")))
+            response = await self._http.request(method, path, **rest)
         if response.is_error:
             raise RefusedError(f"{method} {path}: {response.status_code} {response.text[:300]}")
         return response.json()
