@@ -10,6 +10,7 @@ signatures. And nothing ever stands armed in a queue while its signature grows o
 import asyncio
 
 from channels.contract import Channel, Prepared
+from gateway.domain.errors import GatewayError
 from gateway.domain.payout import Armed, Payout, PayoutState, Source
 from gateway.engine.dispatch import attempt_of, send_within, settle, signed
 from gateway.engine.gateway import Gateway, Told
@@ -107,9 +108,12 @@ class _Opening:
             armed = None
             try:
                 armed = await self._commit()
-            except Exception as error:  # noqa: BLE001 - it is the merchant who hears of it
+            except Exception as error:
                 if not self.answer.done():
                     self.answer.set_exception(error)
+                elif not (self.answer.cancelled() and isinstance(error, GatewayError)):
+                    # No merchant hears of it any more: the worker does, as in any other turn.
+                    raise
             except BaseException:
                 self.answer.cancel()
                 raise

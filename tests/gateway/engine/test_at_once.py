@@ -252,6 +252,42 @@ async def test_a_merchant_that_hangs_up_ends_nothing(url: str) -> None:
         assert len(rig.submitted()) == 1
 
 
+async def test_a_defect_after_the_answer_is_told_and_nothing_is_sent(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The merchant has its answer; what was armed is asked about later, and paid once."""
+    async with running(url, (ONE,)) as rig:
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(at_once, "moved", broken)
+            taken = await ask(rig, "one")
+            await until(rig.is_idle)
+        assert taken.payout.state is ATTEMPTING
+        assert [name for name, _ in rig.witness.defects] == ["payout.defect"]
+        assert rig.submitted() == []
+        await rig.pass_time(minutes=10)
+        assert (await rig.look(taken.payout)).state is PAID
+        assert len(rig.moved()) == 1
+
+
+async def test_a_refusal_that_nobody_waits_for_is_no_defect(url: str) -> None:
+    """The merchant hung up, and could not have paid."""
+    async with running(url, (ONE,)) as rig:
+        rig.merchant = builders.merchant("m_poor")
+        await rig.store.add_merchant(rig.merchant, "test")
+        gate = Gate(rig)
+        asking = asyncio.create_task(ask(rig, "one"))
+        await gate.reached.wait()
+        asking.cancel()
+        gate.opened.set()
+        await rig.quiet()
+        assert rig.witness.defects == []
+        assert rig.submitted() == []
+
+
 class Faulty(Around):
     """Cannot sign."""
 
