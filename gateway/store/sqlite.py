@@ -1,45 +1,31 @@
-"""SQLite: one writer thread with group commit, reader threads, a lock against second processes.
+"""SQLite: group commit by one connection, reader threads, a lock against second processes.
 
-What waits is committed together: first as a batch, one statement for the rows of many units, as
-each statement takes the interpreter's lock away and back from the loop. If anything disagrees (a
-conflict, a floor, a unit that counts rows), the batch is rolled back and the units run one by one,
-each in its own savepoint.
+What waits is committed together (`sqlite_group`), one group after another. A short group is written
+on the event loop, which takes some hundred microseconds, and the writer thread only commits it,
+which waits for the disk: a thread that runs statements gives the interpreter's lock away at each of
+them and waits for a busy loop to give it back, some milliseconds each time. Whatever may be long,
+or does not go through at once, is written by the thread.
 
-The writer alone writes and checkpoints (WAL, synchronous=FULL): a commit is acknowledged once it is
-on the disk. Disk full, I/O errors and corruption break the database for good: every waiting and
-every later write fails with `StoreBrokenError`, and nothing unacknowledged is ever reported done.
+Nobody else writes or checkpoints (WAL, synchronous=FULL): a commit is acknowledged once it is on
+the disk. Disk full, I/O errors and corruption break the database for good: every waiting and every
+later write fails with `StoreBrokenError`, and nothing unacknowledged is ever reported done.
 """
 
 import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
 
 import apsw
 
-from gateway.domain.errors import GatewayError
 from gateway.ports import StoreBrokenError, StoreError
-from gateway.store.database import (
-    GROUP_MAX,
-    AccountKey,
-    ClosedError,
-    Group,
-    Returned,
-    Rows,
-    TallyKey,
-    Unit,
-    bounded,
-    by_query,
-    counted,
-    guarded,
-    is_solo,
-)
-from gateway.store.errors import LockedError, RefusedError
+from gateway.store.database import GROUP_MAX, ClosedError, Returned, Rows, Unit
+from gateway.store.errors import LockedError
 from gateway.store.gather import Gatherer, Write
 from gateway.store.queries import Params, Queries, Query
 from gateway.store.schema import (
@@ -51,6 +37,7 @@ from gateway.store.schema import (
     require_compatible,
     require_current,
 )
+from gateway.store.sqlite_group import FATAL, GroupCommit, Outcomes, is_short
 
 SQLITE_MIN = (3, 51, 3)
 """Older ones can lose acknowledged commits when a WAL is reset (sqlite.org, wal.html, 3.51.3)."""
@@ -60,26 +47,19 @@ _BUSY_MS = 5_000
 _CHECKPOINT_PAGES = 4_000
 _CACHE_KB = 16_000
 """Of the writer: rows go to random places of their indexes, and are looked for there first."""
-_ROWS = (64, 32, 16, 8, 4, 2, 1)
-"""How many rows one statement takes: few lengths, so that each text is prepared once."""
 _STATEMENTS = 400
 """Prepared statements kept by each connection."""
 
-_FATAL = (
-    apsw.FullError,
-    apsw.IOError,
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.ReadOnlyError,
-    apsw.CantOpenError,
-    apsw.NoMemError,
-    apsw.InternalError,
-    apsw.MisuseError,
-)
-
-
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
 """What ends everything even when a reader meets it."""
+
+
+class _Job(NamedTuple):
+    """A group for the writer thread."""
+
+    writes: list[Write]
+    written: Outcomes | None
+    """The outcomes if its rows are written, so that only the commit is missing."""
 
 
 class _Read(NamedTuple):
@@ -101,7 +81,10 @@ class SqliteDatabase:
         self._vfs = vfs
         self._loop = asyncio.get_running_loop()
         self._gatherer = Gatherer(self._loop, self._hand_over)
-        self._writes: SimpleQueue[Write | None] = SimpleQueue()
+        self._held: list[Write] = []
+        self._under_way: asyncio.Future[None] | None = None
+        """Done when the group that is being committed has been told its outcome."""
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._reads: SimpleQueue[_Read | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._broken: str | None = None
@@ -149,14 +132,48 @@ class SqliteDatabase:
             return
         self._closed = True
         self._gatherer.flush()
+        while self._under_way is not None:
+            await self._under_way
         for _ in range(_READERS):
             self._reads.put(None)
-        self._writes.put(None)
+        self._jobs.put(None)
         await asyncio.to_thread(self._close)
 
+    # --- Groups, on the loop ---
+
     def _hand_over(self, gathered: list[Write]) -> None:
-        for write in gathered:
-            self._writes.put(write)
+        self._held += gathered
+        if self._under_way is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """The next group's turn: nobody else has the writing connection now."""
+        writes, self._held = self._held[:GROUP_MAX], self._held[GROUP_MAX:]
+        self._under_way = self._loop.create_future()
+        self._pass_on(_Job(writes, self._written([write.unit for write in writes])))
+
+    def _written(self, units: list[Unit]) -> Outcomes | None:
+        """Write a short group here; None, with nothing written, leaves all of it to the thread."""
+        if self._broken is not None or not is_short(units):
+            return None
+        try:
+            return self._group.write_together(units)
+        except Exception as error:  # noqa: BLE001 - the thread meets it again, unless it ends all
+            self._failure(error)
+            self._group.take_back()
+            return None
+
+    def _pass_on(self, job: "_Job") -> None:
+        self._jobs.put(job)
+
+    def _ended(self, job: "_Job", outcomes: Outcomes) -> None:
+        """A group is on the disk, or will never be: tell, and go on with what came meanwhile."""
+        ended, self._under_way = self._under_way, None
+        _resolve(list(zip((write.future for write in job.writes), outcomes, strict=True)))
+        if ended is not None:
+            ended.set_result(None)
+        if self._held:
+            self._begin()
 
     # --- Opening and closing, off the loop ---
 
@@ -175,7 +192,7 @@ class SqliteDatabase:
                 self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
                 undo.callback(self._writer.close)
                 self._prepare(migrate)
-                self._execute = self._writer.cursor().execute
+                self._group = GroupCommit(self._writer, self.queries, self.slot)
                 self._readers = []
                 for _ in range(_READERS):
                     reader = self._connect(apsw.SQLITE_OPEN_READONLY)
@@ -259,155 +276,34 @@ class SqliteDatabase:
             thread.join()
         for reader in self._readers:
             reader.close()
-        with contextlib.suppress(*_FATAL):
+        with contextlib.suppress(*FATAL):
             self._writer.close()
         os.close(self._lock)
 
     # --- The writer thread ---
 
     def _write_loop(self) -> None:
-        while (first := self._writes.get()) is not None:
-            group, last = [first], False
-            with contextlib.suppress(Empty):
-                while len(group) < GROUP_MAX:
-                    more = self._writes.get_nowait()
-                    if more is None:
-                        last = True
-                        break
-                    group.append(more)
-            outcomes = self._commit([write.unit for write in group])
-            _tell(self._loop, list(zip((w.future for w in group), outcomes, strict=True)))
-            if last:
-                return
+        while (job := self._jobs.get()) is not None:
+            outcomes = self._commit([write.unit for write in job.writes], job.written)
+            with contextlib.suppress(RuntimeError):
+                # A loop that was closed has no caller left who could want to know.
+                self._loop.call_soon_threadsafe(self._ended, job, outcomes)
 
-    def _commit(self, units: list[Unit]) -> list[Returned | Exception]:
+    def _commit(self, units: list[Unit], written: Outcomes | None) -> Outcomes:
         """One transaction for all of them; each gets its own outcome."""
         if self._broken is not None:
             return [StoreBrokenError(self._broken) for _ in units]
-        outcomes: list[Returned | Exception] | None = None
         try:
-            if not any(map(is_solo, units)):
-                outcomes = self._batch(units)
-            if outcomes is None:
-                outcomes = self._one_by_one(units)
+            outcomes = self._group.write(units) if written is None else written
+            self._group.commit()
         except Exception as error:  # noqa: BLE001 - callers must hear of it, the thread must live on
             failure = self._failure(error)
-            with contextlib.suppress(apsw.Error):
-                self._execute("ROLLBACK")
+            self._group.take_back()
             return [failure for _ in units]
         return outcomes
 
-    def _batch(self, units: list[Unit]) -> list[Returned | Exception] | None:
-        """All units at once; None, with nothing written, when that is not plain success."""
-        group = self._begin(units)
-        try:
-            returned = self._together(group, units)
-        except _FATAL:
-            raise
-        except Exception:  # noqa: BLE001 - one unit's affair: it will be found one by one
-            returned = None
-        if returned is None:
-            self._execute("ROLLBACK")
-            return None
-        self._end(group)
-        return [
-            [returned.get(id(step), ()) for step in unit.steps if step.query.counted]
-            for unit in units
-        ]
-
-    def _together(self, group: Group, units: list[Unit]) -> dict[int, Rows] | None:
-        """Run all but the commit; None when a statement did not touch what it had to."""
-        for unit in units:
-            group.check(unit)
-            group.add(unit)
-        returned: dict[int, Rows] = {}
-        for query, steps in by_query(units):
-            if query.takes_many:
-                touched = self._run(query, [step.params for step in steps])
-                if query.counted and touched != len(steps):
-                    return None
-                continue
-            for step in steps:
-                rows = self._execute(query.text, step.params).fetchall()
-                if query.counted:
-                    if len(rows) != 1:
-                        return None
-                    returned[id(step)] = rows
-        return returned
-
-    def _run(self, query: Query, given: Sequence[Params]) -> int:
-        """As few statements as take them all; how many rows they touched.
-
-        Rows returned would each take the interpreter's lock away and back.
-        """
-        touched = done = 0
-        for length in _ROWS:
-            while len(given) - done >= length:
-                self._execute(*query.many(given[done : done + length]))
-                touched += self._writer.changes()
-                done += length
-        return touched
-
-    def _one_by_one(self, units: list[Unit]) -> list[Returned | Exception]:
-        """Each unit in its own savepoint."""
-        group = self._begin(units)
-        outcomes = [self._apply(group, unit) for unit in units]
-        self._end(group)
-        return outcomes
-
-    def _begin(self, units: list[Unit]) -> Group:
-        self._execute("BEGIN IMMEDIATE")
-        return Group(self._balances(guarded(units)), self._tallies(bounded(units)))
-
-    def _end(self, group: Group) -> None:
-        """Write what the units add up to, and commit."""
-        writes: dict[Query, list[Params]] = {}
-        for query, params in group.closing(self.queries, self.slot):
-            writes.setdefault(query, []).append(params)
-        for query, given in writes.items():
-            self._run(query, given)
-        self._execute("COMMIT")
-
-    def _balances(self, accounts: set[AccountKey]) -> dict[AccountKey, int]:
-        execute, query = self._execute, self.queries["guarded_balance"].text
-        known = {}
-        for account in accounts:
-            row = execute(query, dict(zip(("book", "owner", "currency"), account, strict=True)))
-            known[account] = row.get or 0
-        return known
-
-    def _tallies(self, tallies: set[TallyKey]) -> dict[TallyKey, int]:
-        execute, query = self._execute, self.queries["guarded_tally"].text
-        return {
-            tally: execute(query, dict(zip(("kind", "owner", "bucket"), tally, strict=True))).get
-            for tally in tallies
-        }
-
-    def _apply(self, group: Group, unit: Unit) -> Returned | Exception:
-        """Run a unit in its own savepoint; only a broken database is raised."""
-        execute = self._execute
-        returned: Returned = []
-        execute("SAVEPOINT unit")
-        try:
-            for step in unit.steps:
-                query = step.query
-                if query.counted:
-                    returned.append(counted(step, execute(query.text, step.params).fetchall()))
-                else:
-                    execute(query.text, step.params)
-            group.check(unit)
-        except _FATAL:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
-            execute("ROLLBACK TO unit")
-            execute("RELEASE unit")
-            return _refused(error)
-        execute("RELEASE unit")
-        group.add(unit)
-        return returned
-
     def _failure(self, error: Exception) -> StoreError:
-        if isinstance(error, _FATAL):
+        if isinstance(error, FATAL):
             self._broken = f"{self._path}: {type(error).__name__}: {error}"
             return StoreBrokenError(self._broken)
         return StoreError(f"{self._path}: {type(error).__name__}: {error}")
@@ -440,14 +336,9 @@ class _ReadLoop:
                 outcome = StoreError(f"{read.query.name}: {type(error).__name__}: {error}")
             except Exception as error:  # noqa: BLE001 - a defect must reach its caller, not a thread
                 outcome = error
-            _tell(self._loop, [(read.future, outcome)])
-
-
-def _tell(loop: asyncio.AbstractEventLoop, outcomes: list[tuple[Any, Any]]) -> None:
-    """Hand outcomes to their callers with one wake-up of the loop."""
-    # A loop that was closed has no caller left who could want to know.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(_resolve, outcomes)
+            with contextlib.suppress(RuntimeError):
+                # As above.
+                self._loop.call_soon_threadsafe(_resolve, [(read.future, outcome)])
 
 
 def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
@@ -458,14 +349,6 @@ def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
-
-
-def _refused(error: Exception) -> Exception:
-    if isinstance(error, StoreError | GatewayError):
-        return error
-    if isinstance(error, apsw.Error):
-        return RefusedError(f"{type(error).__name__}: {error}")
-    return error
 
 
 def _unreadable(error: Exception) -> StoreError:

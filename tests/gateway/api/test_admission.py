@@ -40,9 +40,9 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A disk that does not answer until the end of the block."""
     free, commit = Event(), SqliteDatabase._commit
 
-    def waiting(self: SqliteDatabase, units: Any) -> Any:
+    def waiting(self: SqliteDatabase, units: Any, written: Any) -> Any:
         free.wait()
-        return commit(self, units)
+        return commit(self, units, written)
 
     monkeypatch.setattr(SqliteDatabase, "_commit", waiting)
     try:

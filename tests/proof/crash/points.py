@@ -168,9 +168,9 @@ def _watch_commits() -> None:
         labels[id(unit)] = _doing.get()
         return await write(self, unit)
 
-    def committing(self: SqliteDatabase, units: list[Any]) -> Any:
+    def committing(self: SqliteDatabase, units: list[Any], written: Any) -> Any:
         running[:] = dict.fromkeys(labels.pop(id(unit), "other") for unit in units)
-        outcomes = commit(self, units)
+        outcomes = commit(self, units, written)
         for label in running:
             hit(f"{label}: committed, nobody told")
         return outcomes

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from gateway.store.database import ClosedError, Returned, Rows, Unit
-from gateway.store.gather import Gatherer, Write
+from gateway.store.gather import Gatherer
 from gateway.store.queries import Params, Query
-from gateway.store.sqlite import SqliteDatabase, _Read, _ReadLoop
+from gateway.store.sqlite import SqliteDatabase, _Job, _Read, _ReadLoop
+from gateway.store.sqlite_group import Outcomes
 from tests.proof.power import vfs
 
 
@@ -115,17 +116,16 @@ class SteppedDatabase(SqliteDatabase):
             self._reads, self._readers[0], cast(asyncio.AbstractEventLoop, _AtOnce())
         )
 
-    def _hand_over(self, gathered: list[Write]) -> None:
+    def _pass_on(self, job: _Job) -> None:
         """The writer's turn comes at once."""
-        super()._hand_over(gathered)
-        if not self._writes.empty():
-            self._writes.put(None)
-            self._write_loop()
+        super()._pass_on(job)
+        self._jobs.put(None)
+        self._write_loop()
 
-    def _commit(self, units: list[Unit]) -> list[Returned | Exception]:
+    def _commit(self, units: list[Unit], written: Outcomes | None) -> Outcomes:
         if self.listener is None:
-            return super()._commit(units)
+            return super()._commit(units, written)
         self.listener.commits(units)
-        outcomes = super()._commit(units)
+        outcomes = super()._commit(units, written)
         self.listener.committed(units)
         return outcomes
