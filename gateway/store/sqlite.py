@@ -156,12 +156,16 @@ class SqliteDatabase:
         """Write a short group here; None, with nothing written, leaves all of it to the thread."""
         if self._broken is not None or not is_short(units):
             return None
+        # Should somebody hold the file, with a shell of their own, it is the thread that waits.
+        self._writer.set_busy_timeout(0)
         try:
             return self._group.write_together(units)
         except Exception as error:  # noqa: BLE001 - the thread meets it again, unless it ends all
             self._failure(error)
             self._group.take_back()
             return None
+        finally:
+            self._writer.set_busy_timeout(_BUSY_MS)
 
     def _pass_on(self, job: "_Job") -> None:
         self._jobs.put(job)

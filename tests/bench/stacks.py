@@ -22,6 +22,7 @@ DEAREST: Final = 20
 """Functions shown."""
 STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("store: writer thread", ("_write_loop (", "gateway/store/postgres_group.py")),
+    ("store: written by the loop", ("gateway/store/sqlite_group.py",)),
     ("store: reader threads", ("__call__ (gateway/store/sqlite.py",)),
     ("sign", ("prepare (channels/", "_signed (channels/")),
     ("database mark", ("gateway/store/mark.py",)),

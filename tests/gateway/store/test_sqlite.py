@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, get_ident
+from typing import Any
 
 import apsw
 import pytest
@@ -18,6 +20,7 @@ from gateway.ports import StoreBrokenError, StoreError
 from gateway.store import LockedError, SchemaError, SqlStore, Vault, open_store
 from gateway.store.payloads import webhook_payload
 from gateway.store.sqlite import SQLITE_MIN, SqliteDatabase
+from gateway.store.sqlite_group import SHORT, GroupCommit
 from tests import builders as build
 from tests.contracts.store.conftest import KEK, SettableClock
 
@@ -194,15 +197,18 @@ async def test_a_failing_disk_breaks_the_store_for_good(
     await again.aclose()
 
 
-async def test_a_full_database_breaks_the_store(tmp_path: Path) -> None:
-    """SQLITE_FULL while statements run is as final as at COMMIT."""
+@pytest.mark.parametrize("at_once", [20, 200])
+async def test_a_full_database_breaks_the_store(tmp_path: Path, at_once: int) -> None:
+    """SQLITE_FULL while statements run is as final as at COMMIT, whoever runs them."""
     database = await SqliteDatabase.open(tmp_path / "x.db", migrate=True)
     store = SqlStore(database, Vault(KEK), SettableClock(), webhook_payload)
     await store.prepare()
     used = database._writer.execute("PRAGMA page_count").get
     database._writer.execute(f"PRAGMA max_page_count = {used + 1}")
 
-    outcomes = await asyncio.gather(*(_accept(store) for _ in range(200)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(_accept(store) for _ in range(at_once)), return_exceptions=True
+    )
     assert isinstance(outcomes[-1], StoreBrokenError)
     assert await store.healthy() is False
     await store.aclose()
@@ -285,6 +291,138 @@ async def _with_history(path: Path) -> None:
     retry = build.payout(merchant_ref="da_1:B")
     await store.accept(build.accepted_change(retry), build.intake(retry), None)
     await store.record(build.change(retry, Cancelled("Wang", f"retry_of: {subject.id}")))
+    await store.aclose()
+
+
+class Watched:
+    """Which threads write and commit, and a disk that does not answer until told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The disk answers."""
+        self.calls: list[tuple[str, bool]] = []
+        """What was called, and whether on the loop's thread."""
+        self.free = Event()
+        self.free.set()
+        self.began = asyncio.Event()
+        loop, here = asyncio.get_running_loop(), get_ident()
+        together, alone, commit = GroupCommit.write_together, GroupCommit.write, GroupCommit.commit
+
+        def write_together(group: GroupCommit, units: Any) -> Any:
+            self.calls.append(("together", get_ident() == here))
+            return together(group, units)
+
+        def write(group: GroupCommit, units: Any) -> Any:
+            self.calls.append(("all", get_ident() == here))
+            return alone(group, units)
+
+        def committing(group: GroupCommit) -> None:
+            self.calls.append(("commit", get_ident() == here))
+            loop.call_soon_threadsafe(self.began.set)
+            self.free.wait()
+            commit(group)
+
+        monkeypatch.setattr(GroupCommit, "write_together", write_together)
+        monkeypatch.setattr(GroupCommit, "write", write)
+        monkeypatch.setattr(GroupCommit, "commit", committing)
+
+
+async def test_a_short_group_is_written_by_the_loop_and_committed_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread has nothing to do but to wait for the disk."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    watched = Watched(monkeypatch)
+    await asyncio.gather(*(_accept(store) for _ in range(9)))
+    assert watched.calls == [("together", True), ("commit", False)]
+    await store.aclose()
+
+
+async def test_a_long_group_is_left_to_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop has other things to do than to write thousands of rows."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    watched = Watched(monkeypatch)
+    await asyncio.gather(*(_accept(store) for _ in range(SHORT // 2)))
+    assert watched.calls == [("all", False), ("together", False), ("commit", False)]
+    await store.aclose()
+
+
+async def test_a_statement_that_finds_its_rows_itself_is_left_to_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows how many they are."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    watched = Watched(monkeypatch)
+    await store.prune_claims(build.NOW, 10_000)
+    assert {on_the_loop for _, on_the_loop in watched.calls} == {False}
+    await store.aclose()
+
+
+async def test_nobody_is_told_before_the_disk_answers_and_who_comes_meanwhile_is_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written and not committed is seen by nobody, and the loop goes on."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    watched = Watched(monkeypatch)
+    watched.free.clear()
+    subject = build.payout()
+    intake = build.intake(subject)
+    first = asyncio.create_task(store.accept(build.accepted_change(subject), intake, None))
+    await watched.began.wait()
+    others = [asyncio.create_task(_accept(store)) for _ in range(5)]
+    await asyncio.sleep(0.05)
+    assert await store.payout(subject.id) is None
+    assert not any(task.done() for task in (first, *others))
+    watched.free.set()
+    await asyncio.gather(first, *others)
+    assert watched.calls == [("together", True), ("commit", False)] * 2
+    await store.aclose()
+
+
+async def test_closing_waits_for_the_disk_and_for_who_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group on its way, and the one behind it, are committed before the store is closed."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    watched = Watched(monkeypatch)
+    watched.free.clear()
+    first = asyncio.create_task(_accept(store))
+    await watched.began.wait()
+    second = asyncio.create_task(_accept(store))
+    await asyncio.sleep(0.02)
+    closing = asyncio.create_task(store.aclose())
+    await asyncio.sleep(0.02)
+    assert not closing.done()
+    watched.free.set()
+    kept = [PayoutId(one) for one in await asyncio.gather(first, second)]
+    await closing
+    again = await _open(tmp_path / "x.db")
+    assert None not in [await again.payout(one) for one in kept]
+    await again.aclose()
+
+
+async def test_a_file_that_somebody_has_locked_stops_the_thread_and_not_the_loop(
+    tmp_path: Path,
+) -> None:
+    """A person's own shell holds it: reads are answered meanwhile, and the write comes after."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    # By the same library: another one's locks are not seen within a process.
+    shell = apsw.Connection(str(tmp_path / "x.db"))
+    shell.execute("BEGIN IMMEDIATE")
+    asked = asyncio.create_task(_accept(store))
+    await asyncio.sleep(0.1)
+    assert await store.payout(PayoutId("po_none")) is None
+    assert not asked.done()
+    shell.execute("COMMIT")
+    shell.close()
+    assert await store.payout(PayoutId(await asked)) is not None
     await store.aclose()
 
 

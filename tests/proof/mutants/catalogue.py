@@ -65,6 +65,7 @@ WORKER = "gateway/engine/worker.py"
 QUERIES = "gateway/store/queries.sql"
 SCHEMA = "gateway/store/migrations/0001_initial.sqlite.sql"
 SQLITE = "gateway/store/sqlite.py"
+SQLITE_GROUP = "gateway/store/sqlite_group.py"
 UNITS = "gateway/store/units.py"
 PAYOUTS = "gateway/store/payouts.py"
 DATABASE = "gateway/store/database.py"
@@ -578,7 +579,7 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "a neighbour's refusal takes nothing back",
         "design §5: own savepoint",
-        SQLITE,
+        SQLITE_GROUP,
         (
             '            execute("ROLLBACK TO unit")\n'
             '            execute("RELEASE unit")\n'
