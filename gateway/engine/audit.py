@@ -16,7 +16,7 @@ from gateway.domain.errors import ConflictError
 from gateway.domain.payout import Payout, PayoutId
 from gateway.ports import AuditStore, Clock, Observer, StaleError, StoreError
 
-BATCH = 256
+BATCH = 64
 """Rows logged in one commit: few, because a payout's commit may have to wait behind them."""
 MINUTE = timedelta(seconds=55)
 """A checkpoint younger than this, whoever signed it, will do: processes take turns."""
