@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, ClassVar, Final, Literal, TypeVar
 
 import orjson
@@ -55,13 +56,15 @@ class Header:
     """The working days as the installation knows them; None: as published."""
 
 
-_HEADER: Final[TypeAdapter[Header]] = TypeAdapter(Header)
-_RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Record)
+@cache
+def _adapter(form: type[_T]) -> TypeAdapter[_T]:
+    """Built when first asked for: a gateway that nobody asks for its history needs none."""
+    return TypeAdapter(form)
 
 
 def header_line(header: Header) -> bytes:
     """The first line, with its end."""
-    return _HEADER.dump_json(header) + b"\n"
+    return _adapter(Header).dump_json(header) + b"\n"
 
 
 def record_line(record: Record) -> bytes:
@@ -71,13 +74,13 @@ def record_line(record: Record) -> bytes:
 
 def header_json(header: Header) -> dict[str, object]:
     """The header as plain JSON values."""
-    made: dict[str, object] = _HEADER.dump_python(header, mode="json")
+    made: dict[str, object] = _adapter(Header).dump_python(header, mode="json")
     return made
 
 
 def header_of(text: bytes) -> Header:
     """A header from its JSON. Raises `HistoryError`."""
-    return _checked(_HEADER, text, 0)
+    return _checked(Header, text, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,10 @@ class Page:
     next: str | None
 
 
-_PAGE: Final[TypeAdapter[Page]] = TypeAdapter(Page)
-
-
 def page_of(text: bytes) -> Page:
     """A page of the API. Raises `HistoryError`."""
     try:
-        page = _PAGE.validate_json(text)
+        page = _adapter(Page).validate_json(text)
     except ValidationError as error:
         raise HistoryError(0, _first(error)) from None
     for record in page.data:
@@ -106,7 +106,7 @@ def page_of(text: bytes) -> Page:
 
 def record_of(line: bytes) -> Record:
     """One record from its JSON. Raises `HistoryError`."""
-    record = _checked(_RECORD, line, 0)
+    record = _checked(Record, line, 0)
     wrong = _nonsense(record)
     if wrong:
         raise HistoryError(0, wrong)
@@ -119,7 +119,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
     _, first = next(numbered, (0, b""))
     if not first.strip():
         raise HistoryError(1, "the file is empty; a history begins with its header")
-    header = _checked(_HEADER, first, 1)
+    header = _checked(Header, first, 1)
     names = [one.name for one in header.channels]
     if len(set(names)) != len(names):
         raise HistoryError(1, "two channels have the same name")
@@ -128,7 +128,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
 
 def _records(numbered: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
     for number, line in numbered:
-        record = _checked(_RECORD, line, number)
+        record = _checked(Record, line, number)
         wrong = _nonsense(record)
         if wrong:
             raise HistoryError(number, wrong)
@@ -180,11 +180,11 @@ def _nonsense_in(choice: Choice, indices: set[int]) -> str:
     return ""
 
 
-def _checked(adapter: TypeAdapter[_T], line: bytes, number: int) -> _T:
+def _checked(form: type[_T], line: bytes, number: int) -> _T:
     if len(line) > LINE_MAX:
         raise HistoryError(number, f"longer than {LINE_MAX:,} bytes")
     try:
-        return adapter.validate_json(line)
+        return _adapter(form).validate_json(line)
     except ValidationError as error:
         raise HistoryError(number, _first(error)) from None
 

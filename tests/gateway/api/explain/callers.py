@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from gateway.api.explain.explain import ExplanationView, Question, explain
+from gateway.api.explain.explain import Question, explain
+from gateway.api.explain.views import ExplanationView
 from gateway.api.explain.keys import given
 from gateway.api.explain.sent import read_fields
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.api.explain.explain import ExplanationView
+from gateway.api.explain.views import ExplanationView
 from gateway.api.explain.keys import Key
 from gateway.api.explain.native import explain_native
 from gateway.api.explain.sent import UnreadableError, read_message
