@@ -24,7 +24,7 @@ from gateway.api.explain.recipe import (
     text_of,
 )
 from gateway.api.explain.sent import Field, Sent, raw, shown
-from gateway.api.explain.views import BytesView, Difference, DroppedView, ExplanationView, SaidView
+from gateway.api.explain.views import BytesView, DroppedView, ExplanationView, SaidView
 from gateway.api.explain.words import DROPPED, MISTAKES, NOTES
 
 MD5_CHARS = 32
