@@ -30,7 +30,7 @@ from gateway.domain.errors import UnavailableError
 from gateway.engine.standby import Note
 
 FEW = 4
-"""The bound on answers never falls below; that on all that is under way has its own (`pressure`)."""
+"""The bound on answers never falls below; that on all under way has a least of its own."""
 START = 128
 """The bound of a quiet gateway: what may come in one burst."""
 WINDOW_S = 0.1

@@ -8,10 +8,11 @@ it, and not by how many do), and what is bounded is not only who waits for an an
 was taken in and not finished: what has been begun comes to its end before more is let in.
 
 The bound moves as that of `Admission`: while turns take longer than `TURN_S`, it shrinks by as much
-as they do, half at most each twentieth of a second, and to `LEAST` at the lowest; else it grows by
-its square root where it was used, from what is under way on. So a channel or a receiver that takes its time bounds nothing: what
-waits for it may pile up, since the loop has little to do meanwhile. A slow or busy machine is no
-overload either: turns may take twice as long as they do while next to nothing is under way.
+as they do, half at most each twentieth of a second, and never below `LEAST`; else it grows by its
+square root where it was used, from what is under way on. So a channel or a receiver that takes its
+time bounds nothing: what waits for it may pile up, since the loop has little to do meanwhile. A
+slow or busy machine is no overload either: turns may take twice as long as they do while next to
+nothing is under way.
 """
 
 from collections.abc import Callable

@@ -56,15 +56,25 @@ class Header:
     """The working days as the installation knows them; None: as published."""
 
 
+# Built when first asked for: a gateway that nobody asks for its history needs none of them.
 @cache
-def _adapter(form: type[_T]) -> TypeAdapter[_T]:
-    """Built when first asked for: a gateway that nobody asks for its history needs none."""
-    return TypeAdapter(form)
+def _header_form() -> TypeAdapter[Header]:
+    return TypeAdapter(Header)
+
+
+@cache
+def _record_form() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
+
+
+@cache
+def _page_form() -> "TypeAdapter[Page]":
+    return TypeAdapter(Page)
 
 
 def header_line(header: Header) -> bytes:
     """The first line, with its end."""
-    return _adapter(Header).dump_json(header) + b"\n"
+    return _header_form().dump_json(header) + b"\n"
 
 
 def record_line(record: Record) -> bytes:
@@ -74,13 +84,13 @@ def record_line(record: Record) -> bytes:
 
 def header_json(header: Header) -> dict[str, object]:
     """The header as plain JSON values."""
-    made: dict[str, object] = _adapter(Header).dump_python(header, mode="json")
+    made: dict[str, object] = _header_form().dump_python(header, mode="json")
     return made
 
 
 def header_of(text: bytes) -> Header:
     """A header from its JSON. Raises `HistoryError`."""
-    return _checked(Header, text, 0)
+    return _checked(_header_form(), text, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class Page:
 def page_of(text: bytes) -> Page:
     """A page of the API. Raises `HistoryError`."""
     try:
-        page = _adapter(Page).validate_json(text)
+        page = _page_form().validate_json(text)
     except ValidationError as error:
         raise HistoryError(0, _first(error)) from None
     for record in page.data:
@@ -106,7 +116,7 @@ def page_of(text: bytes) -> Page:
 
 def record_of(line: bytes) -> Record:
     """One record from its JSON. Raises `HistoryError`."""
-    record = _checked(Record, line, 0)
+    record = _checked(_record_form(), line, 0)
     wrong = _nonsense(record)
     if wrong:
         raise HistoryError(0, wrong)
@@ -119,7 +129,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
     _, first = next(numbered, (0, b""))
     if not first.strip():
         raise HistoryError(1, "the file is empty; a history begins with its header")
-    header = _checked(Header, first, 1)
+    header = _checked(_header_form(), first, 1)
     names = [one.name for one in header.channels]
     if len(set(names)) != len(names):
         raise HistoryError(1, "two channels have the same name")
@@ -128,7 +138,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
 
 def _records(numbered: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
     for number, line in numbered:
-        record = _checked(Record, line, number)
+        record = _checked(_record_form(), line, number)
         wrong = _nonsense(record)
         if wrong:
             raise HistoryError(number, wrong)
@@ -180,11 +190,11 @@ def _nonsense_in(choice: Choice, indices: set[int]) -> str:
     return ""
 
 
-def _checked(form: type[_T], line: bytes, number: int) -> _T:
+def _checked(adapter: TypeAdapter[_T], line: bytes, number: int) -> _T:
     if len(line) > LINE_MAX:
         raise HistoryError(number, f"longer than {LINE_MAX:,} bytes")
     try:
-        return _adapter(form).validate_json(line)
+        return adapter.validate_json(line)
     except ValidationError as error:
         raise HistoryError(number, _first(error)) from None
 

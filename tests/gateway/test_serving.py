@@ -99,7 +99,7 @@ async def test_the_address_told_is_one_to_visit(
     """Also where every address of the machine is listened on."""
 
     def edit(document: dict[str, Any]) -> None:
-        document["server"]["host"] = "0.0.0.0"
+        document["server"]["host"] = "0.0.0.0"  # noqa: S104 - what it is about
 
     async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
         assert here.url.startswith("http://127.0.0.1:")

@@ -117,7 +117,7 @@ async def test_without_a_file_descriptor_callers_wait_until_there_is_one(
         ("::1", "[::1]"),
         ("2001:db8::7", "[2001:db8::7]"),
         ("fe80::1%eth0", "[fe80::1%25eth0]"),
-        ("0.0.0.0", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - nothing is bound
         ("::", "[::1]"),
         ("0:0:0:0:0:0:0:0", "[::1]"),
     ],

@@ -155,8 +155,8 @@ async def both(url: str, redis: str) -> AsyncIterator[Both]:
         gateways = [rig.gateway, other]
         replicas = [joined(one, redis, rig.witness) for one in gateways]
         ledgers = [Ledger(one.throttle) for one in gateways]
-        for one, ledger in zip(gateways, ledgers, strict=True):
-            one.throttle = ledger
+        for gateway, ledger in zip(gateways, ledgers, strict=True):
+            gateway.throttle = ledger
         workers = [Worker(one, concurrency=16, poll_s=0.1, exclusive=False) for one in gateways]
         made = Both(rig, gateways, replicas)
         watching = asyncio.create_task(made.watch())
