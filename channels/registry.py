@@ -4,7 +4,7 @@ A kind's code is imported when the kind is first asked for, so that a gateway st
 of its own channels and not with everybody's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from channels.capabilities import Capabilities, capabilities_of
 from channels.contract import Channel, Rail, Terms, Traits
 from channels.money import INT64_MAX, Currency
+from channels.on_demand import OnDemand
 
 Clock = Callable[[], datetime]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -58,28 +59,6 @@ class Kind(Generic[Settings]):
             able = ", ".join(sorted(self.currencies))
             raise ValueError(f"channel {name}: its kind pays {able}, not {terms.currency}")
         return self.build(name, settings, terms, clock)
-
-
-class _Kinds(Mapping[str, Kind[Any]]):
-    """A table whose rows are made when they are looked up, once."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], Kind[Any]]]) -> None:
-        self._makers = makers
-        self._made: dict[str, Kind[Any]] = {}
-
-    def __getitem__(self, name: str) -> Kind[Any]:
-        if name not in self._made:
-            self._made[name] = self._makers[name]()
-        return self._made[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._makers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        return len(self._makers)
 
 
 _YUAN = frozenset({Currency.CNY})
@@ -207,7 +186,7 @@ _MAKERS: Mapping[str, Callable[[], Kind[Any]]] = {
     "xxpay": _xxpay,
 }
 
-KINDS: Mapping[str, Kind[Any]] = _Kinds(_MAKERS)
+KINDS: Mapping[str, Kind[Any]] = OnDemand(_MAKERS)
 """`Any`: each kind has settings of its own, and only its own `build` takes them."""
 
 

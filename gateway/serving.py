@@ -17,7 +17,7 @@ from typing import cast
 from aiohttp import web
 
 from gateway.api.app import warm_up
-from gateway.api.listening import Listening, listen
+from gateway.api.listening import Listening, address_of, listen
 from gateway.api.quick import quicken
 from gateway.engine import quarantine
 from gateway.engine.reconcile import Patience, reconcile_all
@@ -86,7 +86,7 @@ async def serve(loaded: Loaded, *, ready: Callable[[str], None], supervised: boo
             ]
         sharing = asyncio.create_task(assembly.replica.run())
         assembly.observe.log.info("process.started", channels=len(assembly.gateway.channels))
-        ready(f"http://{server.host}:{listening.port}")
+        ready(address_of(server.host, listening.port))
         await warm_up()
         _spare_the_collector()
         await stop.wait()

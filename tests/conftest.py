@@ -1,4 +1,4 @@
-"""Fixtures every test may use: a scrubbed environment and a real PostgreSQL.
+"""What every test may use: a scrubbed environment, a real PostgreSQL, and laws without a clock.
 
 The server comes out of a wheel and is started by the first test that asks for it. All xdist workers
 of one run share it; the last one to finish stops it and removes its files.
@@ -17,6 +17,12 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes is the machine's business (200 ms is hypothesis's own bound), and no
+# timing may decide whether a test passes. All else is as hypothesis has it.
+settings.register_profile("hangdao", deadline=None)
+settings.load_profile("hangdao")
 
 SCRUBBED = ("HANGDAO_", "PG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 """Beginnings of variables that would let the machine at hand change what a test sees."""

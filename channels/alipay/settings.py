@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from pydantic import (
     BaseModel,
@@ -31,6 +30,9 @@ from channels.alipay.profile import REFUSAL_LAG_S
 from channels.alipay.signing import KeyMaterialError, Keys
 from channels.contract import Credential, Rail
 from channels.http_settings import HttpSettings, WholeSeconds
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 RESEND_WINDOW_S = int(timedelta(days=1).total_seconds())
 """The same out_biz_no may always be sent again; only PAYMENT_TIME_EXPIRE bounds it, at an age the
@@ -96,7 +98,7 @@ class AlipaySettings(HttpSettings):
     """How far apart the two looks are that complete a refusal; seconds in a sandbox only."""
 
     _keys: Keys = PrivateAttr()
-    _certificates: tuple[tuple[str, x509.Certificate], ...] = PrivateAttr(default=())
+    _certificates: "tuple[tuple[str, x509.Certificate], ...]" = PrivateAttr(default=())
 
     @property
     def keys(self) -> Keys:

@@ -10,13 +10,16 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, padding, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 RSA_SIGNATURE_OIDS = "1.2.840.113549.1.1."
 """PKCS #1 arc: the root bundle's other members (SM2, ECDSA) do not count towards its serial."""
@@ -74,15 +77,17 @@ def load_public_key(text: str) -> RSAPublicKey:
     return key
 
 
-def load_certificates(text: str) -> tuple[x509.Certificate, ...]:
+def load_certificates(text: str) -> "tuple[x509.Certificate, ...]":
     """Every certificate of a PEM bundle, at least one."""
+    from cryptography import x509  # noqa: PLC0415 - only an application with certificates needs it
+
     try:
         return tuple(x509.load_pem_x509_certificates(text.encode()))
     except ValueError as error:
         raise KeyMaterialError("not a bundle of PEM certificates") from error
 
 
-def certificate_key(certificate: x509.Certificate) -> RSAPublicKey:
+def certificate_key(certificate: "x509.Certificate") -> RSAPublicKey:
     """Take the RSA key a platform certificate vouches for."""
     key = certificate.public_key()
     if not isinstance(key, RSAPublicKey) or key.key_size < KEY_BITS_MIN:
@@ -101,13 +106,13 @@ def load_aes_key(text: str) -> bytes:
     return key
 
 
-def certificate_sn(certificate: x509.Certificate) -> str:
+def certificate_sn(certificate: "x509.Certificate") -> str:
     """MD5 (hex) of issuer name, most specific part first, followed by the decimal serial."""
     named = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
     return hashlib.md5(named.encode(), usedforsecurity=False).hexdigest()
 
 
-def root_sn(bundle: Iterable[x509.Certificate]) -> str:
+def root_sn(bundle: "Iterable[x509.Certificate]") -> str:
     """Serials of all RSA-signed members of the root bundle, joined by underscores."""
     return "_".join(
         certificate_sn(certificate)

@@ -9,11 +9,12 @@ Little's law the wait is then what is allowed, whatever the store can do.
 
 "Allowed" is `delay_s`, or half as much again as answers take while at most `FEW` are in flight: a
 slow disk is no overload. While others are turned away that is learnt slowly, in a minute or two, so
-that an overload does not become normal. So few are let in at any time: callers who come one by one
-hardly notice somebody's flood, and a store that hangs is seen to be back by them.
+that an overload does not become normal. `FEW` have room however late answers are: callers who come
+one by one hardly notice somebody's flood, and a store that hangs is seen to be back by them.
 
-The loop's own turns bound what is let in as well (`pressure`), with all that is under way after the
-answer: a payout costs the process ten times what its acceptance does.
+The loop's own turns bound what is let in as well (`pressure`), together with all that is under way
+after the answer: a payout costs the process ten times what its acceptance does. Whatever is under
+way, one who asks while nobody else does is let in.
 
 Other platforms' callers cannot be told to come again (their protocols have no word for it, and some
 read silence as a refusal), so they find twice as much room as those who can.
@@ -29,9 +30,7 @@ from gateway.domain.errors import UnavailableError
 from gateway.engine.standby import Note
 
 FEW = 4
-"""Never less are let in at a time, as long as the loop is not late."""
-ONE = 1
-"""Nor less than so many, however late it is."""
+"""The bound on answers never falls below; that on all under way has a least of its own."""
 START = 128
 """The bound of a quiet gateway: what may come in one burst."""
 WINDOW_S = 0.1
@@ -77,10 +76,6 @@ class Alarms(Protocol):
         """Something a person should see."""
 
 
-def _nothing() -> int:
-    return 0
-
-
 class _Nobody:
     def alarm(self, event: str, **facts: object) -> None:
         """Nobody is there to be told."""
@@ -96,7 +91,7 @@ class Admission:
         most: int,
         enabled: bool = True,
         alarms: Alarms | None = None,
-        under_way: Callable[[], int] = _nothing,
+        under_way: Callable[[], int] = int,
         soon: Callable[[Callable[[], None]], object] | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
@@ -155,7 +150,8 @@ class Admission:
     def _has_room(self, times: int) -> bool:
         if self.in_flight >= times * self.limit:
             return False
-        return self.pressure.has_room(self.in_flight, times) or self.in_flight < ONE
+        # A batch may keep the house full for hours: who asks alone comes in all the same.
+        return self.pressure.has_room(self.in_flight, times) or not self.in_flight
 
     def _measure_turn(self, now: float) -> None:
         """See how long it takes until the loop comes to what follows now."""

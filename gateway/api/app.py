@@ -15,6 +15,7 @@ from channels.contract import NOTICE_QUERY
 from gateway.api.confirm_pages import open_page
 from gateway.api.context import API, WHO, Api, serve
 from gateway.api.dialects.door import is_door, open_doors
+from gateway.api.dialects.registry import DIALECTS
 from gateway.api.openapi import document
 from gateway.api.problems import REQUEST_ID, Handler, problem, problem_of
 from gateway.api.quick import QUICK
@@ -59,12 +60,15 @@ def build_app(
 
 async def warm_up() -> None:
     """Build the validators of what callers send, one at a time, before somebody has to wait for
-    one. Nothing depends on it."""
+    one, and import the dialects. Nothing depends on it."""
     for route in ROUTES:
         for model in (route.body, route.query):
             if model is not None:
                 model.model_rebuild()
                 await asyncio.sleep(0)
+    for dialect in DIALECTS:
+        _ = DIALECTS[dialect]
+        await asyncio.sleep(0)
 
 
 @cache

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from errno import EMFILE, ENFILE
 from functools import partial
+from ipaddress import ip_address
 
 BACKLOG = 1024
 AT_ONCE = 64
@@ -96,3 +97,16 @@ async def listen(host: str, port: int, *, share: bool = False) -> Listening:
             one.close()
         raise
     return Listening(sockets)
+
+
+def address_of(host: str, port: int) -> str:
+    """Where people on this machine find what listens on a host: no address stands for all."""
+    try:
+        bound = ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if bound.version == 4:
+        return f"http://{'127.0.0.1' if bound.is_unspecified else bound}:{port}"
+    # A zone's percent sign would begin an escape (RFC 6874).
+    shown = "::1" if bound.is_unspecified else str(bound).replace("%", "%25")
+    return f"http://[{shown}]:{port}"

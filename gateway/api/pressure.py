@@ -8,10 +8,11 @@ it, and not by how many do), and what is bounded is not only who waits for an an
 was taken in and not finished: what has been begun comes to its end before more is let in.
 
 The bound moves as that of `Admission`: while turns take longer than `TURN_S`, it shrinks by as much
-as they do, half at most each twentieth of a second; else it grows by its square root where it was
-used, from what is under way on. So a channel or a receiver that takes its time bounds nothing: what
-waits for it may pile up, since the loop has little to do meanwhile. A slow or busy machine is no
-overload either: turns may take twice as long as they do while next to nothing is under way.
+as they do, half at most each twentieth of a second, and never below `LEAST`; else it grows by its
+square root where it was used, from what is under way on. So a channel or a receiver that takes its
+time bounds nothing: what waits for it may pile up, since the loop has little to do meanwhile. A
+slow or busy machine is no overload either: turns may take twice as long as they do while next to
+nothing is under way.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from time import monotonic
 TURN_S = 0.006
 """A turn may take so long on average: a payout needs some ten of them from request to webhook."""
 FEW = 4
+"""Next to nothing: while so few follow, answers are all of the work; while so few are under way in
+all, turns are as long as they normally are."""
 TOLERANCE = 2.0
 LEARN = 0.1
 NORMAL_MAX_S = 0.05
@@ -30,20 +33,17 @@ SAMPLES = 5
 FORGET_S = 2.0
 """After so long without a turn to measure, what was learnt says nothing."""
 LEAST = 16.0
-"""So few have room at any time, however long turns are: a small crowd is never turned away."""
+"""The bound never falls below, however long turns are: a small crowd always has room, together with
+what follows from its payouts."""
 START = 48
-"""The bound of a quiet process, once something follows from what was taken in."""
-
-
-def _nothing() -> int:
-    return 0
+"""The bound of a process in which turns were short or not measured for a while."""
 
 
 class Pressure:
     """The bound on what is under way; one for the process, used on its event loop alone."""
 
     def __init__(
-        self, *, under_way: Callable[[], int] = _nothing, now: Callable[[], float] = monotonic
+        self, *, under_way: Callable[[], int] = int, now: Callable[[], float] = monotonic
     ) -> None:
         """`under_way`: payouts taken in that wait for their turn, or have it."""
         self._under_way, self._now = under_way, now

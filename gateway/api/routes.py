@@ -23,7 +23,7 @@ from gateway.api import (
     views,
 )
 from gateway.api.context import File, Route
-from gateway.api.explain.explain import ExplanationView
+from gateway.api.explain.views import ExplanationView
 from gateway.api.schemas import (
     POLICY_MAX,
     AdvanceIn,

@@ -3,6 +3,8 @@
 In production an answer holds no digest that was made with a stored secret, unless the request
 brought the very same: see `gateway.api.explain.explain`. A rehearsal, whose clock can be moved,
 shows them. Whoever may ask may order payouts anyway.
+
+What knows mistakes and keys is imported when somebody asks: few ever do, and no start waits for it.
 """
 
 import asyncio
@@ -11,11 +13,8 @@ import binascii
 from functools import partial
 
 from gateway.api.context import WHO, Answer, Call
-from gateway.api.explain.explain import ExplanationView, Question, explain
-from gateway.api.explain.keys import Key, stored
-from gateway.api.explain.native import explain_native
-from gateway.api.explain.recipe import DIALECTS
 from gateway.api.explain.sent import Sent, UnreadableError, read_fields, read_message
+from gateway.api.explain.views import ExplanationView
 from gateway.api.schemas import SignatureIn
 from gateway.domain.dialect import DialectAccount
 from gateway.domain.errors import AbsenceError, InvalidError, UnavailableError
@@ -58,6 +57,9 @@ async def _request(call: Call, body: SignatureIn) -> ExplanationView:
 def _explained(
     call: Call, body: SignatureIn, sent: Sent, account: DialectAccount
 ) -> ExplanationView:
+    from gateway.api.explain.explain import Question, explain  # noqa: PLC0415 - when asked for
+    from gateway.api.explain.keys import stored  # noqa: PLC0415 - as above
+
     return explain(
         Question(
             dialect=body.dialect,
@@ -74,6 +76,9 @@ def _explained(
 
 
 async def _webhook(call: Call, body: SignatureIn) -> ExplanationView:
+    from gateway.api.explain.keys import Key  # noqa: PLC0415 - when asked for
+    from gateway.api.explain.native import explain_native  # noqa: PLC0415 - as above
+
     message = read_message(_pasted(body))
     endpoint = None
     if body.account is not None:
@@ -95,6 +100,8 @@ async def _webhook(call: Call, body: SignatureIn) -> ExplanationView:
 
 async def _account(call: Call, body: SignatureIn, sent: Sent) -> DialectAccount:
     """The named account, else the one that the request names; another merchant's is none."""
+    from gateway.api.explain.recipe import DIALECTS  # noqa: PLC0415 - when asked for
+
     own = [
         one
         for one in await call.gateway.store.dialect_accounts(call.caller.sees)

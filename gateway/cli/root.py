@@ -68,12 +68,13 @@ class _Root(Group):
 
 def _imported(name: str) -> ModuleType:
     """Import without looking for garbage: what a module makes stays, and a search through all of it
-    again and again takes a sixth of a start."""
+    again and again takes a sixth of a start. Nor is it searched later."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         return import_module(name)
     finally:
+        gc.freeze()
         if was_on:
             gc.enable()
 

@@ -167,7 +167,10 @@ KeyText = Annotated[SecretStr, AfterValidator(_key)]
 class Section(BaseModel):
     """Common to all sections: unknown keys are errors, values are never changed or shown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # One validator for the whole is built when it is read, and none for each section by itself.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Server(Section):

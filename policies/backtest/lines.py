@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, ClassVar, Final, Literal, TypeVar
 
 import orjson
@@ -55,13 +56,25 @@ class Header:
     """The working days as the installation knows them; None: as published."""
 
 
-_HEADER: Final[TypeAdapter[Header]] = TypeAdapter(Header)
-_RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Record)
+# Built when first asked for: a gateway that nobody asks for its history needs none of them.
+@cache
+def _header_form() -> TypeAdapter[Header]:
+    return TypeAdapter(Header)
+
+
+@cache
+def _record_form() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
+
+
+@cache
+def _page_form() -> "TypeAdapter[Page]":
+    return TypeAdapter(Page)
 
 
 def header_line(header: Header) -> bytes:
     """The first line, with its end."""
-    return _HEADER.dump_json(header) + b"\n"
+    return _header_form().dump_json(header) + b"\n"
 
 
 def record_line(record: Record) -> bytes:
@@ -71,13 +84,13 @@ def record_line(record: Record) -> bytes:
 
 def header_json(header: Header) -> dict[str, object]:
     """The header as plain JSON values."""
-    made: dict[str, object] = _HEADER.dump_python(header, mode="json")
+    made: dict[str, object] = _header_form().dump_python(header, mode="json")
     return made
 
 
 def header_of(text: bytes) -> Header:
     """A header from its JSON. Raises `HistoryError`."""
-    return _checked(_HEADER, text, 0)
+    return _checked(_header_form(), text, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +101,10 @@ class Page:
     next: str | None
 
 
-_PAGE: Final[TypeAdapter[Page]] = TypeAdapter(Page)
-
-
 def page_of(text: bytes) -> Page:
     """A page of the API. Raises `HistoryError`."""
     try:
-        page = _PAGE.validate_json(text)
+        page = _page_form().validate_json(text)
     except ValidationError as error:
         raise HistoryError(0, _first(error)) from None
     for record in page.data:
@@ -106,7 +116,7 @@ def page_of(text: bytes) -> Page:
 
 def record_of(line: bytes) -> Record:
     """One record from its JSON. Raises `HistoryError`."""
-    record = _checked(_RECORD, line, 0)
+    record = _checked(_record_form(), line, 0)
     wrong = _nonsense(record)
     if wrong:
         raise HistoryError(0, wrong)
@@ -119,7 +129,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
     _, first = next(numbered, (0, b""))
     if not first.strip():
         raise HistoryError(1, "the file is empty; a history begins with its header")
-    header = _checked(_HEADER, first, 1)
+    header = _checked(_header_form(), first, 1)
     names = [one.name for one in header.channels]
     if len(set(names)) != len(names):
         raise HistoryError(1, "two channels have the same name")
@@ -128,7 +138,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Record]]:
 
 def _records(numbered: Iterator[tuple[int, bytes]]) -> Iterator[Record]:
     for number, line in numbered:
-        record = _checked(_RECORD, line, number)
+        record = _checked(_record_form(), line, number)
         wrong = _nonsense(record)
         if wrong:
             raise HistoryError(number, wrong)

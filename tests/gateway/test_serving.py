@@ -93,6 +93,19 @@ async def test_ready_means_that_requests_are_answered(
         assert (await here.get("/readyz")).status_code == 200
 
 
+async def test_the_address_told_is_one_to_visit(
+    tmp_path: Path, accounts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where every address of the machine is listened on."""
+
+    def edit(document: dict[str, Any]) -> None:
+        document["server"]["host"] = "0.0.0.0"  # noqa: S104 - what it is about
+
+    async with served(installed(tmp_path, accounts, edit), monkeypatch) as here:
+        assert here.url.startswith("http://127.0.0.1:")
+        assert (await here.get("/healthz")).status_code == 200
+
+
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_with_zero(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, name: signal.Signals

@@ -36,6 +36,8 @@ NOT_NEEDED = frozenset(
         *("asyncpg", "chinese_calendar", "highspy", "holidays", "httpx", "jinja2", "lxml"),
         *("matplotlib", "numpy", "openpyxl", "pyiso20022", "redis", "segno", "scipy", "xsdata"),
         *("simulators", "gateway.sandbox", "gateway.store.postgres", "gateway.store.member"),
+        *("cryptography.x509", "gateway.api.explain.explain", "gateway.api.explain.keys"),
+        *(f"gateway.api.dialects.{name}" for name in ("alipay", "epay", "jeepay", "xxpay")),
     }
 )
 KINDS = frozenset({"bank", "epay", "jeepay", "stablecoin", "unionpay", "wechat_pay", "xxpay"})

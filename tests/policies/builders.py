@@ -19,7 +19,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 FRIDAY_NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 """Friday 20 November 2026, 12:00 in Shanghai; an ordinary working week follows."""
 
-LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAW = settings(suppress_health_check=[HealthCheck.too_slow])
 """For laws: how fast an example runs depends on what else the machine does."""
 
 INSTANT = Cycle(instant=True)

@@ -128,7 +128,7 @@ def one_sick(seed: int, sick: str, rate: float) -> World:
     return World(rates, seed).run(700)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.sampled_from(CHANNELS), st.floats(0.0, 0.3))
 def test_one_sick_channel_is_no_banks_fault(seed: int, sick: str, rate: float) -> None:
     """Whoever it is and however ill, no bank is found down."""
@@ -144,7 +144,7 @@ def test_one_sick_channel_gets_nobody_else_blamed() -> None:
     assert others <= 1
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 10**6))
 def test_in_ordinary_times_no_bank_is_found_down(seed: int) -> None:
     """Usual failures, as they fall."""

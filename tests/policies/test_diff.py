@@ -56,7 +56,7 @@ policies = st.fixed_dictionaries(
 ).map(lambda changes: document(**changes))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(policies, policies)
 def test_there_is_a_difference_exactly_when_the_meaning_differs(
     old: PolicyDocument, new: PolicyDocument
@@ -193,7 +193,7 @@ def meant(key: str, document: Mapping[str, Any]) -> str:
     return json.dumps(part, sort_keys=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(anything, anything)
 @case({"merchants": {}}, {"merchants": {"name": None}})
 def test_parts_it_has_never_heard_of_are_told_as_well(old: Any, new: Any) -> None:

@@ -394,7 +394,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EVENTS)
 def test_whatever_comes_in_whatever_order_the_views_make_sense(
     events: list[tuple[str, str, Observed, float, float, bool]],
@@ -412,7 +412,7 @@ def test_whatever_comes_in_whatever_order_the_views_make_sense(
             assert view.ill == (view.probe_at is not None)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(EVENTS, st.permutations("abc"))
 def test_channels_are_alike_whatever_their_order(
     events: list[tuple[str, str, Observed, float, float, bool]], order: list[str]
@@ -427,7 +427,7 @@ def test_channels_are_alike_whatever_their_order(
         assert other[name].success_ppm == pytest.approx(view.success_ppm, abs=1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(EVENTS, st.sampled_from("abc"))
 def test_a_failure_never_raises_and_a_success_never_lowers_an_estimate(
     events: list[tuple[str, str, Observed, float, float, bool]], channel: str

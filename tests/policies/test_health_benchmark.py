@@ -50,7 +50,7 @@ def view(draw: st.DrawFn) -> HealthView:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.tuples(view(), view(), view(), view()), st.integers(0, MICRO - 1))
 def test_the_benchmark_picks_what_the_product_decides(
     views: tuple[HealthView, ...], draw_ppm: int

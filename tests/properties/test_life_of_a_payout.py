@@ -314,4 +314,4 @@ class LifeOfAPayout(RuleBasedStateMachine):
 
 
 TestLifeOfAPayout = LifeOfAPayout.TestCase
-TestLifeOfAPayout.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestLifeOfAPayout.settings = settings(max_examples=100, stateful_step_count=40)

@@ -2,22 +2,12 @@
 
 from collections.abc import Sequence
 
-from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
-
 from gateway.api.explain.recipe import HIDDEN, TAILS
+from gateway.api.explain.views import Difference
 
 AROUND = 24
 SECRET_CHARS = 32
 """As long as the secrets that platforms hand out."""
-
-
-class Difference(TypedDict):
-    """The first `same` characters agree; then `ours` stands here and `theirs` there."""
-
-    same: int
-    before: str
-    ours: str
-    theirs: str
 
 
 def difference(ours: str, theirs: str) -> Difference | None:

@@ -10,9 +10,7 @@ sign.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from 3.12 on
-
-from gateway.api.explain.difference import Difference, difference, without_secret
+from gateway.api.explain.difference import difference, without_secret
 from gateway.api.explain.keys import Key
 from gateway.api.explain.mistakes import Found, Made, search, starts
 from gateway.api.explain.proof import Rsa, Shared, Way, Written, open_rsa, written
@@ -26,60 +24,10 @@ from gateway.api.explain.recipe import (
     text_of,
 )
 from gateway.api.explain.sent import Field, Sent, raw, shown
+from gateway.api.explain.views import BytesView, DroppedView, ExplanationView, SaidView
 from gateway.api.explain.words import DROPPED, MISTAKES, NOTES
 
 MD5_CHARS = 32
-
-
-class DroppedView(TypedDict):
-    """A field that is not part of the string."""
-
-    name: str
-    why: str
-    en: str
-    zh: str
-
-
-class BytesView(TypedDict):
-    """A signed value outside ASCII, and the bytes it was sent as."""
-
-    name: str
-    text: str
-    hex: str
-
-
-class SaidView(TypedDict):
-    """A mistake or a note; `field` where it is about one."""
-
-    code: str
-    field: str
-    en: str
-    zh: str
-
-
-class ExplanationView(TypedDict):
-    """Why a signature fits or does not. `string` has `***` where the secret stands."""
-
-    dialect: str
-    account: str | None
-    algorithm: str
-    verifies: bool
-    key: str | None
-    """The key that made it: a key set's id."""
-    signed: list[str]
-    """Names, in the order of the string."""
-    dropped: list[DroppedView]
-    string: str
-    bytes: list[BytesView]
-    ours: str | None
-    theirs: str | None
-    their_string: str | None
-    difference: Difference | None
-    """Between the two strings; never between digests."""
-    mistakes: list[SaidView]
-    alike: list[str]
-    """Codes of mistakes that would have led to the same signature."""
-    notes: list[SaidView]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.api.explain.difference import difference
-from gateway.api.explain.explain import ExplanationView, SaidView
 from gateway.api.explain.keys import Key
 from gateway.api.explain.sent import Sent, UnreadableError, shown
+from gateway.api.explain.views import ExplanationView, SaidView
 from gateway.api.explain.words import MISTAKES, NOTES
 
 NATIVES = ("webhook", "native")

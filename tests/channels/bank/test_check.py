@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from channels.bank import wire
@@ -68,7 +67,6 @@ def test_problems_quote_nothing() -> None:
     assert "6222" not in repr(told)
 
 
-@law(deadline=None)
 @given(
     name=st.text(max_size=145),
     number=st.text("0123456789- ", max_size=40),

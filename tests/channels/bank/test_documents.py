@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from channels.bank import wire
@@ -88,7 +87,6 @@ def test_a_refusal_never_quotes_what_it_refused() -> None:
     assert "6222" not in str(refused.value)
 
 
-@law(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     """Nothing but DocumentError comes out of reading."""
@@ -96,7 +94,6 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
         told(raw, BANK)
 
 
-@law(deadline=None)
 @given(st.integers(0, 600), st.integers(0, 255))
 def test_one_changed_byte_is_read_or_refused(at: int, byte: int) -> None:
     """A message spoilt on its way raises nothing else either."""

@@ -4,7 +4,6 @@ from datetime import date
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from channels.bank import statement as statements
@@ -71,7 +70,6 @@ def test_a_foreign_status_breaks_it() -> None:
         lines(statement(Booking(status="ODD1"), closing="1000.00"))
 
 
-@law(deadline=None)
 @given(
     amounts=st.lists(st.tuples(st.integers(1, 10**9), st.booleans()), min_size=1, max_size=6),
     spoilt=st.integers(0, 5),

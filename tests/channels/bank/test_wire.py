@@ -6,7 +6,6 @@ from importlib.resources import files
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as law
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -142,7 +141,6 @@ def test_what_is_no_bank_account_cannot_be_written() -> None:
 PLAIN = st.characters(codec="utf-8", exclude_categories=["C"])
 
 
-@law(deadline=None)
 @given(
     fen=st.integers(1, 10**15),
     name=st.text(PLAIN, min_size=1, max_size=140).filter(str.strip),

@@ -1,7 +1,7 @@
 """Every row of the tables, and what happens to everything that is no row."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.contract import Reason, UnknownCause
@@ -86,7 +86,6 @@ def test_known_words_under_another_code_are_unknown(code: str) -> None:
     assert meaning("需支付金额大于可转账余额", code).means is UnknownCause.UNKNOWN_CODE
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_a_refusal_by_accident(text: str) -> None:
     """Whatever is said, only rows refuse."""

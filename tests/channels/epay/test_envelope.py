@@ -5,7 +5,7 @@ from datetime import timedelta
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.contract import UnknownCause
@@ -172,7 +172,6 @@ def test_what_is_no_reply_is_unreadable(body: bytes) -> None:
     assert refusal(body).cause is UnknownCause.UNREADABLE
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     """Whatever arrives is opened or refused."""
@@ -183,7 +182,6 @@ def test_no_bytes_raise_anything_else(body: bytes) -> None:
     assert answer.signed_at is None
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(("code", "msg", "status", "amount", "x", "sign", "timestamp")),

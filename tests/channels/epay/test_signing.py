@@ -5,7 +5,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.epay import signing
@@ -59,7 +59,6 @@ def test_what_php_keeps_is_signed(kept: str) -> None:
     assert signing.string_to_sign({"a": kept}) == f"a={kept}".encode()
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.text(max_size=5)))
 def test_keys_are_sorted_by_their_bytes(fields: dict[str, str]) -> None:
     """As ksort does with the names of this wire."""

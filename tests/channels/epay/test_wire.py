@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.contract import (
@@ -402,7 +402,6 @@ def test_an_answer_about_another_order_or_amount_is_no_answer(
     assert cause(outcome) is UnknownCause.MISMATCH
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

@@ -207,7 +207,6 @@ def shuffled(value: Any, order: Any) -> Any:
 @given(order=st.randoms(use_true_random=False), spaced=st.booleans())
 @settings(
     max_examples=15,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

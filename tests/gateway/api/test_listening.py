@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.api import listening as listening_module
-from gateway.api.listening import AT_ONCE, Listening, listen
+from gateway.api.listening import AT_ONCE, Listening, address_of, listen
 
 
 class Greeter(asyncio.Protocol):
@@ -106,3 +106,22 @@ async def test_without_a_file_descriptor_callers_wait_until_there_is_one(
         heard = await greeted(door.port)
 
     assert (heard, refusals) == (b"hello", 3)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("gateway.test", "gateway.test"),
+        ("::1", "[::1]"),
+        ("2001:db8::7", "[2001:db8::7]"),
+        ("fe80::1%eth0", "[fe80::1%25eth0]"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - nothing is bound
+        ("::", "[::1]"),
+        ("0:0:0:0:0:0:0:0", "[::1]"),
+    ],
+)
+def test_the_address_told_can_be_opened(host: str, shown: str) -> None:
+    """IPv6 in brackets; where every address is listened on, this machine's own."""
+    assert address_of(host, 8080) == f"http://{shown}:8080"

@@ -77,7 +77,7 @@ def test_a_create_is_called_refused_only_if_no_try_can_have_made_it(ends: list[s
     st.lists(st.sampled_from(ENDS), min_size=1, max_size=12),
     st.sampled_from(["blocking", "asyncio"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_try_of_a_call_sends_the_same_key_and_bytes(ends: list[str], kind: str) -> None:
     """There is never a second key, and a repetition can always be recognised."""
     left = iter(ends)

@@ -320,7 +320,6 @@ def encoded(given_: Mapping[str, str]) -> bytes:
 LAW = settings(
     max_examples=200,
     derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -91,9 +91,7 @@ def holds_no_secret(hall: Hall, said: Said) -> None:
     assert SECRET not in hall.shop.desk.log.getvalue()
 
 
-LAW = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LAW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @LAW

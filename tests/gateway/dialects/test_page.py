@@ -20,11 +20,12 @@ from gateway.api.dialects import alipay as alipay_door
 from gateway.api.dialects import epay, epay_reading, epay_signing, jeepay, xxpay
 from gateway.api.dialects.registry import DIALECTS as DOORS
 from gateway.api.dialects.wire import form
-from gateway.api.explain.explain import ExplanationView, Question, explain
+from gateway.api.explain.explain import Question, explain
 from gateway.api.explain.keys import given
 from gateway.api.explain.native import NATIVES, explain_native
 from gateway.api.explain.recipe import DIALECTS
 from gateway.api.explain.sent import read_fields, read_message
+from gateway.api.explain.views import ExplanationView
 from gateway.api.routes import ROUTES
 from gateway.cli import main
 from gateway.clock import SystemEntropy

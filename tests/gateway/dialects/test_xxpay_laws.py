@@ -38,9 +38,7 @@ TEXT = st.text(max_size=12) | st.sampled_from(
     ("", "0", "1", "-1", "1e3", "9" * 40, "١٢", " 12", "a&amount=1", "%00", "\x00", "\ud800")
 )
 VALUE = TEXT | st.integers() | st.booleans() | st.none() | st.lists(st.integers(), max_size=2)
-LAW = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LAW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass(slots=True)

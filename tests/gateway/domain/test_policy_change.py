@@ -123,7 +123,7 @@ def attempt(
             return rules.loaded(standing, HASHES[which], at) if flag and share == 0 else []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(moves, max_size=40))
 def test_whatever_people_try_the_standing_is_sound(
     tried: list[tuple[str, int, Who, int, int, bool]],
@@ -161,7 +161,7 @@ def test_whatever_people_try_the_standing_is_sound(
     assert fold(history, begun()) == standing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(moves, max_size=25))
 def test_a_request_that_comes_twice_does_nothing_twice(
     tried: list[tuple[str, int, Who, int, int, bool]],

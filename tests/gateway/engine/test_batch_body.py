@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.contract import (
@@ -48,7 +48,6 @@ REQUEST = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(REQUEST, st.dictionaries(TEXT, TEXT, max_size=4))
 def test_what_is_read_is_what_was_written(request: Request, cells: dict[str, str]) -> None:
     """Every field, every kind of instrument, whatever text is in it."""

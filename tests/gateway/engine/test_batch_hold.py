@@ -29,7 +29,7 @@ def fees(draw: st.DrawFn) -> Fee:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(fees(), st.lists(st.integers(1, 150), min_size=1, max_size=6), st.integers(0, 300))
 def test_no_order_of_the_rows_takes_more(fee: Fee, amounts: list[int], used: int) -> None:
     """At every use of the month that a row can meet within its batch."""

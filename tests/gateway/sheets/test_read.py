@@ -217,7 +217,7 @@ BYTES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(BYTES, st.booleans(), st.sampled_from(["all_or_nothing", "per_row"]))
 def test_whatever_the_bytes_are_there_is_an_answer(
     content: bytes, has_head: bool, mode: BatchMode
@@ -228,7 +228,7 @@ def test_whatever_the_bytes_are_there_is_an_answer(
     assert all(row.merchant_ref and row.amount_minor > 0 for row in found.rows)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 6_000), st.binary(min_size=1, max_size=4))
 def test_a_damaged_workbook_is_rows_or_a_fault(at: int, scrap: bytes) -> None:
     """Bytes of a real workbook overwritten anywhere."""
@@ -239,7 +239,7 @@ def test_a_damaged_workbook_is_rows_or_a_fault(at: int, scrap: bytes) -> None:
         assert all(number > 0 for number, _ in lines)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(max_size=12), min_size=6, max_size=6))
 def test_any_cells_are_rows_or_faults(cells: list[str]) -> None:
     """The same text in a CSV cell, whatever it is."""

@@ -37,6 +37,12 @@ def test_a_hostile_name_comes_back_as_text(kind: Format) -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
+def test_a_shipped_profile_is_called_as_its_file_is(name: str) -> None:
+    """It is found by the file's name, and said to be called by its own."""
+    assert shipped()[name].name == name
+
+
+@pytest.mark.parametrize("name", shipped())
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_template_is_read_by_its_own_profile(name: str, kind: Format, language: Language) -> None:

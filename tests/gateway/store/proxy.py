@@ -10,16 +10,25 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 
 @dataclass(slots=True)
+class _Line:
+    """One connection."""
+
+    answered: asyncio.Event | None = None
+    """Set once the server has answered what the client will never hear."""
+
+
+@dataclass(slots=True)
 class Proxy:
     """Stands between a store and its server, and cuts all connections at a word."""
 
     upstream: str
     cut_at: bytes | None = None
     """Client bytes at which to cut."""
+    cut_after: bytes = b""
+    """Client bytes that must have come on the same line before: others may send those at which to
+    cut as well."""
     deliver: bool = False
     """Whether the server still gets the bytes at which the line is cut."""
-    answered: asyncio.Event | None = None
-    """Set once the server has answered what the client will never hear."""
     refuse: bool = False
     lines: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -30,15 +39,18 @@ class Proxy:
             return
         up_reader, up_writer = await asyncio.open_unix_connection(self.upstream)
         self.lines += [writer, up_writer]
-        back = asyncio.create_task(self._carry(up_reader, writer))
+        line = _Line()
+        back = asyncio.create_task(self._carry(line, up_reader, writer))
+        heard = b""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65_536):
-                if self.cut_at is not None and self.cut_at in data:
+                heard = data if self.cut_at is None else heard + data
+                if self.cut_at is not None and self.cut_at in data and self.cut_after in heard:
                     self.cut_at = None
                     if self.deliver:
-                        self.answered = asyncio.Event()
+                        line.answered = asyncio.Event()
                         up_writer.write(data)
-                        await self.answered.wait()
+                        await line.answered.wait()
                     writer.transport.abort()
                     break
                 up_writer.write(data)
@@ -46,12 +58,13 @@ class Proxy:
         up_writer.close()
         await back
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(
+        self, line: _Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65_536):
-                if self.answered is not None:
-                    self.answered.set()
-                    self.answered = None
+                if line.answered is not None:
+                    line.answered.set()
                     break
                 writer.write(data)
                 await writer.drain()

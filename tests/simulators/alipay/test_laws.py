@@ -30,7 +30,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(STEP, max_size=14), st.integers(0, 3))
 def test_money_is_conserved_and_each_number_pays_once(
     steps: list[tuple[str, int | str, int | str | float | None]], seed: int

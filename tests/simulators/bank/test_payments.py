@@ -132,7 +132,6 @@ def test_after_the_cut_off_the_value_day_rolls() -> None:
     assert movement.at.astimezone(BEIJING) == datetime(2026, 11, 4, 9, 0, 10, tzinfo=BEIJING)
 
 
-@law(deadline=None)
 @given(
     minutes=st.integers(0, 90 * 24 * 60),
     ahead=st.integers(-3, 10),
@@ -218,7 +217,7 @@ def test_a_reset_before_moves_nothing() -> None:
     assert customer.statuses() == []
 
 
-@law(deadline=None, max_examples=40)
+@law(max_examples=40)
 @given(
     amounts=st.lists(st.integers(1, 400_000), min_size=1, max_size=6),
     fates=st.lists(st.sampled_from(["", "settle_fail", "return_late", "settle_never"]), max_size=6),

@@ -26,7 +26,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEP, max_size=16), st.integers(0, 3), st.booleans())
 def test_19_digits_pay_once_and_the_books_add_up(
     steps: list[tuple[str, int | str, int | str | float | None]], seed: int, short: bool

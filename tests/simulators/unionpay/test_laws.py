@@ -23,7 +23,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(STEP, max_size=12), st.integers(0, 3))
 def test_money_is_conserved_and_each_number_pays_once_a_day(
     steps: list[tuple[str, int | str, str | float | None]], seed: int

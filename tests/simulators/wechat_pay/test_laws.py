@@ -40,7 +40,7 @@ def run(world: World, step: tuple[object, ...]) -> None:
             world.simulator.topup("wechat-1", amount, world.now)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     steps=steps,
     mode=st.sampled_from(["reject", "hold"]),

@@ -199,7 +199,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(STEP, max_size=14), st.integers(0, 3), st.booleans())
 def test_money_is_conserved_and_each_number_pays_once(
     steps: list[tuple[str, int | str, int | float | None]], seed: int, shows: bool

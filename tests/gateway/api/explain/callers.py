@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from gateway.api.explain.explain import ExplanationView, Question, explain
+from gateway.api.explain.explain import Question, explain
 from gateway.api.explain.keys import given
 from gateway.api.explain.sent import read_fields
+from gateway.api.explain.views import ExplanationView
 
 SECRET = "Kq8mZ1xV5bN3cR7tY2wE9pL4sD6fG0hJ"
 Pairs = Sequence[tuple[str, str]]

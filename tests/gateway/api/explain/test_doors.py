@@ -40,8 +40,8 @@ FORMS = st.lists(st.tuples(NAMES, st.one_of(TEXT, st.binary(max_size=6))), min_s
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-(10**12), 10**12), TEXT)
 KEYS = (KeySet("k", NOW, SECRET),)
 SLOW = [HealthCheck.too_slow]
-PATIENT = settings(deadline=None, suppress_health_check=SLOW)
-FEW = settings(deadline=None, max_examples=20, suppress_health_check=SLOW)
+PATIENT = settings(suppress_health_check=SLOW)
+FEW = settings(max_examples=20, suppress_health_check=SLOW)
 """Where every example tries every mistake."""
 STRANGER = generate_private_key(65537, 2048)
 

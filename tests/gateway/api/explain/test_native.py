@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.api.explain.explain import ExplanationView
 from gateway.api.explain.keys import Key
 from gateway.api.explain.native import explain_native
 from gateway.api.explain.sent import UnreadableError, read_message
+from gateway.api.explain.views import ExplanationView
 
 KEY = bytes(range(32))
 TEXT = base64.b64encode(KEY).decode()

@@ -21,7 +21,7 @@ from tests.gateway.engine.rig import A, B, Seat, W, running, seat, until
 J = Seat("jeepay-j", "jeepay", 0)
 MUTE = seat(A, account={"notify_url": None})
 READER = Reader(platform.settings())
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 WORDS = st.text(st.characters(codec="ascii", categories=("Lu", "Nd"), include_characters="_"))
 STATUSES = st.sampled_from([400, 401, 403, 404, 409, 429, 500, 502, 503])
 
