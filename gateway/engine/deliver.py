@@ -133,6 +133,17 @@ class DeliveryStore(OutboxStore, Protocol):
         """Insert or replace a webhook endpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try ended, as it is to be written down."""
+
+    answer: Answer
+    heard_at: datetime | None = None
+    """When the receiver had it; None: not."""
+    due_at: datetime | None = None
+    """When it is tried again; None: never."""
+
+
 @dataclass(slots=True, eq=False)
 class _Way:
     """What a lane has in hand."""
@@ -317,8 +328,9 @@ class Courier:
                     if until is not None and self._clock.now() + TRY_MAX >= until:
                         # It waited too long for its turn: it falls due again, for whoever is free.
                         return
-                    may_go_on = await self._settle(delivery)
-                if not may_go_on:
+                    end = await self._tried(delivery)
+                # Without a slot: nobody else need wait until the disk has it.
+                if not await self._settle(delivery, end):
                     return
             way.is_clear = True
         except Exception as error:  # noqa: BLE001 - raised by the next `start_due` or `finish`
@@ -334,40 +346,51 @@ class Courier:
             self._followed.discard(lane)
             self._wanted.set()
 
-    async def _settle(self, delivery: Delivery) -> bool:
-        """Try one delivery and write down its end; whether the next of its lane may follow."""
+    async def _settle(self, delivery: Delivery, end: _End) -> bool:
+        """Write down how a try ended; whether the next of its lane may follow.
+
+        Behind a dead letter it may, behind one that is tried again it may not.
+        """
+        answer = end.answer
+        if end.heard_at is not None and answer.status is not None:
+            await self._store.delivered(delivery.id, answer.status, end.heard_at)
+        else:
+            await self._store.delivery_failed(
+                delivery.id, answer.status, answer.problem, end.due_at
+            )
+        self.settled += 1
+        return end.due_at is None
+
+    async def _tried(self, delivery: Delivery) -> _End:
+        """Try one delivery."""
         if self._notices is not None and delivery.endpoint_id.startswith(ACCOUNT_PREFIX):
             return await self._notify(self._notices, delivery)
         endpoint = await self._store.endpoint(delivery.endpoint_id)
         if endpoint is None or endpoint.merchant_id != delivery.merchant_id:
-            return await self._fail(delivery, Answer(None, "the endpoint no longer exists"), None)
+            return _End(Answer(None, "the endpoint no longer exists"))
         if not endpoint.active:
-            return await self._fail(delivery, Answer(None, "the endpoint is switched off"), None)
+            return _End(Answer(None, "the endpoint is switched off"))
         answer = await self._ask(endpoint, delivery)
         now = self._clock.now()
-        if answer.is_accepted and answer.status is not None:
-            await self._store.delivered(delivery.id, answer.status, now)
-            self.settled += 1
-            return True
+        if answer.is_accepted:
+            return _End(answer, heard_at=now)
         if answer.status == _GONE and await self._switch_off(endpoint):
             gone = "the receiver answered 410 (gone); the endpoint was switched off"
-            return await self._fail(delivery, replace(answer, error=gone), None)
-        return await self._fail(delivery, answer, retry_at(delivery, now))
+            return _End(replace(answer, error=gone))
+        return _End(answer, due_at=retry_at(delivery, now))
 
-    async def _notify(self, notices: Notices, delivery: Delivery) -> bool:
-        """As `_settle`, for another platform's caller."""
+    async def _notify(self, notices: Notices, delivery: Delivery) -> _End:
+        """As `_tried`, for another platform's caller."""
         notice = await notices.make(delivery)
         if isinstance(notice, Unsaid):
             due_at = retry_at(delivery, self._clock.now()) if notice.again else None
-            return await self._fail(delivery, Answer(None, notice.reason), due_at)
+            return _End(Answer(None, notice.reason), due_at=due_at)
         answer = await self._try(notice.receiver, lambda: notices.send(notice))
         now = self._clock.now()
-        if notice.is_heard(answer) and answer.status is not None:
-            await self._store.delivered(delivery.id, answer.status, now)
-            self.settled += 1
-            return True
+        if notice.is_heard(answer):
+            return _End(answer, heard_at=now)
         answer = replace(answer, error=notice.problem(answer))
-        return await self._fail(delivery, answer, retry_at(delivery, now, notice.ladder_s))
+        return _End(answer, due_at=retry_at(delivery, now, notice.ladder_s))
 
     async def _ask(self, endpoint: Endpoint, delivery: Delivery) -> Answer:
         return await self._try(
@@ -406,12 +429,6 @@ class Courier:
         if current.active:
             await self._store.put_endpoint(replace(current, active=False), ACTOR)
         return True
-
-    async def _fail(self, delivery: Delivery, answer: Answer, due_at: datetime | None) -> bool:
-        """Count a failed try. A dead letter lets its successors pass, a later try does not."""
-        await self._store.delivery_failed(delivery.id, answer.status, answer.problem, due_at)
-        self.settled += 1
-        return due_at is None
 
     def _raise_failure(self) -> None:
         if self._failures:
