@@ -88,8 +88,7 @@ class Line:
         for _ in range(CONNECTIONS_TRIED):
             connection = await self._connector.connect(destination, [], self._timeout)
             protocol, transport = connection.protocol, connection.transport
-            # What came since the last answer would be taken for the next one.
-            if protocol and transport and not (protocol.should_close or transport.is_closing()):
+            if protocol is not None and transport is not None and _is_fit(protocol, transport):
                 return connection, protocol, transport
             connection.close()
         raise aiohttp.ClientConnectionResetError("the peer hangs up at once")
@@ -112,6 +111,11 @@ class Line:
                 self._destinations.clear()
             self._destinations[url] = known
         return known
+
+
+def _is_fit(protocol: ResponseHandler, transport: asyncio.Transport) -> bool:
+    """What came since the last answer would be taken for the next one."""
+    return not protocol.should_close and not transport.is_closing()
 
 
 def _written(
