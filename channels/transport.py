@@ -10,15 +10,17 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Protocol, Self
 
 import aiohttp
+from aiohttp.http import RawResponseMessage
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_fixed
 from yarl import URL
 
 from channels.contract import Evidence, NotSent, NotSentCause, Unknown, UnknownCause
+from channels.line import Line
 
 EVIDENCE_BYTES = 4096
 REPLY_BYTES_MAX = 1 << 20
@@ -47,6 +49,10 @@ class _Progress:
     touched: bool = False
     status: int | None = None
     received: bytearray = field(default_factory=bytearray)
+
+    def touch(self) -> None:
+        """From now on bytes may leave."""
+        self.touched = True
 
     def evidence(self, message: str) -> Evidence:
         return Evidence(self.status, None, message, bytes(self.received[:EVIDENCE_BYTES]))
@@ -101,7 +107,7 @@ class Transport:
         self._pool_wait_s = pool_wait_s
         self._slots = asyncio.Semaphore(connections)
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._line: Line | None = None
         self._closed = False
 
     @classmethod
@@ -133,9 +139,9 @@ class Transport:
     async def aclose(self) -> None:
         """Drop every connection; requests on the wire become `Unknown`."""
         self._closed = True
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        line, self._line = self._line, None
+        if line is not None:
+            await line.aclose()
 
     async def _once(
         self, method: str, url: str, headers: Headers, body: bytes | None, max_bytes: int
@@ -167,51 +173,45 @@ class Transport:
             return NotSent(NotSentCause.PREPARE, "the channel is closed")
         progress = _Progress()
         try:
-            async with (
-                asyncio.timeout(self._total_timeout_s),
-                self._opened().request(
-                    method,
-                    URL(url, encoded=True),
-                    headers=headers,
-                    data=body,
-                    allow_redirects=False,
-                    trace_request_ctx=progress,
-                ) as response,
-            ):
-                await _receive(response, progress, max_bytes)
-                return Reply(response.status, _lowered(response), bytes(progress.received))
+            async with asyncio.timeout(self._total_timeout_s):
+                return await self._opened().ask(
+                    *(method, URL(url, encoded=True), headers, body),
+                    partial(_receive, progress, max_bytes),
+                    handed=progress.touch,
+                )
         except Exception as error:  # noqa: BLE001 - no exception may pass for "failed"
             if not progress.touched:
                 return NotSent(_before(error, url), _described(error))
             return Unknown(_after(error), progress.evidence(_described(error)))
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+    def _opened(self) -> Line:
+        if self._line is None:
+            self._line = Line(
                 # `limit=0`: the semaphore alone bounds connections, so a wait for one can never
                 # hide inside the connect timeout.
-                connector=aiohttp.TCPConnector(
+                aiohttp.TCPConnector(
                     limit=0,
                     ssl=self._tls or ssl.create_default_context(),
                     keepalive_timeout=IDLE_CONNECTION_S,
                 ),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                trace_configs=[_tracing()],
+                connect_timeout_s=self._connect_timeout_s,
             )
-        return self._session
+        return self._line
 
 
-async def _receive(response: aiohttp.ClientResponse, progress: _Progress, max_bytes: int) -> None:
+async def _receive(
+    progress: _Progress,
+    max_bytes: int,
+    message: RawResponseMessage,
+    body: aiohttp.StreamReader,
+) -> Reply:
     """Take in the whole body, keeping what came so far as evidence should it stop."""
-    progress.status = response.status
-    async for chunk in response.content.iter_any():
+    progress.status = message.code
+    async for chunk in body.iter_any():
         progress.received += chunk
         if len(progress.received) > max_bytes:
             raise _TooLargeError
+    return Reply(message.code, _lowered(message), bytes(progress.received))
 
 
 def unanswered(answer: Reply | NotSent | Unknown) -> Reply | Unknown:
@@ -263,26 +263,6 @@ async def _last_answer(state: RetryCallState) -> Reply | NotSent | Unknown:
     return answer
 
 
-def _tracing() -> aiohttp.TraceConfig:
-    """Mark the moment from which bytes may leave.
-
-    A connection is handed over either fresh (`connection_create_end`, after TCP and TLS) or reused;
-    no request byte is written before one of the two. `request_headers_sent` fires just before the
-    first write and stands third in line in case a later aiohttp forgets one of the others.
-    """
-
-    async def touch(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
-        progress = context.trace_request_ctx
-        if isinstance(progress, _Progress):
-            progress.touched = True
-
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_create_end.append(touch)
-    tracing.on_connection_reuseconn.append(touch)
-    tracing.on_request_headers_sent.append(touch)
-    return tracing
-
-
 def _before(error: Exception, url: str) -> NotSentCause:
     """Why no connection came to be."""
     match error:
@@ -325,9 +305,9 @@ def _described(error: Exception) -> str:
     return type(cause).__name__ + (f" (errno {number})" if number else "")
 
 
-def _lowered(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+def _lowered(message: RawResponseMessage) -> Mapping[str, str]:
     lowered: dict[str, str] = {}
-    for name, value in response.headers.items():
+    for name, value in message.headers.items():
         key = name.lower()
         lowered[key] = f"{lowered[key]}, {value}" if key in lowered else value
     return lowered

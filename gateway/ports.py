@@ -266,6 +266,19 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """What a commit of this process has just owed about one payout."""
+
+    payout_id: PayoutId | None
+    """None: it may be any."""
+    first: int = 0
+    """Number of its first event in that commit, and of its last; 0 without `deliveries`."""
+    last: int = 0
+    deliveries: tuple[Delivery, ...] | None = None
+    """All of it, in order, as it is stored; None: whatever a look finds."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One line of a payout's timeline, as JSON-ready data without payee details."""
 
@@ -923,11 +936,11 @@ class SwitchStore(Protocol):
 class OwingStore(Protocol):
     """Says what it owes, to whoever sends it."""
 
-    def on_owed(self, told: Callable[[PayoutId | None], None] | None) -> None:
+    def on_owed(self, told: Callable[[Owed], None] | None) -> None:
         """Have `told` called once a commit of this process may have owed webhooks; None: not.
 
-        It gets the payout, or None where it may be any. A hint: it may come for nothing, and what
-        another process stored comes without.
+        Without deliveries it is a hint, which may come for nothing. What another process stored
+        comes without, and so may what this one stored: nobody may rest on it.
         """
 
     async def learn_wanted(self) -> None:

@@ -8,9 +8,13 @@ sends it again under the same id. In order: one payout's webhooks to one endpoin
 lane never overtakes itself. Nobody waits for a stranger: an endpoint holds a fraction of the slots,
 and one that has gone silent is probed by one delivery at a time while its others move along the
 ladder unsent.
+
+What is due is looked for in the store. Only what a commit of this process has just owed, about a
+payout of which nothing can be waiting, is begun without a look; it is in the store all the same.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,7 +26,7 @@ from weakref import WeakValueDictionary
 from gateway.domain.dialect import ACCOUNT_PREFIX
 from gateway.domain.pace import DELIVERY_LADDER_S, jitter, next_delivery
 from gateway.domain.payout import PayoutId
-from gateway.ports import Clock, Delivery, Endpoint, OutboxStore
+from gateway.ports import Clock, Delivery, Endpoint, OutboxStore, Owed
 
 ACTOR = "gateway"
 ENDPOINT_SHARE = 4
@@ -32,6 +36,9 @@ SILENCES_MAX = 3
 
 SILENT_MAX = 10_000
 """Beyond so many silent receivers, all are tried afresh."""
+
+KEPT_MAX = 10_000
+"""Beyond so many payouts whose webhooks are followed from the first on, all are left to looks."""
 
 LOOK_GAP_S = 0.005
 """Between looks, so that one serves many; longer where a look takes longer."""
@@ -126,6 +133,29 @@ class DeliveryStore(OutboxStore, Protocol):
         """Insert or replace a webhook endpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try ended, as it is to be written down."""
+
+    answer: Answer
+    heard_at: datetime | None = None
+    """When the receiver had it; None: not."""
+    due_at: datetime | None = None
+    """When it is tried again; None: never."""
+
+
+@dataclass(slots=True, eq=False)
+class _Way:
+    """What a lane has in hand."""
+
+    waiting: deque[Delivery]
+    last: int
+    """Number of the last event it was given."""
+    is_clear: bool = False
+    """Whether all of it was heard or is a dead letter: nothing is left to wait behind."""
+    task: asyncio.Task[None] | None = None
+
+
 class Courier:
     """Sends what is due without waiting for slow receivers. One per process.
 
@@ -159,14 +189,21 @@ class Courier:
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._silences: dict[str, int] = {}
         self._probed: set[str] = set()
-        self._lanes: dict[_Lane, asyncio.Task[None]] = {}
+        self._lanes: dict[_Lane, _Way] = {}
+        self._kept: dict[PayoutId, int] = {}
+        """Payouts of which all webhooks up to that event were in hand from the first on, and none
+        is left that was tried in vain: what comes next waits for nothing but what is in hand."""
         self._followed: set[_Lane] = set()
         """Under way, and a look may find something behind what they have in hand."""
+        self._begun: set[_Lane] = set()
+        """In hand when a look began that is under way, or since."""
+        self._looks = 0
         self._news: set[PayoutId | None] = set()
         """What was owed something since the last look began; None: it may be any."""
         self._wanted = asyncio.Event()
         self._may_look_at = 0.0
         self._failures: list[BaseException] = []
+        self._is_closed = False
         self.settled = 0
         """Tries whose end has been written down since the start."""
 
@@ -176,11 +213,10 @@ class Courier:
         Raises what the store raised in an earlier lane.
         """
         self._raise_failure()
-        # Remembered before the look: what it brings may be older than the end of a lane.
-        busy = set(self._lanes)
-        self._followed.update(lane for lane in busy if self._is_news(lane))
+        self._followed.update(lane for lane in self._lanes if self._is_news(lane))
         self._news.clear()
-        room = self._limit + (-len(busy) if self._shared else len(busy))
+        busy = len(self._lanes)
+        room = self._limit + (-busy if self._shared else busy)
         if room <= 0:
             return 0
         self._wanted.clear()
@@ -188,7 +224,7 @@ class Courier:
         waiting: dict[_Lane, list[Delivery]] = {}
         for delivery in due:
             lane = (delivery.payout_id, delivery.endpoint_id)
-            if lane not in busy and lane not in self._lanes:
+            if lane not in self._begun and lane not in self._lanes:
                 waiting.setdefault(lane, []).append(delivery)
         for lane, deliveries in waiting.items():
             self._start(lane, deliveries)
@@ -197,10 +233,37 @@ class Courier:
                 self._followed.add(lane)
         return len(waiting)
 
-    def owed(self, payout_id: PayoutId | None = None) -> None:
-        """Something was owed just now, about any payout if none is named: do not rest."""
-        self._news.add(payout_id)
-        self._wanted.set()
+    def owed(self, owed: Owed) -> None:
+        """Something was owed just now: begin it where nothing older can wait, else do not rest."""
+        if not self._took(owed):
+            if owed.payout_id is not None:
+                self._kept.pop(owed.payout_id, None)
+            self._news.add(owed.payout_id)
+            self._wanted.set()
+
+    def _took(self, owed: Owed) -> bool:
+        """Take all of it in hand, unless something that it must not overtake may wait unseen."""
+        payout_id, deliveries = owed.payout_id, owed.deliveries
+        if payout_id is None or deliveries is None or self._is_closed:
+            return False
+        # Nothing comes before a payout's first event.
+        if self._kept.get(payout_id, 0) != owed.first - 1:
+            return not deliveries
+        if deliveries and len(self._lanes) + len(deliveries) > self._limit:
+            return False
+        if len(self._kept) >= KEPT_MAX:
+            self._kept.clear()
+        self._kept[payout_id] = owed.last
+        for delivery in deliveries:
+            lane = (delivery.payout_id, delivery.endpoint_id)
+            way = self._lanes.get(lane)
+            if way is None:
+                self._start(lane, [delivery])
+            elif delivery.seq > way.last:
+                # Otherwise a look was faster, and has brought it.
+                way.waiting.append(delivery)
+                way.last = delivery.seq
+        return True
 
     def _is_news(self, lane: _Lane) -> bool:
         """Whether something may have been owed behind it since the last look began."""
@@ -217,87 +280,117 @@ class Courier:
     async def _looked(self, room: int) -> list[Delivery]:
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        if not self._looks:
+            self._begun = set(self._lanes)
+        self._looks += 1
         try:
             return await self._store.due_deliveries(self._clock.now(), room)
         finally:
+            self._looks -= 1
             took = loop.time() - begun
             self._may_look_at = begun + took + min(max(LOOK_GAP_S, took), LOOK_GAP_MAX_S)
 
     def _start(self, lane: _Lane, deliveries: Iterable[Delivery]) -> None:
-        task = asyncio.create_task(self._run(lane, deliveries))
-        self._lanes[lane] = task
+        waiting = deque(deliveries)
+        way = self._lanes[lane] = _Way(waiting, waiting[-1].seq)
+        if self._looks:
+            # What the look brings may be older than the end of a lane.
+            self._begun.add(lane)
+        way.task = asyncio.create_task(self._run(lane, way))
         # Not at the end of `_run`: a task cancelled before its first step never gets there.
-        task.add_done_callback(partial(self._ended, lane))
+        way.task.add_done_callback(partial(self._ended, lane))
 
     async def finish(self) -> None:
         """Wait for every lane under way; raises the first failure of the store."""
         while self._lanes:
-            await asyncio.wait(self._lanes.values())
+            await asyncio.wait(self._tasks())
         self._raise_failure()
 
     async def aclose(self) -> None:
         """Stop in the middle: what was not written down stays due and will be sent again."""
-        for task in self._lanes.values():
+        self._is_closed = True
+        for task in self._tasks():
             task.cancel()
         while self._lanes:
-            await asyncio.wait(self._lanes.values())
+            await asyncio.wait(self._tasks())
 
-    async def _run(self, lane: _Lane, deliveries: Iterable[Delivery]) -> None:
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [way.task for way in self._lanes.values() if way.task is not None]
+
+    async def _run(self, lane: _Lane, way: _Way) -> None:
         try:
             share = self._shares.setdefault(lane[1], asyncio.Semaphore(self._share))
-            for delivery in deliveries:
+            while way.waiting:
                 # The own share first: who waits for it must not sit on a slot meanwhile.
                 async with share, self._slots:
+                    delivery = way.waiting.popleft()
                     until = delivery.claimed_until
                     if until is not None and self._clock.now() + TRY_MAX >= until:
                         # It waited too long for its turn: it falls due again, for whoever is free.
                         return
-                    may_go_on = await self._settle(delivery)
-                if not may_go_on:
+                    end = await self._tried(delivery)
+                # Without a slot: nobody else need wait until the disk has it.
+                if not await self._settle(delivery, end):
                     return
+            way.is_clear = True
         except Exception as error:  # noqa: BLE001 - raised by the next `start_due` or `finish`
             self._failures.append(error)
 
     def _ended(self, lane: _Lane, _task: asyncio.Task[None]) -> None:
-        del self._lanes[lane]
+        way = self._lanes.pop(lane)
+        if not way.is_clear or way.waiting:
+            # Something of it is due later, or came after its end: what follows is for a look.
+            self._kept.pop(lane[0], None)
+            self._news.update({lane[0]} if way.waiting else ())
         if lane in self._followed or self._is_news(lane):
             self._followed.discard(lane)
             self._wanted.set()
 
-    async def _settle(self, delivery: Delivery) -> bool:
-        """Try one delivery and write down its end; whether the next of its lane may follow."""
+    async def _settle(self, delivery: Delivery, end: _End) -> bool:
+        """Write down how a try ended; whether the next of its lane may follow.
+
+        Behind a dead letter it may, behind one that is tried again it may not.
+        """
+        answer = end.answer
+        if end.heard_at is not None and answer.status is not None:
+            await self._store.delivered(delivery.id, answer.status, end.heard_at)
+        else:
+            await self._store.delivery_failed(
+                delivery.id, answer.status, answer.problem, end.due_at
+            )
+        self.settled += 1
+        return end.due_at is None
+
+    async def _tried(self, delivery: Delivery) -> _End:
+        """Try one delivery."""
         if self._notices is not None and delivery.endpoint_id.startswith(ACCOUNT_PREFIX):
             return await self._notify(self._notices, delivery)
         endpoint = await self._store.endpoint(delivery.endpoint_id)
         if endpoint is None or endpoint.merchant_id != delivery.merchant_id:
-            return await self._fail(delivery, Answer(None, "the endpoint no longer exists"), None)
+            return _End(Answer(None, "the endpoint no longer exists"))
         if not endpoint.active:
-            return await self._fail(delivery, Answer(None, "the endpoint is switched off"), None)
+            return _End(Answer(None, "the endpoint is switched off"))
         answer = await self._ask(endpoint, delivery)
         now = self._clock.now()
-        if answer.is_accepted and answer.status is not None:
-            await self._store.delivered(delivery.id, answer.status, now)
-            self.settled += 1
-            return True
+        if answer.is_accepted:
+            return _End(answer, heard_at=now)
         if answer.status == _GONE and await self._switch_off(endpoint):
             gone = "the receiver answered 410 (gone); the endpoint was switched off"
-            return await self._fail(delivery, replace(answer, error=gone), None)
-        return await self._fail(delivery, answer, retry_at(delivery, now))
+            return _End(replace(answer, error=gone))
+        return _End(answer, due_at=retry_at(delivery, now))
 
-    async def _notify(self, notices: Notices, delivery: Delivery) -> bool:
-        """As `_settle`, for another platform's caller."""
+    async def _notify(self, notices: Notices, delivery: Delivery) -> _End:
+        """As `_tried`, for another platform's caller."""
         notice = await notices.make(delivery)
         if isinstance(notice, Unsaid):
             due_at = retry_at(delivery, self._clock.now()) if notice.again else None
-            return await self._fail(delivery, Answer(None, notice.reason), due_at)
+            return _End(Answer(None, notice.reason), due_at=due_at)
         answer = await self._try(notice.receiver, lambda: notices.send(notice))
         now = self._clock.now()
-        if notice.is_heard(answer) and answer.status is not None:
-            await self._store.delivered(delivery.id, answer.status, now)
-            self.settled += 1
-            return True
+        if notice.is_heard(answer):
+            return _End(answer, heard_at=now)
         answer = replace(answer, error=notice.problem(answer))
-        return await self._fail(delivery, answer, retry_at(delivery, now, notice.ladder_s))
+        return _End(answer, due_at=retry_at(delivery, now, notice.ladder_s))
 
     async def _ask(self, endpoint: Endpoint, delivery: Delivery) -> Answer:
         return await self._try(
@@ -336,12 +429,6 @@ class Courier:
         if current.active:
             await self._store.put_endpoint(replace(current, active=False), ACTOR)
         return True
-
-    async def _fail(self, delivery: Delivery, answer: Answer, due_at: datetime | None) -> bool:
-        """Count a failed try. A dead letter lets its successors pass, a later try does not."""
-        await self._store.delivery_failed(delivery.id, answer.status, answer.problem, due_at)
-        self.settled += 1
-        return due_at is None
 
     def _raise_failure(self) -> None:
         if self._failures:

@@ -3,6 +3,7 @@
 Every change of the directory leaves an audit row in the same commit.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -230,13 +231,20 @@ class Directory(Part):
                 "secrets": len(endpoint.secrets),
             },
         )
+        # Not left in the middle: whoever knows what endpoints want must know what was put.
+        await asyncio.shield(self._put(unit, endpoint))
+
+    async def _put(self, unit: Unit, endpoint: Endpoint) -> None:
+        seen = self._seen
+        seen.putting += 1
         try:
             await self._database.write(unit)
         finally:
             # Also when nobody knows whether it was committed.
-            self._seen.put += 1
-            self._seen.endpoints.pop(endpoint.id, None)
-            self._seen.kinds.pop(endpoint.merchant_id, None)
+            seen.putting -= 1
+            seen.put += 1
+            seen.endpoints.pop(endpoint.id, None)
+            seen.wanted.pop(endpoint.merchant_id, None)
 
     async def endpoints(self, merchant_id: MerchantId) -> list[Endpoint]:
         """A merchant's endpoints, oldest first."""
@@ -269,9 +277,10 @@ class Directory(Part):
             merchant_id, now, put = seen.unknown.pop(), self._clock.now(), seen.put
             found = await self.endpoints(merchant_id)
             if put == seen.put:
-                if len(seen.kinds) >= ENDPOINTS_KEPT:
-                    seen.kinds.clear()
-                seen.kinds[merchant_id] = ([one.kinds for one in found if one.active], now)
+                if len(seen.wanted) >= ENDPOINTS_KEPT:
+                    seen.wanted.clear()
+                wanted = [(one.id, one.kinds) for one in found if one.active]
+                seen.wanted[merchant_id] = (wanted, now)
 
     async def set_channel_status(
         self, channel: str, status: ChannelStatus, reason: str, actor: str

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.domain.payout import MerchantId, PayoutId
-from gateway.ports import Delivery, DeliveryState
+from gateway.ports import Delivery, DeliveryState, Owed
 from gateway.store.codec import micros, moment
 from gateway.store.database import Row, Unit
 from gateway.store.part import Part
@@ -22,11 +22,8 @@ class GoneError(Exception):
 class Outbox(Part):
     """Everything about webhooks owed."""
 
-    def on_owed(self, told: Callable[[PayoutId | None], None] | None) -> None:
-        """Have `told` called once a commit of this process may have owed something; None: not.
-
-        It gets the payout, or None where it may be any.
-        """
+    def on_owed(self, told: Callable[[Owed], None] | None) -> None:
+        """Have `told` called once a commit of this process may have owed something; None: not."""
         self._owed_to = told
 
     async def due_deliveries(self, now: datetime, limit: int) -> list[Delivery]:
@@ -86,15 +83,12 @@ class Outbox(Part):
         unit.add(
             self._queries["resend"],
             {"merchant_id": merchant_id, "id": delivery_id, "now": micros(now)},
-            GoneError,
         )
-        try:
-            await self._database.write(unit)
-        except GoneError:
-            return False
-        if self._owed_to is not None:
-            self._owed_to(None)
-        return True
+        (found,) = await self._database.write(unit)
+        for (payout_id,) in found:
+            if self._owed_to is not None:
+                self._owed_to(Owed(PayoutId(payout_id)))
+        return bool(found)
 
 
 def _head(row: Row) -> Delivery:

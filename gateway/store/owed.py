@@ -1,27 +1,81 @@
-"""Whose webhooks a commit may have owed: a hint for whoever delivers in this process."""
+"""What a commit has owed in webhooks, as far as this process can know: for whoever delivers in it.
 
-from collections.abc import Callable
+Where nobody else writes and what a merchant's endpoints want is known for certain, it is all there;
+elsewhere it is a hint that a look may find something.
+"""
 
-from gateway.domain.payout import PayoutId
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+from gateway.domain.payout import MerchantId, PayoutId
+from gateway.ports import Delivery, DeliveryState, Owed
+from gateway.store.codec import moment
 from gateway.store.database import Unit
+from gateway.store.queries import Params
 
 OWING = frozenset({"insert_split_deliveries", "owe_notice", "owe_notice_of_retries"})
 """Statements that may owe something, whatever endpoints there are."""
 _QUOTES = len('%"')
 
+Wanted = tuple[str, tuple[str, ...]]
+"""An active endpoint's id, and the kinds of events it wants; all where none is named."""
 
-def owed_about(unit: Unit, wants: Callable[[str, str], bool]) -> set[PayoutId | None]:
-    """Payouts of which a look may find something new, None where any may be meant; else empty.
 
-    `wants` says it of a merchant and a kind of event.
+def owed_by(
+    unit: Unit, wanted: Callable[[MerchantId], Sequence[Wanted] | None], *, is_certain: bool
+) -> Iterator[Owed]:
+    """What the unit owed, by payout.
+
+    `wanted` tells a merchant's endpoints, None while they are not known; `is_certain`: they were
+    just these when the unit was committed.
     """
-    about: set[PayoutId | None] = set()
+    events: dict[PayoutId, list[Params]] = {}
+    may_be_any = False
     for step in unit.steps:
-        name, params = step.query.name, step.params
-        if name in OWING:
-            about.add(None)
-        elif name == "insert_deliveries":
-            kind = str(params["kind_quoted"])[_QUOTES:-_QUOTES]
-            if wants(str(params["merchant_id"]), kind):
-                about.add(PayoutId(str(params["payout_id"])))
-    return about
+        name = step.query.name
+        if name == "insert_deliveries":
+            events.setdefault(PayoutId(str(step.params["payout_id"])), []).append(step.params)
+        elif name in OWING:
+            may_be_any = True
+    for payout_id, told in events.items():
+        endpoints = wanted(MerchantId(str(told[0]["merchant_id"])))
+        if endpoints is not None and is_certain:
+            first, last = _seq(told[0]), _seq(told[-1])
+            found = (_delivery(one, event) for event in told for one in _takers(endpoints, event))
+            yield Owed(payout_id, first, last, tuple(found))
+        elif endpoints is None or any(_takers(endpoints, event) for event in told):
+            yield Owed(payout_id)
+    if may_be_any:
+        yield Owed(None)
+
+
+def _takers(endpoints: Sequence[Wanted], event: Params) -> list[str]:
+    """Whom `insert_deliveries` finds."""
+    kind = str(event["kind_quoted"])[_QUOTES:-_QUOTES]
+    return [
+        endpoint_id
+        for endpoint_id, kinds in endpoints
+        if not kinds or kind in kinds or f"payout.{kind}" in kinds
+    ]
+
+
+def _delivery(endpoint_id: str, event: Params) -> Delivery:
+    """The row that `insert_deliveries` has written."""
+    at = moment(cast("int", event["at"]))
+    return Delivery(
+        id=f"{event['stem']}{endpoint_id}",
+        endpoint_id=endpoint_id,
+        merchant_id=MerchantId(str(event["merchant_id"])),
+        payout_id=PayoutId(str(event["payout_id"])),
+        seq=_seq(event),
+        payload=cast("bytes", event["payload"]),
+        state=DeliveryState.DUE,
+        tries=0,
+        due_at=at,
+        created_at=at,
+        may_be_followed=False,
+    )
+
+
+def _seq(event: Params) -> int:
+    return cast("int", event["seq"])

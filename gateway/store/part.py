@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.domain.payout import MerchantId, PayoutId
-from gateway.ports import Clock, Endpoint
+from gateway.domain.payout import MerchantId
+from gateway.ports import Clock, Endpoint, Owed
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
-from gateway.store.owed import owed_about
+from gateway.store.owed import Wanted, owed_by
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
@@ -28,12 +28,14 @@ class Seen:
 
     endpoints: dict[str, tuple[Endpoint, datetime]] = field(default_factory=dict, repr=False)
     """By id, and when."""
-    kinds: dict[MerchantId, tuple[list[tuple[str, ...]], datetime]] = field(default_factory=dict)
+    wanted: dict[MerchantId, tuple[list[Wanted], datetime]] = field(default_factory=dict)
     """What a merchant's active endpoints want to hear of, and when that was read."""
     unknown: set[MerchantId] = field(default_factory=set)
     """Merchants to be looked up, as something was owed to them perhaps."""
     put: int = 0
     """How many were put since the start: what was read meanwhile may be old."""
+    putting: int = 0
+    """And how many are being put now."""
 
 
 class Part:
@@ -58,7 +60,7 @@ class Part:
         self._clock = clock
         self._units = Units(database.queries, vault, payload_of)
         self._key_turn = asyncio.Lock()
-        self._owed_to: Callable[[PayoutId | None], None] | None = None
+        self._owed_to: Callable[[Owed], None] | None = None
         self._seen = Seen()
 
     @property
@@ -141,19 +143,22 @@ class Part:
 
     async def _owe(self, unit: Unit) -> None:
         """Commit what may owe webhooks, and tell who delivers them."""
+        put = self._seen.put
         await self._database.write(unit)
-        if self._owed_to is not None:
-            for payout_id in owed_about(unit, self._wants):
-                self._owed_to(payout_id)
+        if self._owed_to is None:
+            return
+        # The same before and after, and none put between: what the commit itself has seen.
+        kept = put == self._seen.put and not self._seen.putting
+        for owed in owed_by(unit, self._wanted, is_certain=kept and self._database.is_alone):
+            self._owed_to(owed)
 
-    def _wants(self, merchant_id: str, kind: str) -> bool:
-        """Whether one of a merchant's endpoints wants to hear of it, as far as is known."""
-        merchant = MerchantId(merchant_id)
-        known = self._seen.kinds.get(merchant)
+    def _wanted(self, merchant_id: MerchantId) -> list[Wanted] | None:
+        """What a merchant's endpoints want to hear of, as far as is known."""
+        known = self._seen.wanted.get(merchant_id)
         if known is None or self._clock.now() - known[1] >= KINDS_KEPT:
-            self._seen.unknown.add(merchant)
-            return True
-        return any(not kinds or kind in kinds or f"payout.{kind}" in kinds for kinds in known[0])
+            self._seen.unknown.add(merchant_id)
+            return None
+        return known[0]
 
     async def _read(self, name: str, params: Mapping[str, object]) -> Rows:
         return await self._database.read(self._queries[name], params)

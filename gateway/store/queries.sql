@@ -482,7 +482,7 @@ LIMIT :limit
 UPDATE deliveries
 SET state = 'due', tries = 0, due_at = :now
 WHERE id = :id AND merchant_id = :merchant_id
-RETURNING id
+RETURNING payout_id
 
 
 -- name: insert_notice

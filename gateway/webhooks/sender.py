@@ -8,11 +8,13 @@ have heard; redirects are answers like any other and never followed.
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import aiohttp
+from aiohttp.http import RawResponseMessage
 
+from channels.line import Line
 from gateway.engine.deliver import Answer
 from gateway.ports import Delivery, Endpoint
 from gateway.webhooks.egress import Destination, Egress, EgressError
@@ -42,7 +44,7 @@ class WebhookSender:
         self._tls = tls
         self._system = SystemLookup()
         self._lookup: Lookup = lookup or self._system
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._lines: dict[bool, Line] = {}
         self._closed = False
 
     async def send(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
@@ -54,58 +56,44 @@ class WebhookSender:
             headers = signed_headers(delivery.id, delivery.payload, endpoint.secrets, at)
         except Exception as error:  # noqa: BLE001 - one webhook's trouble must not stop the others
             return Answer(None, self._described(error))
-        headers |= {"content-type": "application/json"}
+        headers |= {"User-Agent": USER_AGENT, "content-type": "application/json"}
         return replace(await self._post(endpoint.url, delivery.payload, headers), said=b"")
 
     async def post(self, url: str, body: bytes, content_type: str) -> Answer:
         """Try once to say something in another platform's form, which signs its own way."""
-        headers = {"content-type": content_type} if body else {}
+        headers = {"User-Agent": USER_AGENT} | ({"content-type": content_type} if body else {})
         return await self._post(url, body, headers)
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        status: int | None = None
-        said = bytearray()
+        reply = _Reply()
         try:
             destination = self._egress.destination(url)
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._session(destination).post(
-                    destination.url, data=body, headers=headers, allow_redirects=False
-                ) as response,
-            ):
-                status = response.status
-                await _drain(response, said)
+            async with asyncio.timeout(self._timeout_s):
+                line = self._line(destination)
+                await line.ask("POST", destination.url, headers.items(), body, reply.hear)
         except Exception as error:  # noqa: BLE001 - one webhook's trouble must not stop the others
-            if status is None:
+            if reply.status is None:
                 return Answer(None, self._described(error))
-        return Answer(status, said=bytes(said))
+        return Answer(reply.status, said=bytes(reply.said))
 
     async def aclose(self) -> None:
         """Drop every connection; may be called twice. Nothing is sent afterwards."""
         self._closed = True
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        while self._lines:
+            _, line = self._lines.popitem()
+            await line.aclose()
         self._system.close()
 
-    def _session(self, destination: Destination) -> aiohttp.ClientSession:
+    def _line(self, destination: Destination) -> Line:
         if self._closed:
             raise EgressError("the gateway is stopping")
-        session = self._sessions.get(destination.listed)
-        if session is None:
+        line = self._lines.get(destination.listed)
+        if line is None:
             self._tls = self._tls or ssl.create_default_context()
-            session = self._sessions[destination.listed] = aiohttp.ClientSession(
-                connector=connector(
-                    self._egress, self._lookup, self._tls, listed=destination.listed
-                ),
-                timeout=aiohttp.ClientTimeout(total=None),
-                headers={"User-Agent": USER_AGENT},
-                skip_auto_headers=("Accept", "Accept-Encoding"),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,  # a proxy would connect for us, behind the guard's back
-                auto_decompress=False,  # a small reply must not unpack into a big one
+            line = self._lines[destination.listed] = Line(
+                connector(self._egress, self._lookup, self._tls, listed=destination.listed)
             )
-        return session
+        return line
 
     def _described(self, error: Exception) -> str:
         """Say it for the merchant; the HTTP library's own texts may quote URLs and stay here."""
@@ -132,16 +120,21 @@ class WebhookSender:
                 return f"it could not be sent ({type(error).__name__})"
 
 
-async def _drain(response: aiohttp.ClientResponse, said: bytearray) -> None:
-    """Read a reply to its end so that the connection can serve again, or hang up on a long one.
+@dataclass(slots=True)
+class _Reply:
+    """What came of a reply so far."""
 
-    `said` gets its beginning, which is longer than any word.
-    """
-    left = REPLY_BYTES_MAX
-    while left > 0:
-        chunk = await response.content.read(left)
-        if not chunk:
-            return
-        left -= len(chunk)
-        said += chunk[: SAID_BYTES_MAX - len(said)]
-    response.close()
+    status: int | None = None
+    said: bytearray = field(default_factory=bytearray)
+    """Its beginning, which is longer than any word."""
+
+    async def hear(self, message: RawResponseMessage, body: aiohttp.StreamReader) -> None:
+        """Read to the end so that the connection can serve again, or not all of a long one."""
+        self.status = message.code
+        left = REPLY_BYTES_MAX
+        while left > 0:
+            chunk = await body.read(left)
+            if not chunk:
+                return
+            left -= len(chunk)
+            self.said += chunk[: SAID_BYTES_MAX - len(self.said)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from channels import line
 from channels.contract import Evidence, NotSent, NotSentCause, Unknown, UnknownCause
 from channels.transport import Reply, Transport, read, unanswered
 from tests.channels.faulty import OK, Authority, Exchange, answer_ok, authority, fault_server
@@ -418,6 +419,88 @@ async def test_dropped_keep_alive_connection_is_not_repeated(make: Make) -> None
         b"second",
     ]
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.05])
+async def test_what_was_not_asked_for_is_nobodys_answer(make: Make, pause_s: float) -> None:
+    """A peer says more than it was asked, at once or later: the next request is not answered by it.
+
+    It goes out on another connection, and nothing is in doubt.
+    """
+    late = OK.replace(b"ok", b"no")
+
+    async def say_more(exchange: Exchange) -> None:
+        await exchange.say(OK + late if not pause_s else OK)
+        if pause_s:
+            await asyncio.sleep(pause_s)
+            await exchange.say(late)
+
+    async with fault_server(say_more) as server:
+        transport = make()
+        first = await transport.post(server.url, HEADERS, b"first")
+        await asyncio.sleep(2 * pause_s)
+        second = await transport.post(server.url, HEADERS, b"second")
+    assert isinstance(first, Reply)
+    assert isinstance(second, Reply)
+    assert (first.body, second.body) == (b"ok", b"ok")
+    assert server.connections == 2
+
+
+async def test_what_comes_before_the_answer_is_not_the_answer(make: Make) -> None:
+    """A peer may say that it goes on (100), or what will come (103)."""
+    before = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n"
+
+    async def take_its_time(exchange: Exchange) -> None:
+        await exchange.say(before)
+        await asyncio.sleep(0.02)
+        await exchange.say(OK)
+
+    async with fault_server(take_its_time) as server:
+        answer = await make().post(server.url, HEADERS, b"pay")
+    assert isinstance(answer, Reply)
+    assert (answer.status, answer.body) == (200, b"ok")
+
+
+@pytest.mark.parametrize("value", ["1\r\nx-more: 2", "1\nx-more: 2", "1\x00"])
+async def test_a_header_that_would_begin_another_is_not_sent(make: Make, value: str) -> None:
+    """Nothing is connected to."""
+    async with fault_server(answer_ok) as server:
+        answer = await make().post(server.url, (("x-order", value),), b"pay")
+    assert answer == NotSent(NotSentCause.PREPARE, "ValueError")
+    assert server.connections == 0
+
+
+async def test_so_many_addresses_are_kept_prepared_and_no_more(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Questions name an order in their address, and each is asked all the same."""
+    monkeypatch.setattr(line, "DESTINATIONS_KEPT", 3)
+    async with fault_server(answer_ok) as server:
+        transport = make()
+        for n in range(8):
+            assert isinstance(await transport.get(f"{server.url}/{n}", HEADERS), Reply)
+        assert len(transport._opened()._destinations) <= 3
+    told = [request.split(b" ")[1] for request in server.requests]
+    assert told == [f"/pay/{n}".encode() for n in range(8)]
+    assert server.connections == 1
+
+
+async def test_a_question_on_a_dropped_connection_is_not_repeated_here(make: Make) -> None:
+    """Whoever asks decides whether to ask again."""
+
+    async def drop_the_second(exchange: Exchange) -> None:
+        if exchange.number == 1:
+            await exchange.say(OK)
+        else:
+            exchange.reset()
+
+    async with fault_server(drop_the_second) as server:
+        transport = make()
+        assert isinstance(await transport.get(server.url, HEADERS), Reply)
+        answer = await transport.get(server.url, HEADERS)
+        await asyncio.sleep(0.1)
+    assert isinstance(answer, Unknown)
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

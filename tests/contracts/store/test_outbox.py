@@ -1,14 +1,16 @@
 """Webhooks owed: born with their event, in order, retried, dead, sent again."""
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from gateway.domain.payout import MerchantId, Payout, PayoutId
-from gateway.ports import DeliveryState, FloatShortError
+from gateway.ports import DeliveryState, FloatShortError, Owed
 from gateway.store import SqlStore
 from tests import builders as build
+from tests.contracts.store.conftest import Backend
 
 OTHER = MerchantId("m_other")
 
@@ -163,14 +165,19 @@ async def test_a_refused_move_owes_no_webhook(store: SqlStore) -> None:
     assert len(await store.deliveries(build.MERCHANT, None, 10)) == 1
 
 
-async def _told(store: SqlStore) -> list[PayoutId | None]:
+async def _told(store: SqlStore) -> list[Owed]:
     """Who delivers has looked up what endpoints want, and hears from now on of what is owed."""
-    told: list[PayoutId | None] = []
+    told: list[Owed] = []
     store.on_owed(told.append)
     await _accept(store)
     await store.learn_wanted()
     told.clear()
     return told
+
+
+def _owing(told: list[Owed]) -> list[PayoutId | None]:
+    """Payouts of which something is owed, or may be."""
+    return [one.payout_id for one in told if one.deliveries is None or one.deliveries]
 
 
 async def test_a_commit_that_owes_is_told_at_once(store: SqlStore) -> None:
@@ -180,7 +187,7 @@ async def test_a_commit_that_owes_is_told_at_once(store: SqlStore) -> None:
 
     subject = await _accept(store)
 
-    assert told == [subject.id]
+    assert _owing(told) == [subject.id]
 
 
 @pytest.mark.parametrize("kinds", [("payout.paid",), None])
@@ -194,7 +201,7 @@ async def test_nobody_is_told_of_a_commit_that_owes_nothing(
 
     await _accept(store)
 
-    assert told == []
+    assert _owing(told) == []
 
 
 async def test_an_endpoint_put_since_then_is_told_of(store: SqlStore) -> None:
@@ -213,12 +220,87 @@ async def test_a_webhook_to_be_sent_again_is_told_of(store: SqlStore) -> None:
     await _accept(store)
     (first,) = await store.due_deliveries(build.NOW, 10)
     await store.delivered(first.id, 200, build.NOW)
-    told: list[PayoutId | None] = []
+    told: list[Owed] = []
     store.on_owed(told.append)
 
     assert await store.resend(build.MERCHANT, first.id, build.after(5))
 
-    assert len(told) == 1
+    assert told == [Owed(first.payout_id)]
+
+
+async def test_where_nobody_else_writes_all_that_a_commit_owes_is_handed_over(
+    store: SqlStore, backend: Backend
+) -> None:
+    """Just as it is stored, event by event; among several processes it is left to a look."""
+    for name, kinds in (("we_all", ()), ("we_held", ("payout.held",)), ("we_paid", ("paid",))):
+        await store.put_endpoint(build.endpoint(name, kinds=kinds), "ops")
+    await store.put_endpoint(build.endpoint("we_off", active=False), "ops")
+    told = await _told(store)
+
+    subject = await _accept(store)
+    await store.record(build.change(subject, build.held(), at=build.after(1)))
+
+    if backend.kind == "postgres":
+        assert told == [Owed(subject.id), Owed(subject.id)]
+        return
+    assert [(one.payout_id, one.first, one.last) for one in told] == [
+        (subject.id, 1, 1),
+        (subject.id, 2, 2),
+    ]
+    handed = {one.id: one for owed in told for one in owed.deliveries or ()}
+    stored = await store.deliveries(build.MERCHANT, subject.id, 10)
+    assert len(handed) == 3
+    assert handed == {one.id: replace(one, may_be_followed=False) for one in stored}
+
+
+async def test_events_of_one_commit_are_handed_over_together(
+    store: SqlStore, backend: Backend
+) -> None:
+    """In their order, so that none seems to be missing; or told of once."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    told = await _told(store)
+    subject = build.payout()
+    accepted = build.accepted_change(subject)
+    held = build.change(subject, build.held())
+
+    await store.accept(accepted, build.intake(subject), None, held)
+
+    (owed,) = told
+    if backend.kind == "postgres":
+        assert owed == Owed(subject.id)
+        return
+    assert (owed.first, owed.last) == (1, 2)
+    assert [one.seq for one in owed.deliveries or ()] == [1, 2]
+
+
+async def test_an_endpoint_put_meanwhile_leaves_what_is_owed_to_a_look(store: SqlStore) -> None:
+    """Whether the commit came before or after it is known to the store alone."""
+    await store.put_endpoint(build.endpoint(), "ops")
+    told = await _told(store)
+
+    await asyncio.gather(
+        _accept(store), store.put_endpoint(build.endpoint("we_2"), "ops"), _accept(store)
+    )
+
+    assert len(told) == 2
+    assert {one.deliveries for one in told} == {None}
+
+
+async def test_an_endpoint_whose_putting_was_given_up_is_not_missed(store: SqlStore) -> None:
+    """It is committed all the same, and what is known of endpoints is forgotten when it is."""
+    told = await _told(store)
+    putting = asyncio.create_task(store.put_endpoint(build.endpoint(), "ops"))
+    await asyncio.sleep(0)
+    putting.cancel()
+    await asyncio.wait({putting})
+
+    first = await _accept(store)
+    await store.learn_wanted()
+    second = await _accept(store)
+
+    assert all(one.deliveries is None for one in told if one.payout_id == first.id)
+    assert len(await store.deliveries(build.MERCHANT, second.id, 10)) == 1
+    assert _owing(told)[-1:] == [second.id]
 
 
 async def test_an_endpoint_that_was_put_is_the_one_that_is_read(store: SqlStore) -> None:

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from gateway.domain.pace import DELIVERY_LADDER_S
 from gateway.domain.payout import PayoutId
 from gateway.engine.deliver import SILENCES_MAX, Courier, deliver_due, retry_at
-from gateway.ports import DeliveryState, StoreBrokenError
+from gateway.ports import DeliveryState, Owed, StoreBrokenError
 from gateway.webhooks.egress import Egress
 from gateway.webhooks.sender import WebhookSender
 from tests.builders import NOW, delivery, endpoint
@@ -567,7 +567,7 @@ async def test_what_is_owed_ends_the_rest(
     row = delivery()
     outbox = Outbox(endpoint(url=merchant.url()), row)
     courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
-    courier.owed()
+    courier.owed(Owed(None))
     async with asyncio.timeout(5):
         await courier.rest(60)
     assert await courier.start_due() == 1
@@ -587,7 +587,7 @@ async def test_what_is_owed_behind_a_try_under_way_is_looked_for_after_it(
     assert await courier.start_due() == 1
     await until(lambda: merchant.ids() == ["msg_1"])
     outbox.rows[second.id] = second
-    courier.owed(second.payout_id)
+    courier.owed(Owed(second.payout_id))
     assert await courier.start_due() == 0
     resting = asyncio.create_task(courier.rest(60))
     await asyncio.sleep(0)
@@ -610,7 +610,7 @@ async def test_a_webhook_that_nothing_follows_is_no_reason_to_look_again(
     outbox = Outbox(endpoint(url=merchant.url()), alone)
     courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
     assert await courier.start_due() == 1
-    courier.owed(PayoutId("po_other"))
+    courier.owed(Owed(PayoutId("po_other")))
     assert await courier.start_due() == 0
     answered.set()
     await courier.finish()
@@ -629,7 +629,7 @@ async def test_what_is_owed_while_a_look_is_under_way_is_looked_for_after_what_i
 
     async def owe() -> None:
         outbox.rows[second.id] = second
-        courier.owed(second.payout_id)
+        courier.owed(Owed(second.payout_id))
 
     outbox.while_looking = owe
     assert await courier.start_due() == 1

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from gateway.domain.payout import Payout
-from gateway.engine.deliver import deliver_due
+from gateway.engine.deliver import Courier, deliver_due
 from gateway.ports import DeliveryState, Funding
 from gateway.store import SqlStore, Vault, open_store
 from gateway.webhooks.egress import Egress
@@ -84,6 +84,28 @@ async def test_committed_events_arrive_verified_and_without_gap(
         assert mine == [(1, "payout.accepted"), (2, "payout.cancelled")]
         rows = await store.deliveries(one.merchant_id, one.id, 10)
         assert {(row.state, row.last_status) for row in rows} == {(DeliveryState.DELIVERED, 204)}
+
+
+async def test_what_is_committed_is_sent_without_a_look(
+    store: SqlStore, sender: WebhookSender, shop: Receiver, clock: FrozenClock
+) -> None:
+    """Once it is known what the merchant wants, the database is only told of what was heard."""
+    courier = Courier(store, sender, clock, limit=50, concurrency=8)
+    store.on_owed(courier.owed)
+    await accept_and_cancel(store, shop, clock)
+    await deliver_all(store, sender, clock)
+    await store.learn_wanted()
+    known = len(shop.heard)
+    accepted = [payout(accepted_at=clock.now(), due_at=None) for _ in range(PAYOUTS)]
+    for one in accepted:
+        await store.accept(accepted_change(one), intake(one), None)
+        await store.record(change(one, cancelled(), at=clock.now()))
+    await courier.finish()
+    bodies = [json.loads(heard.body) for heard in shop.heard[known:]]
+    for one in accepted:
+        assert [body["seq"] for body in bodies if body["payout_id"] == one.id] == [1, 2]
+        rows = await store.deliveries(one.merchant_id, one.id, 10)
+        assert {(row.state, row.tries) for row in rows} == {(DeliveryState.DELIVERED, 1)}
 
 
 async def test_outage_is_made_good_in_order(
