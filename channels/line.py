@@ -18,7 +18,7 @@ from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
 DESTINATIONS_KEPT = 256
-"""URLs that need not be prepared again."""
+"""Servers that need not be prepared for again."""
 CONNECTIONS_TRIED = 3
 """Before anything is written: kept ones may have gone bad."""
 _SWITCHING_PROTOCOLS = 101
@@ -39,6 +39,7 @@ class Line:
         self._connector = connector
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
         self._destinations: dict[URL, ClientRequest] = {}
+        """By the URL without its path."""
 
     async def ask(
         self,
@@ -56,7 +57,7 @@ class Line:
         Raises what aiohttp raises, `ValueError` for what cannot be a request.
         """
         destination = self._destination(url)
-        request = _written(method, destination, headers, body)
+        request = _written(method, url.raw_path_qs, [*destination.headers.items(), *headers], body)
         connection, protocol, transport = await self._connected(destination)
         handed()
         try:
@@ -99,17 +100,19 @@ class Line:
 
     def _destination(self, url: URL) -> ClientRequest:
         """What tells the connector where to, and us the Host; it is never sent itself."""
-        known = self._destinations.get(url)
+        if url.scheme not in {"http", "https"}:
+            raise ValueError("the URL is not one of HTTP")
+        server = url.with_path("/", encoded=True)
+        known = self._destinations.get(server)
         if known is None:
-            if url.scheme not in {"http", "https"}:
-                raise ValueError("the URL is not one of HTTP")
-            # Built without a body and without defaults: nothing but Host is among its headers.
+            # Built without a body and without defaults: nothing is among its headers but Host, and
+            # what a name and a password in the URL ask for.
             skip = ("Accept", "Accept-Encoding", "User-Agent")
             loop = asyncio.get_running_loop()
-            known = ClientRequest("GET", url, loop=loop, skip_auto_headers=skip)
+            known = ClientRequest("GET", server, loop=loop, skip_auto_headers=skip)
             if len(self._destinations) >= DESTINATIONS_KEPT:
                 self._destinations.clear()
-            self._destinations[url] = known
+            self._destinations[server] = known
         return known
 
 
@@ -118,15 +121,11 @@ def _is_fit(protocol: ResponseHandler, transport: asyncio.Transport) -> bool:
     return not protocol.should_close and not transport.is_closing()
 
 
-def _written(
-    method: str, destination: ClientRequest, headers: Iterable[tuple[str, str]], body: bytes | None
-) -> bytes:
+def _written(method: str, target: str, fields: list[tuple[str, str]], body: bytes | None) -> bytes:
     """The request as it goes over the wire (RFC 9112, section 3)."""
-    fields = [*destination.headers.items(), *headers]
     if body is not None:
-        fields.append(("Content-Length", str(len(body))))
-    lines = [f"{method} {destination.url.raw_path_qs} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in fields]
+        fields = [*fields, ("Content-Length", str(len(body)))]
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
     if _CONTROL.search("\t".join(lines)):
         raise ValueError("a control character in a header")
     return "\r\n".join([*lines, "", ""]).encode() + (body or b"")

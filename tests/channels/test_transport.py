@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -470,16 +471,30 @@ async def test_a_header_that_would_begin_another_is_not_sent(make: Make, value: 
     assert server.connections == 0
 
 
-async def test_so_many_addresses_are_kept_prepared_and_no_more(
+async def test_so_many_servers_are_kept_prepared_and_no_more(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Questions name an order in their address, and each is asked all the same."""
+    """As a name in the address makes another one of the same."""
     monkeypatch.setattr(line, "DESTINATIONS_KEPT", 3)
     async with fault_server(answer_ok) as server:
         transport = make()
         for n in range(8):
+            named = server.url.replace("://", f"://user{n}:@")
+            assert isinstance(await transport.get(named, HEADERS), Reply)
+        assert 0 < len(transport._opened()._destinations) <= 3
+    asked_by = [
+        request.split(b"Authorization: Basic ")[1].split()[0] for request in server.requests
+    ]
+    assert [b64decode(name) for name in asked_by] == [f"user{n}:".encode() for n in range(8)]
+
+
+async def test_a_server_is_prepared_for_once_whatever_is_asked_of_it(make: Make) -> None:
+    """Questions name an order in their address, and each is asked."""
+    async with fault_server(answer_ok) as server:
+        transport = make()
+        for n in range(8):
             assert isinstance(await transport.get(f"{server.url}/{n}", HEADERS), Reply)
-        assert len(transport._opened()._destinations) <= 3
+        assert len(transport._opened()._destinations) == 1
     told = [request.split(b" ")[1] for request in server.requests]
     assert told == [f"/pay/{n}".encode() for n in range(8)]
     assert server.connections == 1
