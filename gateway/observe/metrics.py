@@ -6,6 +6,7 @@ stays bounded.
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
+from typing import Any, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -15,6 +16,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.domain.floats import KeptBalance
 from gateway.ports import ChannelUse
@@ -26,6 +28,8 @@ _FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
 _CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _PAID = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
+_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
+
 
 class Metrics:
     """All metrics of one process."""
@@ -33,7 +37,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         """Register everything at zero; `version` becomes the build info."""
         self.registry = CollectorRegistry()
-        self._of_request: dict[tuple[str, str, int], Histogram] = {}
+        self._series: dict[tuple[MetricWrapperBase, tuple[str, ...]], Any] = {}
         self._totals: dict[tuple[Counter, tuple[str, ...]], int] = {}
         self._banks: set[str] = set()
         self._watch_payouts()
@@ -260,11 +264,14 @@ class Metrics:
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, not the path."""
-        one = self._of_request.get((route, method, status))
-        if one is None:
-            one = self.requests.labels(route, method, str(status))
-            self._of_request[route, method, status] = one
-        one.observe(seconds)
+        self.series(self.requests, route, method, str(status)).observe(seconds)
+
+    def series(self, metric: _Metric, *labels: str) -> _Metric:
+        """One series, looked up once: there are few, and each request and payout needs some."""
+        found: _Metric | None = self._series.get((metric, labels))
+        if found is None:
+            found = self._series[metric, labels] = metric.labels(*labels)
+        return found
 
     def render(self) -> bytes:
         """Everything in the text format (`CONTENT_TYPE`)."""

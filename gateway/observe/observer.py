@@ -4,19 +4,33 @@ Events are logged at debug; one canonical line per attempt at info. Nothing here
 observation that fails is counted and forgotten.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
-from prometheus_client import Counter
-
-from gateway.domain.payout import Attempt, AttemptState, Confirmed, Died, Payout, PayoutState
+from gateway.domain.payout import Attempt, AttemptState, Confirmed, Died, Payout
 from gateway.observe.events import WEBHOOK_TRIED
 from gateway.observe.log import Log, attempt_line, place
 from gateway.observe.metrics import Metrics
 from gateway.ports import Change
 
 CLOSED = frozenset({AttemptState.CONFIRMED, AttemptState.DEAD, AttemptState.RETURNED})
+
+_Told = ParamSpec("_Told")
+_Telling = Callable[Concatenate["Observe", _Told], None]
+
+
+def _harmless(tell: _Telling[_Told]) -> _Telling[_Told]:
+    """What is told is durable: losing its line is the lesser harm."""
+
+    @wraps(tell)
+    def told(self: "Observe", /, *args: _Told.args, **facts: _Told.kwargs) -> None:
+        try:
+            tell(self, *args, **facts)
+        except Exception:  # noqa: BLE001 - see above
+            self.metrics.unobserved.inc()
+
+    return told
 
 
 class Observe:
@@ -26,24 +40,20 @@ class Observe:
         """Both may be shared with the rest of the process."""
         self.log = log
         self.metrics = metrics
-        self._states: dict[PayoutState, Counter] = {}
 
+    @_harmless
     def moved(self, change: Change) -> None:
         """Count the states reached, and write the line of every attempt that has just closed."""
-        try:
-            self._moved(change)
-        except Exception:  # noqa: BLE001 - what moved is durable; losing its line is the lesser harm
-            self.metrics.unobserved.inc()
-
-    def _moved(self, change: Change) -> None:
         before, after = change.before, change.after
         if before is None or before.state is not after.state:
-            self._reached(after.state).inc()
+            self.metrics.series(self.metrics.payouts, after.state.value).inc()
         earlier = () if before is None else before.attempts
         for attempt in after.attempts:
             known = earlier[attempt.number - 1] if attempt.number <= len(earlier) else None
             if known is None or known.state is not attempt.state:
-                self.metrics.attempts.labels(attempt.channel, attempt.state.value).inc()
+                self.metrics.series(
+                    self.metrics.attempts, attempt.channel, attempt.state.value
+                ).inc()
                 if attempt.state in CLOSED:
                     self._closed(after, attempt)
         first = after.version - len(change.events) + 1
@@ -63,12 +73,6 @@ class Observe:
                 state=after.state,
                 actor=change.actor,
             )
-
-    def _reached(self, state: PayoutState) -> Counter:
-        counter = self._states.get(state)
-        if counter is None:
-            counter = self._states[state] = self.metrics.payouts.labels(state.value)
-        return counter
 
     def _closed(self, payout: Payout, attempt: Attempt) -> None:
         certificate = attempt.certificate
@@ -91,38 +95,31 @@ class Observe:
             seconds=(payout.updated_at - attempt.armed_at).total_seconds(),
         )
 
+    @_harmless
     def called(self, channel: str, operation: str, outcome: str, seconds: float) -> None:
         """Count one question to a channel."""
-        with self._harmless():
-            self.metrics.calls.labels(channel, operation).observe(seconds)
-            self.metrics.answers.labels(channel, operation, outcome).inc()
+        self.metrics.series(self.metrics.calls, channel, operation).observe(seconds)
+        self.metrics.series(self.metrics.answers, channel, operation, outcome).inc()
 
+    @_harmless
     def decided(self, seconds: float) -> None:
         """Count one routing decision."""
-        with self._harmless():
-            self.metrics.route.observe(seconds)
+        self.metrics.route.observe(seconds)
 
+    @_harmless
     def delivered(self, result: str) -> None:
         """Count one webhook try."""
-        with self._harmless():
-            self.metrics.deliveries.labels(result).inc()
-            self.log.debug(WEBHOOK_TRIED, result=result)
+        self.metrics.series(self.metrics.deliveries, result).inc()
+        self.log.debug(WEBHOOK_TRIED, result=result)
 
-    def alarm(self, event: str, **facts: Any) -> None:
+    @_harmless
+    def alarm(self, /, event: str, **facts: Any) -> None:
         """Log a warning and count it by name."""
-        with self._harmless():
-            self.metrics.alarms.labels(event).inc()
-            self.log.warning(event, **facts)
+        self.metrics.alarms.labels(event).inc()
+        self.log.warning(event, **facts)
 
-    def defect(self, event: str, error: Exception, **facts: Any) -> None:
+    @_harmless
+    def defect(self, /, event: str, error: Exception, **facts: Any) -> None:
         """Log an error by type and place, and count it by name."""
-        with self._harmless():
-            self.metrics.alarms.labels(event).inc()
-            self.log.error(event, **facts, error_type=type(error).__name__, error_at=place(error))
-
-    @contextmanager
-    def _harmless(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception:  # noqa: BLE001 - what is told is durable; losing its line is the lesser harm
-            self.metrics.unobserved.inc()
+        self.metrics.alarms.labels(event).inc()
+        self.log.error(event, **facts, error_type=type(error).__name__, error_at=place(error))
