@@ -5,6 +5,7 @@ between two writes or sends only one boundary is kept. `tests/proof/report.py` m
 points P1-P20 of the fault model by their first words.
 """
 
+import asyncio
 import os
 import signal
 from collections import Counter
@@ -28,6 +29,7 @@ from channels.contract import (
     Prepared,
     StatementLine,
 )
+from channels.line import Line
 from gateway import wiring
 from gateway.audit import export
 from gateway.engine.worker import Worker
@@ -223,23 +225,39 @@ def _watch_files() -> None:
 
 def _watch_wire() -> None:
     """Before the first byte of every message, and with half of it out of this process."""
-    one, many = StreamWriter._write, StreamWriter._writelines
+    one, many, connected = StreamWriter._write, StreamWriter._writelines, Line._connected
 
     def write(self: StreamWriter, chunk: Any) -> None:
-        _on_the_wire(self, bytes(chunk))
+        _on_the_wire(self.transport, bytes(chunk))
         one(self, chunk)
 
     def writelines(self: StreamWriter, chunks: Iterable[Any]) -> None:
         pieces = list(chunks)
-        _on_the_wire(self, b"".join(pieces))
+        _on_the_wire(self.transport, b"".join(pieces))
         many(self, pieces)
+
+    async def connecting(self: Line, destination: Any) -> Any:
+        connection, protocol, transport = await connected(self, destination)
+        return connection, protocol, _Wire(transport)
 
     StreamWriter._write = write  # type: ignore[method-assign]  # the same, watched
     StreamWriter._writelines = writelines  # type: ignore[method-assign]  # the same, watched
+    Line._connected = connecting  # type: ignore[method-assign]  # the same, watched
 
 
-def _on_the_wire(writer: StreamWriter, message: bytes) -> None:
-    transport = writer.transport
+class _Wire:
+    """What a request is written to."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, message: bytes) -> None:
+        """All of it, in one piece."""
+        _on_the_wire(self._transport, message)
+        self._transport.write(message)
+
+
+def _on_the_wire(transport: asyncio.Transport | None, message: bytes) -> None:
     if transport is None:
         return
     peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
