@@ -91,13 +91,15 @@ class Shop:
 
     async def until(self, reference: str, state: str) -> None:
         """Wait until the gateway has brought it there."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                known = await self.town.payouts()
-                found = [one for ref, one in known.items() if ref.endswith(f":{reference}")]
-                if found and found[0]["state"] == state:
-                    return
-                await asyncio.sleep(0.1)
+        found: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not (found and found[0]["state"] == state):
+                    await asyncio.sleep(0.1)
+                    known = await self.town.payouts()
+                    found = [one for ref, one in known.items() if ref.endswith(f":{reference}")]
+        except TimeoutError:
+            raise AssertionError(f"{reference} is not {state} but {found}") from None
 
     def fault(self, **rule: Any) -> str:
         """Have the institution below misbehave."""
