@@ -7,7 +7,7 @@ go in at one end, the same words come out at the other. The simulator's books sa
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +91,7 @@ class Shop:
 
     async def until(self, reference: str, state: str) -> None:
         """Wait until the gateway has brought it there."""
-        found: list[dict[str, Any]] = []
+        found: list[Mapping[str, Any]] = []
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not (found and found[0]["state"] == state):
