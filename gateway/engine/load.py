@@ -59,10 +59,22 @@ class Load:
         """Per channel when its month began, in its own time zone, and what was carried since."""
         self._meanwhile: list[Change] | None = None
         """Committed while the store was counting; None when it is not."""
+        self._topped_up: set[str] = set()
+        """Channels whose float has grown while the store was counting."""
 
     def counting(self) -> None:
         """The store begins to count: what is committed from now on it may not see."""
         self._meanwhile = []
+        self._topped_up.clear()
+
+    def topped_up(self, channel: str, minor: int) -> None:
+        """Count money in that a person has sent to the channel.
+
+        A count that is under way may not have seen it, and payouts that find no float wait for a
+        minute: so what is known here stands until the next count.
+        """
+        self.float_minor[channel] += minor
+        self._topped_up.add(channel)
 
     def refresh(
         self,
@@ -79,7 +91,10 @@ class Load:
         self.uses = uses
         self.in_doubt = Counter({name: use.in_doubt for name, use in uses.items()})
         self.day_used = Counter({name: use.day_used_minor for name, use in uses.items()})
-        self.float_minor = Counter({name: use.float_minor for name, use in uses.items()})
+        known = {name: self.float_minor[name] for name in self._topped_up}
+        counted = {name: use.float_minor for name, use in uses.items()}
+        self.float_minor = Counter(counted | known)
+        self._topped_up.clear()
         self.status = {name: status for name, (status, _) in statuses.items()}
         self.refreshed_at = at
         self._day = business_day_start(at)

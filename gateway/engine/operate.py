@@ -6,7 +6,7 @@ from channels.contract import Reason
 from channels.money import Currency
 from gateway.domain.certify import after_death
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
-from gateway.domain.ledger import Account, Book, funded, topped_up
+from gateway.domain.ledger import funded, topped_up
 from gateway.domain.payout import (
     Cancelled,
     Certificate,
@@ -220,7 +220,7 @@ async def top_up(
     posting = topped_up(channel, currency, amount_minor)
     booked = await gateway.store.post(posting, f"top-up of {channel}", key, actor)
     if booked:
-        gateway.load.float_minor[Account(Book.FLOAT, channel, currency).owner] += amount_minor
+        gateway.load.topped_up(channel, amount_minor)
     return booked
 
 

@@ -99,12 +99,22 @@ class Town:
 
     async def until_paid(self, count: int) -> dict[str, Mapping[str, Any]]:
         """Wait until so many are paid."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                known = await self.payouts()
-                if sum(one["state"] == "paid" for one in known.values()) >= count:
-                    return known
-                await asyncio.sleep(0.1)
+        known: dict[str, Mapping[str, Any]] = {}
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while sum(one["state"] == "paid" for one in known.values()) < count:
+                    await asyncio.sleep(0.1)
+                    known = await self.payouts()
+        except TimeoutError:
+            open_ = [one for one in known.values() if one["state"] != "paid"]
+            raise AssertionError(f"not paid: {[await self.told(one) for one in open_]}") from None
+        return known
+
+    async def told(self, payout: Mapping[str, Any]) -> object:
+        """What the gateway says of a payout that is not where it should be, and its log."""
+        why = await self.merchant.get(f"/v1/payouts/{payout['id']}/why")
+        log = (self.folder / "gateway.log").read_text(errors="replace")
+        return payout["state"], why, log[-2000:]
 
     async def until_over(self, batch: str) -> Mapping[str, Any]:
         """Wait until a batch is done or refused."""

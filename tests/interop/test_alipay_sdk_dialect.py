@@ -33,9 +33,20 @@ class Line:
     lose: int = 0
     """So many replies are lost, each after the gateway gave it."""
     lost: list[bytes] = field(default_factory=list)
+    carrying: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+    def opened(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One more connection."""
+        task = asyncio.create_task(self._carry(reader, writer))
+        self.carrying.add(task)
+        task.add_done_callback(self.carrying.discard)
+
+    async def hung_up(self) -> None:
+        """Wait until nobody is connected any more."""
+        while self.carrying:
+            await asyncio.wait(self.carrying)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.port)
         onward = asyncio.create_task(self._onward(reader, up_writer))
         with suppress(ConnectionError):
@@ -99,7 +110,8 @@ class Shop:
                     known = await self.town.payouts()
                     found = [one for ref, one in known.items() if ref.endswith(f":{reference}")]
         except TimeoutError:
-            raise AssertionError(f"{reference} is not {state} but {found}") from None
+            told = [await self.town.told(one) for one in found]
+            raise AssertionError(f"{reference} is not {state} but {told}") from None
 
     def fault(self, **rule: Any) -> str:
         """Have the institution below misbehave."""
@@ -113,12 +125,13 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
         mine = "/v1/admin/merchants/acme/dialects"
         made = await here.operator.post(mine, {"dialect": "alipay"})
         line = Line(int(here.installation.url.rpartition(":")[2]))
-        server = await asyncio.start_server(line.carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(line.opened, "127.0.0.1", 0)
         async with server:
             yield Shop(
                 *(here, line, server.sockets[0].getsockname()[1], made["public_id"]),
                 *(made["secrets"]["app_private_key_pkcs1"], made["secrets"]["alipay_public_key"]),
             )
+            await line.hung_up()
 
 
 def _door(document: dict[str, Any]) -> None:

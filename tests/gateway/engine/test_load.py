@@ -1,5 +1,6 @@
 """What memory knows between two looks into the store: a month's use turns at its local end."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -58,6 +59,19 @@ def test_what_leaves_while_the_store_counts_is_not_forgotten() -> None:
     assert load.month(build.CHANNEL, MARCH_END) == MonthUse(9, 700 + 2 * 10_000)
     load.refresh({build.CHANNEL: use}, {}, MARCH_END, {build.CHANNEL: start})
     assert load.used(build.CHANNEL, MARCH_END) == 100
+
+
+def test_a_float_that_grows_while_the_store_counts_is_there_at_once() -> None:
+    """Payouts that find none would wait for a minute; the next count decides again."""
+    load = loaded()
+    use = ChannelUse(build.CHANNEL, 0, 0, 100, 0, MonthUse(7, 700))
+    load.counting()
+    load.topped_up(build.CHANNEL, 900)
+    load.refresh({build.CHANNEL: use}, {}, MARCH_END)
+    assert load.float_minor[build.CHANNEL] == 900
+    load.counting()
+    load.refresh({build.CHANNEL: replace(use, float_minor=850)}, {}, MARCH_END)
+    assert load.float_minor[build.CHANNEL] == 850
 
 
 def test_a_month_begins_empty_at_its_local_midnight() -> None:
