@@ -1,9 +1,8 @@
 """The native API as callers meet it: a real application on a real socket over a real database."""
 
 import io
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -48,6 +47,7 @@ from gateway.webhooks.signing import new_secret
 from gateway.wiring import _Requests
 from policies import document
 from policies.health import Health
+from tests import beside
 from tests.builders import merchant
 from tests.channels.alipay import platform as alipay
 from tests.channels.wechat_pay import platform as wechat
@@ -211,18 +211,16 @@ class Desk:
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has, heartbeats aside."""
-        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as database:
-            names = [
-                name
-                for (name,) in database.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table'"
-                )
-                if name != "heartbeats" and not name.startswith("sqlite_")
-            ]
-            return {
-                name: database.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0]  # noqa: S608 - names come from the schema
-                for name in names
-            }
+        named = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        names = [
+            name
+            for (name,) in beside.read(self.file, named)
+            if name != "heartbeats" and not name.startswith("sqlite_")
+        ]
+        return {
+            name: beside.read(self.file, f"SELECT COUNT(*) FROM {name}")[0][0]  # noqa: S608 - names come from the schema
+            for name in names
+        }
 
     def log_lines(self) -> list[dict[str, Any]]:
         """What was logged."""

@@ -1,8 +1,5 @@
 """An institution's receipt over HTTP: whose it is, when there is one, and what is written down."""
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from channels.contract import (
@@ -13,6 +10,7 @@ from channels.contract import (
     ReceiptRefusedError,
     Returned,
 )
+from tests import beside
 from tests.builders import NOW, cny
 from tests.gateway.api.desk import Answer, Desk
 from tests.gateway.api.till import Till
@@ -59,10 +57,10 @@ async def fetch(desk: Desk, payout: str, key: str = "acme") -> Answer:
 
 def audited(desk: Desk) -> list[tuple[str, str, str]]:
     """Actor, subject and detail of every receipt that was handed out."""
-    with closing(sqlite3.connect(f"file:{desk.file}?mode=ro", uri=True)) as database:
-        return database.execute(
-            "SELECT actor, subject, detail FROM audit WHERE action = 'payout.receipt'"
-        ).fetchall()
+    found: list[tuple[str, str, str]] = beside.read(
+        desk.file, "SELECT actor, subject, detail FROM audit WHERE action = 'payout.receipt'"
+    )
+    return found
 
 
 async def test_the_institutions_bytes_come_as_they_are(desk: Desk) -> None:

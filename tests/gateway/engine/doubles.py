@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from channels.contract import (
     StatementLine,
     Traits,
 )
+from tests import beside
 from tests.channels.faulty import Exchange, FaultServer, fault_server
 
 
@@ -147,10 +147,9 @@ class Row:
 
 def committed(url: str) -> list[Row]:
     """Every attempt that is committed in an SQLite database, read apart from the store."""
-    path = url.removeprefix("sqlite://")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-        found = database.execute("SELECT reference, state, digest, sends FROM attempts").fetchall()
-    database.close()
+    found = beside.read(
+        url.removeprefix("sqlite://"), "SELECT reference, state, digest, sends FROM attempts"
+    )
     return [Row(*row) for row in found]
 
 
