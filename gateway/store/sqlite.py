@@ -89,6 +89,7 @@ class SqliteDatabase:
         self._threads: list[Thread] = []
         self._broken: str | None = None
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, path: Path, *, migrate: bool, vfs: str | None = None) -> "SqliteDatabase":
@@ -128,9 +129,13 @@ class SqliteDatabase:
 
     async def aclose(self) -> None:
         """Commit what waits, stop the threads, close, and let go of the lock."""
-        if self._closed:
-            return
         self._closed = True
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._shut())
+        # Whoever is cancelled here must not take the outcome from those who wait for the disk.
+        await asyncio.shield(self._closing)
+
+    async def _shut(self) -> None:
         self._gatherer.flush()
         while self._under_way is not None:
             await self._under_way
@@ -296,6 +301,7 @@ class SqliteDatabase:
     def _commit(self, units: list[Unit], written: Outcomes | None) -> Outcomes:
         """One transaction for all of them; each gets its own outcome."""
         if self._broken is not None:
+            self._group.take_back()
             return [StoreBrokenError(self._broken) for _ in units]
         try:
             outcomes = self._group.write(units) if written is None else written

@@ -399,14 +399,16 @@ async def test_exactly_the_given_bytes_are_sent(make: Make) -> None:
     ]
 
 
+async def drop_the_second(exchange: Exchange) -> None:
+    """Keep the connection after the first answer, then hang up without one."""
+    if exchange.number == 1:
+        await exchange.say(OK)
+    else:
+        exchange.reset()
+
+
 async def test_dropped_keep_alive_connection_is_not_repeated(make: Make) -> None:
     """The peer drops a kept connection on the second request: one POST each, none repeated."""
-
-    async def drop_the_second(exchange: Exchange) -> None:
-        if exchange.number == 1:
-            await exchange.say(OK)
-        else:
-            exchange.reset()
 
     async with fault_server(drop_the_second) as server:
         transport = make()
@@ -502,12 +504,6 @@ async def test_a_server_is_prepared_for_once_whatever_is_asked_of_it(make: Make)
 
 async def test_a_question_on_a_dropped_connection_is_not_repeated_here(make: Make) -> None:
     """Whoever asks decides whether to ask again."""
-
-    async def drop_the_second(exchange: Exchange) -> None:
-        if exchange.number == 1:
-            await exchange.say(OK)
-        else:
-            exchange.reset()
 
     async with fault_server(drop_the_second) as server:
         transport = make()

@@ -59,8 +59,8 @@ START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 KEK = base64.b64encode(bytes(range(32))).decode()
 BALANCE_FEN = 10_000_000
 PATIENCE_S = 30.0
-"""What has not come to rest by then never will; a busy machine may need a good part of it."""
-"""Real seconds after which something that should have come to rest counts as stuck."""
+"""Real seconds after which what should have come to rest counts as stuck; a busy machine may need a
+good part of them."""
 
 ZHANG = AlipayAccount("zhang@example.test", AlipayIdentity.LOGON_ID, "张三丰")
 LI = WechatWallet("oLiSi", None, "李四")

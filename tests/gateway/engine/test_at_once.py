@@ -48,6 +48,12 @@ async def ask(rig: Rig, name: str, *, fen: int = FEN, body: str = "") -> Accepta
     return await accept(rig.gateway, rig.merchant, asked(name, fen=fen), key, "test")
 
 
+async def become_poor(rig: Rig) -> None:
+    """Who asks from now on has paid nothing in."""
+    rig.merchant = builders.merchant("m_poor")
+    await rig.store.add_merchant(rig.merchant, "test")
+
+
 def on_write(rig: Rig, before: Callable[[Unit], Awaitable[object]]) -> None:
     """Have something happen before each unit is given to the database."""
     database = rig.store._database
@@ -202,8 +208,7 @@ async def test_a_float_that_is_gone_is_found_by_the_commit(url: str) -> None:
 async def test_who_cannot_pay_is_refused_and_nothing_is_sent(url: str) -> None:
     """Not stored at all."""
     async with running(url, (ONE,)) as rig:
-        rig.merchant = builders.merchant("m_poor")
-        await rig.store.add_merchant(rig.merchant, "test")
+        await become_poor(rig)
         with pytest.raises(UnfundedError):
             await ask(rig, "one")
         await rig.quiet()
@@ -276,8 +281,7 @@ async def test_a_defect_after_the_answer_is_told_and_nothing_is_sent(
 async def test_a_refusal_that_nobody_waits_for_is_no_defect(url: str) -> None:
     """The merchant hung up, and could not have paid."""
     async with running(url, (ONE,)) as rig:
-        rig.merchant = builders.merchant("m_poor")
-        await rig.store.add_merchant(rig.merchant, "test")
+        await become_poor(rig)
         gate = Gate(rig)
         asking = asyncio.create_task(ask(rig, "one"))
         await gate.reached.wait()

@@ -4,8 +4,9 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, get_ident
 from typing import Any
 
@@ -18,11 +19,13 @@ from gateway.domain.errors import ConflictError
 from gateway.domain.payout import Cancelled, Payout, PayoutId
 from gateway.ports import StoreBrokenError, StoreError
 from gateway.store import LockedError, SchemaError, SqlStore, Vault, open_store
+from gateway.store.database import ClosedError
 from gateway.store.payloads import webhook_payload
 from gateway.store.sqlite import SQLITE_MIN, SqliteDatabase
 from gateway.store.sqlite_group import SHORT, GroupCommit
 from tests import builders as build
 from tests.contracts.store.conftest import KEK, SettableClock
+from tests.gateway.engine.rig import until
 
 
 class FailingVfs(apsw.VFS):
@@ -326,49 +329,54 @@ class Watched:
         monkeypatch.setattr(GroupCommit, "commit", committing)
 
 
-async def test_a_short_group_is_written_by_the_loop_and_committed_beside_it(
+Watching = tuple[SqlStore, Watched]
+
+
+@pytest.fixture
+async def watching(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[SqlStore, Watched]]:
+    """A store that knows a payout, watched from now on."""
+    store = await _open(tmp_path / "x.db")
+    await _accept(store)
+    watched = Watched(monkeypatch)
+    try:
+        yield store, watched
+    finally:
+        watched.free.set()
+        await store.aclose()
+
+
+async def test_a_short_group_is_written_by_the_loop_and_committed_beside_it(
+    watching: Watching,
 ) -> None:
     """The thread has nothing to do but to wait for the disk."""
-    store = await _open(tmp_path / "x.db")
-    await _accept(store)
-    watched = Watched(monkeypatch)
+    store, watched = watching
     await asyncio.gather(*(_accept(store) for _ in range(9)))
     assert watched.calls == [("together", True), ("commit", False)]
-    await store.aclose()
 
 
-async def test_a_long_group_is_left_to_the_thread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_group_is_left_to_the_thread(watching: Watching) -> None:
     """The loop has other things to do than to write thousands of rows."""
-    store = await _open(tmp_path / "x.db")
-    await _accept(store)
-    watched = Watched(monkeypatch)
+    store, watched = watching
     await asyncio.gather(*(_accept(store) for _ in range(SHORT // 2)))
     assert watched.calls == [("all", False), ("together", False), ("commit", False)]
-    await store.aclose()
 
 
 async def test_a_statement_that_finds_its_rows_itself_is_left_to_the_thread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watching: Watching,
 ) -> None:
     """Nobody knows how many they are."""
-    store = await _open(tmp_path / "x.db")
-    await _accept(store)
-    watched = Watched(monkeypatch)
+    store, watched = watching
     await store.prune_claims(build.NOW, 10_000)
     assert {on_the_loop for _, on_the_loop in watched.calls} == {False}
-    await store.aclose()
 
 
 async def test_nobody_is_told_before_the_disk_answers_and_who_comes_meanwhile_is_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watching: Watching,
 ) -> None:
     """What is written and not committed is seen by nobody, and the loop goes on."""
-    store = await _open(tmp_path / "x.db")
-    await _accept(store)
-    watched = Watched(monkeypatch)
+    store, watched = watching
     watched.free.clear()
     subject = build.payout()
     intake = build.intake(subject)
@@ -381,16 +389,13 @@ async def test_nobody_is_told_before_the_disk_answers_and_who_comes_meanwhile_is
     watched.free.set()
     await asyncio.gather(first, *others)
     assert watched.calls == [("together", True), ("commit", False)] * 2
-    await store.aclose()
 
 
 async def test_closing_waits_for_the_disk_and_for_who_came_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watching: Watching, tmp_path: Path
 ) -> None:
     """A group on its way, and the one behind it, are committed before the store is closed."""
-    store = await _open(tmp_path / "x.db")
-    await _accept(store)
-    watched = Watched(monkeypatch)
+    store, watched = watching
     watched.free.clear()
     first = asyncio.create_task(_accept(store))
     await watched.began.wait()
@@ -405,6 +410,45 @@ async def test_closing_waits_for_the_disk_and_for_who_came_meanwhile(
     again = await _open(tmp_path / "x.db")
     assert None not in [await again.payout(one) for one in kept]
     await again.aclose()
+
+
+async def test_a_closing_that_is_cancelled_takes_no_outcome_from_anybody(
+    watching: Watching,
+) -> None:
+    """Who waits for the disk hears from it, and the store can be closed once more."""
+    store, watched = watching
+    watched.free.clear()
+    asked = asyncio.create_task(_accept(store))
+    await watched.began.wait()
+    closing = asyncio.create_task(store.aclose())
+    await asyncio.sleep(0.02)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    watched.free.set()
+    assert await asked
+    await store.aclose()
+    with pytest.raises(ClosedError):
+        await _accept(store)
+
+
+async def test_what_was_written_when_a_reader_met_damage_is_taken_back(
+    watching: Watching,
+) -> None:
+    """It was on its way to the disk, which nobody trusts any more: refused, and not there."""
+    store, watched = watching
+    database = store._database
+    assert isinstance(database, SqliteDatabase)
+    handed, database._jobs = database._jobs, SimpleQueue()
+    asked = asyncio.create_task(_accept(store))
+    await until(lambda: not database._jobs.empty())
+    database._failure(apsw.CorruptError("as the test wants it"))
+    database._jobs, held = handed, database._jobs
+    handed.put(held.get_nowait())
+    with pytest.raises(StoreBrokenError):
+        await asked
+    assert not database._writer.in_transaction
+    assert watched.calls == [("together", True)]
 
 
 async def test_a_file_that_somebody_has_locked_stops_the_thread_and_not_the_loop(
