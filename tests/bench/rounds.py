@@ -81,7 +81,8 @@ async def measured(one: Contestant, **job: Any) -> Round:
     came = await here.crowd.load(one.url, here.key, **job)
     own, institution = (meter.cpu_s() - used for meter, used in zip(meters, before, strict=True))
     if not went_through(came) or came["untold"] or came["refused_webhooks"]:
-        raise StageError(f"{one.name}: not every payout went through: {came}")
+        fates = await here.fates(came["named"]) if one.child is here.gateway else None
+        raise StageError(f"{one.name}: not every payout went through: {came} {fates or ''}")
     seconds = came["seconds"]
     return Round(
         rps=came["rps"],

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,6 +219,23 @@ class Stage:
             return {
                 str(one["merchant_ref"]): dict(one) async for one in merchant.pages("/v1/payouts")
             }
+
+    async def fates(self, references: Sequence[str]) -> dict[str, Any]:
+        """What the gateway itself knows of the payouts with these numbers of the merchant."""
+        found: dict[str, Any] = {}
+        async with Client(self.url, self.key) as merchant:
+            for reference in references:
+                page = await merchant.get("/v1/payouts", merchant_ref=reference)
+                for one in page["data"]:
+                    path = f"/v1/payouts/{one['id']}"
+                    found[reference] = {
+                        "payout": one,
+                        **{
+                            part: await merchant.get(f"{path}/{part}")
+                            for part in ("attempts", "timeline", "deliveries")
+                        },
+                    }
+        return found
 
     @asynccontextmanager
     async def floor(self, kind: str) -> AsyncIterator[Floor]:

@@ -13,6 +13,7 @@ from tests.bench import __main__ as command
 from tests.bench import page, stacks
 from tests.bench.bench import Bench
 from tests.bench.crowd.callers import quantiles
+from tests.bench.parts.accept import tomorrow
 from tests.bench.rounds import Contestant, measured
 from tests.bench.size import TINY
 from tests.bench.slope import slope
@@ -65,6 +66,14 @@ async def test_a_round_in_which_something_was_refused_is_no_figure(tmp_path: Pat
         here.key = "hd_0000000000000000_" + "0" * 43
         with pytest.raises(StageError, match="not every payout went through"):
             await measured(Contestant.gateway(here), count=1, callers=1)
+
+
+async def test_a_payout_that_was_not_told_says_what_became_of_it(tmp_path: Path) -> None:
+    """One that is released much later: what the gateway knows of it is in the error."""
+    async with Bench(TINY, tmp_path, tmp_path).stage("untold") as here:
+        job = {"release_after": tomorrow(), "told_patience_s": 0.1}
+        with pytest.raises(StageError, match=r"'state': 'scheduled'.*'deliveries'"):
+            await measured(Contestant.gateway(here), count=1, callers=1, **job)
 
 
 async def test_an_unsigned_webhook_is_not_heard(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ SHED: Final = 503
 BROKEN: Final = 0
 RETRY_AFTER_S: Final = 1.0
 """What those are told who are turned away; a caller that waits in turn does as it is told."""
+NAMED_MAX: Final = 3
+"""So many numbers of payouts that were not told are reported."""
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -54,7 +56,8 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     broken: int = 0
     """Requests without an answer: a connection lost, or no patience left."""
-    untold: int = 0
+    untold: list[str] = field(default_factory=list)
+    """Numbers whose webhook nobody waited for any longer."""
     finished: int = 0
     """In time; what came after the end of a timed job is not counted."""
     answered_ms: list[float] = field(default_factory=list)
@@ -66,13 +69,14 @@ class Tally:
 
         Where nothing was finished in time, the rate is that of all until the last.
         """
-        late = (self.statuses[TAKEN] - self.untold) / took_s
+        late = (self.statuses[TAKEN] - len(self.untold)) / took_s
         return {
             "asked": self.asked,
             "taken": self.statuses[TAKEN],
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "broken": self.broken,
-            "untold": self.untold,
+            "untold": len(self.untold),
+            "named": self.untold[:NAMED_MAX],
             "finished": self.finished,
             "seconds": seconds,
             "took_s": took_s,
@@ -214,7 +218,7 @@ class Crowd:
                 async with asyncio.timeout(job.told_patience_s):
                     now = max(now, await told)
             except TimeoutError:
-                tally.untold += 1
+                tally.untold.append(reference)
                 self._asked.pop(reference, None)
                 return status
             tally.told_ms.append((now - begun) * 1000)
