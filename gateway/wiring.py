@@ -514,6 +514,7 @@ def _scraped(
         {name: gateway.load.is_killed(name) for name in names},
         {name: seconds_left(gateway, name) for name in names},
         waiting=len(gateway.waiting),
+        short=len(gateway.short),
     )
     metrics.see(gateway.load.balances, now)
     metrics.expire(credentials.seconds_left(gateway))

@@ -1,4 +1,6 @@
-"""How long a payout waits for somebody to recover, and when it goes to the best of the ill instead.
+"""What a payout waits for that may come at any time: that somebody recovers, or that money comes.
+
+How long for somebody to recover, too, and when it goes to the best of the ill instead.
 
 Never ejecting the last channel of a rail would send everything to a channel that fails; ejecting it
 for good would stop payouts without proof. So they wait, with an end.
@@ -7,7 +9,7 @@ for good would stop payouts without proof. So they wait, with an end.
 from datetime import datetime, timedelta
 from typing import Final
 
-from policies.exclusions import Code
+from policies.exclusions import Code, Exclusion
 from policies.facts import Decision, Excluded, PayoutFacts
 from policies.policy import Parameters
 
@@ -37,3 +39,16 @@ def only_ill(one: Excluded) -> bool:
 def waits(decision: Decision) -> bool:
     """Whether the payout would have been sent, were everybody well."""
     return decision.chosen is None and any(only_ill(one) for one in decision.excluded)
+
+
+def short_of(decision: Decision) -> dict[str, tuple[int, int]]:
+    """By channel, what its float held and what was needed, in minor units: of those that nothing
+    else is against. Empty unless the payout would have been sent, were there more."""
+    if decision.chosen is not None:
+        return {}
+    found: dict[str, tuple[int, int]] = {}
+    for one in decision.excluded:
+        match one.reasons:
+            case (Exclusion(code=Code.FLOAT_SHORT, values=(int(held), int(needed))),):
+                found[one.channel] = held, needed
+    return found

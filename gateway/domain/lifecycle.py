@@ -109,6 +109,24 @@ ATTEMPT_EDGES: Mapping[tuple[AttemptState, type[Event]], AttemptState] = {
     (A.DEAD, FeeCorrected): A.DEAD,
 }
 
+_NONE = frozenset({None}), "with a live attempt"
+_OPEN = frozenset({A.ARMED, A.PENDING, A.IN_DOUBT}), "without an open attempt"
+_CONFIRMED = frozenset({A.CONFIRMED}), "without a confirmed attempt"
+LIVE_ATTEMPT: Mapping[PayoutState, tuple[frozenset[AttemptState | None], str]] = {
+    P.HELD: _NONE,
+    P.SCHEDULED: _NONE,
+    P.ROUTING: _NONE,
+    P.ATTEMPTING: _OPEN,
+    P.PARKED: _OPEN,
+    P.PAID: _CONFIRMED,
+    P.SETTLED: _CONFIRMED,
+    P.RETURNED: (frozenset({A.RETURNED}), "without a returned attempt"),
+    P.FAILED: _NONE,
+    P.CANCELLED: _NONE,
+}
+"""What its live attempt is like in each state of a payout, None where it has none; and what a
+payout that is otherwise is called."""
+
 INITIAL_STATES = frozenset({P.HELD, P.SCHEDULED, P.ROUTING})
 
 
@@ -248,31 +266,16 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
 
 def check(payout: Payout) -> None:
     """Assert what must hold between any two events (reliability.md §3, I1, I2, I8)."""
-    live = [attempt for attempt in payout.attempts if attempt.state.is_live]
-    problems = (
-        (len(live) > 1, "two live attempts"),
-        (
-            any((a.state is A.DEAD) != (a.certificate is not None) for a in payout.attempts),
-            "a dead attempt without certificate, or a certificate on a live one",
-        ),
-        (
-            payout.state in {P.FAILED, P.CANCELLED, P.ROUTING, P.SCHEDULED, P.HELD} and bool(live),
-            f"{payout.state} with a live attempt",
-        ),
-        (
-            payout.state in {P.ATTEMPTING, P.PARKED}
-            and not (live and live[0].state in {A.ARMED, A.PENDING, A.IN_DOUBT}),
-            f"{payout.state} without an open attempt",
-        ),
-        (
-            payout.state in {P.PAID, P.SETTLED} and not (live and live[0].state is A.CONFIRMED),
-            f"{payout.state} without a confirmed attempt",
-        ),
-        (
-            payout.state is P.RETURNED and not (live and live[0].state is A.RETURNED),
-            "returned without a returned attempt",
-        ),
-    )
-    for broken, what in problems:
-        if broken:
-            raise TransitionError(f"{payout.id}: {what}")
+    live: AttemptState | None = None
+    for attempt in payout.attempts:
+        if (attempt.state is A.DEAD) != (attempt.certificate is not None):
+            raise TransitionError(
+                f"{payout.id}: a dead attempt without certificate, or a certificate on a live one"
+            )
+        if attempt.state.is_live:
+            if live is not None:
+                raise TransitionError(f"{payout.id}: two live attempts")
+            live = attempt.state
+    fitting, without = LIVE_ATTEMPT[payout.state]
+    if live not in fitting:
+        raise TransitionError(f"{payout.id}: {payout.state} {without}")

@@ -13,7 +13,7 @@ from gateway.domain.payout import Payout, PayoutId
 from gateway.domain.policy_change import Change
 from gateway.engine.following import Following
 from gateway.engine.load import Load
-from gateway.engine.waiting import Waiting
+from gateway.engine.waiting import Waiting, WaitingForMoney
 from gateway.ports import (
     Clock,
     Entropy,
@@ -177,6 +177,8 @@ class Gateway:
     """How often each channel's balance is asked for, where that was configured."""
     waiting: Waiting = field(default_factory=Waiting)
     """Payouts that wait for somebody to recover."""
+    short: WaitingForMoney = field(default_factory=WaitingForMoney)
+    """Payouts that wait for a float to grow."""
     throttle: Throttle = field(default_factory=Unthrottled)
     hands: Hands = field(default_factory=NoHands)
     """The worker, while it runs."""

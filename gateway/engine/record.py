@@ -92,6 +92,10 @@ def moved(gateway: Gateway, change: Change) -> None:
     """Let everybody here know of a change that is committed."""
     gateway.load.moved(change)
     gateway.following.moved(change)
+    if change.after.state is not PayoutState.ROUTING:
+        # It has gone on, or is at its end.
+        gateway.waiting.leave(change.after.id)
+        gateway.short.leave(change.after.id)
     gateway.observer.moved(change)
     for incident in change.incidents:
         tell(gateway, incident)

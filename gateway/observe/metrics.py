@@ -104,6 +104,9 @@ class Metrics:
         self.waiting = self._gauge(
             "waiting_payouts", "Payouts that wait for a channel or a bank to recover."
         )
+        self.short = self._gauge(
+            "short_payouts", "Payouts that nothing keeps back but a float that is too short."
+        )
         self.float_minor = self._gauge(
             "float_minor", "Free money there, in minor units.", "channel", "currency"
         )
@@ -202,10 +205,12 @@ class Metrics:
         runways: Mapping[str, int | None],
         *,
         waiting: int,
+        short: int,
     ) -> None:
         """Take over which banks are down, which channels are stopped, how long floats last and how
-        many payouts wait; called before a scrape."""
+        many payouts wait for them; called before a scrape."""
         self.waiting.set(waiting)
+        self.short.set(short)
         # A bank that is back goes to 0 and stays, so that a graph shows both.
         self._banks.update(banks)
         down = set(banks)

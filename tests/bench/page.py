@@ -234,7 +234,8 @@ def _machines(found: Found) -> Iterator[str]:
             at = one["machine"]
             words = (
                 f"{at['cpu']}, {at['cores']} cores, {at['memory_gb']} GB, Python {at['python']}, "
-                f"SQLite {at['sqlite']}; load before: {at['load_before']}; {at['placement']}; "
+                f"SQLite {at['sqlite']}; {_signs(at)}load before: {at['load_before']}; "
+                f"{at['placement']}; "
                 f"{at['rounds']} rounds of {at['seconds']:g} s"
             )
             if at["load_before"] >= BUSY:
@@ -242,6 +243,11 @@ def _machines(found: Found) -> Iterator[str]:
             told.setdefault(words, []).append(part)
     for words, parts in told.items():
         yield f"- {', '.join(parts)}: {words}."
+
+
+def _signs(machine: Mapping[str, Any]) -> str:
+    us = machine.get("signature_us")
+    return "" if us is None else f"an RSA-2048 signature {us} µs; "
 
 
 def _pair(quantiles: Mapping[str, float]) -> str:
