@@ -1,6 +1,5 @@
 """`hangdao archive`: move what ended payouts no longer need at hand into files, and check these."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from gateway.cli.connection import Api, reaching
 from gateway.cli.output import Group, Refusal, facts, grid, moment, tell
-from gateway.domain.archive import RETENTION_DAYS, ArchiveDamagedError, unpacked
+from gateway.domain.archive import RETENTION_DAYS, ArchiveDamagedError, counts_of, verified
 
 COUNTS = ("payouts", "decisions", "deliveries")
 
@@ -102,21 +101,10 @@ def _checked(file: Path, kept: Any) -> dict[str, Any]:
         raise Refusal(
             "archive_unknown", f"the gateway knows no archive {file.name}", zh="网关没有该归档记录"
         )
-    content = file.read_bytes()
     try:
-        bulks = unpacked(content)
+        bulks = verified(file.read_bytes(), kept["sha256"])
     except ArchiveDamagedError as error:
-        raise _damaged(file, str(error)) from None
-    if hashlib.sha256(content).hexdigest() != kept["sha256"]:
-        raise _damaged(file, "its SHA-256 is not the one that was kept")
-    return {
-        "file": file.name,
-        "sha256": kept["sha256"],
-        "payouts": len(bulks),
-        "decisions": sum(len(one.decisions) for one in bulks),
-        "deliveries": sum(len(one.deliveries) for one in bulks),
-    }
-
-
-def _damaged(file: Path, why: str) -> Refusal:
-    return Refusal("archive_damaged", f"{file.name}: {why}", zh=f"归档文件 {file.name} 已损坏")
+        raise Refusal(
+            "archive_damaged", f"{file.name}: {error}", zh=f"归档文件 {file.name} 已损坏"
+        ) from None
+    return {"file": file.name, "sha256": kept["sha256"], **counts_of(bulks)}

@@ -71,7 +71,7 @@ class Archive:
 def packed(bulks: Sequence[Bulk]) -> bytes:
     """A file's bytes."""
     ordered = sorted(bulks, key=lambda one: one.payout_id)
-    head = {"format": FORMAT, **_counts(ordered)}
+    head = {"format": FORMAT, **counts_of(ordered)}
     lines = [head, *map(_line, ordered)]
     text = b"".join(orjson.dumps(one, option=orjson.OPT_SORT_KEYS) + b"\n" for one in lines)
     return gzip.compress(text, compresslevel=6, mtime=0)
@@ -96,7 +96,7 @@ def unpacked(content: bytes) -> list[Bulk]:
         ]
     except (zlib.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ArchiveDamagedError(f"it cannot be read: {error}") from error
-    if head != {"format": FORMAT, **_counts(found)}:
+    if head != {"format": FORMAT, **counts_of(found)}:
         raise ArchiveDamagedError("its head does not say what is in it")
     return found
 
@@ -104,7 +104,7 @@ def unpacked(content: bytes) -> list[Bulk]:
 def described(content: bytes, bulks: Sequence[Bulk], made_at: datetime, actor: str) -> Archive:
     """What is kept about a file."""
     digest = hashlib.sha256(content).hexdigest()
-    counts = _counts(bulks)
+    counts = counts_of(bulks)
     first = min(one.payout_id for one in bulks)
     return Archive(
         id=f"ar_{digest[:26]}",
@@ -119,14 +119,15 @@ def described(content: bytes, bulks: Sequence[Bulk], made_at: datetime, actor: s
     )
 
 
-def verified(archive: Archive, content: bytes) -> list[Bulk]:
-    """What the file holds, if it is the one that was written. Raises `ArchiveDamagedError`."""
-    if hashlib.sha256(content).hexdigest() != archive.sha256:
+def verified(content: bytes, sha256: str) -> list[Bulk]:
+    """What a file holds, if it is the one that was written. Raises `ArchiveDamagedError`."""
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise ArchiveDamagedError("its SHA-256 is not the one that was kept")
     return unpacked(content)
 
 
-def _counts(bulks: Sequence[Bulk]) -> dict[str, int]:
+def counts_of(bulks: Sequence[Bulk]) -> dict[str, int]:
+    """How much a file holds, by kind."""
     return {
         "payouts": len(bulks),
         "decisions": sum(len(one.decisions) for one in bulks),

@@ -150,7 +150,7 @@ async def _write(gateway: Gateway, files: Files, bulks: list[Bulk], actor: str) 
 async def _read_back(files: Files, archive: Archive) -> list[Bulk]:
     try:
         content = await asyncio.to_thread(files.read, archive.file)
-        return await asyncio.to_thread(verified, archive, content)
+        return await asyncio.to_thread(verified, content, archive.sha256)
     except (OSError, ArchiveDamagedError) as error:
         raise _damaged(archive, error) from error
 
