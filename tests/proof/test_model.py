@@ -30,6 +30,7 @@ from gateway.domain.payout import (
 from gateway.engine.dispatch import settle
 from gateway.engine.following import Following
 from gateway.engine.gateway import Gateway
+from gateway.engine.waiting import Waiting, WaitingForMoney
 from gateway.ports import Change, StaleError
 from tests.proof.model import real
 from tests.proof.model.moves import Protocol
@@ -368,6 +369,8 @@ def gateway_over(store: Moved) -> Gateway:
             load=quiet,
             observer=quiet,
             following=Following(),
+            waiting=Waiting(),
+            short=WaitingForMoney(),
             limits=SimpleNamespace(send_grace=timedelta(seconds=45)),
         ),
     )

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Event, get_ident
 from typing import Any
 
@@ -433,18 +432,18 @@ async def test_a_closing_that_is_cancelled_takes_no_outcome_from_anybody(
 
 
 async def test_what_was_written_when_a_reader_met_damage_is_taken_back(
-    watching: Watching,
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was on its way to the disk, which nobody trusts any more: refused, and not there."""
     store, watched = watching
     database = store._database
     assert isinstance(database, SqliteDatabase)
-    handed, database._jobs = database._jobs, SimpleQueue()
+    held: list[Any] = []
+    monkeypatch.setattr(database, "_pass_on", held.append)
     asked = asyncio.create_task(_accept(store))
-    await until(lambda: not database._jobs.empty())
+    await until(lambda: bool(held))
     database._failure(apsw.CorruptError("as the test wants it"))
-    database._jobs, held = handed, database._jobs
-    handed.put(held.get_nowait())
+    database._jobs.put(held[0])
     with pytest.raises(StoreBrokenError):
         await asked
     assert not database._writer.in_transaction
