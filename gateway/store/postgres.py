@@ -84,6 +84,7 @@ class PostgresDatabase:
         self._arrived = asyncio.Event()
         self._broken: str | None = None
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         self._worker = asyncio.create_task(self._work(), name="postgres-writer")
 
     @classmethod
@@ -139,9 +140,13 @@ class PostgresDatabase:
 
     async def aclose(self) -> None:
         """Commit what waits and close every connection."""
-        if self._closed:
-            return
         self._closed = True
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._shut())
+        # Whoever is cancelled here must not take the outcome from those who wait for the server.
+        await asyncio.shield(self._closing)
+
+    async def _shut(self) -> None:
         self._gatherer.flush()
         self._arrived.set()
         await self._worker

@@ -14,6 +14,8 @@ from gateway.domain.errors import UnfundedError
 from gateway.domain.payout import Cancelled, PayoutId
 from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.store import SchemaError, SqlStore, Vault, open_store
+from gateway.store.database import ClosedError
+from gateway.store.postgres_group import GroupCommit
 from tests import builders as build
 from tests.contracts.store.conftest import KEK, SettableClock
 from tests.contracts.store.feeding import fed
@@ -102,6 +104,35 @@ async def test_all_waiting_in_a_lost_commit_learn_that_it_is_unknown(
     lost = sum(isinstance(outcome, CommitUnknownError) for outcome in outcomes)
     assert lost >= 1
     assert await _stored(store) == 1 + len(outcomes) - lost
+
+
+async def test_a_closing_that_is_cancelled_takes_no_outcome_from_anybody(
+    fresh_postgres_url: str, open_at: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the server hears from it, and the store can be closed once more."""
+    store = await open_at(fresh_postgres_url)
+    await _accept(store)
+    began, free = asyncio.Event(), asyncio.Event()
+    end = GroupCommit._end
+
+    async def ending(group: GroupCommit) -> None:
+        began.set()
+        await free.wait()
+        await end(group)
+
+    monkeypatch.setattr(GroupCommit, "_end", ending)
+    asked = asyncio.create_task(_accept(store))
+    await began.wait()
+    closing = asyncio.create_task(store.aclose())
+    await asyncio.sleep(0.02)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    free.set()
+    assert await asked
+    await store.aclose()
+    with pytest.raises(ClosedError):
+        await _accept(store)
 
 
 async def test_nothing_is_cleared_up_after_a_read(proxy: tuple[Proxy, str], open_at: Open) -> None:
