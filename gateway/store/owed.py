@@ -30,17 +30,21 @@ def owed_by(
     just these when the unit was committed.
     """
     events: dict[PayoutId, list[Params]] = {}
+    owing: dict[PayoutId, list[Params]] = {}
     may_be_any = False
     for step in unit.steps:
         name = step.query.name
-        if name == "insert_deliveries":
+        if name == "insert_event":
             events.setdefault(PayoutId(str(step.params["payout_id"])), []).append(step.params)
+        elif name == "insert_deliveries":
+            owing.setdefault(PayoutId(str(step.params["payout_id"])), []).append(step.params)
         elif name in OWING:
             may_be_any = True
-    for payout_id, told in events.items():
-        endpoints = wanted(MerchantId(str(told[0]["merchant_id"])))
-        if endpoints is not None and is_certain:
-            first, last = _seq(told[0]), _seq(told[-1])
+    for payout_id, happened in events.items():
+        told = owing.get(payout_id, ())
+        endpoints = wanted(MerchantId(str(happened[0]["merchant_id"]))) if told else ()
+        if endpoints is not None and (is_certain or not told):
+            first, last = _seq(happened[0]), _seq(happened[-1])
             found = (_delivery(one, event) for event in told for one in _takers(endpoints, event))
             yield Owed(payout_id, first, last, tuple(found))
         elif endpoints is None or any(_takers(endpoints, event) for event in told):
@@ -49,14 +53,17 @@ def owed_by(
         yield Owed(None)
 
 
-def _takers(endpoints: Sequence[Wanted], event: Params) -> list[str]:
-    """Whom `insert_deliveries` finds."""
-    kind = str(event["kind_quoted"])[_QUOTES:-_QUOTES]
+def takers(endpoints: Sequence[Wanted], kind: str) -> list[str]:
+    """Whom `insert_deliveries` finds for a kind of event."""
     return [
         endpoint_id
         for endpoint_id, kinds in endpoints
         if not kinds or kind in kinds or f"payout.{kind}" in kinds
     ]
+
+
+def _takers(endpoints: Sequence[Wanted], event: Params) -> list[str]:
+    return takers(endpoints, str(event["kind_quoted"])[_QUOTES:-_QUOTES])
 
 
 def _delivery(endpoint_id: str, event: Params) -> Delivery:

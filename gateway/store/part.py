@@ -10,7 +10,7 @@ from gateway.domain.payout import MerchantId
 from gateway.ports import Clock, Endpoint, Owed
 from gateway.store.codec import micros
 from gateway.store.database import Database, Rows, Unit
-from gateway.store.owed import Wanted, owed_by
+from gateway.store.owed import Wanted, owed_by, takers
 from gateway.store.payloads import PayloadOf, dumped
 from gateway.store.units import Units
 from gateway.store.vault import Vault, WrappedKey
@@ -58,7 +58,7 @@ class Part:
         self._queries = database.queries
         self._vault = vault
         self._clock = clock
-        self._units = Units(database.queries, vault, payload_of)
+        self._units = Units(database.queries, vault, payload_of, self._may_want)
         self._key_turn = asyncio.Lock()
         self._owed_to: Callable[[Owed], None] | None = None
         self._seen = Seen()
@@ -151,6 +151,17 @@ class Part:
         kept = put == self._seen.put and not self._seen.putting
         for owed in owed_by(unit, self._wanted, is_certain=kept and self._database.is_alone):
             self._owed_to(owed)
+
+    def _may_want(self, merchant_id: MerchantId, kind: str) -> bool:
+        """Whether an endpoint may want to hear of it when the unit that is built now is committed.
+
+        What is known to be put was committed before; what is put from now on is handed over, and
+        so committed, after it. What somebody else puts nobody here knows.
+        """
+        if not self._database.is_alone or self._seen.putting:
+            return True
+        wanted = self._wanted(merchant_id)
+        return wanted is None or bool(takers(wanted, kind))
 
     def _wanted(self, merchant_id: MerchantId) -> list[Wanted] | None:
         """What a merchant's endpoints want to hear of, as far as is known."""

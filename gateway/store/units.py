@@ -4,7 +4,7 @@ Pure: no database, no clock. Everything one event causes is in one unit, so it c
 payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -67,6 +67,14 @@ FEELESS = frozenset({PayoutState.FAILED, PayoutState.CANCELLED})
 OPEN_STATES = (AttemptState.ARMED, AttemptState.PENDING, AttemptState.IN_DOUBT)
 
 
+MayWant = Callable[[MerchantId, str], bool]
+"""Whether an endpoint of the merchant may want to hear of a kind of event."""
+
+
+def _anything(_merchant_id: MerchantId, _kind: str) -> bool:
+    return True
+
+
 class TakenError(Exception):
     """The idempotency key or the merchant's reference was used before."""
 
@@ -74,11 +82,18 @@ class TakenError(Exception):
 class Units:
     """Builds units of work from changes."""
 
-    def __init__(self, queries: Queries, vault: Vault, payload_of: PayloadOf) -> None:
-        """Remember what statements there are, and how to seal and to write webhooks."""
+    def __init__(
+        self, queries: Queries, vault: Vault, payload_of: PayloadOf, may_want: MayWant = _anything
+    ) -> None:
+        """Remember what statements there are, and how to seal and to write webhooks.
+
+        What nobody `may_want` to hear of is owed to nobody. What it says holds for a unit that is
+        handed to the database before anything else is.
+        """
         self._queries = queries
         self._vault = vault
         self._payload_of = payload_of
+        self._may_want = may_want
 
     def accepted(self, change: Change, intake: Intake, floor_minor: int | None) -> Unit:
         """The acceptance of a payout; `move` may add what follows at once.
@@ -459,6 +474,8 @@ class Units:
                 "state_hash": digest,
             },
         )
+        if not self._may_want(payout.merchant_id, event.kind):
+            return
         then = payout if payout.state is state else replace(payout, state=state)
         unit.add(
             self._queries["insert_deliveries"],

@@ -450,6 +450,43 @@ async def test_what_was_written_when_a_reader_met_damage_is_taken_back(
     assert watched.calls == [("together", True)]
 
 
+async def test_an_endpoint_that_is_being_put_is_owed_what_comes_behind_it(
+    watching: Watching,
+) -> None:
+    """Nobody wanted to hear of anything as far as was known, but it is on its way to the disk."""
+    store, watched = watching
+    await store.learn_wanted()
+    watched.free.clear()
+    putting = asyncio.create_task(store.put_endpoint(build.endpoint(), "ops"))
+    await watched.began.wait()
+    accepting = asyncio.create_task(_accept(store))
+    await asyncio.sleep(0.02)
+    watched.free.set()
+    await putting
+    assert len(await store.deliveries(build.MERCHANT, PayoutId(await accepting), 10)) == 1
+
+
+async def test_no_webhook_is_written_that_nobody_wants(tmp_path: Path) -> None:
+    """Once it is known what endpoints want; until then the commit finds out."""
+    written: list[str] = []
+
+    def payload_of(payout: Payout, event: Any, seq: int, at: Any) -> bytes:
+        written.append(event.kind)
+        return webhook_payload(payout, event, seq, at)
+
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    store = await open_store(url, Vault(KEK), SettableClock(), migrate=True, payload_of=payload_of)
+    await store.put_endpoint(build.endpoint(kinds=("payout.held",)), "ops")
+    await _accept(store)
+    await store.learn_wanted()
+    subject = build.payout()
+    await store.accept(build.accepted_change(subject), build.intake(subject), None)
+    await store.record(build.change(subject, build.held()))
+    assert written == ["accepted", "held"]
+    assert [one.seq for one in await store.deliveries(build.MERCHANT, subject.id, 10)] == [2]
+    await store.aclose()
+
+
 async def test_a_file_that_somebody_has_locked_stops_the_thread_and_not_the_loop(
     tmp_path: Path,
 ) -> None:
