@@ -19,9 +19,8 @@ A dead attempt that was paid after all: Dr suspense 100.00, channel fee 0.08, Cr
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from channels.money import Currency
 from gateway.domain.payout import (
@@ -88,8 +87,7 @@ class Side(StrEnum):
     CREDIT = "credit"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """One account in one currency."""
 
     book: Book
@@ -101,8 +99,7 @@ class Account:
         return f"{self.book}:{self.owner}:{self.currency}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One leg of a posting; `amount_minor` is positive."""
 
     account: Account

@@ -278,8 +278,8 @@ class Units:
         sums: dict[str, int] = {}
         insert, moves = self._queries["insert_entry"], unit.moves
         for leg, entry in enumerate(posting, 1):
-            account, side, minor = entry.account, entry.side, entry.amount_minor
-            book, owner, currency = account.book, account.owner, account.currency
+            account, side, minor = entry
+            book, owner, currency = account
             sums[currency] = sums.get(currency, 0) + (minor if side is Side.DEBIT else -minor)
             unit.add(
                 insert,
@@ -295,7 +295,7 @@ class Units:
                     "at": at,
                 },
             )
-            moves[book, owner, currency] += entry.change_minor
+            moves[account] += entry.change_minor
         if any(sums.values()):
             raise RefusedError(f"posting {name} is off by {dict(sums)}")
 

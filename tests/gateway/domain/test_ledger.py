@@ -134,7 +134,7 @@ def test_dead_attempt_gives_its_reservation_back() -> None:
 def test_each_attempt_is_booked_on_its_own_channel() -> None:
     """After a failover the second channel's float pays, with its own quote."""
     before = situation("attempting, the second armed")
-    second = [replace(one, owner="wechat-main") for one in (IN_TRANSIT, CHANNEL_FEE, FLOAT)]
+    second = [one._replace(owner="wechat-main") for one in (IN_TRANSIT, CHANNEL_FEE, FLOAT)]
     assert booked(before, confirmed(2, fee_minor=6)) == {
         debit(HELD, 10_030),
         credit(second[0], 10_006),
@@ -301,7 +301,7 @@ def test_unbalanced_legs_are_refused() -> None:
 
 def test_currencies_do_not_balance_each_other() -> None:
     """A hundred dollars against a hundred yuan is no posting."""
-    dollars = replace(IN_TRANSIT, currency=Currency.USD)
+    dollars = IN_TRANSIT._replace(currency=Currency.USD)
     with pytest.raises(UnbalancedError, match="off by"):
         balanced([debit(FLOAT, 100), credit(dollars, 100)])
 
