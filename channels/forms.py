@@ -6,6 +6,7 @@ its time. Each payout has a form or two, most of which is quotation marks and Ch
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _SPECIAL = re.compile(rb"([^A-Za-z0-9_.\-~ ]+)")
 
@@ -17,6 +18,9 @@ def quoted(text: str) -> str:
     return b"".join(parts).replace(b" ", b"+").decode()
 
 
+_quoted_name = lru_cache(maxsize=256)(quoted)
+
+
 def encoded(fields: Iterable[tuple[str, str]]) -> str:
     """As `urlencode`."""
-    return "&".join([f"{quoted(name)}={quoted(value)}" for name, value in fields])
+    return "&".join([f"{_quoted_name(name)}={quoted(value)}" for name, value in fields])

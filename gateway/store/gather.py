@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.store.database import Returned, Unit
 
-WINDOW_S = 0.012
+WINDOW_S = 0.024
 """As long as a unit waits at most while the loop is busy: they would wait for it anyway."""
 IDLE_TURN_S = 0.000_05
 """A turn of the loop that takes less has found nothing to do."""
