@@ -216,17 +216,16 @@ class GroupCommit:
 
     async def _tallies(self, tallies: list[TallyKey]) -> dict[TallyKey, int]:
         """What was counted, by whom ever, while nobody else may rely on the same tally."""
-        known: dict[TallyKey, int] = {}
-        for tally in tallies:
-            # Two statements: what others committed while this one waited for the lock must be seen.
-            key = {"key": "/".join(map(str, tally))}
-            locked = self._queries["lock_tally"]
-            await self._connection.execute(locked.numbered, *locked.values(key))
-            query = self._queries["guarded_tally"]
-            params = dict(zip(("kind", "owner", "bucket"), tally, strict=True))
-            (row,) = await self._connection.fetch(query.numbered, *query.values(params))
-            known[tally] = row[0]
-        return known
+        if not tallies:
+            return {}
+        # Two statements: what others committed while this one waited for a lock must be seen.
+        locked = self._queries["lock_tallies"]
+        keys = {"keys": ["/".join(map(str, tally)) for tally in tallies]}
+        await self._connection.execute(locked.numbered, *locked.values(keys))
+        query = self._queries["guarded_tallies"]
+        params = dict(zip(("kinds", "owners", "buckets"), zip(*tallies, strict=True), strict=True))
+        rows = await self._connection.fetch(query.numbered, *query.values(params))
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     async def _close_books(self, group: Group) -> None:
         for query, values in self._closing(group).items():

@@ -115,9 +115,22 @@ WHERE (book, owner, currency) IN (
 ORDER BY book, owner, currency
 FOR UPDATE
 
--- name: lock_tally
--- Until the commit ends; taken after the balances' locks, in one order.
-SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))
+-- name: lock_tallies
+-- Until the commit ends; taken after the balances' locks, in the order of the keys.
+SELECT pg_advisory_xact_lock(hashtextextended(given.key, 0))
+FROM unnest(CAST(:keys AS TEXT[])) AS given (key)
+
+-- name: guarded_tallies
+-- As guarded_tally, of many; each is looked up, however many are stored.
+SELECT
+    given.kind, given.owner, given.bucket,
+    (
+        SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM tallies
+        WHERE kind = given.kind AND owner = given.owner AND bucket = given.bucket
+    )
+FROM unnest(
+    CAST(:kinds AS TEXT[]), CAST(:owners AS TEXT[]), CAST(:buckets AS BIGINT[])
+) AS given (kind, owner, bucket)
 
 -- name: raise_feed_base
 -- After a restore into a younger cluster: keep positions growing past every one given out.

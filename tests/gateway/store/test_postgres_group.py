@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from channels.money import Currency
 from gateway.domain import ledger
 from gateway.domain.payout import Payout, PayoutState
-from gateway.ports import Change, ChannelStatus, StaleError
+from gateway.ports import Change, ChannelStatus, MonthMovedError, StaleError
 from gateway.store import SqlStore, Vault, open_store
-from gateway.store.database import Unit
+from gateway.store.database import Bound, Unit
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.postgres_group import GroupCommit
 from gateway.store.units import TakenError
@@ -185,6 +185,14 @@ def _accepting(store: SqlStore, payout: Payout | None = None, key: str | None = 
     return store._units.accepted(build.accepted_change(payout), intake, 0)
 
 
+def _bound(store: SqlStore, merchant: int, high: int) -> Unit:
+    """One that counts towards a merchant's month, if that is at `high` at most."""
+    unit, tally = _accepting(store), ("asked", f"m_{merchant}", 24_000)
+    unit.tallies[tally] += 7
+    unit.bounds.append(Bound(tally, 0, high, MonthMovedError))
+    return unit
+
+
 async def _asked(store: SqlStore, units: list[Unit]) -> Counter[str]:
     """The first word of everything the group sends to the server, once statements are prepared."""
     committer = await _committer(store)
@@ -230,6 +238,25 @@ async def test_a_mixed_group_takes_seven_round_trips(store: SqlStore) -> None:
     await (await _committer(store)).commit(await group())
 
     assert (await _asked(store, await group())).total() == 7
+
+
+async def test_months_of_many_merchants_take_two_round_trips(store: SqlStore) -> None:
+    """However many merchants' months the fees of a group were computed for."""
+    await (await _committer(store)).commit([_bound(store, 0, 0)])
+
+    asked = await _asked(store, [_bound(store, number, 0) for number in range(1, 6)])
+
+    assert asked == {"BEGIN": 1, "SELECT": 3, "WITH": 1, "COMMIT": 1}
+
+
+async def test_each_month_is_held_to_its_own_bound(store: SqlStore) -> None:
+    """One that has moved on refuses its own unit, and no other."""
+    committer = await _committer(store)
+    await committer.commit([_bound(store, 1, 0)])
+
+    outcomes = await committer.commit([_bound(store, number, 0) for number in range(3)])
+
+    assert [isinstance(each, MonthMovedError) for each in outcomes] == [False, True, False]
 
 
 async def test_a_repetition_within_a_group_takes_nothing_of_its_neighbours(
