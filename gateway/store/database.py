@@ -149,10 +149,10 @@ def bounded(units: Iterable[Unit]) -> set[TallyKey]:
 
 def by_query(units: Iterable[Unit]) -> list[tuple[Query, list[Step]]]:
     """The steps of all units by statement, in the order in which one change runs its writes."""
-    steps: dict[Query, list[Step]] = {}
+    steps: dict[Query, list[Step]] = defaultdict(list)
     for unit in units:
         for step in unit.steps:
-            steps.setdefault(step.query, []).append(step)
+            steps[step.query].append(step)
     return sorted(steps.items(), key=lambda item: item[0].order)
 
 

@@ -45,6 +45,8 @@ _POOL_MAX = 4
 _SLOTS = 64
 _RETRIES = 3
 _BACKOFF_S = (0.0, 0.1, 0.3, 1.0, 3.0, 5.0)
+_STATEMENTS = 256
+"""Prepared for as long as the connection lives: every kind, and the bundles that occur of them."""
 _MIGRATION_LOCK = 0x68616E67646F  # "hangdo": any number that no other program uses
 
 _SETTINGS = {
@@ -76,7 +78,7 @@ class PostgresDatabase:
         self._url = url
         self._pool = pool
         self._feed_base = feed_base
-        self._connection: Connection | None = None
+        self._committer: GroupCommit | None = None
         self._failures = 0
         self._connect_at = 0.0
         self._gatherer = Gatherer(asyncio.get_running_loop(), self._hand_over)
@@ -196,9 +198,8 @@ class PostgresDatabase:
         if self._broken is not None:
             return [StoreBrokenError(self._broken) for _ in units]
         try:
-            connection = await self._connected()
-            group = GroupCommit(connection, self.queries, slot=self.slot, feed_base=self._feed_base)
-            return list(await group.commit(units))
+            committer = await self._connected()
+            return list(await committer.commit(units))
         except CommitUnknownError as error:
             await self._drop()
             return [error for _ in units]
@@ -223,9 +224,9 @@ class PostgresDatabase:
 
     # --- The connection ---
 
-    async def _connected(self) -> Connection:
-        if self._connection is not None and not self._connection.is_closed():
-            return self._connection
+    async def _connected(self) -> GroupCommit:
+        if self._committer is not None and self._committer.is_open:
+            return self._committer
         now = asyncio.get_running_loop().time()
         if now < self._connect_at:
             raise StoreError("PostgreSQL cannot be reached; trying again shortly")
@@ -237,19 +238,27 @@ class PostgresDatabase:
             self._connect_at = asyncio.get_running_loop().time() + wait
             raise StoreError(f"PostgreSQL cannot be reached: {named(error)}") from error
         self._failures = 0
-        self._connection = connection
         self.slot = connection.get_server_pid() % _SLOTS
-        return connection
+        self._committer = GroupCommit(
+            connection, self.queries, slot=self.slot, feed_base=self._feed_base
+        )
+        return self._committer
 
     async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
+        committer, self._committer = self._committer, None
+        if committer is not None:
+            committer.drop()
 
 
 async def _connect(url: str) -> Connection:
     return await asyncpg.connect(
-        url, timeout=_TIMEOUT_S, command_timeout=_TIMEOUT_S, server_settings=_SETTINGS
+        url,
+        timeout=_TIMEOUT_S,
+        command_timeout=_TIMEOUT_S,
+        server_settings=_SETTINGS,
+        statement_cache_size=_STATEMENTS,
+        max_cached_statement_lifetime=0,
+        max_cacheable_statement_size=0,
     )
 
 

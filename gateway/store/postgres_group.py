@@ -1,23 +1,26 @@
 """One group commit on one PostgreSQL connection.
 
-First as a batch: the statements of all units together, one round trip per kind of statement. If
-anything disagrees (a conflict, a floor, a unit that counts rows), the batch is rolled back and the
-units run one by one, each in its own savepoint. Until COMMIT a lost connection means that nothing
-was written; from COMMIT on it means that nobody knows (`CommitUnknownError`).
+First as a batch: the statements of all units together, a round trip for several kinds of insert or
+for one kind of change. If anything disagrees (a conflict, a floor, a unit that counts rows), the
+batch is rolled back and the units run one by one, each in its own savepoint. Until COMMIT a lost
+connection means that nothing was written; from COMMIT on it means that nobody knows
+(`CommitUnknownError`).
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import TypeAlias
 
 import asyncpg
 
 from gateway.ports import CommitUnknownError, StoreError
+from gateway.store.bundles import Records, bundles, is_bundled, text_of
 from gateway.store.database import (
     AccountKey,
     Group,
     Returned,
-    Row,
+    Rows,
     Step,
     TallyKey,
     Unit,
@@ -27,9 +30,11 @@ from gateway.store.database import (
     is_solo,
 )
 from gateway.store.errors import RefusedError
-from gateway.store.queries import Queries, Query
+from gateway.store.queries import Params, Queries, Query
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+_Writes = dict[Query, list[tuple[object, ...]]]
+"""The values of each row, by statement."""
 
 # SQLSTATE classes (PostgreSQL manual, appendix A).
 _REFUSED = ("22", "23", "42", "P0")
@@ -61,6 +66,16 @@ class GroupCommit:
         self._queries = queries
         self._slot = slot
         self._feed_base = feed_base
+        self._records: dict[Query, Records] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is there still."""
+        return not self._connection.is_closed()
+
+    def drop(self) -> None:
+        """End the connection, whatever is under way on it."""
+        self._connection.terminate()
 
     async def commit(self, units: list[Unit]) -> Sequence[Returned | Exception]:
         """Each unit's own outcome, once the commit is acknowledged.
@@ -91,28 +106,54 @@ class GroupCommit:
             return None
         await self._end()
         return [
-            [[returned[id(step)]] for step in unit.steps if step.query.counted] for unit in units
+            [returned.get(id(step), ()) for step in unit.steps if step.query.counted]
+            for unit in units
         ]
 
-    async def _together(self, units: list[Unit]) -> dict[int, Row] | None:
+    async def _together(self, units: list[Unit]) -> dict[int, Rows] | None:
         """Run all but the COMMIT; None when a statement did not touch what it had to."""
-        numbers = itertools.count(1)
-        returned: dict[int, Row] = {}
         group = await self._begin(units)
-        for query, steps in by_query(units):
-            values = [query.values(self._filled(step, numbers)) for step in steps]
-            if not query.counted:
-                await self._connection.executemany(query.numbered, values)
-                continue
-            rows = await self._connection.fetchmany(query.numbered, values)
-            if len(rows) != len(values):
-                return None
-            returned.update(zip(map(id, steps), rows, strict=True))
         for unit in units:
             group.check(unit)
             group.add(unit)
-        await self._close_books(group)
+        numbers = itertools.count(1)
+        steps = dict(by_query(units))
+        writes: _Writes = {
+            query: [query.values(params) for params in self._filled(query, taken, numbers)]
+            for query, taken in steps.items()
+        }
+        writes |= self._closing(group)
+        returned: dict[int, Rows] = {}
+        for bundle in bundles(sorted(writes, key=attrgetter("order"))):
+            (query, *_) = bundle
+            if is_bundled(query):
+                if not await self._insert(bundle, writes):
+                    return None
+            elif not query.counted:
+                await self._connection.executemany(query.numbered, writes[query])
+            else:
+                rows = await self._connection.fetchmany(query.numbered, writes[query])
+                if len(rows) != len(writes[query]):
+                    return None
+                found = zip(steps[query], rows, strict=True)
+                returned.update((id(step), (row,)) for step, row in found)
         return returned
+
+    async def _insert(self, bundle: Sequence[Query], writes: _Writes) -> bool:
+        """Whether each of the statements that is counted has written all its rows."""
+        records = [await self._records_of(query) for query in bundle]
+        given = [each.json(writes[each.query]) for each in records]
+        row = await self._connection.fetchrow(text_of(*records), *given)
+        written = zip(bundle, row or (), strict=True)
+        return all(count == len(writes[query]) for query, count in written if query.counted)
+
+    async def _records_of(self, query: Query) -> Records:
+        known = self._records.get(query)
+        if known is None:
+            prepared = await self._connection.prepare(query.numbered)
+            types = [parameter.name for parameter in prepared.get_parameters()]
+            known = self._records[query] = Records(query, types)
+        return known
 
     async def _one_by_one(self, units: list[Unit]) -> list[Returned | Exception]:
         """Each unit in its own savepoint; each gets its own outcome."""
@@ -133,7 +174,8 @@ class GroupCommit:
         await self._connection.execute("SAVEPOINT unit")
         try:
             for step in unit.steps:
-                values = step.query.values(self._filled(step, numbers))
+                (params,) = self._filled(step.query, [step], numbers)
+                values = step.query.values(params)
                 if step.query.counted:
                     rows = await self._connection.fetch(step.query.numbered, *values)
                     returned.append(counted(step, rows))
@@ -174,31 +216,38 @@ class GroupCommit:
 
     async def _tallies(self, tallies: list[TallyKey]) -> dict[TallyKey, int]:
         """What was counted, by whom ever, while nobody else may rely on the same tally."""
-        known: dict[TallyKey, int] = {}
-        for tally in tallies:
-            # Two statements: what others committed while this one waited for the lock must be seen.
-            key = {"key": "/".join(map(str, tally))}
-            locked = self._queries["lock_tally"]
-            await self._connection.execute(locked.numbered, *locked.values(key))
-            query = self._queries["guarded_tally"]
-            params = dict(zip(("kind", "owner", "bucket"), tally, strict=True))
-            (row,) = await self._connection.fetch(query.numbered, *query.values(params))
-            known[tally] = row[0]
-        return known
+        if not tallies:
+            return {}
+        # Two statements: what others committed while this one waited for a lock must be seen.
+        locked = self._queries["lock_tallies"]
+        keys = {"keys": ["/".join(map(str, tally)) for tally in tallies]}
+        await self._connection.execute(locked.numbered, *locked.values(keys))
+        query = self._queries["guarded_tallies"]
+        params = dict(zip(("kinds", "owners", "buckets"), zip(*tallies, strict=True), strict=True))
+        rows = await self._connection.fetch(query.numbered, *query.values(params))
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     async def _close_books(self, group: Group) -> None:
-        writes: dict[Query, list[tuple[object, ...]]] = {}
-        for query, params in group.closing(self._queries, self._slot):
-            writes.setdefault(query, []).append(query.values(params))
-        for query, values in writes.items():
+        for query, values in self._closing(group).items():
             await self._connection.executemany(query.numbered, values)
 
-    def _filled(self, step: Step, numbers: Iterator[int]) -> Mapping[str, object]:
-        """Add what only the writer knows: the place of an event in the feed."""
-        if "n_in_tx" not in step.query.names:
-            return step.params
-        number = next(numbers)
-        return {**step.params, "n_in_tx": number, "feed_base": self._feed_base}
+    def _closing(self, group: Group) -> _Writes:
+        writes: _Writes = {}
+        for query, params in group.closing(self._queries, self._slot):
+            writes.setdefault(query, []).append(query.values(params))
+        return writes
+
+    def _filled(
+        self, query: Query, steps: Sequence[Step], numbers: Iterator[int]
+    ) -> Sequence[Params]:
+        """Add what only the writer knows: the places of events in the feed."""
+        if "n_in_tx" not in query.names:
+            return [step.params for step in steps]
+        base = self._feed_base
+        return [
+            {**step.params, "n_in_tx": number, "feed_base": base}
+            for step, number in zip(steps, numbers, strict=False)
+        ]
 
     async def _end(self) -> None:
         """Commit. Only an answer decides; without one nobody knows."""

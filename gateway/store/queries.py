@@ -18,6 +18,7 @@ Params = Mapping[str, object]
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _OPTIONAL = "-- if given"
+_TABLE = re.compile(r"\b(?:INTO|UPDATE|FROM|JOIN) ([a-z_]+)")
 _ROW = "VALUES ("
 _RETURNING = "\nRETURNING "
 _TOPIC = re.compile(r"queries_\w+\.sql")
@@ -39,10 +40,12 @@ class Query:
     """Which parameter each `$n` is."""
     counted: bool
     """Whether it is a write that returns the rows it touched."""
+    tables: frozenset[str]
+    """Those that it names, to write or to read."""
     optional: frozenset[str]
     _lines: tuple[str, ...] = field(repr=False)
+    _pick: Callable[[Params], tuple[object, ...]] = field(repr=False)
     _variants: dict[frozenset[str], "Query"] = field(default_factory=dict, repr=False)
-    _pick: Callable[[Params], object] | None = field(default=None, repr=False)
     _row: "Row | None" = field(default=None, repr=False)
     _many: dict[int, str] = field(default_factory=dict, repr=False)
 
@@ -51,28 +54,42 @@ class Query:
         """Whether one statement can take the rows of many steps; see `many`."""
         return self._row is not None
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What each of `names` is called in a row that is given as JSON, and in `VALUES`."""
+        return tuple(f"column{number}" for number in range(1, len(self.names) + 1))
+
     def many(self, steps: Sequence[Params]) -> tuple[str, list[object]]:
         """One statement for all of them, as SQLite takes it, and its values by position.
 
         Only where `takes_many`. It returns nothing: what is `counted` is told by how many rows it
         has changed.
         """
-        row = self._row
-        if row is None:
-            raise ValueError(f"{self.name} takes one row at a time")
+        row = self._its_row()
         text = self._many.get(len(steps))
         if text is None:
-            rows = ", ".join([row.text] * len(steps))
-            text = self._many[len(steps)] = f"{row.before}{rows}{row.after}"
+            marks = _PARAMETER.sub("?", f"({row.text})")
+            rows = ", ".join([marks] * len(steps))
+            text = self._many[len(steps)] = f"{row.before}VALUES {rows}{row.after}"
         pick = row.pick
         return text, [value for params in steps for value in pick(params)]
 
+    def from_records(self, types: Sequence[str], position: int) -> str:
+        """One statement for all of them, as PostgreSQL takes it: `$position` is JSON, see `fields`.
+
+        Only where `takes_many`. `types` are those of `names`. It returns one row for each that it
+        has written.
+        """
+        row = self._its_row()
+        fields = dict(zip(self.names, self.fields, strict=True))
+        values = _PARAMETER.sub(lambda match: f"given.{fields[match[1]]}", row.text)
+        columns = ", ".join(map(" ".join, zip(self.fields, types, strict=True)))
+        given = f"json_to_recordset(${position}::json) AS given ({columns})"
+        return f"{row.before}SELECT {values} FROM {given}{row.after}\nRETURNING 1"  # noqa: S608 - our own
+
     def values(self, params: Params) -> tuple[object, ...]:
         """The parameters in the order of `$n`."""
-        if self._pick is None:
-            return tuple(params[name] for name in self.names)
-        picked = self._pick(params)
-        return picked if isinstance(picked, tuple) else (picked,)
+        return self._pick(params)
 
     def given(self, params: Params) -> "Query":
         """The variant without the optional lines whose parameter is None."""
@@ -82,9 +99,14 @@ class Query:
         variant = self._variants.get(absent)
         if variant is None:
             lines = tuple(line for line in self._lines if not absent & _optional(line))
-            variant = _query(self.name, self.order, lines)
+            variant = query_of(self.name, self.order, lines)
             self._variants[absent] = variant
         return variant
+
+    def _its_row(self) -> "Row":
+        if self._row is None:
+            raise ValueError(f"{self.name} takes one row at a time")
+        return self._row
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +115,10 @@ class Row:
 
     before: str
     text: str
-    """With a `?` for each value."""
+    """With a `:name` for each value."""
     after: str
     pick: Callable[[Params], tuple[object, ...]]
-    """The values in the order of the question marks."""
+    """The values in the order in which the row names them."""
 
 
 class Queries:
@@ -118,7 +140,7 @@ class Queries:
         if dialect == "postgres":
             texts |= _split((here / _POSTGRES).read_text("utf-8"))
         self._queries = {
-            name: _query(name, order, lines) for order, (name, lines) in enumerate(texts.items())
+            name: query_of(name, order, lines) for order, (name, lines) in enumerate(texts.items())
         }
 
     def __getitem__(self, name: str) -> Query:
@@ -158,7 +180,8 @@ def _optional(line: str) -> frozenset[str]:
     return frozenset(_PARAMETER.findall(line))
 
 
-def _query(name: str, order: int, lines: tuple[str, ...]) -> Query:
+def query_of(name: str, order: int, lines: tuple[str, ...]) -> Query:
+    """A statement that was written in these lines, the optional ones among them."""
     text = "\n".join(line.removesuffix(_OPTIONAL).rstrip() for line in lines)
     names = tuple(dict.fromkeys(_PARAMETER.findall(text)))
     positions = {parameter: f"${position}" for position, parameter in enumerate(names, 1)}
@@ -169,11 +192,18 @@ def _query(name: str, order: int, lines: tuple[str, ...]) -> Query:
         numbered=_PARAMETER.sub(lambda match: positions[match[1]], text),
         names=names,
         counted="RETURNING" in text,
+        tables=frozenset(_TABLE.findall(text)),
         optional=frozenset().union(*map(_optional, lines)),
         _lines=lines,
-        _pick=itemgetter(*names) if len(names) > 1 else None,
+        _pick=_picking(names),
         _row=_row_of(text),
     )
+
+
+def _picking(names: tuple[str, ...]) -> Callable[[Params], tuple[object, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda params: tuple(params[name] for name in names)
 
 
 def _row_of(text: str) -> Row | None:
@@ -195,8 +225,7 @@ def _row_of(text: str) -> Row | None:
         return None
     if len(names) < 2 or _PARAMETER.search(before) or _PARAMETER.search(after):
         return None
-    marks = " ".join(_PARAMETER.sub("?", row).split())
-    return Row(f"{before}VALUES ", f"({marks})", after, itemgetter(*names))
+    return Row(before, " ".join(row.split()), after, itemgetter(*names))
 
 
 def _row_to_find(update: str) -> Row | None:
@@ -211,6 +240,5 @@ def _row_to_find(update: str) -> Row | None:
         return None
     columns = {name: f"given.column{number}" for number, name in enumerate(names, 1)}
     setting, where = (_PARAMETER.sub(lambda m: columns[m[1]], part) for part in (setting, where))
-    marks = ", ".join("?" * len(names))
-    after = f") AS given\nWHERE {where}"
-    return Row(f"{setting}\nFROM (VALUES ", f"({marks})", after, itemgetter(*names))
+    row = ", ".join(f":{name}" for name in names)
+    return Row(f"{setting}\nFROM (", row, f") AS given\nWHERE {where}", itemgetter(*names))

@@ -14,19 +14,28 @@ VALUES (
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.
+-- OFFSET 0: each event looks up its merchant's endpoints, instead of all being joined with all.
 INSERT INTO deliveries (
     id, merchant_id, endpoint_id, payout_id, seq, payload, state, tries, due_at, created_at
 )
 SELECT
-    CAST(:stem AS TEXT) || endpoints.id, endpoints.merchant_id, endpoints.id,
-    :payout_id, :seq, :payload, 'due', 0, :at, :at
-FROM webhook_endpoints AS endpoints
-WHERE endpoints.merchant_id = :merchant_id AND endpoints.active = 1
-  AND (
-      endpoints.kinds = '[]'
-      OR endpoints.kinds LIKE CAST(:kind_quoted AS TEXT)
-      OR endpoints.kinds LIKE CAST(:type_quoted AS TEXT)
-  )
+    given.column1 || endpoints.id, endpoints.merchant_id, endpoints.id,
+    given.column3, given.column4, given.column5, 'due', 0, given.column6, given.column6
+FROM (
+    VALUES (
+        CAST(:stem AS TEXT), CAST(:merchant_id AS TEXT), CAST(:payout_id AS TEXT),
+        CAST(:seq AS BIGINT), CAST(:payload AS BYTEA), CAST(:at AS BIGINT),
+        CAST(:kind_quoted AS TEXT), CAST(:type_quoted AS TEXT)
+    )
+) AS given
+CROSS JOIN LATERAL (
+    SELECT id, merchant_id, kinds FROM webhook_endpoints
+    WHERE merchant_id = given.column2 AND active = 1
+    OFFSET 0
+) AS endpoints
+WHERE endpoints.kinds = '[]'
+  OR endpoints.kinds LIKE given.column7
+  OR endpoints.kinds LIKE given.column8
 
 -- name: feed
 -- Stops below the oldest transaction still open: what commits later has a higher position.
@@ -106,9 +115,22 @@ WHERE (book, owner, currency) IN (
 ORDER BY book, owner, currency
 FOR UPDATE
 
--- name: lock_tally
--- Until the commit ends; taken after the balances' locks, in one order.
-SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))
+-- name: lock_tallies
+-- Until the commit ends; taken after the balances' locks, in the order of the keys.
+SELECT pg_advisory_xact_lock(hashtextextended(given.key, 0))
+FROM unnest(CAST(:keys AS TEXT[])) AS given (key)
+
+-- name: guarded_tallies
+-- As guarded_tally, of many; each is looked up, however many are stored.
+SELECT
+    given.kind, given.owner, given.bucket,
+    (
+        SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM tallies
+        WHERE kind = given.kind AND owner = given.owner AND bucket = given.bucket
+    )
+FROM unnest(
+    CAST(:kinds AS TEXT[]), CAST(:owners AS TEXT[]), CAST(:buckets AS BIGINT[])
+) AS given (kind, owner, bucket)
 
 -- name: raise_feed_base
 -- After a restore into a younger cluster: keep positions growing past every one given out.
