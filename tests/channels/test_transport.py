@@ -35,8 +35,8 @@ async def make() -> AsyncIterator[Make]:
 
     def build(
         *,
-        connect_timeout_s: float = 0.5,
-        total_timeout_s: float = 0.5,
+        connect_timeout_s: float = 2.0,
+        total_timeout_s: float = 2.0,
         pool_wait_s: float = 0.2,
         connections: int = 4,
         tls: ssl.SSLContext | None = None,
@@ -103,7 +103,7 @@ async def test_full_backlog_is_a_connect_timeout(make: Make) -> None:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(address)
-        answer = await make(total_timeout_s=5.0).post(
+        answer = await make(connect_timeout_s=0.5, total_timeout_s=5.0).post(
             f"http://127.0.0.1:{address[1]}/", HEADERS, b"pay"
         )
     assert isinstance(answer, NotSent)
@@ -127,7 +127,7 @@ async def test_stalled_tls_handshake_is_a_connect_timeout(make: Make) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
-        answer = await make(total_timeout_s=5.0).post(
+        answer = await make(connect_timeout_s=0.5, total_timeout_s=5.0).post(
             f"https://127.0.0.1:{listener.getsockname()[1]}/", HEADERS, b"pay"
         )
     assert isinstance(answer, NotSent)
@@ -157,7 +157,7 @@ async def test_plain_text_where_tls_was_expected_is_not_sent(make: Make) -> None
     """A peer that does not speak TLS gets no request."""
     async with fault_server(answer_ok) as server:
         url = server.url.replace("http:", "https:")
-        answer = await make().post(url, HEADERS, b"pay")
+        answer = await make(connect_timeout_s=0.5).post(url, HEADERS, b"pay")
     assert isinstance(answer, NotSent)
     assert answer.cause in {NotSentCause.TLS, NotSentCause.CONNECT_TIMEOUT}
     assert server.requests == []
@@ -320,7 +320,7 @@ async def test_broken_chunks_are_unknown(make: Make) -> None:
 async def test_slow_drip_is_cut_by_the_total_timeout(make: Make) -> None:
     """Bytes that keep coming do not keep the deadline from passing; they become evidence."""
     async with fault_server(drip) as server:
-        answer = await make().post(server.url, HEADERS, b"pay")
+        answer = await make(total_timeout_s=0.5).post(server.url, HEADERS, b"pay")
     assert isinstance(answer, Unknown)
     assert answer.cause is UnknownCause.TIMEOUT
     assert answer.evidence.http_status == 200
