@@ -6,7 +6,6 @@ Every move is made by the domain itself: `change` runs events through `lifecycle
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
@@ -475,7 +474,7 @@ def change(
         then = apply(moved, event, at or before.updated_at)
         postings.append(ledger.posting(moved, then, event))
         moved = then
-    moved = replace(moved, due_at=due_at)
+    moved = moved._replace(due_at=due_at)
     return Change(before, moved, events, tuple(postings), actor, decision, evidence)
 
 

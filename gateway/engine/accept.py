@@ -104,7 +104,7 @@ async def _accept(
     floor: int | None = merchant.floor_minor
     if reserved is not None:
         # With its batch: due once all rows are accepted; until then they can all be cancelled.
-        payout = replace(payout, due_at=None)
+        payout = payout._replace(due_at=None)
         if (price.amount + price.fee).minor <= reserved:
             # What was reserved with the batch needs no look at the balance again.
             floor = None
@@ -164,8 +164,7 @@ def first_payout(
     if said is UNSCREENED:
         return payout
     state, reason = _first_state(merchant, request, release_at, said, now)
-    return replace(
-        payout,
+    return payout._replace(
         state=state,
         reason=reason,
         owner=_first_owner(state),

@@ -149,7 +149,7 @@ async def put_off(gateway: Gateway, payout: Payout) -> Payout:
         return payout
     later = gateway.clock.now() + STOPPED_FOR
     await gateway.store.postpone(payout, later, None)
-    return replace(payout, due_at=later)
+    return payout._replace(due_at=later)
 
 
 async def _take_turns(gateway: Gateway, payout: Payout, wait_s: float) -> Payout:
@@ -161,7 +161,7 @@ async def _take_turns(gateway: Gateway, payout: Payout, wait_s: float) -> Payout
     await gateway.store.postpone(payout, later, None)
     loop = asyncio.get_running_loop()
     loop.call_later(wait_s + TIMER_SLACK_S, gateway.wake, Told(payout.id))
-    return replace(payout, due_at=later)
+    return payout._replace(due_at=later)
 
 
 async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
@@ -196,7 +196,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             gateway.observer.alarm("attempt.unrepeatable", channel=channel.name)
             later = next_inquiry(payout, attempt, channel.traits, now)
             await gateway.store.postpone(payout, later, None)
-            return replace(payout, due_at=later)
+            return payout._replace(due_at=later)
         fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
@@ -424,7 +424,7 @@ async def _nowhere(gateway: Gateway, payout: Payout, chosen: Route, now: datetim
     retry_at = chosen.decision.retry_at
     if retry_at is not None and retry_at < until and len(payout.attempts) < limits.attempts_max:
         await gateway.store.postpone(payout, retry_at, chosen.decision_json)
-        return replace(payout, due_at=retry_at)
+        return payout._replace(due_at=retry_at)
     reason = _why_nowhere(payout, chosen.decision)
     event = Failed(reason)
     return await move(gateway, payout, [event], actor="gateway", decision=chosen.decision_json)

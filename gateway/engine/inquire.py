@@ -57,7 +57,7 @@ async def inquire(
     at = gateway.clock.now()
     if routine and payout.due_at is not None and not gateway.throttle.may_ask(attempt.channel):
         await gateway.store.postpone(payout, at + WHILE_SHORT, None)
-        return replace(payout, due_at=at + WHILE_SHORT)
+        return payout._replace(due_at=at + WHILE_SHORT)
     outcome = await ask(gateway, payout, attempt)
     if noticed and isinstance(outcome, Absent | Unknown) and attempt.state is AttemptState.IN_DOUBT:
         outcome = Pending(attempt.channel_ref, NOTICED)

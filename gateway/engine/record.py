@@ -1,7 +1,6 @@
 """The one way a payout moves: events applied, postings derived, one guarded commit, then told."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from channels.contract import Evidence
@@ -134,7 +133,7 @@ def due(gateway: Gateway, payout: Payout, now: datetime, asked: datetime | None)
             at = asked or now + gateway.limits.send_grace
         case _:
             at = None
-    return replace(payout, due_at=at)
+    return payout._replace(due_at=at)
 
 
 def is_news(payout: Payout, event: Event) -> bool:

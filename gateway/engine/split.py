@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from channels.money import Money
@@ -157,7 +157,7 @@ def _change(
 ) -> Change:
     now = split.accepted_at
     payout = first_payout(gateway, merchant, request, price, payout_id, now)
-    payout = replace(payout, leg=Leg(split.id, number, split.legs, split.merchant_ref))
+    payout = payout._replace(leg=Leg(split.id, number, split.legs, split.merchant_ref))
     event = Accepted(payout.state, payout.reason)
     return Change(None, payout, (event,), (posting(None, payout, event),), actor)
 

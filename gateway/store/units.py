@@ -5,7 +5,6 @@ payout, attempts, event, entries, webhooks, decision, evidence.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -476,7 +475,7 @@ class Units:
         )
         if not self._may_want(payout.merchant_id, event.kind):
             return
-        then = payout if payout.state is state else replace(payout, state=state)
+        then = payout if payout.state is state else payout._replace(state=state)
         unit.add(
             self._queries["insert_deliveries"],
             {

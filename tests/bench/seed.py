@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -61,7 +60,7 @@ def numbers(kind: str, count: int, begin: datetime, worker: int) -> Iterator[Pay
             due_at=at,
         )
         # Where several share a database, whoever takes a payout in works on it.
-        yield replace(made, worker=worker, epoch=1) if worker else made
+        yield made._replace(worker=worker, epoch=1) if worker else made
 
 
 async def paid(store: Store, payout: Payout) -> None:
@@ -81,7 +80,7 @@ async def pending(store: Store, payout: Payout) -> None:
 async def scheduled(store: Store, payout: Payout) -> None:
     """Accepted for tomorrow."""
     at = payout.accepted_at + LATER
-    waiting = replace(payout, state=PayoutState.SCHEDULED, release_at=at, due_at=at)
+    waiting = payout._replace(state=PayoutState.SCHEDULED, release_at=at, due_at=at)
     await _accepted(store, waiting)
 
 

@@ -228,7 +228,7 @@ def test_the_model_forgets_nothing_a_rule_reads() -> None:
                 kept = real.payout_of(real._back(view, moved)).attempts[0]
                 lost = {
                     name
-                    for name in Attempt.__slots__
+                    for name in Attempt._fields
                     if getattr(kept, name) != getattr(moved.attempts[0], name)
                 }
                 assert lost <= FORGOTTEN
@@ -351,10 +351,8 @@ async def test_engine_reads_afresh_before_it_judges_an_answer_to_a_send() -> Non
 def replace_attempt(payout: Payout, **changes: object) -> Payout:
     """The same payout, one version on, its attempt changed."""
     known = payout.attempts[0]
-    fields = {name: getattr(known, name) for name in Attempt.__slots__}
-    changed = Attempt(**{**fields, **changes})
-    kept = {name: getattr(payout, name) for name in Payout.__slots__}
-    return Payout(**{**kept, "version": payout.version + 1, "attempts": (changed,)})
+    changed = known._replace(**changes)  # type: ignore[arg-type] # by name
+    return payout._replace(version=payout.version + 1, attempts=(changed,))
 
 
 def gateway_over(store: Moved) -> Gateway:

@@ -68,7 +68,7 @@ async def test_an_incident_is_stored_with_the_change_that_reveals_it(
 async def test_a_change_that_fails_opens_nothing(store: SqlStore, fund: Fund) -> None:
     """Stale: neither event nor incident."""
     subject = await doubtful(store, fund)
-    stale = build.change(replace(subject, version=subject.version - 1), build.parked())
+    stale = build.change(subject._replace(version=subject.version - 1), build.parked())
     with pytest.raises(StaleError):
         await store.record(replace(stale, incidents=(INCIDENT,)))
     assert await store.incidents(open_only=False) == []

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -71,7 +70,7 @@ async def test_a_deducted_fee_counts_with_its_amount(store: SqlStore) -> None:
 
 async def test_a_charge_reads_back_equal(store: SqlStore) -> None:
     """Every part of how a fee was computed survives, with and without tiers."""
-    plain = replace(priced(UNUSED), charge=Charge(MerchantFee(Fee(1, 2, 3, 4, 5)), MARCH))
+    plain = priced(UNUSED)._replace(charge=Charge(MerchantFee(Fee(1, 2, 3, 4, 5)), MARCH))
     for subject in (priced(UNUSED), plain, build.payout()):
         await take(store, subject)
         assert await store.payout(subject.id) == subject

@@ -64,7 +64,7 @@ async def test_the_database_bands_amounts_as_plans_do(store: SqlStore, fund: Fun
     at = NOW
     for amount in amounts:
         subject = build.payout()
-        subject = replace(subject, amount=replace(subject.amount, minor=amount))
+        subject = subject._replace(amount=replace(subject.amount, minor=amount))
         await store.accept(build.accepted_change(subject), build.intake(subject), None)
         made = build.arm(subject)
         await store.record(made)

@@ -276,13 +276,13 @@ async def test_postponing_what_has_moved_on_does_nothing(store: SqlStore, accept
 async def test_a_change_that_does_not_add_up_is_a_defect(store: SqlStore, accepted: Payout) -> None:
     """Such a change never reaches the database."""
     armed = build.arm(accepted)
-    stranger = replace(armed.after, merchant_id=MerchantId("m_other"))
+    stranger = armed.after._replace(merchant_id=MerchantId("m_other"))
     dead = build.kill(armed.after)
     broken = {
         "events lead to": replace(armed, after=accepted),
         "has one posting": replace(armed, postings=()),
         "cannot become": replace(armed, after=stranger),
-        "never removed": replace(dead, after=replace(dead.after, attempts=())),
+        "never removed": replace(dead, after=dead.after._replace(attempts=())),
         "use accept": build.accepted_change(),
     }
 

@@ -1,7 +1,6 @@
 """Splits: all legs in one commit, counts that follow them, one webhook at the end."""
 
 import asyncio
-from dataclasses import replace
 
 import orjson
 import pytest
@@ -21,7 +20,7 @@ def split_of(legs: int = 3, ref: str = "split-1") -> tuple[Split, list[Payout]]:
         SplitId(f"sp_{ref}"), build.MERCHANT, ref, build.cny(10_000 * legs), legs, build.NOW
     )
     payouts = [
-        replace(build.payout(merchant_ref=f"{ref}.{number}"), leg=Leg(split.id, number, legs, ref))
+        build.payout(merchant_ref=f"{ref}.{number}")._replace(leg=Leg(split.id, number, legs, ref))
         for number in range(1, legs + 1)
     ]
     return split, payouts

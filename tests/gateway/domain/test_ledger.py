@@ -321,7 +321,7 @@ def test_known_fee_beats_the_quote() -> None:
     """The quote stands in until the channel has said what it charged, be it nothing."""
     subject = FIRST.attempt
     assert charged_minor(subject) == 10
-    assert charged_minor(replace(subject, fee_minor=0)) == 0
+    assert charged_minor(subject._replace(fee_minor=0)) == 0
 
 
 def test_accounts_have_names() -> None:

@@ -1,7 +1,6 @@
 """The transition table and `apply`: what is declared works, everything else raises."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from typing import get_args
 
@@ -254,7 +253,7 @@ def test_new_attempt_starts_armed(state: AttemptState) -> None:
 
 def test_second_live_attempt_is_refused_even_in_a_corrupt_row() -> None:
     """A payout read as ROUTING although its attempt is live is not armed again."""
-    corrupt = replace(situation("attempting, in doubt"), state=P.ROUTING)
+    corrupt = situation("attempting, in doubt")._replace(state=P.ROUTING)
     with pytest.raises(TransitionError, match="would be a second"):
         apply(corrupt, armed(attempt(2)), NOW)
 
@@ -392,7 +391,7 @@ def test_contradiction_elsewhere_changes_nothing_but_the_history(name: str) -> N
     """State, reason and owner stay; the version grows."""
     before = situation(name)
     moved = apply(before, Contradicted(1, Source.INQUIRY, "rejected:X", 0), NOW)
-    assert replace(moved, version=before.version, attempts=before.attempts) == before
+    assert moved._replace(version=before.version, attempts=before.attempts) == before
 
 
 def test_event_concerns_the_attempt_it_names_only() -> None:
@@ -411,7 +410,7 @@ def test_due_time_is_not_the_domains_affair() -> None:
 def test_apply_does_not_touch_its_argument() -> None:
     """Values only: the payout given is the payout kept."""
     before = situation("attempting, in doubt")
-    copy = replace(before)
+    copy = Payout(*before)
     apply(before, resent(), after(1))
     assert before == copy
 
@@ -423,13 +422,13 @@ def _corrupt(name: str, state: PayoutState, *attempts: AttemptState) -> Payout:
     """A row no history leads to."""
     dead = {True: certificate(), False: None}
     made = tuple(
-        replace(attempt(number, state=one), certificate=dead[one is A.DEAD])
+        attempt(number, state=one)._replace(certificate=dead[one is A.DEAD])
         for number, one in enumerate(attempts, 1)
     )
     return (
         payout(id=f"po_{name}", state=state)
         if not made
-        else replace(payout(id=f"po_{name}"), state=state, attempts=made)
+        else payout(id=f"po_{name}")._replace(state=state, attempts=made)
     )
 
 
@@ -464,7 +463,7 @@ def test_impossible_rows_are_refused(subject: Payout, what: str) -> None:
 def test_death_without_certificate_is_refused() -> None:
     """I2: a dead attempt has its proof."""
     bare = _corrupt("q", P.ROUTING, A.DEAD)
-    bare = replace(bare, attempts=(replace(bare.attempts[0], certificate=None),))
+    bare = bare._replace(attempts=(bare.attempts[0]._replace(certificate=None),))
     with pytest.raises(TransitionError, match="without certificate"):
         check(bare)
 
@@ -472,7 +471,7 @@ def test_death_without_certificate_is_refused() -> None:
 def test_certificate_on_a_live_attempt_is_refused() -> None:
     """A proof of death and a live attempt cannot both be."""
     both = _corrupt("r", P.ATTEMPTING, A.PENDING)
-    both = replace(both, attempts=(replace(both.attempts[0], certificate=certificate()),))
+    both = both._replace(attempts=(both.attempts[0]._replace(certificate=certificate()),))
     with pytest.raises(TransitionError, match="certificate on a live one"):
         check(both)
 

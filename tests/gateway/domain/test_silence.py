@@ -132,7 +132,7 @@ def test_absences_are_counted_only_when_far_enough_apart() -> None:
     one = IN_DOUBT.attempts[0]
     first = counted(one, Asked(PROVING, after(10)))
     assert first == (after(10),)
-    one = replace(one, absent_at=first)
+    one = one._replace(absent_at=first)
     assert counted(one, Asked(PROVING, after(209))) == first
     assert counted(one, Asked(PROVING, after(210))) == (after(10), after(210))
 
@@ -317,8 +317,8 @@ def test_the_last_cut_off_lies_after_everything_that_could_happen(
 ) -> None:
     """Law: the days begin with the first send and end past signature, window, dwell and lag."""
     profile = Profile(window, dwell, 600, 60, finality=Finality(grace))
-    one: Attempt = replace(
-        IN_DOUBT.attempts[0], armed_at=NOW, signed_at=NOW + timedelta(seconds=sent)
+    one: Attempt = IN_DOUBT.attempts[0]._replace(
+        armed_at=NOW, signed_at=NOW + timedelta(seconds=sent)
     )
     found = statement_days(one, profile, BEIJING)
     wait = wait_of(profile)

@@ -1,7 +1,6 @@
 """From stored payouts to records: which decision led to which attempt, and what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -29,15 +28,16 @@ def decided(*names: str, at: datetime = build.NOW) -> Decision:
 
 def past(decisions: Sequence[Decision], attempts: Sequence[Attempt]) -> Past:
     """A payout to one bank card with these decisions and attempts."""
-    subject = replace(build.payout(instruments=(build.bank_card(),)), attempts=tuple(attempts))
+    subject = build.payout(instruments=(build.bank_card(),))._replace(attempts=tuple(attempts))
     stored = tuple((one.decided_at, orjson.dumps(to_json(one))) for one in decisions)
     return Past(subject, stored)
 
 
 def dead(number: int, name: str, reason: Reason, at: datetime) -> Attempt:
     """An attempt that is proven dead."""
-    return replace(
-        build.attempt(number=number, channel=name, armed_at=at, state=AttemptState.DEAD),
+    return build.attempt(
+        number=number, channel=name, armed_at=at, state=AttemptState.DEAD
+    )._replace(
         certificate=build.certificate(reason=reason, at=build.after(1)),
     )
 

@@ -121,7 +121,7 @@ def _epoch_forgotten() -> Iterator[None]:
     async def careless(self: SqlStore, change: Change) -> None:
         before, known = change.before, await self.payout(change.after.id)
         if before is not None and known is not None:
-            change = replace(change, before=replace(before, epoch=known.epoch))
+            change = replace(change, before=before._replace(epoch=known.epoch))
         await record(self, change)
 
     with mock.patch.object(SqlStore, "record", careless):

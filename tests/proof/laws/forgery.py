@@ -6,7 +6,6 @@ The domain never makes such changes; here they are made by hand. Constraints are
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -61,14 +60,14 @@ class ForgeryLaws(OnStore):
         """I4: another payout's attempt under a reference of the same channel."""
         taken = self._armed(side).attempts[0]
         known = self._accepted()
-        attempt = replace(self._attempt(1, side), reference=taken.reference)
+        attempt = self._attempt(1, side)._replace(reference=taken.reference)
         self._refused(known, (attempt,), Armed(attempt), PayoutState.ATTEMPTING)
 
     @rule(side=SIDES)
     def bury_without_proof(self, side: int) -> None:
         """I2: dead, and no certificate says why."""
         known = self._armed(side)
-        buried = replace(known.attempts[0], state=AttemptState.DEAD, certificate=None)
+        buried = known.attempts[0]._replace(state=AttemptState.DEAD, certificate=None)
         event = Died(1, Source.INQUIRY, build.certificate())
         self._refused(known, (buried,), event, PayoutState.ROUTING)
 
@@ -97,7 +96,7 @@ class ForgeryLaws(OnStore):
     def _refused(
         self, known: Payout, attempts: tuple[Attempt, ...], event: Event, state: PayoutState
     ) -> None:
-        after = replace(known, attempts=attempts, state=state, version=known.version + 1)
+        after = known._replace(attempts=attempts, state=state, version=known.version + 1)
         change = Change(known, after, (event,), (ledger.posting(known, after, event),), "forger")
         try:
             Shared.run(self.store.record(change))

@@ -6,7 +6,7 @@ Everything a reader can be told follows from the dictionaries.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from channels.contract import LineKind, StatementLine
@@ -117,7 +117,7 @@ class Model:
         """Only what has not moved on."""
         known = self.payouts[payout.id]
         if self._is_now(payout):
-            self.payouts[payout.id] = replace(known, due_at=due_at)
+            self.payouts[payout.id] = known._replace(due_at=due_at)
             if decision is not None:
                 self.decisions[payout.id].append(decision)
 

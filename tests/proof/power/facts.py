@@ -6,7 +6,7 @@ same facts out of a store, so that two dicts can be compared.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -114,7 +114,7 @@ def _wants(endpoint: Endpoint, kind: str) -> bool:
 
 
 def _payload(after: Payout, state: PayoutState, event: Event, seq: int) -> bytes:
-    return webhook_payload(replace(after, state=state), event, seq, after.updated_at)
+    return webhook_payload(after._replace(state=state), event, seq, after.updated_at)
 
 
 def _tuple(value: object) -> tuple[object, ...]:
