@@ -1,21 +1,32 @@
 """`application/x-www-form-urlencoded`, byte for byte as `urllib.parse.urlencode` writes it.
 
-The standard library looks every single byte up; here runs of bytes are taken at once, in a third of
-its time. Each payout has a form or two, most of which is quotation marks and Chinese.
+The standard library looks every single byte up; here each kind of byte is replaced all at once, in
+a fraction of its time. Each payout has a form or two, most of which needs no change.
 """
 
-import re
+import string
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
-_SPECIAL = re.compile(rb"([^A-Za-z0-9_.\-~ ]+)")
+_PLAIN: Final = f"{string.ascii_letters}{string.digits}_.-~".encode()
+_WRITTEN: Final = tuple((bytes([byte]), b"%%%02X" % byte) for byte in range(256))
+_PERCENT, _BLANK = b"% "
 
 
 def quoted(text: str) -> str:
     """As `quote_plus`."""
-    parts = _SPECIAL.split(text.encode())
-    parts[1::2] = [b"%" + special.hex("%").upper().encode() for special in parts[1::2]]
-    return b"".join(parts).replace(b" ", b"+").decode()
+    written = text.encode()
+    special = written.translate(None, _PLAIN)
+    if not special:
+        return text
+    kinds = set(special)
+    # What is written for any other byte has the one in it, and the other becomes a byte of its own.
+    if _PERCENT in kinds:
+        written = written.replace(*_WRITTEN[_PERCENT])
+    for byte in kinds - {_PERCENT, _BLANK}:
+        written = written.replace(*_WRITTEN[byte])
+    return written.replace(b" ", b"+").decode()
 
 
 _quoted_name = lru_cache(maxsize=256)(quoted)
