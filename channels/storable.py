@@ -37,7 +37,10 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def is_storable(reference: str) -> bool:
     """Whether a number can be kept, compared and shown as it is."""
-    return len(reference) <= REFERENCE_CHARS_MAX and _UNFIT.search(reference) is None
+    if len(reference) > REFERENCE_CHARS_MAX:
+        return False
+    # What is printable throughout, as nearly every number is, has none of them.
+    return reference.isprintable() or _UNFIT.search(reference) is None
 
 
 @overload

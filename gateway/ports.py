@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from channels.contract import Evidence, Instrument, StatementLine
 from channels.money import Currency, Money
@@ -242,8 +242,7 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One webhook owed to one endpoint. Its id stays the same over all tries."""
 
     id: str
@@ -293,8 +292,7 @@ class StoredEvent:
     detail: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One atomic move of one payout: everything in it commits together, or nothing does."""
 
     before: Payout | None

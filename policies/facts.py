@@ -69,8 +69,7 @@ class Hours:
 # --- Facts of one decision ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class HealthView:
+class HealthView(NamedTuple):
     """What is believed about a channel now; probabilities in parts per million.
 
     `success_ppm` is among definite answers, `unknown_ppm` among all sends. `probing` says that a
@@ -179,8 +178,7 @@ FREE: Final = Constraints()
 """No constraints."""
 
 
-@dataclass(frozen=True, slots=True)
-class PayoutFacts:
+class PayoutFacts(NamedTuple):
     """What was asked, and what has been tried. `fast` means by the next calendar day.
 
     `accepted_at` is when it came (None: now). `released` says that a person has let it go, so that
@@ -297,8 +295,7 @@ class Excluded:
     """What it would have cost; None where it has no price for this payout at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer to "which channel, and why"; stored whole with the payout.
 
     `order` begins with the chosen candidate and goes on as failover would.

@@ -66,7 +66,7 @@ def changed(facts: ChannelFacts, sketch: SketchDocument) -> ChannelFacts:
         given["rails"] = frozenset(given["rails"])
     if health:
         # One view for every instrument: an example speaks of the channel, not of its segments.
-        given |= {"health": replace(facts.health, **health), "health_of": {}}
+        given |= {"health": facts.health._replace(**health), "health_of": {}}
     if fee:
         given["fee"] = Fee(**fee)
     if cycle:

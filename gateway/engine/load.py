@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
+_DAY = timedelta(days=1)
 
 
 class Load:
@@ -184,10 +185,9 @@ class Load:
             self._months[channel] = (start, use)
 
     def _turn(self, now: datetime) -> None:
-        day = business_day_start(now)
-        if self._day is None or day > self._day:
+        if self._day is None or now >= self._day + _DAY:
             self.day_used.clear()
-            self._day = day
+            self._day = business_day_start(now)
 
 
 def business_day_start(now: datetime) -> datetime:

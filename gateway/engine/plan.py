@@ -8,7 +8,6 @@ payouts go by cost at the current tier.
 
 import asyncio
 import hashlib
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain.errors import ConflictError
@@ -320,7 +319,7 @@ class Planner:
                     day_used_minor=gateway.load.used(name, at),
                     hours=price.hours,
                     # What quarantine does to one hour says nothing about a month.
-                    health=replace(views[name], quarantined=False, probing=False),
+                    health=views[name]._replace(quarantined=False, probing=False),
                 )
             )
         mark = hashlib.sha256(repr(told).encode()).hexdigest()[:16]

@@ -66,11 +66,15 @@ _CARD = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
 _SUSPECT = re.compile(
     r"[0-9](?:[ -]?[0-9]){10}|[A-Z]{2}[0-9]{2}|-----BEGIN|whsec_|@|(?i:bearer|basic)"
 )
-"""Cheap first look: text without any of these needs no further one."""
+"""A first look: text without any of these needs no further one."""
+_PLAIN = re.compile(r"(?:[a-z_.:/]++|[0-9]{1,10}+(?![0-9 -])|[A-Z](?![A-Z][0-9]{2}))*+")
+"""A cheaper one, for ids and names: nothing in such text is masked but a webhook secret."""
 
 
 def scan(text: str) -> str:
     """Mask card, account, phone and identity numbers, mail addresses, keys and credentials."""
+    if _PLAIN.fullmatch(text) and "whsec_" not in text:
+        return text
     if _SUSPECT.search(text) is None:
         return text
     for pattern in (_PEM, _WEBHOOK_SECRET, _CREDENTIAL, _USER_INFO, _EMAIL, _PHONE):

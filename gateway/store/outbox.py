@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.domain.payout import MerchantId, PayoutId
@@ -40,7 +39,7 @@ class Outbox(Part):
             return []
         until = now + CLAIM
         found = await member.fetch("claim_deliveries", {**params, "until": micros(until)})
-        return [replace(_head(row), claimed_until=until) for row in found]
+        return [_head(row)._replace(claimed_until=until) for row in found]
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done; later calls change nothing."""

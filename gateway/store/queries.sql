@@ -76,22 +76,18 @@ INSERT INTO attempts (
 )
 
 -- name: insert_event
--- A restore leaps over positions that were given out and forgotten: feed_base says how far.
+-- :feed_base (its own statement) and :n_in_tx are filled in by the writer.
 INSERT INTO events (
     feed, merchant_id, payout_id, seq, kind, state, at, actor, detail, state_hash
 )
-SELECT
-    MAX(
-        COALESCE((SELECT MAX(last.feed) FROM events AS last), 0),
-        (SELECT base FROM feed_base)
-    ) + ROW_NUMBER() OVER (),
-    given.column1, given.column2, given.column3, given.column4, given.column5, given.column6,
-    given.column7, given.column8, given.column9
-FROM (
-    VALUES (
-        :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
-    )
-) AS given
+VALUES (
+    :feed_base + :n_in_tx,
+    :merchant_id, :payout_id, :seq, :kind, :state, :at, :actor, :detail, :state_hash
+)
+
+-- name: feed_base
+-- The last position that was given out. A restore leaps over those that it has forgotten.
+SELECT MAX(COALESCE((SELECT MAX(feed) FROM events), 0), (SELECT base FROM feed_base))
 
 -- name: insert_deliveries
 -- One per active endpoint that wants this kind of event; the id can be derived again from its parts.

@@ -19,6 +19,7 @@ from gateway.store.database import (
     Group,
     Returned,
     Rows,
+    Step,
     TallyKey,
     Unit,
     bounded,
@@ -45,8 +46,8 @@ FATAL = (
 
 SHORT = 512
 """Rows that are written within some milliseconds."""
-_ROWS = (64, 32, 16, 8, 4, 2, 1)
-"""How many rows one statement takes: few lengths, so that each text is prepared once."""
+ROWS_MAX = 64
+"""Rows that one statement takes at most."""
 
 Outcomes = list[Returned | Exception]
 """Of each unit, in order."""
@@ -67,6 +68,10 @@ class GroupCommit:
         self._execute = connection.cursor().execute
         self._queries = queries
         self._slot = slot
+        self._feed_base: int | None = None
+        """The position of the last event before this commit; None until one is to be placed."""
+        self._events = 0
+        """How many this commit has placed."""
 
     def write(self, units: Sequence[Unit]) -> Outcomes:
         """All but the commit, in any case."""
@@ -109,7 +114,7 @@ class GroupCommit:
         returned: dict[int, Rows] = {}
         for query, steps in by_query(units):
             if query.takes_many:
-                touched = self._run(query, [step.params for step in steps])
+                touched = self._run(query, self._filled(query, steps))
                 if query.counted and touched != len(steps):
                     return None
                 continue
@@ -121,17 +126,31 @@ class GroupCommit:
                     returned[id(step)] = rows
         return returned
 
+    def _filled(self, query: Query, steps: Sequence[Step]) -> Sequence[Params]:
+        """Add what only the writer knows: the places of events in the feed, without a gap."""
+        if query.name != "insert_event":
+            return [step.params for step in steps]
+        if self._feed_base is None:
+            self._feed_base = self._execute(self._queries["feed_base"].text).get
+        before, self._events = self._events, self._events + len(steps)
+        base = self._feed_base
+        return [
+            {**step.params, "feed_base": base, "n_in_tx": number}
+            for number, step in enumerate(steps, before + 1)
+        ]
+
     def _run(self, query: Query, given: Sequence[Params]) -> int:
         """As few statements as take them all; how many rows they touched.
 
         Rows returned would each take the interpreter's lock away and back.
         """
         touched = done = 0
-        for length in _ROWS:
-            while len(given) - done >= length:
-                self._execute(*query.many(given[done : done + length]))
-                touched += self._connection.changes()
-                done += length
+        while left := len(given) - done:
+            # Few lengths, so that each text is prepared once.
+            length = min(ROWS_MAX, 1 << left.bit_length() - 1)
+            self._execute(*query.many(given[done : done + length]))
+            touched += self._connection.changes()
+            done += length
         return touched
 
     def _one_by_one(self, units: Sequence[Unit]) -> Outcomes:
@@ -143,6 +162,7 @@ class GroupCommit:
 
     def _begin(self, units: Sequence[Unit]) -> Group:
         self._execute("BEGIN IMMEDIATE")
+        self._feed_base, self._events = None, 0
         return Group(self._balances(guarded(units)), self._tallies(bounded(units)))
 
     def _close_books(self, group: Group) -> None:
@@ -172,20 +192,23 @@ class GroupCommit:
         """Run a unit in its own savepoint; only a broken database is raised."""
         execute = self._execute
         returned: Returned = []
+        events = self._events
         execute("SAVEPOINT unit")
         try:
             for step in unit.steps:
                 query = step.query
+                (params,) = self._filled(query, (step,))
                 if query.counted:
-                    returned.append(counted(step, execute(query.text, step.params).fetchall()))
+                    returned.append(counted(step, execute(query.text, params).fetchall()))
                 else:
-                    execute(query.text, step.params)
+                    execute(query.text, params)
             group.check(unit)
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
+            self._events = events
             return _refused(error)
         execute("RELEASE unit")
         group.add(unit)

@@ -375,7 +375,7 @@ def test_large_payouts_are_not_risked_on_a_probe() -> None:
     assert codes(decision) == [Code.QUARANTINED]
 
 
-@pytest.mark.parametrize("health", [PROBING, replace(BANK_DOWN, probing=True)])
+@pytest.mark.parametrize("health", [PROBING, BANK_DOWN._replace(probing=True)])
 def test_a_large_payout_waits_although_a_probe_is_due(health: HealthView) -> None:
     """It is looked at again when the next probe is due: a small one may have cleared the way."""
     decision = run([channel("a", health=health)], payout(100_001))
@@ -414,7 +414,7 @@ def test_nobody_is_forced_upon_the_ill_while_somebody_is_well() -> None:
 def test_waiting_since_the_future_is_waiting_from_now() -> None:
     """A clock that was set back does not make a payout wait longer."""
     asked = payout(waiting_since=NOW + timedelta(hours=5))
-    health = replace(QUARANTINED, probe_at=NOW + timedelta(hours=1))
+    health = QUARANTINED._replace(probe_at=NOW + timedelta(hours=1))
     assert run([channel("a", health=health)], asked).retry_at == NOW + timedelta(seconds=900)
 
 
@@ -440,7 +440,7 @@ def test_probes_keep_within_the_money_bound() -> None:
     dear = channel("a", 300, health=PROBING)
     assert winner(run([dear, channel("b")])) == ("b", 0)
     decision = run(
-        [dear, channel("c", 150, health=replace(PROBING, success_ppm=0)), channel("b", 60)],
+        [dear, channel("c", 150, health=PROBING._replace(success_ppm=0)), channel("b", 60)],
         rules=policy(explore_cost_max_minor=90, fail_penalty_minor=2000),
     )
     assert [one.channel for one in decision.order] == ["c", "b", "a"]

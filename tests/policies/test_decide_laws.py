@@ -255,7 +255,7 @@ def test_the_best_is_no_dearer_than_its_equals(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy
 ) -> None:
     """Without rules or wishes the winner is the cheapest among the equally preferred."""
-    plain, free = replace(policy, rules=NO_RULES), replace(payout, constraints=FREE)
+    plain, free = replace(policy, rules=NO_RULES), payout._replace(constraints=FREE)
     decision = decide(free, channels, plain, FRIDAY_NOON, 0)
     if decision.outcome in ("cheapest", "preferred"):
         best = decision.order[0]
@@ -321,14 +321,14 @@ def test_failing_over_ends(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
 ) -> None:
     """If every attempt fails for good, no candidate is tried twice and the payout comes to rest."""
-    asked = replace(payout, tried=())
+    asked = payout._replace(tried=())
     seen: set[tuple[str, int]] = set()
     while (chosen := decide(asked, channels, policy, FRIDAY_NOON, draw).chosen) is not None:
         pair = (chosen.channel, chosen.instrument)
         assert pair not in seen
         seen.add(pair)
-        asked = replace(asked, tried=(*asked.tried, Tried(*pair, "beneficiary", "any")))
-    first = decide(replace(payout, tried=()), channels, policy, FRIDAY_NOON, draw)
+        asked = asked._replace(tried=(*asked.tried, Tried(*pair, "beneficiary", "any")))
+    first = decide(payout._replace(tried=()), channels, policy, FRIDAY_NOON, draw)
     assert next_after(first, asked.tried, FRIDAY_NOON) is None
 
 

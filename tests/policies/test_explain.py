@@ -1,7 +1,6 @@
 """Decisions in words and as JSON."""
 
 import json
-from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
@@ -168,7 +167,7 @@ def test_times_survive_storage() -> None:
 
 def test_the_plan_that_could_be_followed_survives_storage() -> None:
     """History tells which plan a payout was given out under."""
-    decision = replace(decided(QUICK), plan_id="pl_1")
+    decision = decided(QUICK)._replace(plan_id="pl_1")
     assert from_json(to_json(decision)).plan_id == "pl_1"
 
 

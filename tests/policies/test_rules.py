@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -143,7 +142,7 @@ def test_a_deadline_counts_from_acceptance_and_only_tightens() -> None:
     decision = run(rule("deadline: 2h"), slow, big)
     assert decision.deadline_at == accepted_at + timedelta(hours=2)
     assert decision.order[0].channel == "quick"
-    earlier = replace(big, deadline_at=FRIDAY_NOON)
+    earlier = big._replace(deadline_at=FRIDAY_NOON)
     assert run(rule("deadline: 2h"), slow, earlier).deadline_at == FRIDAY_NOON
 
 

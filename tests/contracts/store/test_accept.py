@@ -1,7 +1,6 @@
 """Accepting payouts: once per key and reference, funded, durable, all or nothing."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -195,8 +194,7 @@ async def test_can_be_armed_in_the_same_commit(store: SqlStore, fund: Fund) -> N
     await fund()
     subject = build.payout()
     accepted, armed = build.accepted_change(subject), build.arm(subject)
-    both = replace(
-        accepted,
+    both = accepted._replace(
         after=armed.after,
         events=accepted.events + armed.events,
         postings=accepted.postings + armed.postings,
@@ -219,8 +217,7 @@ async def test_armed_in_the_same_commit_needs_float(store: SqlStore, fund: Fund)
     await fund(channel=None)
     subject = build.payout()
     accepted, armed = build.accepted_change(subject), build.arm(subject)
-    both = replace(
-        accepted,
+    both = accepted._replace(
         after=armed.after,
         events=accepted.events + armed.events,
         postings=accepted.postings + armed.postings,

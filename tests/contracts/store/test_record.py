@@ -1,7 +1,6 @@
 """Recording moves: guarded by version and float, atomic, and leaving a complete trail."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -279,10 +278,10 @@ async def test_a_change_that_does_not_add_up_is_a_defect(store: SqlStore, accept
     stranger = armed.after._replace(merchant_id=MerchantId("m_other"))
     dead = build.kill(armed.after)
     broken = {
-        "events lead to": replace(armed, after=accepted),
-        "has one posting": replace(armed, postings=()),
-        "cannot become": replace(armed, after=stranger),
-        "never removed": replace(dead, after=dead.after._replace(attempts=())),
+        "events lead to": armed._replace(after=accepted),
+        "has one posting": armed._replace(postings=()),
+        "cannot become": armed._replace(after=stranger),
+        "never removed": dead._replace(after=dead.after._replace(attempts=())),
         "use accept": build.accepted_change(),
     }
 

@@ -74,7 +74,7 @@ class Place:
             for name in to or ("we_1",)
         ]
         self.outbox.rows.update({row.id: row for row in rows})
-        fresh = tuple(replace(row, may_be_followed=False) for row in rows)
+        fresh = tuple(row._replace(may_be_followed=False) for row in rows)
         return Owed(PayoutId(payout), seq, max(seq, last), fresh)
 
     async def wants_a_look(self) -> bool:

@@ -1,7 +1,7 @@
 """Notices in other platforms' words: their ladder, their acknowledgement, their way out."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -167,7 +167,7 @@ async def test_webhooks_go_their_own_way_beside_them(caller: Receiver, rounds: R
     rounds.notices.url = "http://127.0.0.1:9/none"
     hook = endpoint(url=caller.url())
     rounds.outbox.endpoints[hook.id] = hook
-    rounds.outbox.rows["w_1"] = replace(delivery("w_1"), payload=b"{}")
+    rounds.outbox.rows["w_1"] = delivery("w_1")._replace(payload=b"{}")
 
     assert await rounds.turn() is DUE
     assert rounds.outbox.state("w_1") is DELIVERED

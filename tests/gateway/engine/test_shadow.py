@@ -1,6 +1,6 @@
 """What a shadow's choice saves: one policy prices both, or nothing is claimed."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
@@ -62,7 +62,7 @@ def test_without_a_price_nothing_is_claimed() -> None:
     nothing = decided(policy(ChannelLists(deny=frozenset({"cheap", "dear"}))))
     assert saving_micro(decided(policy()), nothing) is None
     assert saving_micro(nothing, decided(policy())) is None
-    ours = replace(decided(policy()), order=(), excluded=())
+    ours = decided(policy())._replace(order=(), excluded=())
     theirs = decided(policy(NO_CHEAP))
     assert saving_micro(ours, theirs) is None
 

@@ -51,7 +51,7 @@ def test_overrides_keep_their_place_and_add_few() -> None:
     overridden = [query.name for query in Queries("postgres").all()]
 
     assert overridden[: len(shared)] == shared
-    alone = {"lock_balances", "raise_feed_base", "feed_base", "nudge", "standbys", "give_back"}
+    alone = {"lock_balances", "raise_feed_base", "nudge", "standbys", "give_back"}
     alone |= {"lock_tallies", "guarded_tallies"}
     workers = {"enrol_worker", "beat_worker", "other_workers", "bury_worker", "hold_lock"}
     claims = {"claim_payouts", "take_payout", "claim_deliveries", "lock_turn", "unlock_turn"}

@@ -1,7 +1,6 @@
 """An outbox in memory with the store's promises, for tests that break it on purpose."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.domain.payout import MerchantId, PayoutId
@@ -81,7 +80,7 @@ class Outbox:
         row = self.rows.get(delivery_id)
         if row is None or row.merchant_id != merchant_id:
             return False
-        self.rows[delivery_id] = replace(row, state=DeliveryState.DUE, due_at=now)
+        self.rows[delivery_id] = row._replace(state=DeliveryState.DUE, due_at=now)
         return True
 
     async def endpoint(self, endpoint_id: str) -> Endpoint | None:
@@ -104,8 +103,7 @@ class Outbox:
         if delivery_id in self.broken_for:
             raise StoreBrokenError("disk full")
         row = self.rows[delivery_id]
-        self.rows[delivery_id] = replace(
-            row,
+        self.rows[delivery_id] = row._replace(
             state=state,
             tries=row.tries + 1,
             due_at=due_at,

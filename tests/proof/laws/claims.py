@@ -5,7 +5,6 @@ has gone leaves behind what anybody may take, once.
 """
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -121,8 +120,7 @@ class ClaimLaws(StoreMoves):
         if change is None or change.before is None:
             return
         epoch = max(0, change.before.epoch - back)
-        change = replace(
-            change,
+        change = change._replace(
             before=change.before._replace(epoch=epoch),
             after=change.after._replace(epoch=epoch),
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from unittest import mock
@@ -107,7 +106,7 @@ def _spent_twice() -> Iterator[None]:
     looked_after = Units._looked_after
 
     def careless(self: Units, unit: Any, change: Change) -> None:
-        looked_after(self, unit, replace(change, approval=None))
+        looked_after(self, unit, change._replace(approval=None))
 
     with mock.patch.object(units.Units, "_looked_after", careless):
         yield
@@ -121,7 +120,7 @@ def _epoch_forgotten() -> Iterator[None]:
     async def careless(self: SqlStore, change: Change) -> None:
         before, known = change.before, await self.payout(change.after.id)
         if before is not None and known is not None:
-            change = replace(change, before=before._replace(epoch=known.epoch))
+            change = change._replace(before=before._replace(epoch=known.epoch))
         await record(self, change)
 
     with mock.patch.object(SqlStore, "record", careless):

@@ -163,7 +163,7 @@ class GuardLaws(StoreLaws):
             evidence="event",
             opened_at=Shared.clock.at,
         )
-        revealing = replace(change, incidents=(made,))
+        revealing = change._replace(incidents=(made,))
 
         def wanted() -> None:
             self.model.record(revealing)
@@ -250,7 +250,7 @@ class GuardLaws(StoreLaws):
         if change is None or len(change.after.attempts) != len(self._known(other).attempts):
             return
         said = Approval(known.id, f"key:{person}", f"person {person}", at)
-        change = replace(change, approval=said)
+        change = change._replace(approval=said)
         fits = known.state is ProposalState.OPEN and known.payout_id == change.after.id
 
         def wanted() -> None:
