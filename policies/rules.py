@@ -113,7 +113,7 @@ class RuleSet:
         self._count = len(self.rules)
         self._ranks = _ranks(self.rules)
         self.splits: Mapping[int, Mapping[str, int]] = {
-            rank: rule.effects.split
+            rank + len(rule.effects.prefer): rule.effects.split
             for rule, rank in zip(self.rules, self._ranks, strict=True)
             if rule.effects.split
         }
@@ -237,7 +237,8 @@ class RuleSet:
                     rank = min(rank, self._ranks[at] + place)
                     done.append(Effect("prefer", rule.name))
             if name in effects.split:
-                rank = min(rank, self._ranks[at])
+                # One level, behind what the same rule prefers.
+                rank = min(rank, self._ranks[at] + len(effects.prefer))
                 done.append(Effect("split", rule.name, effects.split[name]))
             factor = effects.weight.get(name, effects.weight.get(THIS))
             if factor is not None:

@@ -192,6 +192,18 @@ def test_a_split_stands_where_its_rule_stands() -> None:
     assert order(run(SHARES + rule("prefer: [a]", name="s"))) == "bca"
 
 
+@pytest.mark.parametrize(
+    ("preferred", "draw_ppm", "expected"),
+    [("a", 0, "abc"), ("a", 999_999, "abc"), ("c", 0, "cba"), ("c, b", 0, "cba")],
+)
+def test_a_rule_splits_behind_what_it_prefers(preferred: str, draw_ppm: int, expected: str) -> None:
+    """Whether or not the preferred one has a share as well."""
+    both = rule(f"prefer: [{preferred}], split: {{b: 700000, c: 300000}}")
+    assert order(run(both, draw_ppm=draw_ppm)) == expected
+    out = [one._replace(status="paused") if one.name in preferred else one for one in ABC]
+    assert set(order(run(both, out, draw_ppm=draw_ppm))) == set("abc") - set(preferred)
+
+
 def test_a_due_probe_goes_before_the_split() -> None:
     """A quarantined member is probed as ever; otherwise its share could never come back."""
     sick = HealthView(success_ppm=500_000, quarantined=True, probing=True)
