@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from channels.money import Currency, Money
 
@@ -117,8 +117,7 @@ INSTRUMENTS: Mapping[Rail, type[Instrument]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One try to pay, as told to a channel. The same attempt always makes the same instruction."""
 
     attempt_id: str

@@ -264,8 +264,7 @@ class Delivery(NamedTuple):
     """Whether others about the same payout may have waited behind it when it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(NamedTuple):
     """What a commit of this process has just owed about one payout."""
 
     payout_id: PayoutId | None
@@ -325,8 +324,7 @@ class Watch:
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(NamedTuple):
     """What makes a request the same request again."""
 
     idempotency_key: str

@@ -58,6 +58,8 @@ def ends(credentials: Iterable[Credential]) -> list[End]:
 
 def expired(credentials: Sequence[Credential], now: datetime) -> End | None:
     """What keeps the channel from working: an ended one of ours, or theirs all ended."""
+    if all(one.not_after is None or one.not_after > now for one in credentials):
+        return None
     over = [end for end in ends(credentials) if end.at <= now]
     ours = [end for end in over if end.holder == "ours"]
     if ours:

@@ -17,7 +17,6 @@ A fee that is deducted is booked alike: of 100.00 asked for, 99.70 is the amount
 A dead attempt that was paid after all: Dr suspense 100.00, channel fee 0.08, Cr float 100.08.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple, assert_never
@@ -87,6 +86,15 @@ class Side(StrEnum):
     CREDIT = "credit"
 
 
+# To look a member up in its enumeration takes as long as to make half an entry.
+DEBIT, CREDIT = Side.DEBIT, Side.CREDIT
+FLOAT, IN_TRANSIT = Book.FLOAT, Book.IN_TRANSIT
+_GROWING = frozenset(
+    (side, book) for book in Book for side in Side if (side is DEBIT) == book.is_debit_normal
+)
+"""On which side each book's balance goes up."""
+
+
 class Account(NamedTuple):
     """One account in one currency."""
 
@@ -109,8 +117,8 @@ class Entry(NamedTuple):
     @property
     def change_minor(self) -> int:
         """By how much the account's own balance moves: up on its normal side."""
-        grows = (self.side is Side.DEBIT) == self.account.book.is_debit_normal
-        return self.amount_minor if grows else -self.amount_minor
+        account, side, minor = self
+        return minor if (side, account.book) in _GROWING else -minor
 
 
 Posting = tuple[Entry, ...]
@@ -122,13 +130,13 @@ class UnbalancedError(Exception):
 
 def balanced(entries: Iterable[Entry]) -> Posting:
     """Drop zero legs and insist that the rest balances per currency."""
-    posting = tuple(entry for entry in entries if entry.amount_minor)
-    sums: dict[Currency, int] = defaultdict(int)
-    for entry in posting:
-        if entry.amount_minor < 0:
-            raise UnbalancedError(f"negative leg on {entry.account}")
-        sign = 1 if entry.side is Side.DEBIT else -1
-        sums[entry.account.currency] += sign * entry.amount_minor
+    posting = tuple([entry for entry in entries if entry.amount_minor])
+    sums: dict[Currency, int] = {}
+    for account, side, minor in posting:
+        if minor < 0:
+            raise UnbalancedError(f"negative leg on {account}")
+        currency = account.currency
+        sums[currency] = sums.get(currency, 0) + (minor if side is DEBIT else -minor)
     if any(sums.values()):
         raise UnbalancedError(f"posting off by {dict(sums)}")
     return posting
@@ -136,7 +144,7 @@ def balanced(entries: Iterable[Entry]) -> Posting:
 
 def moved(debit: Account, credit: Account, amount_minor: int) -> Posting:
     """Two legs: debit one account, credit the other."""
-    legs = (Entry(debit, Side.DEBIT, amount_minor), Entry(credit, Side.CREDIT, amount_minor))
+    legs = (Entry(debit, DEBIT, amount_minor), Entry(credit, CREDIT, amount_minor))
     if amount_minor > 0 and debit.currency is credit.currency:
         # One positive amount on both sides: there is nothing to drop and nothing to add up.
         return legs
@@ -155,19 +163,19 @@ def posting(before: Payout | None, after: Payout, event: Event) -> Posting:
     match event:
         case Accepted():
             return moved(available, held, after.hold_minor)
-        case Cancelled() | Failed():
-            return moved(held, available, after.hold_minor)
         case Armed(attempt=attempt) | Adopted(attempt=attempt):
             return moved(
                 _in_transit(attempt, currency), _float(attempt, currency), _reserved(after, attempt)
             )
+        case Confirmed(number=number):
+            return _paid(after, after.attempts[number - 1], held)
+        case Cancelled() | Failed():
+            return moved(held, available, after.hold_minor)
         case Died(number=number):
             attempt = after.attempts[number - 1]
             return moved(
                 _float(attempt, currency), _in_transit(attempt, currency), _reserved(after, attempt)
             )
-        case Confirmed(number=number):
-            return _paid(after, after.attempts[number - 1], held)
         case CameBack(number=number, amount_minor=amount):
             return _came_back(after, after.attempts[number - 1], available, amount)
         case Settled(number=number) | FeeCorrected(number=number):
@@ -196,7 +204,7 @@ def funded(merchant: MerchantId, currency: Currency, amount_minor: int) -> Posti
 def topped_up(channel: str, currency: Currency, amount_minor: int) -> Posting:
     """The operator's own money was put on the account at the institution."""
     return moved(
-        Account(Book.FLOAT, channel, currency), Account(Book.DEPOSITS, "", currency), amount_minor
+        Account(FLOAT, channel, currency), Account(Book.DEPOSITS, "", currency), amount_minor
     )
 
 
@@ -206,11 +214,11 @@ def charged_minor(attempt: Attempt) -> int:
 
 
 def _float(attempt: Attempt, currency: Currency) -> Account:
-    return Account(Book.FLOAT, attempt.channel, currency)
+    return Account(FLOAT, attempt.channel, currency)
 
 
 def _in_transit(attempt: Attempt, currency: Currency) -> Account:
-    return Account(Book.IN_TRANSIT, attempt.channel, currency)
+    return Account(IN_TRANSIT, attempt.channel, currency)
 
 
 def _reserved(payout: Payout, attempt: Attempt) -> int:
@@ -223,11 +231,11 @@ def _paid(payout: Payout, attempt: Attempt, held: Account) -> Posting:
     spare = attempt.quoted_fee_minor - charged
     return balanced(
         (
-            Entry(held, Side.DEBIT, payout.hold_minor),
-            Entry(Account(Book.FEE_INCOME, "", currency), Side.CREDIT, payout.fee.minor),
-            Entry(Account(Book.CHANNEL_FEE, attempt.channel, currency), Side.DEBIT, charged),
-            Entry(_float(attempt, currency), Side.DEBIT if spare > 0 else Side.CREDIT, abs(spare)),
-            Entry(_in_transit(attempt, currency), Side.CREDIT, _reserved(payout, attempt)),
+            Entry(held, DEBIT, payout.hold_minor),
+            Entry(Account(Book.FEE_INCOME, "", currency), CREDIT, payout.fee.minor),
+            Entry(Account(Book.CHANNEL_FEE, attempt.channel, currency), DEBIT, charged),
+            Entry(_float(attempt, currency), DEBIT if spare > 0 else CREDIT, abs(spare)),
+            Entry(_in_transit(attempt, currency), CREDIT, _reserved(payout, attempt)),
         )
     )
 
@@ -238,9 +246,9 @@ def _came_back(payout: Payout, attempt: Attempt, available: Account, amount_mino
     refunded = payout.fee.minor if fee_refunded(payout, amount_minor) else 0
     return balanced(
         (
-            Entry(_float(attempt, currency), Side.DEBIT, amount_minor),
-            Entry(Account(Book.FEE_INCOME, "", currency), Side.DEBIT, refunded),
-            Entry(available, Side.CREDIT, amount_minor + refunded),
+            Entry(_float(attempt, currency), DEBIT, amount_minor),
+            Entry(Account(Book.FEE_INCOME, "", currency), DEBIT, refunded),
+            Entry(available, CREDIT, amount_minor + refunded),
         )
     )
 
@@ -261,9 +269,9 @@ def _paid_late(attempt: Attempt, suspense: Account, amount_minor: int) -> Postin
     fee = charged_minor(attempt) if amount_minor else 0
     return balanced(
         (
-            Entry(suspense, Side.DEBIT, amount_minor),
-            Entry(Account(Book.CHANNEL_FEE, attempt.channel, currency), Side.DEBIT, fee),
-            Entry(_float(attempt, currency), Side.CREDIT, amount_minor + fee),
+            Entry(suspense, DEBIT, amount_minor),
+            Entry(Account(Book.CHANNEL_FEE, attempt.channel, currency), DEBIT, fee),
+            Entry(_float(attempt, currency), CREDIT, amount_minor + fee),
         )
     )
 

@@ -9,7 +9,6 @@ concludes that money did not move, except through `domain.certify`.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -182,7 +181,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         number=attempt.number,
     )
     # A reference is derived once and then stored: whatever the rule says by now, this is its name.
-    told = replace(told, reference=attempt.reference)
+    told = told._replace(reference=attempt.reference)
     with gateway.load.sends(channel.name):
         wait_s = await gateway.throttle.turn(channel.name)
         if wait_s is not None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from gateway.domain.ledger import Book
+from gateway.domain.ledger import FLOAT
 from gateway.domain.payout import Adopted, Armed, Attempt, AttemptState, Died
 from gateway.domain.pricing import month_start
 from gateway.ports import EVERY_CHANNEL
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 _DAY = timedelta(days=1)
+_MONTH_MIN = timedelta(days=27)
 
 
 class Load:
@@ -113,9 +114,13 @@ class Load:
         what is known.
         """
         known = self._months.get(channel)
-        if known is None or month_start(now, known[0].tzinfo) > known[0]:
+        if known is None:
             return UNUSED
-        return known[1]
+        start, use = known
+        # No month is shorter, whatever the clocks do there.
+        if now < start + _MONTH_MIN or month_start(now, start.tzinfo) <= start:
+            return use
+        return UNUSED
 
     def used(self, channel: str, now: datetime) -> int:
         """Minor units given to the channel on the business day of `now`.
@@ -154,7 +159,7 @@ class Load:
         """Count what the change takes up, and unless told otherwise what it gives back."""
         for posting in change.postings:
             for entry in posting:
-                if entry.account.book is Book.FLOAT and (given_back or entry.change_minor < 0):
+                if entry.account.book is FLOAT and (given_back or entry.change_minor < 0):
                     self.float_minor[entry.account.owner] += entry.change_minor
         for event in change.events:
             if isinstance(event, Armed | Adopted):

@@ -46,14 +46,12 @@ class Observe:
         """Count the states reached, and write the line of every attempt that has just closed."""
         before, after = change.before, change.after
         if before is None or before.state is not after.state:
-            self.metrics.series(self.metrics.payouts, after.state.value).inc()
+            self.metrics.series(self.metrics.payouts, after.state).inc()
         earlier = () if before is None else before.attempts
         for attempt in after.attempts:
             known = earlier[attempt.number - 1] if attempt.number <= len(earlier) else None
             if known is None or known.state is not attempt.state:
-                self.metrics.series(
-                    self.metrics.attempts, attempt.channel, attempt.state.value
-                ).inc()
+                self.metrics.series(self.metrics.attempts, attempt.channel, attempt.state).inc()
                 if attempt.state in CLOSED:
                     self._closed(after, attempt)
         first = after.version - len(change.events) + 1

@@ -94,19 +94,13 @@ def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> dic
 
 
 def _clean(value: object) -> object:
-    if type(value) is str:
+    if isinstance(value, str):
         return _scanned(value)
-    match value:
-        case None | bool() | float() | date():
-            return value
-        case int() if -SHORT < value < SHORT:
-            return value
-        case int():
-            return value if scan(str(value)) == str(value) else MASK
-        case str():
-            return scan(value)
-        case _:
-            return scan(str(value))
+    if isinstance(value, int):
+        return value if -SHORT < value < SHORT or scan(str(value)) == str(value) else MASK
+    if value is None or isinstance(value, float | date):
+        return value
+    return scan(str(value))
 
 
 def _is_card(text: str) -> bool:

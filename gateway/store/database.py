@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from gateway.ports import StoreError
 from gateway.store.queries import Params, Queries, Query
@@ -36,7 +36,8 @@ GROUP_MAX = 256
 """Units in one commit; bounds how long the first one waits for the last one's statements."""
 
 
-class Step(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Step:
     """One statement of a unit."""
 
     query: Query

@@ -14,7 +14,7 @@ from channels.money import Currency
 from gateway.domain.batch import unreserve
 from gateway.domain.dialect import ACCOUNT_PREFIX, RETRY_OF, NotifyTo, ends_as, original_of
 from gateway.domain.errors import UnfundedError
-from gateway.domain.ledger import Book, Posting, Side
+from gateway.domain.ledger import DEBIT, Book, Posting
 from gateway.domain.lifecycle import PAYOUT_EDGES, apply
 from gateway.domain.merchant_fee import month_of
 from gateway.domain.pace import next_look
@@ -279,7 +279,7 @@ class Units:
         for leg, entry in enumerate(posting, 1):
             account, side, minor = entry
             book, owner, currency = account
-            sums[currency] = sums.get(currency, 0) + (minor if side is Side.DEBIT else -minor)
+            sums[currency] = sums.get(currency, 0) + (minor if side is DEBIT else -minor)
             unit.add(
                 insert,
                 {

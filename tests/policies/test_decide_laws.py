@@ -38,10 +38,12 @@ healths = st.builds(
     HealthView,
     success_ppm=PPM,
     unknown_ppm=PPM,
+    observations=st.just(0),
     quarantined=st.booleans(),
     bank_down=st.sampled_from((None, None, "ICBC")),
     probing=st.booleans(),
     latency_ms=st.integers(1, 5000),
+    probe_at=st.none(),
 )
 cycles = st.one_of(
     st.just(Cycle(instant=True)),
@@ -112,6 +114,7 @@ payouts = st.builds(
             max_attempts=st.sampled_from((None, 2)),
         ),
     ),
+    merchant_ref=st.none(),
     released=st.booleans(),
 )
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -357,7 +357,7 @@ async def test_a_conversion_waits_for_a_fresh_quote() -> None:
         await scene.world.advance(timedelta(minutes=5))
         assert isinstance(await scene.ask(euros, number), Paid)
         assert scene.moved() == [("payout", 11_000)]
-        late = await scene.pay(replace(euros, reference="PO2A1"))
+        late = await scene.pay(euros._replace(reference="PO2A1"))
         assert isinstance(late, NotSent)
         assert "old" in late.detail
 

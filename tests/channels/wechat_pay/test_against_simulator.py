@@ -72,7 +72,7 @@ class Here:
     def instruction(self, reference: str = "PO1", **changes: object) -> Instruction:
         """12.34 yuan to somebody who confirms after a second."""
         made = platform.instruction(reference=reference, **changes)  # type: ignore[arg-type] # builder's keywords
-        return replace(made, notify_url=self.notify_url)
+        return made._replace(notify_url=self.notify_url)
 
     async def send(self, instruction: Instruction) -> Outcome:
         """Prepare and send now."""

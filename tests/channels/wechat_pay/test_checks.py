@@ -69,7 +69,7 @@ def test_a_good_instruction_has_no_problems() -> None:
 def test_only_wallets_are_paid() -> None:
     """Another rail is one problem, and no other check runs on it."""
     card = BankCard("6222021234567890123", "王五")
-    assert fields(replace(platform.instruction(), instrument=card)) == ["instrument"]
+    assert fields(platform.instruction()._replace(instrument=card)) == ["instrument"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_contract_may_be_narrower() -> None:
 def test_another_currency_is_refused() -> None:
     """Fen and nothing else."""
     dollars = Money(1234, Currency.USD)
-    assert fields(replace(platform.instruction(), amount=dollars)) == ["amount"]
+    assert fields(platform.instruction()._replace(amount=dollars)) == ["amount"]
 
 
 def test_all_problems_come_at_once() -> None:
