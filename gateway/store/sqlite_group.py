@@ -206,9 +206,9 @@ class GroupCommit:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
+            self._events = events
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
-            self._events = events
             return _refused(error)
         execute("RELEASE unit")
         group.add(unit)

@@ -394,8 +394,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a resend has another reference",
         "§8.6",
         DISPATCH,
-        "    told = replace(told, reference=attempt.reference)\n",
-        '    told = replace(told, reference=attempt.reference[:-1] + "x")\n',
+        "    told = told._replace(reference=attempt.reference)\n",
+        '    told = told._replace(reference=attempt.reference[:-1] + "x")\n',
         rich_in(request_late=0.5, reply_lost=0.3),
         SIM,
     ),
@@ -693,13 +693,13 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 LEDGER,
-                "Entry(suspense, Side.DEBIT, amount_minor)",
-                "Entry(suspense, Side.CREDIT, amount_minor)",
+                "Entry(suspense, DEBIT, amount_minor)",
+                "Entry(suspense, CREDIT, amount_minor)",
             ),
             Edit(
                 LEDGER,
-                "Entry(_float(attempt, currency), Side.CREDIT, amount_minor + fee)",
-                "Entry(_float(attempt, currency), Side.DEBIT, amount_minor - fee)",
+                "Entry(_float(attempt, currency), CREDIT, amount_minor + fee)",
+                "Entry(_float(attempt, currency), DEBIT, amount_minor - fee)",
             ),
         ),
         (LIFECYCLE,),

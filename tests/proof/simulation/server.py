@@ -20,6 +20,7 @@ from gateway.store.database import (
     Group,
     Returned,
     Rows,
+    Step,
     Unit,
     counted,
     guarded,
@@ -174,11 +175,12 @@ class Server:
         execute("SAVEPOINT unit")
         try:
             for step in unit.steps:
+                params = self._filled(step)
                 if step.query.counted:
-                    rows = execute(step.query.text, step.params).fetchall()
+                    rows = execute(step.query.text, params).fetchall()
                     returned.append(counted(step, rows))
                 else:
-                    execute(step.query.text, step.params)
+                    execute(step.query.text, params)
             group.check(unit)
         except Exception as error:  # noqa: BLE001 - it concerns this unit alone
             execute("ROLLBACK TO unit")
@@ -187,6 +189,13 @@ class Server:
         execute("RELEASE unit")
         group.add(unit)
         return returned
+
+    def _filled(self, step: Step) -> Params:
+        """Add what only the writer knows: the place of an event in the feed."""
+        if "n_in_tx" not in step.query.names:
+            return step.params
+        base = self._execute(self.queries["feed_base"].text).get
+        return {**step.params, "feed_base": base, "n_in_tx": 1}
 
 
 def _refused(error: Exception) -> Exception:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from channels.contract import Absent, Reason, Rejected, Unknown
+from channels.contract import Absent, Instruction, Reason, Rejected, Unknown
 from gateway.domain import certify, silence
 from gateway.domain.payout import Armed, Source
 from gateway.engine import at_once, deliver, dispatch, inquire, operate, propose, quarantine
@@ -107,12 +107,15 @@ def _post_is_retried() -> list[Patch]:
 
 
 def _new_reference_on_resend() -> list[Patch]:
-    def renamed(told: Any, **changes: Any) -> Any:
-        if "reference" in changes:
-            changes["reference"] = changes["reference"][:-1] + "Z"
-        return replace(told, **changes)
+    class Renamed(Instruction):
+        def _replace(self, /, **changes: Any) -> Any:
+            changed = super()._replace(**changes)
+            return super(Renamed, changed)._replace(reference=changed.reference[:-1] + "Z")
 
-    return [(dispatch, "replace", renamed)]
+    def renamed(*given: Any, **named: Any) -> Any:
+        return Renamed(*instruction_of(*given, **named))
+
+    return [(dispatch, "instruction_of", renamed)]
 
 
 def _no_version_guard() -> list[Patch]:
