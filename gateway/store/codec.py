@@ -4,10 +4,9 @@ Times are whole microseconds since 1970 UTC in both databases: they sort, compar
 without any session's time zone. Only lossless forms; nothing here knows about rows or queries.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -42,14 +41,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
     """Microseconds since 1970 UTC, exactly. A naive time is a defect (TypeError)."""
     delta = at - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-micros: Callable[[datetime], int] = lru_cache(maxsize=256)(_micros)
-"""As `_micros`: a commit writes the same few moments again and again."""
 
 
 def micros_or_none(at: datetime | None) -> int | None:

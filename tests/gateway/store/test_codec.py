@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,13 @@ instruments = st.one_of(
 def test_times_survive_to_the_microsecond(at: datetime) -> None:
     """A time and its column are the same moment, always."""
     assert codec.moment(codec.micros(at)) == at
+
+
+def test_one_wall_clock_reading_can_be_two_moments() -> None:
+    """When clocks go back an hour comes twice; Python takes both for equal, a column does not."""
+    first = datetime(2026, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
+    second = first.replace(fold=1)
+    assert codec.micros(second) - codec.micros(first) == 3_600_000_000
 
 
 def test_a_naive_time_is_a_defect() -> None:
