@@ -1,6 +1,7 @@
 """The transition table and `apply`: what is declared works, everything else raises."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import date
 from typing import get_args
 
@@ -410,7 +411,7 @@ def test_due_time_is_not_the_domains_affair() -> None:
 def test_apply_does_not_touch_its_argument() -> None:
     """Values only: the payout given is the payout kept."""
     before = situation("attempting, in doubt")
-    copy = Payout(*before)
+    copy = deepcopy(before)
     apply(before, resent(), after(1))
     assert before == copy
 
