@@ -157,6 +157,22 @@ def by_query(units: Iterable[Unit]) -> list[tuple[Query, list[Step]]]:
     return sorted(steps.items(), key=lambda item: item[0].order)
 
 
+def filled(
+    query: Query, steps: Sequence[Step], base: Callable[[], int], numbers: Iterator[int]
+) -> Sequence[Params]:
+    """The steps' parameters with what only the writer knows: the places of events in the feed.
+
+    `numbers` counts on through a commit from wherever `base` leads; neither is asked in vain.
+    """
+    if "n_in_tx" not in query.names:
+        return [step.params for step in steps]
+    leading = base()
+    return [
+        {**step.params, "feed_base": leading, "n_in_tx": number}
+        for step, number in zip(steps, numbers, strict=False)
+    ]
+
+
 def is_solo(unit: Unit) -> bool:
     """Whether a unit wants to know which rows it touched, of however many: not to be merged."""
     return any(step.query.counted and step.otherwise is None for step in unit.steps)

@@ -21,16 +21,16 @@ from gateway.store.database import (
     Group,
     Returned,
     Rows,
-    Step,
     TallyKey,
     Unit,
     bounded,
     by_query,
     counted,
+    filled,
     is_solo,
 )
 from gateway.store.errors import RefusedError
-from gateway.store.queries import Params, Queries, Query
+from gateway.store.queries import Queries, Query
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _Writes = dict[Query, list[tuple[object, ...]]]
@@ -65,7 +65,7 @@ class GroupCommit:
         self._connection = connection
         self._queries = queries
         self._slot = slot
-        self._feed_base = feed_base
+        self._feed_base = lambda: feed_base
         self._records: dict[Query, Records] = {}
 
     @property
@@ -119,7 +119,9 @@ class GroupCommit:
         numbers = itertools.count(1)
         steps = dict(by_query(units))
         writes: _Writes = {
-            query: [query.values(params) for params in self._filled(query, taken, numbers)]
+            query: [
+                query.values(params) for params in filled(query, taken, self._feed_base, numbers)
+            ]
             for query, taken in steps.items()
         }
         writes |= self._closing(group)
@@ -174,7 +176,7 @@ class GroupCommit:
         await self._connection.execute("SAVEPOINT unit")
         try:
             for step in unit.steps:
-                (params,) = self._filled(step.query, [step], numbers)
+                (params,) = filled(step.query, [step], self._feed_base, numbers)
                 values = step.query.values(params)
                 if step.query.counted:
                     rows = await self._connection.fetch(step.query.numbered, *values)
@@ -236,18 +238,6 @@ class GroupCommit:
         for query, params in group.closing(self._queries, self._slot):
             writes.setdefault(query, []).append(query.values(params))
         return writes
-
-    def _filled(
-        self, query: Query, steps: Sequence[Step], numbers: Iterator[int]
-    ) -> Sequence[Params]:
-        """Add what only the writer knows: the places of events in the feed."""
-        if "n_in_tx" not in query.names:
-            return [step.params for step in steps]
-        base = self._feed_base
-        return [
-            {**step.params, "n_in_tx": number, "feed_base": base}
-            for step, number in zip(steps, numbers, strict=False)
-        ]
 
     async def _end(self) -> None:
         """Commit. Only an answer decides; without one nobody knows."""

@@ -8,7 +8,9 @@ Writing touches memory, and pages that were read before; it is the commit that w
 """
 
 import contextlib
+import itertools
 from collections.abc import Sequence
+from typing import cast
 
 import apsw
 
@@ -25,6 +27,7 @@ from gateway.store.database import (
     bounded,
     by_query,
     counted,
+    filled,
     guarded,
     is_solo,
 )
@@ -68,10 +71,6 @@ class GroupCommit:
         self._execute = connection.cursor().execute
         self._queries = queries
         self._slot = slot
-        self._feed_base: int | None = None
-        """The position of the last event before this commit; None until one is to be placed."""
-        self._events = 0
-        """How many this commit has placed."""
 
     def write(self, units: Sequence[Unit]) -> Outcomes:
         """All but the commit, in any case."""
@@ -127,17 +126,12 @@ class GroupCommit:
         return returned
 
     def _filled(self, query: Query, steps: Sequence[Step]) -> Sequence[Params]:
-        """Add what only the writer knows: the places of events in the feed, without a gap."""
-        if query.name != "insert_event":
-            return [step.params for step in steps]
-        if self._feed_base is None:
-            self._feed_base = self._execute(self._queries["feed_base"].text).get
-        before, self._events = self._events, self._events + len(steps)
-        base = self._feed_base
-        return [
-            {**step.params, "feed_base": base, "n_in_tx": number}
-            for number, step in enumerate(steps, before + 1)
-        ]
+        """Events come right behind the last one, so that the feed has no gap."""
+        return filled(query, steps, self._feed_base, itertools.count(1))
+
+    def _feed_base(self) -> int:
+        """The position of the last event, those of this commit included."""
+        return cast("int", self._execute(self._queries["feed_base"].text).get)
 
     def _run(self, query: Query, given: Sequence[Params]) -> int:
         """As few statements as take them all; how many rows they touched.
@@ -162,7 +156,6 @@ class GroupCommit:
 
     def _begin(self, units: Sequence[Unit]) -> Group:
         self._execute("BEGIN IMMEDIATE")
-        self._feed_base, self._events = None, 0
         return Group(self._balances(guarded(units)), self._tallies(bounded(units)))
 
     def _close_books(self, group: Group) -> None:
@@ -192,7 +185,6 @@ class GroupCommit:
         """Run a unit in its own savepoint; only a broken database is raised."""
         execute = self._execute
         returned: Returned = []
-        events = self._events
         execute("SAVEPOINT unit")
         try:
             for step in unit.steps:
@@ -206,7 +198,6 @@ class GroupCommit:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this unit alone
-            self._events = events
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
             return _refused(error)

@@ -63,6 +63,13 @@ def test_a_verdict_about_an_order_nobody_can_name_is_none(ref: str) -> None:
         assert ascii(ref)[:200].encode() in heard.evidence.body
 
 
+def test_no_number_has_a_character_that_hides_or_breaks() -> None:
+    """Controls, those that turn the order of others around, halves of characters: all of them."""
+    unfit = [*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+    for code in (*unfit, *range(0xD800, 0xE000)):
+        assert not is_storable(f"a{chr(code)}b"), f"U+{code:04X}"
+
+
 @pytest.mark.parametrize("ref", FIT)
 def test_what_can_be_kept_is_left_alone(ref: str) -> None:
     """The very same values."""

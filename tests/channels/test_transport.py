@@ -473,6 +473,16 @@ async def test_a_header_that_would_begin_another_is_not_sent(make: Make, value: 
     assert server.connections == 0
 
 
+async def test_no_control_character_is_sent_in_a_header(make: Make) -> None:
+    """All but the tab, which may stand between words (RFC 9110, section 5.5)."""
+    transport = make()
+    async with fault_server(answer_ok) as server:
+        for code in (*range(0x09), *range(0x0A, 0x20), 0x7F):
+            answer = await transport.post(server.url, (("x-order", f"1{chr(code)}2"),), b"pay")
+            assert answer == NotSent(NotSentCause.PREPARE, "ValueError"), f"U+{code:04X}"
+    assert server.connections == 0
+
+
 async def test_so_many_servers_are_kept_prepared_and_no_more(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

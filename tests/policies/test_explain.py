@@ -1,10 +1,13 @@
 """Decisions in words and as JSON."""
 
 import json
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policies.build import build
 from policies.decide import decide
@@ -163,6 +166,19 @@ def test_times_survive_storage() -> None:
     """The stored retry time is the very moment."""
     decision = decided(channel(status="paused"))
     assert from_json(to_json(decision)).retry_at == FRIDAY_NOON + timedelta(seconds=60)
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
+        timezones=st.sampled_from(
+            [UTC, ZoneInfo("Asia/Shanghai"), timezone(timedelta(hours=-3, minutes=-30))]
+        ),
+    )
+)
+def test_times_are_stored_as_isoformat_writes_them(at: datetime) -> None:
+    """Microseconds only where there are any, the zone as its offset."""
+    assert to_json(decided(QUICK)._replace(decided_at=at))["at"] == at.isoformat()
 
 
 def test_the_plan_that_could_be_followed_survives_storage() -> None:

@@ -8,6 +8,7 @@ time, loses requests and acknowledgements, and turns away its process when a dis
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from gateway.store.database import (
     Group,
     Returned,
     Rows,
-    Step,
     Unit,
     counted,
+    filled,
     guarded,
 )
 from gateway.store.errors import RefusedError
@@ -175,7 +176,7 @@ class Server:
         execute("SAVEPOINT unit")
         try:
             for step in unit.steps:
-                params = self._filled(step)
+                (params,) = filled(step.query, [step], self._feed_base, count(1))
                 if step.query.counted:
                     rows = execute(step.query.text, params).fetchall()
                     returned.append(counted(step, rows))
@@ -190,12 +191,8 @@ class Server:
         group.add(unit)
         return returned
 
-    def _filled(self, step: Step) -> Params:
-        """Add what only the writer knows: the place of an event in the feed."""
-        if "n_in_tx" not in step.query.names:
-            return step.params
-        base = self._execute(self.queries["feed_base"].text).get
-        return {**step.params, "feed_base": base, "n_in_tx": 1}
+    def _feed_base(self) -> int:
+        return int(self._execute(self.queries["feed_base"].text).get)
 
 
 def _refused(error: Exception) -> Exception:
