@@ -101,6 +101,11 @@ class Meter:
     def _family(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
 
+    @property
+    def pids(self) -> list[int]:
+        """Of all of them."""
+        return [one.pid for one in self._family()]
+
     def cpu_s(self) -> float:
         """Used since it started, of all threads."""
         times = [one.cpu_times() for one in self._family()]

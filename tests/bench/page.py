@@ -34,6 +34,8 @@ MORE: Final[Mapping[str, str]] = {
     "e2e_rps": "payouts a second, request to webhook",
     "accept_cpu_ratio": "intake, of floor (a), by CPU time",
     "e2e_cpu_ratio": "whole payouts, of floor (b), by CPU time",
+    "accept_instructions_ratio": "intake, of floor (a), by instructions",
+    "e2e_instructions_ratio": "whole payouts, of floor (b), by instructions",
     "workers_gain": "two workers beside one",
 }
 
@@ -122,8 +124,8 @@ def _judged(key: str, values: Mapping[str, Any]) -> str:
 
 
 _SIDE: Final = (
-    *("what", "program", "payouts/s", "low–high", "CPU µs each", "core busy", "others busy"),
-    *("answer p50 · p99 ms", "webhook p50 · p99 ms"),
+    *("what", "program", "payouts/s", "low–high", "CPU µs each", "instructions each, thousands"),
+    *("core busy", "others busy", "answer p50 · p99 ms", "webhook p50 · p99 ms"),
 )
 _PAIRS: Final = {
     "accept": "intake",
@@ -155,6 +157,7 @@ def _line(one: Mapping[str, Any]) -> Sequence[object]:
         one["rps"],
         f"{one['rps_low']}–{one['rps_high']}",
         one["cpu_us"],
+        _shown(one.get("instructions_k")),
         one["busy"],
         one["others_busy"],
         _pair(one["answered_ms"]),

@@ -1,12 +1,13 @@
 """Rounds that take turns: A B A B …, so that a machine's bad minute hits both alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Self
 
 from gateway.sandbox.processes import Child
+from tests.bench.instructions import counting
 from tests.bench.size import Size
 from tests.bench.stage import Floor, Stage, StageError, frozen
 
@@ -39,6 +40,8 @@ class Round:
     rps: float
     cpu_us: float
     """Of the program alone, all threads, for each payout it finished."""
+    instructions_k: float | None
+    """Thousands, in user space, of the program alone for each payout; None: nobody can count."""
     busy: float
     """Which part of the time it kept a core busy; clearly below 1, something else was the limit."""
     others_busy: float
@@ -78,15 +81,18 @@ async def measured(one: Contestant, **job: Any) -> Round:
     here = one.stage
     meters = (here.meter(one.child), here.meter(here.institution))
     before = [meter.cpu_s() for meter in meters]
-    came = await here.crowd.load(one.url, here.key, **job)
+    async with counting(meters[0].pids) as count:
+        came = await here.crowd.load(one.url, here.key, **job)
     own, institution = (meter.cpu_s() - used for meter, used in zip(meters, before, strict=True))
     if not went_through(came) or came["untold"] or came["refused_webhooks"]:
         fates = await here.fates(came["named"]) if one.child is here.gateway else None
         raise StageError(f"{one.name}: not every payout went through: {came} {fates or ''}")
-    seconds = came["seconds"]
+    seconds, executed = came["seconds"], count.instructions
+    taken = max(came["taken"], 1)
     return Round(
         rps=came["rps"],
-        cpu_us=own / max(came["taken"], 1) * 1e6,
+        cpu_us=own / taken * 1e6,
+        instructions_k=None if executed is None else executed / taken / 1_000,
         busy=own / seconds,
         others_busy=(institution + came["crowd_cpu_s"]) / seconds,
         answered_ms=came["answered_ms"],
@@ -102,10 +108,28 @@ def middle(rounds: Sequence[Round]) -> dict[str, Any]:
         "rps_low": round(rates[0], 1),
         "rps_high": round(rates[-1], 1),
         "cpu_us": round(median(one.cpu_us for one in rounds), 1),
+        "instructions_k": _instructions_k(rounds),
         "busy": round(median(one.busy for one in rounds), 2),
         "others_busy": round(median(one.others_busy for one in rounds), 2),
         "answered_ms": between([one.answered_ms for one in rounds]),
         "told_ms": between([one.told_ms for one in rounds]),
+    }
+
+
+def _instructions_k(rounds: Sequence[Round]) -> float | None:
+    found = [one.instructions_k for one in rounds if one.instructions_k is not None]
+    return round(median(found), 1) if len(found) == len(rounds) else None
+
+
+def shares(bare: Mapping[str, Any], ours: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Of what the floor does: `ratio` by rate, `cpu_ratio` by CPU time, `instructions_ratio` by
+    instructions where they were counted."""
+    executed = (bare["instructions_k"], ours["instructions_k"])
+    counted = {} if None in executed else {"instructions": executed}
+    pairs = {"cpu": (bare["cpu_us"], ours["cpu_us"]), **counted}
+    return {
+        f"{prefix}_ratio": round(ours["rps"] / bare["rps"], 4),
+        **{f"{prefix}_{name}_ratio": round(low / high, 4) for name, (low, high) in pairs.items()},
     }
 
 

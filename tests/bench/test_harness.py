@@ -13,6 +13,7 @@ from tests.bench import __main__ as command
 from tests.bench import page, stacks
 from tests.bench.bench import Bench
 from tests.bench.crowd.callers import quantiles
+from tests.bench.instructions import counted, counting
 from tests.bench.parts.accept import tomorrow
 from tests.bench.rounds import Contestant, measured
 from tests.bench.size import TINY
@@ -115,6 +116,28 @@ def test_the_last_line_is_json() -> None:
 def test_a_flag_that_cannot_be_read_is_a_usage_error(flags: list[str]) -> None:
     """Before anything is started."""
     assert CliRunner().invoke(command.main, flags).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [
+        ("\n5330502880,,instructions:u,1000,100.00,,\n", 5_330_502_880),
+        ("<not supported>,,instructions:u,0,100.00,,\n", None),
+        ("Problems finding threads of monitor\n", None),
+    ],
+)
+def test_instructions_are_counted_or_not_told(said: str, count: int | None) -> None:
+    """A machine without counters has no figure, not a nought."""
+    assert counted(said) == count
+
+
+async def test_a_program_that_ended_has_no_instructions() -> None:
+    """And does not keep the round waiting."""
+    process = await asyncio.create_subprocess_exec("true")
+    await process.wait()
+    async with counting([process.pid]) as count:
+        pass
+    assert count.instructions is None
 
 
 def test_quantiles_are_values_that_were_seen() -> None:

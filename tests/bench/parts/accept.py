@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.clock import SystemClock
 from tests.bench.bench import Bench
-from tests.bench.rounds import Contestant, contest, middle
+from tests.bench.rounds import Contestant, contest, middle, shares
 
 
 def tomorrow() -> str:
@@ -24,8 +24,7 @@ async def run(bench: Bench) -> dict[str, Any]:
         )
     ours, bare = middle(found["gateway"]), middle(found["floor"])
     return {
-        "accept_ratio": round(ours["rps"] / bare["rps"], 4),
-        "accept_cpu_ratio": round(bare["cpu_us"] / ours["cpu_us"], 4),
+        **shares(bare, ours, "accept"),
         "accept_rps": ours["rps"],
         "gateway": ours,
         "floor": bare,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.bench.bench import Bench
-from tests.bench.rounds import Contestant, contest, middle
+from tests.bench.rounds import Contestant, contest, middle, shares
 
 
 async def run(bench: Bench) -> dict[str, Any]:
@@ -19,8 +19,7 @@ async def run(bench: Bench) -> dict[str, Any]:
         )
     ours, bare = middle(found["gateway"]), middle(found["floor"])
     return {
-        "e2e_ratio": round(ours["rps"] / bare["rps"], 4),
-        "e2e_cpu_ratio": round(bare["cpu_us"] / ours["cpu_us"], 4),
+        **shares(bare, ours, "e2e"),
         "e2e_rps": ours["rps"],
         "gateway": ours,
         "floor": bare,

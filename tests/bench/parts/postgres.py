@@ -19,6 +19,7 @@ KEYS: Final = (
     *("accept_ratio", "accept_rps", "e2e_ratio", "e2e_cpu_ratio", "e2e_rps", "p99_added_ms"),
     *("rss_mb", "growth_mb", "ready_s", "recovery_s", "acked_lost"),
 )
+WHERE_COUNTED: Final = ("accept_instructions_ratio", "e2e_instructions_ratio")
 LESS_GROWTH: Final = 10
 DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -38,7 +39,8 @@ async def run(bench: Bench) -> dict[str, Any]:
         bench.say("postgres: two workers")
         parts["workers"] = await _workers(there)
     found = {key: value for one in parts.values() for key, value in one.items()}
-    line = {key: found[key] for key in (*KEYS, "workers_gain")}
+    keys = (*KEYS, *(key for key in WHERE_COUNTED if key in found), "workers_gain")
+    line = {key: found[key] for key in keys}
     return {"postgres": line, "settings": settings, "parts": parts}
 
 
