@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from operator import itemgetter
 from typing import Literal
 
@@ -43,16 +44,13 @@ class Query:
     tables: frozenset[str]
     """Those that it names, to write or to read."""
     optional: frozenset[str]
+    takes_many: bool
+    """Whether one statement can take the rows of many steps; see `many`."""
     _lines: tuple[str, ...] = field(repr=False)
     _pick: Callable[[Params], tuple[object, ...]] = field(repr=False)
     _variants: dict[frozenset[str], "Query"] = field(default_factory=dict, repr=False)
     _row: "Row | None" = field(default=None, repr=False)
     _many: dict[int, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def takes_many(self) -> bool:
-        """Whether one statement can take the rows of many steps; see `many`."""
-        return self._row is not None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -71,8 +69,7 @@ class Query:
             marks = _PARAMETER.sub("?", f"({row.text})")
             rows = ", ".join([marks] * len(steps))
             text = self._many[len(steps)] = f"{row.before}VALUES {rows}{row.after}"
-        pick = row.pick
-        return text, [value for params in steps for value in pick(params)]
+        return text, list(chain.from_iterable(map(row.pick, steps)))
 
     def from_records(self, types: Sequence[str], position: int) -> str:
         """One statement for all of them, as PostgreSQL takes it: `$position` is JSON, see `fields`.
@@ -185,6 +182,7 @@ def query_of(name: str, order: int, lines: tuple[str, ...]) -> Query:
     text = "\n".join(line.removesuffix(_OPTIONAL).rstrip() for line in lines)
     names = tuple(dict.fromkeys(_PARAMETER.findall(text)))
     positions = {parameter: f"${position}" for position, parameter in enumerate(names, 1)}
+    row = _row_of(text)
     return Query(
         name=name,
         order=order,
@@ -194,9 +192,10 @@ def query_of(name: str, order: int, lines: tuple[str, ...]) -> Query:
         counted="RETURNING" in text,
         tables=frozenset(_TABLE.findall(text)),
         optional=frozenset().union(*map(_optional, lines)),
+        takes_many=row is not None,
         _lines=lines,
         _pick=_picking(names),
-        _row=_row_of(text),
+        _row=row,
     )
 
 
