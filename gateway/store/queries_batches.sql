@@ -90,11 +90,13 @@ WHERE b.merchant_id = :merchant_id AND b.mode = 'all_or_nothing' AND b.state IN 
   AND r.state = 'accepted' AND r.payout_id = :payout_id
 
 -- name: find_batch_rows
+-- Not by merchant as well: a plan that PostgreSQL made while there were no payouts would then read
+-- all of the merchant's for each row.
 SELECT
     r.number, r.line, r.merchant_ref, r.amount_minor, r.hold_minor, r.body, r.state, r.payout_id,
     r.refused, p.state, p.reason
 FROM batch_rows AS r
-LEFT JOIN payouts AS p ON p.merchant_id = r.merchant_id AND p.id = r.payout_id
+LEFT JOIN payouts AS p ON p.id = r.payout_id
 WHERE r.merchant_id = :merchant_id AND r.batch_id = :batch_id AND r.number > :after
   AND r.state = :state -- if given
   AND p.state = :payout_state -- if given
@@ -105,7 +107,7 @@ LIMIT :limit
 SELECT
     r.state, p.state, CAST(COUNT(*) AS BIGINT), CAST(SUM(r.amount_minor) AS BIGINT)
 FROM batch_rows AS r
-LEFT JOIN payouts AS p ON p.merchant_id = r.merchant_id AND p.id = r.payout_id
+LEFT JOIN payouts AS p ON p.id = r.payout_id
 WHERE r.merchant_id = :merchant_id AND r.batch_id = :batch_id
 GROUP BY r.state, p.state
 
