@@ -90,8 +90,8 @@ WHERE b.merchant_id = :merchant_id AND b.mode = 'all_or_nothing' AND b.state IN 
   AND r.state = 'accepted' AND r.payout_id = :payout_id
 
 -- name: find_batch_rows
--- Not by merchant as well: a plan that PostgreSQL made while there were no payouts would then read
--- all of the merchant's for each row.
+-- Not by merchant as well: of one whose payouts PostgreSQL has not counted yet it would read them
+-- all, for each row.
 SELECT
     r.number, r.line, r.merchant_ref, r.amount_minor, r.hold_minor, r.body, r.state, r.payout_id,
     r.refused, p.state, p.reason
@@ -124,9 +124,12 @@ FROM batch_rows
 WHERE merchant_id = :merchant_id AND batch_id = :batch_id AND state IN ('waiting', 'refused')
 
 -- name: taken_refs
--- Waiting rows whose number a payout has already.
+-- Waiting rows whose number a payout has already. Each asks for itself: joined, as above.
 SELECT r.number
 FROM batch_rows AS r
-JOIN payouts AS p ON p.merchant_id = r.merchant_id AND p.merchant_ref = r.merchant_ref
 WHERE r.merchant_id = :merchant_id AND r.batch_id = :batch_id AND r.state = 'waiting'
+  AND (
+      SELECT p.id FROM payouts AS p
+      WHERE p.merchant_id = r.merchant_id AND p.merchant_ref = r.merchant_ref
+  ) IS NOT NULL
 ORDER BY r.number

@@ -95,8 +95,8 @@ SELECT
     'msg_' || SUBSTR(r.payout_id, 4) || CAST(:suffix AS TEXT),
     n.merchant_id, n.account_id, n.payout_id, p.version + :seq, :payload, 'due', 0, :at, :at
 FROM payout_retries AS r
-JOIN dialect_notifies AS n ON n.merchant_id = r.merchant_id AND n.payout_id = r.payout_id
-JOIN payouts AS p ON p.merchant_id = r.merchant_id AND p.id = r.payout_id
+JOIN payouts AS p ON p.id = r.payout_id
+JOIN dialect_notifies AS n ON n.merchant_id = p.merchant_id AND n.payout_id = p.id
 WHERE r.merchant_id = :merchant_id AND r.original_id = :payout_id
 
 -- name: insert_retry
@@ -135,9 +135,10 @@ WHERE at <= :before
 
 -- name: payouts_to_payee
 -- Ids sort by time: :since_id keeps the look to the window, however many there were before.
+-- The payout by its id alone, as in find_batch_rows.
 SELECT p.id
 FROM payees AS e
-JOIN payouts AS p ON p.merchant_id = e.merchant_id AND p.id = e.payout_id
+JOIN payouts AS p ON p.id = e.payout_id
 WHERE e.merchant_id = :merchant_id AND e.payee_index = :payee_index AND e.payout_id >= :since_id
   AND p.currency = :currency
   AND p.amount_minor + CASE p.fee_mode WHEN 'deducted' THEN p.fee_minor ELSE 0 END = :amount_minor

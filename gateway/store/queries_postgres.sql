@@ -331,3 +331,14 @@ JOIN payouts AS p ON p.id = wanted.value
 JOIN deliveries AS d ON d.merchant_id = p.merchant_id AND d.payout_id = p.id
 WHERE d.state <> 'due'
 ORDER BY d.payout_id, d.seq, d.id
+
+-- name: release_batch_rows
+-- The ids first: joined, each of the merchant's payouts could be compared with each row.
+UPDATE payouts SET due_at = COALESCE(release_at, :now)
+WHERE merchant_id = :merchant_id AND version = 1 AND due_at IS NULL
+  AND state IN ('routing', 'scheduled')
+  AND id = ANY (ARRAY(
+    SELECT payout_id FROM batch_rows
+    WHERE merchant_id = :merchant_id AND batch_id = :batch_id AND state = 'accepted'
+      AND number > :first AND number <= :last
+  ))
