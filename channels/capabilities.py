@@ -5,11 +5,12 @@ gateway itself goes by.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Final
+
+from msgspec import Struct
 
 from channels.contract import (
     Cycle,
@@ -24,8 +25,7 @@ from channels.contract import (
 from channels.money import Currency, Money
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """One kind, or one configured channel, as operators compare it with others."""
 
     traits: Traits
@@ -52,8 +52,7 @@ def capabilities_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of a table of capabilities."""
 
     key: str

@@ -10,9 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from channels.money import Currency, Money
+from channels.unprinted import Unprinted
 
 
 class Rail(StrEnum):
@@ -117,7 +120,7 @@ INSTRUMENTS: Mapping[Rail, type[Instrument]] = {
 }
 
 
-class Instruction(NamedTuple):
+class Instruction(Struct, frozen=True):
     """One try to pay, as told to a channel. The same attempt always makes the same instruction."""
 
     attempt_id: str
@@ -131,8 +134,7 @@ class Instruction(NamedTuple):
     """Where this channel shall send notices, if it takes the address per request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Why a channel could never carry an instruction: the field at fault and a sentence on it."""
 
     field: str
@@ -142,8 +144,7 @@ class Problem:
 # --- What a channel is -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceRule:
+class ReferenceRule(Struct, frozen=True):
     """What a channel accepts as our reference."""
 
     alphabet: str
@@ -159,8 +160,7 @@ class ReferenceRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TariffTier:
+class TariffTier(Struct, frozen=True):
     """Terms from a month's use of `floor` on: payouts or minor units, by the tariff's `basis`."""
 
     floor: int
@@ -168,16 +168,14 @@ class TariffTier:
     rate_ppm: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TariffCommitment:
+class TariffCommitment(Struct, frozen=True):
     """A promised month: minor units for each missing payout, or ppm of the missing money."""
 
     least: int
     shortfall: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tariff:
+class Tariff(Struct, frozen=True):
     """What the institution charges for a payout sent on the local day `start_on` or later.
 
     With `tiers`, flat and rate come from the tier that the month has reached; `policies.fees` says
@@ -198,8 +196,7 @@ class Tariff:
     start_on: date = date.min
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
+class Cycle(Struct, frozen=True):
     """When money given to the channel arrives: `days` after the day it was sent before `cutoff`."""
 
     days: int = 0
@@ -208,16 +205,14 @@ class Cycle:
     timezone: str = "Asia/Shanghai"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Local opening hours; `closes` before `opens` means the window crosses midnight."""
 
     opens: time
     closes: time
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What the operator's contract with the institution says; comes from configuration."""
 
     currency: Currency
@@ -235,8 +230,7 @@ class Terms:
     """At this many unanswered payouts the channel takes no new ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resend:
+class Resend(Struct, frozen=True):
     """Whether the channel honours a second send of the same reference, and for how long.
 
     Only channels whose specification promises it get one (reliability.md §4.4).
@@ -254,8 +248,7 @@ class Resend:
     again, for with others under the same reference all promises end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finality:
+class Finality(Struct, frozen=True):
     """That a complete statement shows every payout of its day, so that a missing one never was.
 
     Given only to channels whose file proves its own completeness (totals, digest). It becomes
@@ -267,8 +260,7 @@ class Finality:
     """Statements of so many further days must be complete as well: a booking may slip."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
+class Expiry(Struct, frozen=True):
     """That an instruction carries its own end, after which the ledger of record refuses it (C4).
 
     Chains only: `Prepared.not_after` is then part of what was signed.
@@ -278,8 +270,7 @@ class Expiry:
     """So many independent nodes must agree that history is final past that end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """What a channel's silence may prove, and from when on (reliability.md §4.3 and §4.4).
 
     The default is *sticky*: silence proves nothing, only words, statements and people do.
@@ -311,8 +302,7 @@ STICKY = Profile()
 """The profile of a channel of which nothing better is proven."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """Constants of a configured channel: what its protocol promises, and its contract terms."""
 
     kind: str
@@ -468,19 +458,19 @@ class UnknownCause(StrEnum):
     """The channel says the request was not taken in; same bytes may be sent again later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Unprinted, frozen=True):
     """What the peer actually said, for a person and for the record; may hold payee data."""
+
+    hidden = frozenset({"message", "body"})
 
     http_status: int | None = None
     code: str | None = None
-    message: str | None = field(default=None, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    message: str | None = None
+    body: bytes = b""
     """At most the first 4 KiB; stored encrypted."""
 
 
-@dataclass(frozen=True, slots=True)
-class PayeeAction:
+class PayeeAction(Struct, frozen=True):
     """What the beneficiary must do before the money moves."""
 
     kind: Literal["wechat_confirm", "open_link"]
@@ -493,16 +483,14 @@ class PayeeAction:
     """… and the merchant who pays; without both only their owner can open it."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(Struct, frozen=True):
     """Nothing left this process; another try here or elsewhere is safe."""
 
     cause: NotSentCause
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """The channel says, verifiably, that no money moved and none will.
 
     With `confirm` the wording is definite but the specification asks for a look first: it counts
@@ -517,8 +505,7 @@ class Rejected:
     channel_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """The channel has it. `stage` is the channel's own word for where it stands."""
 
     channel_ref: str | None
@@ -526,16 +513,14 @@ class Pending:
     action: PayeeAction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Cannot tell. Only inquiries, or a resend where the traits allow it, may follow."""
 
     cause: UnknownCause
     evidence: Evidence = Evidence()
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(Struct, frozen=True):
     """The channel says the money reached the beneficiary; reference, amount and payee matched."""
 
     channel_ref: str
@@ -543,8 +528,7 @@ class Paid:
     fee: Money | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """The money came back after it had been paid (退票)."""
 
     channel_ref: str | None
@@ -553,8 +537,7 @@ class Returned:
     reason: Reason = Reason.BANK_RETURNED
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """How far a ledger of record is final, as several nodes agree; for chain channels only."""
 
     final_at: datetime
@@ -563,8 +546,7 @@ class History:
     """How many independent nodes said so and found nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """The channel, verifiably, finds no payout under our reference. Never by itself a failure."""
 
     evidence: Evidence = Evidence()
@@ -575,14 +557,15 @@ class Absent:
 Outcome = NotSent | Rejected | Pending | Unknown | Paid | Returned
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Unprinted, frozen=True):
     """A signed request, complete to the last byte; sending it needs no key and no decision."""
+
+    hidden = frozenset({"headers", "body"})
 
     instruction: Instruction
     url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
     digest: str
     """SHA-256 (hex) over URL, headers and body: names exactly what was armed."""
     signed_at: datetime
@@ -590,13 +573,14 @@ class Prepared:
     """The latest moment at which sending these bytes still makes sense to the channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Unprinted, frozen=True):
     """What goes over the wire, to the byte."""
 
+    hidden = frozenset({"headers", "body"})
+
     url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
 
     @property
     def digest(self) -> str:
@@ -619,8 +603,7 @@ class Request:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
+class Inquiry(Struct, frozen=True):
     """What an inquiry may use and must compare the answer with."""
 
     reference: str
@@ -640,8 +623,7 @@ NOTICE_QUERY = ":query"
 """The name under which a notice's query string stands among its headers; no header can have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeReply:
+class NoticeReply(Struct, frozen=True):
     """What the channel expects to hear back, to the byte."""
 
     status: int
@@ -649,8 +631,7 @@ class NoticeReply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """A verified message from the channel. It names a payout; it never changes one by itself."""
 
     notice_id: str
@@ -662,8 +643,7 @@ class Notice:
     reply: NoticeReply
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeRefused:
+class NoticeRefused(Struct, frozen=True):
     """Not proven to come from the channel, or not readable; `reply` tells it so."""
 
     cause: str
@@ -679,9 +659,10 @@ class LineKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class StatementLine:
+class StatementLine(Unprinted, frozen=True):
     """One movement on our account as the institution booked it."""
+
+    hidden = frozenset({"memo"})
 
     kind: LineKind
     amount: Money
@@ -692,28 +673,27 @@ class StatementLine:
     channel_ref: str | None
     line_ref: str
     """The institution's serial number of the movement: unique within the account."""
-    memo: str = field(default="", repr=False)
+    memo: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """What the institution says is on our account."""
 
     available: Money
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Unprinted, frozen=True):
     """Proof of a payment as the institution issues it (电子回单), to hand to a beneficiary."""
 
+    hidden = frozenset({"body"})
+
     content_type: str
-    body: bytes = field(repr=False)
+    body: bytes
     filename: str
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """A key or certificate a channel works with, without anything secret."""
 
     name: str

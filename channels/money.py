@@ -5,9 +5,10 @@ which refuses whatever a person would have to guess about (signs, exponents, spa
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
+
+from msgspec import Struct
 
 INT64_MAX = 2**63 - 1
 
@@ -38,8 +39,7 @@ class MoneyError(ValueError):
     """The text or number cannot be an amount of that currency; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """An amount in minor units (fen, cents). May be zero or negative only as a ledger result."""
 
     minor: int

@@ -8,8 +8,9 @@ another number, but free text is.
 
 import hashlib
 import re
-from dataclasses import replace
 from typing import overload
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

@@ -21,6 +21,7 @@ from yarl import URL
 
 from channels.contract import Evidence, NotSent, NotSentCause, Unknown, UnknownCause
 from channels.line import Line
+from channels.unprinted import Unprinted
 
 EVIDENCE_BYTES = 4096
 REPLY_BYTES_MAX = 1 << 20
@@ -29,13 +30,14 @@ IDLE_CONNECTION_S = 15.0
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Unprinted, frozen=True):
     """A complete HTTP reply, not yet verified by anyone. Header names are lower case."""
 
+    hidden = frozenset({"headers", "body"})
+
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
 
     def evidence(self, code: str | None = None, message: str | None = None) -> Evidence:
         """What the peer said, cut to what may be kept."""

@@ -6,14 +6,16 @@ is durable; a write that raises `CommitUnknownError` may or may not be, and nobo
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from channels.contract import Evidence, Instrument, StatementLine
 from channels.money import Currency, Money
+from channels.unprinted import Unprinted
 from gateway.domain.archive import Archive, Bulk
 from gateway.domain.audit import Deed, Origin
 from gateway.domain.batch import Batch, BatchCount, BatchRow, BatchState, Refused, RowState
@@ -166,8 +168,7 @@ class Funding(StrEnum):
     PASS_THROUGH = "pass_through"  # noqa: S105 - a way of funding
 
 
-@dataclass(frozen=True, slots=True)
-class Merchant:
+class Merchant(Struct, frozen=True):
     """A customer of the gateway and what was agreed with it."""
 
     id: MerchantId
@@ -201,16 +202,17 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Unprinted, frozen=True):
     """A stored key. The secret itself is never stored, only its keyed hash."""
+
+    hidden = frozenset({"digest", "signing_secret"})
 
     id: str
     merchant_id: MerchantId | None
     """None for an operator's key."""
-    digest: bytes = field(repr=False)
+    digest: bytes
     scopes: frozenset[Scope]
-    signing_secret: bytes | None = field(repr=False)
+    signing_secret: bytes | None
     """When set, every request with this key must carry a valid HMAC signature."""
     label: str
     created_at: datetime
@@ -219,14 +221,15 @@ class ApiKey:
     """Whose key it is; an operator's key without one takes no part in what needs two people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Unprinted, frozen=True):
     """Where a merchant wants its webhooks."""
+
+    hidden = frozenset({"secrets"})
 
     id: str
     merchant_id: MerchantId
     url: str
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[str, ...]
     """`whsec_…`, newest first; all of them sign, so that a secret can be rotated."""
     kinds: tuple[str, ...]
     """Event kinds wanted; empty means all."""
@@ -242,7 +245,7 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
-class Delivery(NamedTuple):
+class Delivery(Struct, frozen=True):
     """One webhook owed to one endpoint. Its id stays the same over all tries."""
 
     id: str
@@ -264,7 +267,7 @@ class Delivery(NamedTuple):
     """Whether others about the same payout may have waited behind it when it was read."""
 
 
-class Owed(NamedTuple):
+class Owed(Struct, frozen=True):
     """What a commit of this process has just owed about one payout."""
 
     payout_id: PayoutId | None
@@ -276,8 +279,7 @@ class Owed(NamedTuple):
     """All of it, in order, as it is stored; None: whatever a look finds."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(Struct, frozen=True):
     """One line of a payout's timeline, as JSON-ready data without payee details."""
 
     feed: int
@@ -291,7 +293,7 @@ class StoredEvent:
     detail: Mapping[str, object]
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True):
     """One atomic move of one payout: everything in it commits together, or nothing does."""
 
     before: Payout | None
@@ -312,8 +314,7 @@ class Change(NamedTuple):
     """The second person's word that makes it certificate C7; spends the open proposal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """A dead attempt that is asked about again, in case the proof of its death was wrong."""
 
     payout_id: PayoutId
@@ -324,7 +325,7 @@ class Watch:
     due_at: datetime
 
 
-class Intake(NamedTuple):
+class Intake(Struct, frozen=True):
     """What makes a request the same request again."""
 
     idempotency_key: str
@@ -336,8 +337,7 @@ class Intake(NamedTuple):
     """Who is told how it ends: each commit that brings it to a final standing owes that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
+class Notify(Struct, frozen=True):
     """An order of another platform's caller who wants to hear how it ends."""
 
     merchant_id: MerchantId
@@ -346,8 +346,7 @@ class Notify:
     accepted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RowOfBatch:
+class RowOfBatch(Struct, frozen=True):
     """A waiting row of a batch."""
 
     batch: Batch
@@ -357,8 +356,7 @@ class RowOfBatch:
     payout was checked before, and is due only once the whole batch is released."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """Filters of a merchant's payout list; newest first, keyset-paged."""
 
     merchant_id: MerchantId | None
@@ -371,24 +369,21 @@ class Search:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """A payout as it stands, with every stored routing decision about it, in order."""
 
     payout: Payout
     decisions: tuple[tuple[datetime, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountBalance:
+class AccountBalance(Struct, frozen=True):
     """A balance on its account's normal side."""
 
     account: Account
     minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelUse:
+class ChannelUse(Struct, frozen=True):
     """What a channel is carrying now; counted in the store, so that all replicas see the same."""
 
     channel: str
@@ -402,8 +397,7 @@ class ChannelUse:
     """Armed since the start of the month that was asked for, less what died."""
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarDay:
+class CalendarDay(Struct, frozen=True):
     """What somebody said of a day."""
 
     on: date
@@ -413,8 +407,7 @@ class CalendarDay:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarYear:
+class CalendarYear(Struct, frozen=True):
     """A year of which somebody said that every day is given."""
 
     year: int
@@ -429,8 +422,7 @@ EVERY_CHANNEL = "*"
 """What a kill of all channels names, those included that are configured later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(Struct, frozen=True):
     """A channel that nothing may be sent through until a person, by name, lets it go on."""
 
     id: str
@@ -445,8 +437,7 @@ class Kill:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Maintenance:
+class Maintenance(Struct, frozen=True):
     """When a channel is not to be used, as planned by a person."""
 
     id: str
@@ -458,8 +449,7 @@ class Maintenance:
     added_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlanVolume:
+class PlanVolume(Struct, frozen=True):
     """What a channel was given of one class on one business day."""
 
     on: date
@@ -472,8 +462,7 @@ class PlanVolume:
 PlanReason = Literal["first", "timer", "month", "drift", "changed", "asked"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPlan:
+class StoredPlan(Struct, frozen=True):
     """A plan as JSON (`policies.plan.written`), who had it made and why."""
 
     id: str
@@ -487,19 +476,19 @@ class StoredPlan:
     plan: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredNotice:
+class StoredNotice(Unprinted, frozen=True):
     """A channel's message as it came, kept before anything was decided about it."""
+
+    hidden = frozenset({"headers", "body"})
 
     id: int
     channel: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LogState:
+class LogState(Struct, frozen=True):
     """The audit log at a size."""
 
     size: int
@@ -507,8 +496,7 @@ class LogState:
     chain: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """A leaf as stored, and what its row says now; None when there is no such row any more."""
 
     position: int
@@ -520,16 +508,14 @@ class LogLine:
     deed: Deed | None
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedDeed:
+class LoggedDeed(Struct, frozen=True):
     """An event of a payout and its place in the log, once it has one."""
 
     deed: Deed
     position: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class KeptCheckpoint:
+class KeptCheckpoint(Struct, frozen=True):
     """A signed checkpoint as stored."""
 
     size: int
@@ -537,8 +523,7 @@ class KeptCheckpoint:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class StateCheck:
+class StateCheck(Struct, frozen=True):
     """Whether a payout is what its last event committed to."""
 
     payout_id: PayoutId
@@ -548,8 +533,7 @@ class StateCheck:
     holds: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """How far a database has come. One that is behind what it once was has been restored."""
 
     installation: str
@@ -564,8 +548,7 @@ class Position:
         return other or self.feed < mark.feed or self.attempts < mark.attempts
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
+class Quarantine(Struct, frozen=True):
     """A time in which nothing is sent, since the database may have forgotten what was."""
 
     id: int
@@ -576,8 +559,7 @@ class Quarantine:
     ended_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(Struct, frozen=True):
     """Two people vouch for what a channel cannot prove; in force once the second has agreed."""
 
     channel: str
@@ -586,8 +568,7 @@ class Waiver:
     agreed_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """A finished backup: the manifest beside the file."""
 
     schema: int
@@ -598,8 +579,7 @@ class Backup:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A due payout that is this worker's."""
 
     payout_id: PayoutId
@@ -607,8 +587,7 @@ class Claim:
     """Just now, from nobody or from a worker that has gone: what that one armed is in doubt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nudge:
+class Nudge(Struct, frozen=True):
     """What one worker passes on to another, whose payout it is."""
 
     payout_id: PayoutId
@@ -616,8 +595,7 @@ class Nudge:
     notice_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Struct, frozen=True):
     """Which worker asked for an arm, and when by a clock that cannot be set, in seconds."""
 
     worker: int | None

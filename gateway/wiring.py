@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aiohttp import web
+from msgspec import Struct
 from pydantic import BaseModel
 
 from channels.contract import Channel, Credential
@@ -107,8 +108,7 @@ def program_version() -> str:
         return "0"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A configured channel, what it signs and verifies with, and what people call it."""
 
     channel: Channel
@@ -532,8 +532,7 @@ def _by_one(totals: Mapping[str, int]) -> list[tuple[tuple[str, ...], int]]:
     return [((name,), total) for name, total in totals.items()]
 
 
-@dataclass(frozen=True, slots=True)
-class _Requests:
+class _Requests(Struct, frozen=True):
     """Counts and logs requests."""
 
     observe: Observe

@@ -6,8 +6,9 @@ candidate that was out, what would have to lift. Where no single lever suffices 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from policies.exclusions import Code, Exclusion
 from policies.explain import place
@@ -15,8 +16,7 @@ from policies.facts import MICRO, Candidate, CostParts, Decision
 from policies.wording import Sentence, amount, moment, money, percent
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(Struct, frozen=True):
     """A candidate that was not chosen."""
 
     channel: str

@@ -7,8 +7,10 @@ cost, then a split or a small exploration whose propensities are part of the Dec
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.cost import price
@@ -38,7 +40,7 @@ _LISTED = UNRANKED - 1
 _REQUEST, _LIST = (Effect("request_prefers"),), (Effect("merchant_prefers"),)
 
 
-class _Case(NamedTuple):
+class _Case(Struct, frozen=True):
     """What all channels of one decision are judged by."""
 
     payout: PayoutFacts
@@ -51,7 +53,7 @@ class _Case(NamedTuple):
     exhausted: tuple[Exclusion, ...]
 
 
-class _Sorted(NamedTuple):
+class _Sorted(Struct, frozen=True):
     """Every channel x instrument, in exactly one of the three lists."""
 
     healthy: list[Ranked]
@@ -96,12 +98,12 @@ def decide(
     )
     for one in screened:
         _examine(case, one, into)
-    healthy, probes, excluded = into
+    healthy, probes, excluded = into.healthy, into.probes, into.excluded
     forced = bool(probes) and not healthy and now >= goes_at(payout, parameters, now)
     if probes and not forced:
         probes = _due(case, channels, into)
-    healthy.sort(key=itemgetter(0))
-    probes.sort(key=itemgetter(0))
+    healthy.sort(key=attrgetter("key"))
+    probes.sort(key=attrgetter("key"))
     excluded.sort(key=lambda one: (one.channel, one.instrument))
     outcome, order, propensities = pick(
         payout, healthy, probes, policy.rules.splits, parameters, draw_ppm, plan
@@ -129,7 +131,7 @@ def decide(
     )
 
 
-class Screening(NamedTuple):
+class Screening(Struct, frozen=True):
     """What the rules say of a payout before it is routed for the first time."""
 
     review: str | None = None
@@ -215,10 +217,10 @@ def _fewest(one: int | None, other: int | None) -> int | None:
 def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
     payout, now = case.payout, case.now
-    channel, charged, arrives, spread, common = screened
+    channel, charged, arrives = screened.facts, screened.charged, screened.arrives
     for instrument in payout.instruments:
         index = instrument.index
-        reasons = common + own_reasons(payout, channel, index, instrument.rail, now)
+        reasons = screened.reasons + own_reasons(payout, channel, index, instrument.rail, now)
         health = channel.health_of.get(index, channel.health)
         standing = INDIFFERENT
         # Where the channel does no such payouts at all, price and rules would mean nothing.
@@ -243,7 +245,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             deadline_at=case.deadline_at,
             health=health,
             parameters=case.parameters,
-            spread=spread,
+            spread=screened.spread,
         )
         if reasons:
             into.excluded.append(Excluded(channel.name, index, reasons, cost))
@@ -273,10 +275,10 @@ def _wished(case: _Case, name: str, standing: Standing) -> Standing:
     """How early the channel comes: the request's wishes, then the rules', then the merchant's."""
     wanted = case.payout.constraints.prefer
     if wanted and name in wanted:
-        return standing._replace(rank=wanted.index(name), effects=standing.effects + _REQUEST)
+        return replace(standing, rank=wanted.index(name), effects=standing.effects + _REQUEST)
     if name in case.lists.prefer:
         rank = min(standing.rank, _LISTED)
-        return standing._replace(rank=rank, effects=standing.effects + _LIST)
+        return replace(standing, rank=rank, effects=standing.effects + _LIST)
     return standing
 
 

@@ -5,9 +5,10 @@ are made when somebody reads them, so that deciding stays cheap and stored decis
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Code(StrEnum):
@@ -141,8 +142,7 @@ _WORDING: Mapping[Code, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(Struct, frozen=True):
     """One reason against one candidate.
 
     `lifts_at` is the earliest time at which it is worth asking again; None means that waiting

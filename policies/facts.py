@@ -12,6 +12,8 @@ from datetime import date, datetime, time
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from policies.exclusions import Exclusion
 from policies.fees import UNUSED, Fee, MonthUse
 
@@ -69,7 +71,7 @@ class Hours:
 # --- Facts of one decision ---------------------------------------------------------------------
 
 
-class HealthView(NamedTuple):
+class HealthView(Struct, frozen=True):
     """What is believed about a channel now; probabilities in parts per million.
 
     `success_ppm` is among definite answers, `unknown_ppm` among all sends. `probing` says that a
@@ -98,7 +100,7 @@ NOTHING: Final[Mapping[int, Any]] = {}
 """Of no instrument; nobody may put anything in."""
 
 
-class ChannelFacts(NamedTuple):
+class ChannelFacts(Struct, frozen=True):
     """One channel as it stands at the moment of the decision; made anew for each."""
 
     name: str
@@ -136,8 +138,7 @@ class ChannelFacts(NamedTuple):
     """By instrument index: what the adapter's own check has against it."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstrumentFacts:
+class InstrumentFacts(Struct, frozen=True):
     """One way to reach the beneficiary; `index` is its place in the payout, first preferred."""
 
     index: int
@@ -145,8 +146,7 @@ class InstrumentFacts:
     bank_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """An attempt that is proven to have moved no money, and where another one has a chance.
 
     `fault` is who caused it (`channel`, `instruction`, `beneficiary`, `operator`). With
@@ -161,8 +161,7 @@ class Tried:
     retry_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Constraints:
+class Constraints(Struct, frozen=True):
     """What this one request allows; it can only narrow what the merchant's lists allow.
 
     An empty `only` allows every channel; `prefer` is in order, the first is wanted most.
@@ -178,7 +177,7 @@ FREE: Final = Constraints()
 """No constraints."""
 
 
-class PayoutFacts(NamedTuple):
+class PayoutFacts(Struct, frozen=True):
     """What was asked, and what has been tried. `fast` means by the next calendar day.
 
     `accepted_at` is when it came (None: now). `released` says that a person has let it go, so that
@@ -205,8 +204,7 @@ class PayoutFacts(NamedTuple):
 # --- What a decision says ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """When money will be there (by measured arrivals: when 90 % of it is); `at` is the end of the
     local day `on` unless it is instant.
 
@@ -220,7 +218,7 @@ class Arrival:
     known: bool
 
 
-class CostParts(NamedTuple):
+class CostParts(Struct, frozen=True):
     """The expected cost of one candidate, every part in micro units; `fee` alone is the sticker."""
 
     fee: int
@@ -260,7 +258,7 @@ class Effect(NamedTuple):
     """A `weight`'s factor, a `split`'s share."""
 
 
-class Candidate(NamedTuple):
+class Candidate(Struct, frozen=True):
     """A channel and an instrument that may carry the payout now."""
 
     channel: str
@@ -284,8 +282,7 @@ class Candidate(NamedTuple):
         return self.cost.total * self.weight_ppm
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(Struct, frozen=True):
     """A channel and an instrument that may not, with every reason."""
 
     channel: str
@@ -295,7 +292,7 @@ class Excluded:
     """What it would have cost; None where it has no price for this payout at all."""
 
 
-class Decision(NamedTuple):
+class Decision(Struct, frozen=True):
     """The answer to "which channel, and why"; stored whole with the payout.
 
     `order` begins with the chosen candidate and goes on as failover would.

@@ -6,10 +6,11 @@ the wall clock of the channel's time zone; an end at or before its start lies on
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONGEST: Final = timedelta(days=31)
@@ -22,8 +23,7 @@ _WEEKLY = re.compile(r"([A-Z][a-z]{2}) (\d{2}:\d{2})\s*-\s*(\d{2}:\d{2})", re.AS
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(Struct, frozen=True):
     """From a moment until before another one."""
 
     from_at: datetime
@@ -39,8 +39,7 @@ class Once:
         return self.until_at if self.from_at <= now < self.until_at else None
 
 
-@dataclass(frozen=True, slots=True)
-class Weekly:
+class Weekly(Struct, frozen=True):
     """On one day of each week (0 is Monday), by the wall clock."""
 
     weekday: int

@@ -7,14 +7,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from policies.rules import NO_RULES, RuleSet
 
 EVERY_MERCHANT = "*"
 """The key of the lists that hold for merchants without an entry of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """The prices and bounds of routing; money in minor units of the payout's own currency."""
 
     capital_rate_ppm: int = 120_000
@@ -41,8 +42,7 @@ class Parameters:
     """At this many payouts in doubt no channel takes more, whatever its own cap says."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelLists:
+class ChannelLists(Struct, frozen=True):
     """Which channels a merchant may, should and may only use."""
 
     deny: frozenset[str] = frozenset()
@@ -51,12 +51,14 @@ class ChannelLists:
     """Empty means every channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class MerchantTerms:
+class MerchantTerms(Struct, frozen=True):
     """What rules may know of a merchant beside its id."""
 
     tier: str = ""
     tags: tuple[str, ...] = ()
+
+
+_USUAL = Parameters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Policy:
 
     name: str
     hash: str
-    parameters: Parameters = Parameters()
+    parameters: Parameters = _USUAL
     lists: Mapping[str, ChannelLists] = field(default_factory=dict)
     terms: Mapping[str, MerchantTerms] = field(default_factory=dict)
     # Compiled code has no equality of its own; the hash stands for it.

@@ -6,8 +6,10 @@ only where it is unsatisfiable for a reason not seen here, so "empty" and "insid
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policies.tree import INT_MAX, INT_MIN, Binary, Items, Literal, Name, Node, Unary, children
 from policies.vocabulary import FACTS, Kind, Value
@@ -18,8 +20,7 @@ _FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=":
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Struct, frozen=True):
     """The integers from `low` to `high` without `holes`."""
 
     low: int = INT_MIN
@@ -40,8 +41,7 @@ class Numbers:
         return all(not self.low <= hole <= self.high or hole in self.holes for hole in other.holes)
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """The texts among `allowed` (None: all) that are not `refused`."""
 
     allowed: frozenset[str] | None = None
@@ -60,8 +60,7 @@ class Words:
         return other.allowed is None and other.refused <= self.refused
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """Constraints that hold together; what is not mentioned is free."""
 
     numbers: Mapping[str, Numbers] = field(default_factory=dict)

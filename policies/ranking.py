@@ -5,7 +5,9 @@ the first level `choose` decides by cost and explores, unless a rule splits that
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from policies.choose import Outcome, choose
 from policies.facts import MICRO, Candidate, PayoutFacts
@@ -18,7 +20,7 @@ Key: TypeAlias = tuple[int, int, int, str, int]
 Picked: TypeAlias = tuple[Outcome | Literal["none"], tuple[Candidate, ...], tuple[int, ...]]
 
 
-class Ranked(NamedTuple):
+class Ranked(Struct, frozen=True):
     """A candidate and its place."""
 
     key: Key

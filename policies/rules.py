@@ -6,9 +6,10 @@ and win over preferences, the earlier preference is the stronger, prices multipl
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct, field
 
 from policies.exclusions import Code, Exclusion
 from policies.expression import Condition
@@ -25,8 +26,7 @@ AVOIDED: Final = 10 * UNRANKED
 _MEMO_MAX: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Struct, frozen=True):
     """What a matching rule does; README, "Rules", tells each effect's meaning."""
 
     prefer: tuple[str, ...] = ()
@@ -47,8 +47,7 @@ class Effects:
         return frozenset(named) - {THIS}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule; it does not apply from `until_at` on."""
 
     name: str
@@ -69,7 +68,7 @@ class Rule:
         return soon
 
 
-class Standing(NamedTuple):
+class Standing(Struct, frozen=True):
     """How a channel stands by the rules; `against` are the rules that rule it out."""
 
     against: tuple[tuple[Code, Rule], ...] = ()
@@ -90,7 +89,7 @@ INDIFFERENT: Final = Standing()
 """How every channel stands without rules."""
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True):
     """What the rules that speak of the whole payout say."""
 
     applied: int

@@ -4,7 +4,9 @@ Everything here holds whatever the policy's rules say; it is what `pool` counts.
 """
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from policies.arrivals_seen import arrivals_of
 from policies.calendars.arrivals import arrival
@@ -26,7 +28,7 @@ from policies.situation import Pool
 _SHUT: Final = frozenset({Code.KILLED, Code.PAUSED, Code.DRAINING, Code.CLOSED, Code.MAINTENANCE})
 
 
-class Screened(NamedTuple):
+class Screened(Struct, frozen=True):
     """A channel after the filters that do not depend on the instrument.
 
     `charged`: fee and surcharge in minor units; None without a fee in force. `spread`: the days on

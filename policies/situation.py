@@ -6,8 +6,10 @@ channel at hand, the pool of all channels, and the wall clock in Asia/Shanghai.
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from policies.calendars.workdays import PUBLISHED, Almanac, is_workday
 from policies.facts import ChannelFacts, HealthView, PayoutFacts
@@ -18,14 +20,14 @@ _MINUTE_S: Final = 60
 _SATURDAY: Final = 6
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """`payout`: what was asked, at the moment of the decision."""
 
     facts: PayoutFacts
     now: datetime
 
 
-class Merchant(NamedTuple):
+class Merchant(Struct, frozen=True):
     """`merchant`: whose payout it is; tier and tags come from the policy itself."""
 
     id: str
@@ -33,7 +35,7 @@ class Merchant(NamedTuple):
     tags: tuple[str, ...]
 
 
-class AtHand(NamedTuple):
+class AtHand(Struct, frozen=True):
     """`channel`: one channel with the instrument it would pay to."""
 
     facts: ChannelFacts
@@ -43,7 +45,7 @@ class AtHand(NamedTuple):
     arrival_days: int
 
 
-class Pool(NamedTuple):
+class Pool(Struct, frozen=True):
     """`pool`: all channels together, before any rule."""
 
     channels: int = 0
@@ -55,7 +57,7 @@ class Pool(NamedTuple):
     float_minor: int = 0
 
 
-class Clock(NamedTuple):
+class Clock(Struct, frozen=True):
     """`clock`: the time of the decision on the Shanghai wall clock."""
 
     year: int

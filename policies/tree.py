@@ -1,40 +1,37 @@
 """The tree of a condition: its kinds of nodes, each with its offset in the text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 INT_MAX: Final = 2**63 - 1
 INT_MIN: Final = -(2**63)
 """The integers of CEL have 64 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A constant."""
 
     at: int
     value: bool | int | str
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A fact (`payout.amount_minor`), a constant of the policy or a macro's variable."""
 
     at: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list in brackets."""
 
     at: int
     items: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Struct, frozen=True):
     """`!` or `-` before an operand."""
 
     at: int
@@ -42,8 +39,7 @@ class Unary:
     operand: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """Two operands and what is between them."""
 
     at: int
@@ -52,8 +48,7 @@ class Binary:
     right: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """`test ? yes : no`."""
 
     at: int
@@ -62,8 +57,7 @@ class Choice:
     no: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function; the first argument is what stands before the dot, if anything does."""
 
     at: int
@@ -71,8 +65,7 @@ class Call:
     arguments: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Quantifier:
+class Quantifier(Struct, frozen=True):
     """`target.exists(variable, body)` or `all`."""
 
     at: int

@@ -4,10 +4,12 @@ They run whenever a policy is saved, on the policy's own sketch of the channels,
 installation's where it has none; so a rule that does not do what it was written for is not saved.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from policies.cases import ExampleDocument, ExpectDocument, PayoutDocument, SketchDocument
 from policies.decide import decide
@@ -66,12 +68,12 @@ def changed(facts: ChannelFacts, sketch: SketchDocument) -> ChannelFacts:
         given["rails"] = frozenset(given["rails"])
     if health:
         # One view for every instrument: an example speaks of the channel, not of its segments.
-        given |= {"health": facts.health._replace(**health), "health_of": {}}
+        given |= {"health": replace(facts.health, **health), "health_of": {}}
     if fee:
         given["fee"] = Fee(**fee)
     if cycle:
-        given["cycle"] = replace(facts.cycle, **cycle)
-    return facts._replace(**given)
+        given["cycle"] = dataclasses.replace(facts.cycle, **cycle)
+    return replace(facts, **given)
 
 
 def run(example: ExampleDocument, policy: Policy, channels: Sequence[ChannelFacts]) -> Decision:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from channels.contract import (
     AlipayAccount,
     AlipayIdentity,
@@ -474,7 +476,7 @@ def change(
         then = apply(moved, event, at or before.updated_at)
         postings.append(ledger.posting(moved, then, event))
         moved = then
-    moved = moved._replace(due_at=due_at)
+    moved = replace(moved, due_at=due_at)
     return Change(before, moved, events, tuple(postings), actor, decision, evidence)
 
 

@@ -9,8 +9,9 @@ import io
 import itertools
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import date, datetime, time
+
+from msgspec.structs import replace
 
 from channels.alipay import codes, receipts, wire
 from channels.alipay.check import problems

@@ -10,14 +10,14 @@ Classes: (a) refused, no money moved; (b) cannot tell; (c) not taken in, the sam
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one `sub_code` means."""
 
     means: Reason | UnknownCause

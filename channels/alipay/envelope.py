@@ -8,7 +8,6 @@ by a scanner that knows JSON strings, and verified before anything parses it (wi
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar
@@ -20,6 +19,7 @@ from channels import forms
 from channels.alipay import signing
 from channels.alipay.signing import Keys
 from channels.contract import Request, UnknownCause
+from channels.unprinted import Unprinted
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 CONTENT_TYPE = "application/x-www-form-urlencoded;charset=utf-8"
@@ -44,11 +44,12 @@ class WireError(Exception):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Unprinted, frozen=True):
     """A verified answer: top-level fields as text, as Alipay wrote them."""
 
-    fields: Mapping[str, str] = field(repr=False)
+    hidden = frozenset({"fields"})
+
+    fields: Mapping[str, str]
 
     @property
     def code(self) -> str:

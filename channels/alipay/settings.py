@@ -5,12 +5,12 @@ are shown by no repr and by no validation error.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from msgspec.structs import replace
 from pydantic import (
     BaseModel,
     ConfigDict,

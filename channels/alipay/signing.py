@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, padding, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from channels.unprinted import Unprinted
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -34,16 +35,17 @@ class KeyMaterialError(ValueError):
     """A configured key or certificate is unusable; the message never quotes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Unprinted, frozen=True):
     """Everything parsed once from the settings; nothing of it is ever shown."""
 
-    private: RSAPrivateKey = field(repr=False)
-    platform: Mapping[str, RSAPublicKey] = field(repr=False)
+    hidden = frozenset({"private", "platform", "aes"})
+
+    private: RSAPrivateKey
+    platform: Mapping[str, RSAPublicKey]
     """Alipay's public keys by certificate serial; without certificates, the first is under ""."""
     app_cert_sn: str | None = None
     root_cert_sn: str | None = None
-    aes: bytes | None = field(default=None, repr=False)
+    aes: bytes | None = None
 
 
 # --- Loading ---------------------------------------------------------------------------------

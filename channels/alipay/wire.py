@@ -7,8 +7,9 @@ them, our amount and the order we know; otherwise it is about something else and
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from channels.alipay import codes
 from channels.alipay.codes import Step

@@ -8,10 +8,11 @@ file received, nothing more.
 import asyncio
 import string
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from channels.bank import envelope, folder, signing, statement, wire
 from channels.bank.check import problems

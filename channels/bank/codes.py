@@ -9,8 +9,9 @@ or our account refuses: both believed only when the bookings had time to show th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
@@ -59,8 +60,7 @@ STATUSES: Mapping[str, tuple[Step, str]] = {
 RANKS: Mapping[str, int] = {code: rank for rank, code in enumerate(STATUSES)}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one reason of a rejection means."""
 
     means: Reason | UnknownCause

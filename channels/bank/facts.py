@@ -3,16 +3,19 @@
 Pure values; `reading.py` makes them of messages.
 """
 
-from dataclasses import dataclass, field
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from channels.bank.documents import DocumentError
 from channels.money import Money
+from channels.unprinted import Unprinted
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Unprinted, frozen=True):
     """One status of one payment, or of all in a file (`end_to_end_id` None)."""
+
+    hidden = frozenset({"text", "payee_account"})
 
     message_id: str
     created_at: datetime
@@ -20,19 +23,20 @@ class Status:
     end_to_end_id: str | None
     code: str
     reasons: tuple[str, ...] = ()
-    text: str = field(default="", repr=False)
+    text: str = ""
     amount: Money | None = None
     """As echoed; one that cannot be read is negative and equals no other."""
-    payee_account: str | None = field(default=None, repr=False)
+    payee_account: str | None = None
     service_ref: str | None = None
     """The bank's own number of the payment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Unprinted, frozen=True):
     """One payment in one booking on an account."""
 
-    account: str = field(repr=False)
+    hidden = frozenset({"account", "payee_account", "memo"})
+
+    account: str
     created_at: datetime
     """When the message was made that tells it."""
     amount: Money
@@ -47,13 +51,12 @@ class Entry:
     entry_ref: str
     brings_back: bool
     """RtrInf, a reversal, or a sub-family of returns: a payment comes back."""
-    payee_account: str | None = field(default=None, repr=False)
+    payee_account: str | None = None
     bank_code: str = ""
-    memo: str = field(default="", repr=False)
+    memo: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Struct, frozen=True):
     """One line on the account: what the balance moved by, and the payments in it."""
 
     amount: Money
@@ -62,8 +65,7 @@ class Booked:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceFact:
+class BalanceFact(Struct, frozen=True):
     """One balance of a report; negative when the account is overdrawn."""
 
     kind: str
@@ -72,15 +74,16 @@ class BalanceFact:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Unprinted, frozen=True):
     """One camt report, statement or notification about one account."""
+
+    hidden = frozenset({"account"})
 
     kind: str
     message_id: str
     created_at: datetime
     report_id: str
-    account: str = field(repr=False)
+    account: str
     page: int
     is_last_page: bool
     balances: tuple[BalanceFact, ...]
@@ -96,8 +99,7 @@ class Report:
         return found[0] if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Everything one file says."""
 
     kind: str

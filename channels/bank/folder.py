@@ -11,8 +11,9 @@ import os
 import secrets
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from channels.bank.mailbox import Listed
 from channels.bank.profile import Folder
@@ -26,8 +27,7 @@ class FolderError(OSError):
     """A folder or file of the bank cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """What touches the disk; tests replace one step by one that fails."""
 
     write: Callable[[Path, bytes], None]

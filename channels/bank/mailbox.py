@@ -8,22 +8,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from msgspec import Struct
+
 from channels.bank.facts import BalanceFact, Entry, Status, Told
 from channels.money import Money
 
 FILES_MAX = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A file of the bank; another version under the same name is another file."""
 
     name: str
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """Where the last page of a statement was found, and what it closes with."""
 
     report_id: str

@@ -7,13 +7,13 @@ over HTTPS the connection is authenticated both ways, in a folder the file syste
 import hmac
 import re
 import ssl
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from msgspec import Struct
 
 from channels import fingerprints
 
@@ -25,8 +25,7 @@ class KeyMaterialError(ValueError):
     """A key, certificate or secret cannot be used; the text says why and never quotes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """What may be told of a certificate."""
 
     fingerprint: str

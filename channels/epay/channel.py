@@ -12,8 +12,9 @@ import asyncio
 import logging
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

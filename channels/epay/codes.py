@@ -9,14 +9,14 @@ wire-protocols.md; §6.6 names the class of each text: (a) refused before any mo
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one text means."""
 
     means: Reason | UnknownCause

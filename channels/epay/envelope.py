@@ -7,7 +7,6 @@ on purpose is signed; errors it throws are not, and prove nothing.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from channels import forms
@@ -15,6 +14,7 @@ from channels.contract import Request, UnknownCause
 from channels.epay import signing
 from channels.epay.profile import ACCEPTANCE_WINDOW_S
 from channels.epay.signing import Keys
+from channels.unprinted import Unprinted
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 USER_AGENT = "hangdao"
@@ -28,11 +28,12 @@ class WireError(Exception):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Unprinted, frozen=True):
     """A reply: its plain fields as text, and the moment the site signed it."""
 
-    fields: Mapping[str, str] = field(repr=False)
+    hidden = frozenset({"fields"})
+
+    fields: Mapping[str, str]
     signed_at: datetime | None
     """None: nobody signed it, so it proves nothing."""
 

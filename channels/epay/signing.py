@@ -8,12 +8,13 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from channels.unprinted import Unprinted
 
 KEY_BITS_MIN = 2048
 BLANKS = " \t\n\r\0\x0b"
@@ -25,14 +26,15 @@ class KeyMaterialError(ValueError):
     """A configured key is unusable; the message never quotes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Unprinted, frozen=True):
     """Everything parsed once from the settings; nothing of it is ever shown."""
 
-    platform: tuple[RSAPublicKey, ...] = field(repr=False)
+    hidden = frozenset({"platform", "private", "md5"})
+
+    platform: tuple[RSAPublicKey, ...]
     """The site's keys; two while it changes its own."""
-    private: RSAPrivateKey | None = field(default=None, repr=False)
-    md5: str | None = field(default=None, repr=False)
+    private: RSAPrivateKey | None = None
+    md5: str | None = None
     """The merchant's shared key, where requests are signed with MD5."""
 
     @property

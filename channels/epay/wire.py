@@ -7,10 +7,11 @@ leaves the amount out, and then the next one, read from the site's own row, show
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

@@ -4,9 +4,11 @@ A state is believed only from signed `data` whose number, amount and payee are o
 gateway's word about another channel's word; `trust_failures` says how much it is worth.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -33,8 +35,7 @@ CONFIRM_WITHIN = timedelta(hours=24)
 """wire-protocols.md §2.2: how long WeChat leaves a payee to confirm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """Reads the replies one application gets."""
 
     settings: JeepaySettings
@@ -140,8 +141,7 @@ class Reader:
         return [name for name, (theirs, ours) in expected.items() if theirs != ours]
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
+class _Envelope(Struct, frozen=True):
     """A reply before anything is proven."""
 
     code: str

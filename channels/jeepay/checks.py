@@ -6,7 +6,8 @@ operator's contract. Problems name the field and never quote what is in it.
 
 import re
 import string
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from channels.contract import (
     AlipayAccount,

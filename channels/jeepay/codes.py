@@ -10,8 +10,9 @@ refusal that needs looks (`confirm`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
@@ -19,8 +20,7 @@ OK = "0"
 BUSINESS = "9999"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one code of the envelope means as the answer to a submission."""
 
     means: Reason | UnknownCause

@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from pydantic import SecretStr
 
 from channels import fingerprints
 from channels.contract import Credential
+from channels.unprinted import Unprinted
 
 SIGN = "sign"
 """The field that carries the signature and is never part of it."""
@@ -32,11 +32,12 @@ class UnsignableError(ValueError):
     cannot be written at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(Unprinted, frozen=True):
     """The live secrets of one merchant: the first signs, any verifies."""
 
-    live: tuple[str, ...] = field(repr=False)
+    hidden = frozenset({"live"})
+
+    live: tuple[str, ...]
 
     def sign(self, fields: Mapping[str, object]) -> str:
         """The signature over these fields."""

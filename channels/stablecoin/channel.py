@@ -9,9 +9,10 @@ answers with the original (wire-protocols.md §5.3). That is the engine's to do,
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

@@ -8,14 +8,14 @@ Classes: (a) refused, no money moved; (b) cannot tell; (c) not taken in, the sam
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one answer, or one errorCode, means."""
 
     means: Reason | UnknownCause

@@ -12,9 +12,12 @@ quote is ever locked is UNVERIFIED (wire-protocols.md §5.6). So a payout names 
 Worked example: 500 ppm an hour and 2 hours cost 0.1 % of the amount.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import Terms
 from channels.stablecoin.settings import StablecoinSettings
@@ -23,8 +26,7 @@ PPM = 1_000_000
 WATCHED = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(Struct, frozen=True):
     """What one unit of the payout's currency costs in the balance's currency."""
 
     rate: Decimal

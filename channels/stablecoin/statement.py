@@ -6,9 +6,10 @@ means `Absent`, which proves nothing by itself. Some mean `Unknown`: destination
 proof, and nothing in a payout repeats our key; their ids are kept for a person to see.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from channels.contract import Absent, Evidence, Inquiry, Unknown, UnknownCause
 from channels.stablecoin import wire
@@ -22,8 +23,7 @@ SKEW = timedelta(minutes=10)
 """How far their clock and ours may differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What is looked for, and how far the look has come."""
 
     asked: Inquiry

@@ -8,8 +8,10 @@ it: nothing in it repeats our key.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -44,6 +46,7 @@ from channels.stablecoin.fields import (
 from channels.stablecoin.settings import StablecoinSettings
 from channels.stablecoin.signing import idempotency_key
 from channels.transport import Reply
+from channels.unprinted import Unprinted
 
 PATHS: Mapping[Rail, str] = {Rail.WIRE: "/v1/businessAccount/payouts", Rail.CHAIN: "/v1/payouts"}
 """§5.1: fiat payouts and crypto payouts."""
@@ -92,8 +95,7 @@ def destination(instrument: Instrument, settings: StablecoinSettings) -> tuple[s
 # --- Understanding ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Back:
+class Back(Struct, frozen=True):
     """The `return` object of a payout."""
 
     status: str
@@ -101,12 +103,13 @@ class Back:
     at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Unprinted, frozen=True):
     """A payout as the institution shows it."""
 
+    hidden = frozenset({"destination"})
+
     id: str
-    destination: tuple[str, str] = field(repr=False)
+    destination: tuple[str, str]
     amount: Money | None
     """What the payee gets: `toAmount` where there is one. None if it cannot be read."""
     status: str
@@ -169,8 +172,7 @@ def read_inquiry(reply: Reply, asked: Inquiry, settings: StablecoinSettings) -> 
     return Unknown(codes.inquiry_error(reply.status, error.code), error.seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(Struct, frozen=True):
     """An error of the institution's own."""
 
     code: int

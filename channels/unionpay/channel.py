@@ -8,8 +8,9 @@ import asyncio
 import itertools
 import string
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

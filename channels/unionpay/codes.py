@@ -13,13 +13,13 @@ or (d): a person may know more, a table may not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one respCode means."""
 
     means: Reason | UnknownCause

@@ -7,7 +7,6 @@ signature fits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
 
@@ -15,6 +14,7 @@ from channels import forms
 from channels.contract import Request, UnknownCause
 from channels.unionpay import signing
 from channels.unionpay.signing import DistrustError, Keys, Trust
+from channels.unprinted import Unprinted
 
 VERSION = "5.1.0"
 SIGN_METHOD = "01"
@@ -34,11 +34,12 @@ class WireError(Exception):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Unprinted, frozen=True):
     """Verified fields, as UnionPay wrote them."""
 
-    fields: Mapping[str, str] = field(repr=False)
+    hidden = frozenset({"fields"})
+
+    fields: Mapping[str, str]
 
     @property
     def code(self) -> str:

@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -20,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+from msgspec import Struct
+
+from channels.unprinted import Unprinted
 
 SIGNATURE = "signature"
 CERTIFICATE = "signPubKeyCert"
@@ -34,8 +36,7 @@ class DistrustError(ValueError):
     """A certificate that came with a message is not UnionPay's, or not any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """Whose certificates are believed."""
 
     middles: tuple[x509.Certificate, ...]
@@ -44,11 +45,12 @@ class Trust:
     """What the third `@` part of the subject's common name may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Unprinted, frozen=True):
     """Everything parsed once from the settings; nothing of it is ever shown."""
 
-    private: RSAPrivateKey = field(repr=False)
+    hidden = frozenset({"private"})
+
+    private: RSAPrivateKey
     certificate: x509.Certificate
     trust: Trust
     encryption: x509.Certificate | None = None

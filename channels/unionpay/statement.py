@@ -19,10 +19,12 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import accumulate
 from typing import AnyStr
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import LineKind, StatementBrokenError, StatementLine
 from channels.money import Currency, Money
@@ -52,16 +54,14 @@ _DIGITS = re.compile(r"\d{12}", re.ASCII)
 _SIGNED = re.compile(r"([CD])(\d{12})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """The files of one settlement day, unpacked but not read."""
 
     payouts: bytes
     adjustments: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(Struct, frozen=True):
     """A payout of ours as a ZM line has it."""
 
     order_id: str

@@ -8,9 +8,10 @@ names them, our amount and payee; otherwise it is about something else and prove
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

@@ -4,9 +4,11 @@ Nothing is believed before its signature fits, whatever the HTTP status. A state
 when number, merchant, appid, amount and payee are ours (wire-protocols.md §2.2, reliability.md C2).
 """
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -32,8 +34,7 @@ from channels.wechat_pay.settings import WechatPaySettings
 MESSAGE_CHARS_MAX = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """Reads the replies one merchant account gets."""
 
     settings: WechatPaySettings
@@ -138,8 +139,7 @@ class Reader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
+class _Standing(Struct, frozen=True):
     """Where the platform verifiably says our payout stands."""
 
     word: str

@@ -5,8 +5,9 @@ Limits are those of the submit page (wire-protocols.md §2.2) and of the operato
 
 import re
 import string
-from dataclasses import replace
 from datetime import time
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Instruction,

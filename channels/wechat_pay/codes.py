@@ -6,14 +6,14 @@ row names is `Unknown`: an unlisted code must never pass for a refusal.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from channels.contract import Reason, UnknownCause
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of an error table: HTTP status, code and, where one code means much, some text."""
 
     status: int

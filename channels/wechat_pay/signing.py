@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from channels import fingerprints
+from channels.unprinted import Unprinted
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 TOLERANCE_S = 300
@@ -46,13 +46,14 @@ class UnsealError(ValueError):
     """A resource does not open: wrong APIv3 key, altered bytes, or not base64."""
 
 
-@dataclass(frozen=True, slots=True)
-class MerchantKey:
+class MerchantKey(Unprinted, frozen=True):
     """Our private key and the name under which the platform knows it."""
+
+    hidden = frozenset({"key"})
 
     mchid: str
     serial_no: str
-    key: rsa.RSAPrivateKey = field(repr=False)
+    key: rsa.RSAPrivateKey
 
     def authorization(self, method: str, target: str, body: bytes, at: datetime, nonce: str) -> str:
         """Value of the Authorization header; `target` is path and query exactly as sent.
@@ -69,12 +70,13 @@ class MerchantKey:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformKey:
+class PlatformKey(Unprinted, frozen=True):
     """A public key of the platform: a bare one (`PUB_KEY_ID_…`) or that of a certificate."""
 
+    hidden = frozenset({"key"})
+
     serial: str
-    key: rsa.RSAPublicKey = field(repr=False)
+    key: rsa.RSAPublicKey
     not_before: datetime | None = None
     not_after: datetime | None = None
 

@@ -5,9 +5,11 @@ only where it names the amount as well, which a submission's answer never does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -35,8 +37,7 @@ from channels.xxpay.signing import is_proven
 MESSAGE_CHARS_MAX = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """Reads the replies one merchant gets."""
 
     settings: XxPaySettings

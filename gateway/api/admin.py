@@ -1,7 +1,8 @@
 """Administration under `/v1/admin`, for operators' keys: merchants, keys, channels, ledger."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.api.auth import new_key

@@ -23,10 +23,10 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiohttp import web
+from msgspec import Struct
 
 from gateway.domain.errors import ForbiddenError, UnauthenticatedError
 from gateway.domain.payout import MerchantId
@@ -42,8 +42,7 @@ _KEY = re.compile(r"hd_([a-z0-9]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """An authenticated caller."""
 
     key: ApiKey

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from channels.money import Currency, Money
@@ -40,16 +41,14 @@ _FIELD_OF: Mapping[str, FieldName] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """What the caller says the file holds: a cut-off file does not hold it."""
 
     count: int
     total: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """A file, row by row. With `faults` nothing of it may be taken."""
 
     kind: str

@@ -8,9 +8,9 @@ follows. `api.confirm_pages` shows what is behind it; whose money it is WeChat a
 import base64
 import hmac
 import re
-from dataclasses import dataclass, field
 
 from channels.contract import PayeeAction, Rail, WechatWallet
+from channels.unprinted import Unprinted
 from gateway.domain.payout import Payout, PayoutId
 from gateway.engine.gateway import Gateway
 
@@ -21,13 +21,14 @@ _PURPOSE = b"hangdao confirm page\n"
 _MAC_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmLinks:
+class ConfirmLinks(Unprinted, frozen=True):
     """Makes and reads the addresses; the same for every process of an installation."""
+
+    hidden = frozenset({"secret"})
 
     base: str
     """Under which payees reach the gateway, without a slash at the end."""
-    secret: bytes = field(repr=False)
+    secret: bytes
 
     def url(self, payout_id: PayoutId) -> str:
         """The page of a payout."""

@@ -8,7 +8,6 @@ outside WeChat the page shows itself as a QR code to scan.
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from msgspec import Struct
 
 from gateway.api.confirm_links import PATH, ConfirmLinks, is_openable
 from gateway.api.context import WHO, Api
@@ -32,14 +32,12 @@ WAIT_REFRESH_S = 5
 DONE = frozenset({PayoutState.PAID, PayoutState.SETTLED})
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(Struct, frozen=True):
     zh: str
     en: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What the page is about to say."""
 
     name: str

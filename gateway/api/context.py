@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from channels.contract import Rail
+from channels.unprinted import Unprinted
 from gateway.api.admission import Admission
 from gateway.api.auth import Authenticator, Caller
 from gateway.api.body import read_object
@@ -80,12 +81,13 @@ WHO: web.RequestKey[dict[str, str]] = web.RequestKey("who", dict)
 """Ids for the request's log line: request, key, merchant."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Unprinted, frozen=True):
     """An answer that is a document of its own and not JSON."""
 
+    hidden = frozenset({"body"})
+
     content_type: str
-    body: bytes = field(repr=False)
+    body: bytes
     name: str
     """What it may be saved as; plain ASCII."""
 

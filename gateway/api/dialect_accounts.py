@@ -1,9 +1,9 @@
 """Administration of merchants' accounts in other platforms' protocols."""
 
 import asyncio
-from dataclasses import asdict, replace
 
 import orjson
+from msgspec.structs import asdict, replace
 
 from gateway.api.context import Answer, Call
 from gateway.api.dialects.dialect import Dialect, Minted

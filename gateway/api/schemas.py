@@ -4,14 +4,15 @@ Every model forbids unknown fields, so that a misspelt one is an error and not a
 The OpenAPI document is generated from these models.
 """
 
+import dataclasses
 import re
 import unicodedata
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Literal, Self, get_args
 
+from msgspec.structs import replace
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -602,7 +603,7 @@ class MerchantFeeIn(Model):
             self.mode,
         )
         if tiers:
-            fee = replace(fee, tiers=tiers, basis=self.basis, scheme=self.scheme)
+            fee = dataclasses.replace(fee, tiers=tiers, basis=self.basis, scheme=self.scheme)
         return MerchantFee(fee, self.on_return)
 
 

@@ -1,11 +1,11 @@
 """`hangdao channel capabilities`: what channels and kinds can do, without asking anybody."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from msgspec import Struct
 from rich.console import Console
 
 from channels.capabilities import Capabilities, document, rows
@@ -20,8 +20,7 @@ _COLUMNS = 4
 """Side by side; more stand below."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     name: str
     able: Capabilities
     label: Label | None = None

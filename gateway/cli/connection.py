@@ -7,7 +7,6 @@ sent to the sandbox's own address only.
 import functools
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Self, get_args
@@ -17,6 +16,7 @@ import click
 import httpx
 import orjson
 
+from channels.unprinted import Unprinted
 from gateway.cli.output import Refusal
 from gateway.sandbox import card
 
@@ -37,12 +37,13 @@ _TIMEOUT = httpx.Timeout(60, connect=5)
 _CONTROL_TIMEOUT = httpx.Timeout(600, connect=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Unprinted, frozen=True):
     """Which gateway to ask, and with which key."""
 
+    hidden = frozenset({"key"})
+
     url: str
-    key: str = field(repr=False)
+    key: str
     control_url: str | None
     folder: Path | None
     """The sandbox's folder, when it is a sandbox that was found."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import apsw
 import asyncpg
+from msgspec import Struct
 
 from gateway.ports import Position, StoreError
 from gateway.store.queries import Queries
@@ -19,8 +19,7 @@ from policies.calendars.workdays import PUBLISHED, Almanac
 _CONNECT_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What was found; version 0 is a database without our schema, or none yet."""
 
     version: int

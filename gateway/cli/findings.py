@@ -1,7 +1,8 @@
 """One line of `hangdao doctor`: what was looked at, how it stands, in both languages."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class State(StrEnum):
@@ -14,8 +15,7 @@ class State(StrEnum):
     """The gateway will not start, or will not do its work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A check's result. Neither sentence ever shows a secret."""
 
     check: str

@@ -9,13 +9,14 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import click
+from msgspec import Struct
 from rich.console import Console
 
 from gateway.cli.connection import Api, Connect, connecting, reaching
@@ -78,8 +79,7 @@ SINCE = click.option("--since", type=Moment(), help="From this day or moment on.
 UNTIL = click.option("--until", type=Moment(), help="Before this day or moment.")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A history that is ready to be read, once or again."""
 
     terms: tuple[Terms, ...]

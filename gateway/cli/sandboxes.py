@@ -2,11 +2,11 @@
 
 import asyncio
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 import orjson
+from msgspec.structs import asdict
 
 from gateway.cli.output import Command, Refusal, wants_json
 from gateway.sandbox import card, up

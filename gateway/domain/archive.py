@@ -12,10 +12,10 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+from msgspec import Struct
 
 from gateway.domain.payout import MerchantId, PayoutId
 
@@ -30,8 +30,7 @@ class ArchiveDamagedError(Exception):
     """A file is not what was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bulk:
+class Bulk(Struct, frozen=True):
     """What goes of one payout."""
 
     merchant_id: MerchantId
@@ -50,8 +49,7 @@ class Bulk:
         return max((int(str(one["seq"])) for one in self.deliveries), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """A file, and what the database remembers of it."""
 
     id: str

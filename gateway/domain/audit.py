@@ -5,13 +5,12 @@ commits to who did what and when, to the payout's state before and after as hash
 details as a hash; it holds no payee data, so it can be handed out.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple
 
 import orjson
+from msgspec import Struct
 
 CHAIN_START = bytes(32)
 """The chain's value before the first leaf."""
@@ -24,7 +23,7 @@ class Origin(StrEnum):
     DIRECTORY = "directory"
 
 
-class Deed(NamedTuple):
+class Deed(Struct, frozen=True):
     """One committed row, as the log commits to it."""
 
     source: Origin
@@ -70,8 +69,7 @@ def _stamp(at: datetime) -> str:
     return text if at.microsecond else f"{text[:-1]}.000000Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """A deed with its place in the log."""
 
     position: int
@@ -110,8 +108,7 @@ class Flaw(StrEnum):
     """A checkpoint, once signed, covered other leaves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is wrong, and where."""
 
     flaw: Flaw

@@ -6,12 +6,14 @@ being due, and one commit (to `releasing`) sets them free; until then everything
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from msgspec import Struct
+
 from channels.money import Currency
+from channels.unprinted import Unprinted
 from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import Account, Book, Posting, moved
 from gateway.domain.payout import MerchantId, PayoutId, PayoutState
@@ -70,8 +72,7 @@ class RowState(StrEnum):
     """Its payout was cancelled before it could be sent, since another row was refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Why a batch, or a row, was not taken."""
 
     code: str
@@ -80,8 +81,7 @@ class Refused:
     param: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """What was declared and where it stands."""
 
     id: str
@@ -106,9 +106,10 @@ class Batch:
     refused: Refused | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
+class BatchRow(Unprinted, frozen=True):
     """One row as stored, with what became of it."""
+
+    hidden = frozenset({"body"})
 
     number: int
     """From 1, in the order of the file."""
@@ -118,7 +119,7 @@ class BatchRow:
     amount_minor: int
     hold_minor: int
     """Amount and merchant's fee: its part of the reserve."""
-    body: bytes = field(repr=False)
+    body: bytes
     """The payout asked for and the cells it was read from, as JSON; stored sealed."""
     state: RowState = RowState.WAITING
     payout_id: PayoutId | None = None
@@ -127,8 +128,7 @@ class BatchRow:
     payout_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatchCount:
+class BatchCount(Struct, frozen=True):
     """How many rows stand alike, and what they come to."""
 
     state: RowState
@@ -156,8 +156,7 @@ def _accounts(batch: Batch) -> tuple[Account, Account]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something wrong with a file: where, what, and what to do."""
 
     code: str

@@ -4,13 +4,12 @@ The law: the sends let through within any t seconds are at most `burst` + t / in
 chooses both so that no second sees more sends than the limit, whichever second one looks at.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 _SECOND_US = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """One send every `interval_us`, and up to `burst` at once after a rest."""
 
     interval_us: int

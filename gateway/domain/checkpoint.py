@@ -8,13 +8,14 @@ the box can prove later that what it covers was changed.
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
 
+from channels.unprinted import Unprinted
 from gateway.domain.merkle import HASH_BYTES
 
 SEED_BYTES = 32
@@ -27,8 +28,7 @@ class NoteError(ValueError):
     """A checkpoint that is not one, or not signed by a key that is trusted here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """What the log said it was at a moment."""
 
     origin: str
@@ -46,8 +46,7 @@ class Checkpoint:
         return "".join(f"{line}\n" for line in lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(Struct, frozen=True):
     """Knows a log by its name and public keys; several while a key is being replaced."""
 
     origin: str
@@ -72,12 +71,13 @@ class Verifier:
         raise NoteError("no trusted key signed it")
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(Unprinted, frozen=True):
     """Signs for one log with one key."""
 
+    hidden = frozenset({"seed"})
+
     origin: str
-    seed: bytes = field(repr=False)
+    seed: bytes
 
     @property
     def public_key(self) -> bytes:

@@ -7,9 +7,10 @@ Either way payouts sent there would only come to be in doubt, so the channel tak
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from channels.contract import Credential
 
@@ -17,8 +18,7 @@ WARN_DAYS: Final = (30, 14, 7, 1)
 """People are told when so many days are left, and when none is."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """When one of the settings' keys stops working."""
 
     name: str

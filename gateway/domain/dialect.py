@@ -6,13 +6,16 @@ orders are payouts like all others; only how they are asked for and shown is the
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from channels.unprinted import Unprinted
 from gateway.domain.payout import MerchantId, Payout, PayoutId, PayoutState
 
 NUMBER_CHARS_MAX = 64
@@ -31,22 +34,22 @@ _PLAIN = re.compile(r"[\x21-\x7d]+", re.ASCII)
 """Visible ASCII without the tilde, which marks a number that was hashed."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeySet:
+class KeySet(Unprinted, frozen=True):
     """Keys that are exchanged together: whoever asks with one is answered with the same one's."""
+
+    hidden = frozenset({"secret", "theirs", "ours"})
 
     id: str
     created_at: datetime
-    secret: str | None = field(default=None, repr=False)
+    secret: str | None = None
     """Shared; for what is signed with MD5."""
-    theirs: str | None = field(default=None, repr=False)
+    theirs: str | None = None
     """The caller's public key."""
-    ours: str | None = field(default=None, repr=False)
+    ours: str | None = None
     """The private key that replies are signed with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Switches:
+class Switches(Struct, frozen=True):
     """How a merchant wants its account treated, where the protocol leaves a choice."""
 
     replay_duplicates: bool = True
@@ -85,8 +88,7 @@ def network(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text, strict=False)
 
 
-@dataclass(frozen=True, slots=True)
-class DialectAccount:
+class DialectAccount(Struct, frozen=True):
     """Under which public id and keys a merchant asks in one protocol."""
 
     id: str
@@ -115,16 +117,14 @@ class DialectAccount:
         return f"{self.id}:~{sha256(number.encode()).hexdigest()[:48]}"
 
 
-@dataclass(frozen=True, slots=True)
-class DialectOrder:
+class DialectOrder(Struct, frozen=True):
     """An order's two numbers: theirs, and the one that we show."""
 
     number: str
     own_number: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyTo:
+class NotifyTo(Struct, frozen=True):
     """Where the caller of an order wants to hear how it ended."""
 
     account_id: str

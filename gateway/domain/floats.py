@@ -6,17 +6,18 @@ outside is told to people once it has been so for several looks in a row: a payo
 booked, or a top-up on its way, must not call anybody.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import Balance
 from channels.money import Currency, Money
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """What may lie on an account by our books, in minor units."""
 
     low_minor: int
@@ -42,8 +43,7 @@ class Extent:
         return self.high_minor - self.low_minor
 
 
-@dataclass(frozen=True, slots=True)
-class BalancePace:
+class BalancePace(Struct, frozen=True):
     """How often a channel's balance is asked for, and when a difference is told."""
 
     every_s: int = 300
@@ -52,8 +52,7 @@ class BalancePace:
     tolerance_minor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class KeptBalance:
+class KeptBalance(Struct, frozen=True):
     """What an institution said last, held against our books of that moment."""
 
     channel: str

@@ -4,9 +4,10 @@ A late success on a dead attempt also freezes its channel's failover: a channel 
 once may be wrong again, and every payout that leaves it on its word could be paid twice.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.domain.floats import KeptBalance, evidence
 from gateway.domain.payout import AttemptState, Contradicted, Event, Payout, PayoutId
@@ -37,8 +38,7 @@ class IncidentKind(StrEnum):
         return self is IncidentKind.LATE_SUCCESS
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """One thing a person must look at. It stays open until somebody releases it."""
 
     id: str

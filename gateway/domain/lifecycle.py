@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from gateway.domain.payout import (
     Accepted,
     Adopted,
@@ -171,7 +173,8 @@ def apply(payout: Payout, event: Event, at: datetime) -> Payout:
                 reason = owner = None
             if isinstance(event, Contradicted) and edge is P.HELD:
                 reason, owner = f"contradiction: {event.says}", "operations"
-    moved = payout._replace(
+    moved = replace(
+        payout,
         state=edge,
         version=payout.version + 1,
         updated_at=at,
@@ -188,7 +191,7 @@ def _looked_at(attempt: Attempt, at: datetime) -> Attempt:
     doubted = attempt.state is A.PENDING or (
         attempt.state.is_live and attempt.doubted_at is not None
     )
-    return attempt._replace(doubted_at=at) if doubted else attempt
+    return replace(attempt, doubted_at=at) if doubted else attempt
 
 
 AttemptEvent = (
@@ -203,10 +206,11 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
             f"attempt {attempt.reference}: {event.kind} has no edge from {attempt.state}"
         )
     asked = attempt.inquiries + (getattr(event, "source", None) == "inquiry")
-    attempt = attempt._replace(state=state, inquiries=asked)
+    attempt = replace(attempt, state=state, inquiries=asked)
     match event:
         case Resent(digest=digest, signed_at=signed_at, not_after=not_after):
-            return attempt._replace(
+            return replace(
+                attempt,
                 digest=digest,
                 signed_at=signed_at,
                 # Either send may still be taken in: the later end counts.
@@ -218,7 +222,8 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
                 refusal=None,
             )
         case Pended(channel_ref=ref, stage=stage, action=action):
-            return attempt._replace(
+            return replace(
+                attempt,
                 channel_ref=ref or attempt.channel_ref,
                 stage=stage,
                 action=action or attempt.action,
@@ -229,30 +234,33 @@ def _move(attempt: Attempt, event: AttemptEvent, at: datetime) -> Attempt:
             )
         case Doubted(refusal=refusal, absent=absent, absent_at=absent_at):
             counted = (*attempt.absent_at, absent_at) if absent_at else attempt.absent_at
-            return attempt._replace(
+            return replace(
+                attempt,
                 refusal=refusal or attempt.refusal,
                 absences=attempt.absences + 1 if absent else 0,
                 absent_at=counted if absent else (),
                 doubted_at=attempt.doubted_at or at,
             )
         case Confirmed(channel_ref=ref, paid_at=paid_at, fee_minor=fee):
-            return attempt._replace(channel_ref=ref, paid_at=paid_at, fee_minor=fee, action=None)
+            return replace(attempt, channel_ref=ref, paid_at=paid_at, fee_minor=fee, action=None)
         case Died(certificate=certificate):
-            return attempt._replace(certificate=certificate, action=None)
+            return replace(attempt, certificate=certificate, action=None)
         case CameBack(returned_at=returned_at):
-            return attempt._replace(returned_at=returned_at)
+            return replace(attempt, returned_at=returned_at)
         case Settled(on=on, fee_minor=fee):
-            return attempt._replace(
+            return replace(
+                attempt,
                 settled_on=on,
                 fee_minor=attempt.fee_minor if fee is None else fee,
             )
         case Contradicted(says=says, fee_minor=fee):
-            return attempt._replace(
+            return replace(
+                attempt,
                 contradictions=(*attempt.contradictions, says),
                 fee_minor=attempt.fee_minor if fee is None else fee,
             )
         case FeeCorrected(fee_minor=fee):
-            return attempt._replace(fee_minor=fee)
+            return replace(attempt, fee_minor=fee)
         case _:
             assert_never(event)
 

@@ -7,11 +7,12 @@ that failed or were cancelled. All units: a whole payout costs the tier that the
 before it; nothing that was charged earlier in the month is charged anew.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from channels.money import Money
 from policies.fees import (
@@ -30,8 +31,7 @@ ZONE: Final = ZoneInfo("Asia/Shanghai")
 FREE_OF_CHARGE: Final = Fee()
 
 
-@dataclass(frozen=True, slots=True)
-class MerchantFee:
+class MerchantFee(Struct, frozen=True):
     """What was agreed with a merchant."""
 
     fee: Fee = FREE_OF_CHARGE
@@ -52,8 +52,7 @@ class MerchantFee:
 FREE: Final = MerchantFee()
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """How a payout's fee was computed: the agreement and the month as they were."""
 
     terms: MerchantFee
@@ -72,8 +71,7 @@ class Charge:
         return holds_between(self.terms.fee, asked_minor, self.month)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """How much of an amount was charged at which tier's rate."""
 
     tier: int | None

@@ -4,15 +4,17 @@ Values only. Which event may follow which state is in `lifecycle`; what it books
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
 from hashlib import sha256
-from typing import ClassVar, Literal, NamedTuple, NewType
+from typing import ClassVar, Literal, NewType
+
+from msgspec import Struct
 
 from channels.contract import Instrument, PayeeAction, Reason, ReferenceRule
 from channels.money import Money
+from channels.unprinted import Unprinted
 from gateway.domain.merchant_fee import Charge
 
 PayoutId = NewType("PayoutId", str)
@@ -99,8 +101,7 @@ class CertificateKind(StrEnum):
     none is ever armed before the one before it is proven dead (I2). Its own proof was lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """Proof that an attempt moved no money. Immutable once stored."""
 
     kind: CertificateKind
@@ -112,8 +113,7 @@ class Certificate:
     checked_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A definite-sounding rejection whose specification asks for a look before it counts."""
 
     reason: Reason
@@ -121,7 +121,7 @@ class Refusal:
     message: str
 
 
-class Attempt(NamedTuple):
+class Attempt(Struct, frozen=True):
     """One try at one channel, under one reference, with every send counted."""
 
     number: int
@@ -163,8 +163,7 @@ class Attempt(NamedTuple):
 Speed = Literal["standard", "fast", "instant"]
 
 
-@dataclass(frozen=True, slots=True)
-class Constraints:
+class Constraints(Struct, frozen=True):
     """Which channels a payout's own request allows, forbids and prefers, and how many tries."""
 
     only: tuple[str, ...] = ()
@@ -182,8 +181,7 @@ class Constraints:
 UNCONSTRAINED = Constraints()
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """Which part of which split (`domain.split`) a payout is."""
 
     split_id: str
@@ -194,8 +192,10 @@ class Leg:
     """The merchant's own number of the split."""
 
 
-class Payout(NamedTuple):
+class Payout(Unprinted, frozen=True):
     """What a merchant asked for, once, and everything that has become of it."""
+
+    hidden = frozenset({"instruments"})
 
     id: PayoutId
     merchant_id: MerchantId
@@ -232,12 +232,6 @@ class Payout(NamedTuple):
     leg: Leg | None = None
     """None when it was asked for by itself."""
 
-    def __repr__(self) -> str:
-        """Without the payee, so that no trace of a defect shows who it was."""
-        named = zip(self._fields, self, strict=True)
-        shown = ", ".join(f"{name}={value!r}" for name, value in named if name != "instruments")
-        return f"Payout({shown})"
-
     @property
     def is_fee_deducted(self) -> bool:
         """Whether the fee was taken out of what was asked for (内扣), not put on top (外扣)."""
@@ -267,8 +261,7 @@ class Payout(NamedTuple):
 # --- Events ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """The payout was stored; everything later refers to this moment."""
 
     kind: ClassVar[str] = "accepted"
@@ -276,8 +269,7 @@ class Accepted:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """The gateway or a person stopped it before any attempt."""
 
     kind: ClassVar[str] = "held"
@@ -285,16 +277,14 @@ class Held:
     owner: str = "operations"
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Struct, frozen=True):
     """Its release time came, or a person let it go on."""
 
     kind: ClassVar[str] = "released"
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """Stopped for good before any attempt was armed."""
 
     kind: ClassVar[str] = "cancelled"
@@ -304,24 +294,21 @@ class Cancelled:
     """Why a person decided so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """No channel is left to try, and every attempt is proven dead."""
 
     kind: ClassVar[str] = "failed"
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Armed:
+class Armed(Struct, frozen=True):
     """The attempt is committed; from now on bytes may leave."""
 
     kind: ClassVar[str] = "armed"
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """An attempt that a restored database had forgotten was found at its channel."""
 
     kind: ClassVar[str] = "adopted"
@@ -329,8 +316,7 @@ class Adopted:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Resent:
+class Resent(Struct, frozen=True):
     """The same reference is signed and committed again; one more send."""
 
     kind: ClassVar[str] = "resent"
@@ -340,8 +326,7 @@ class Resent:
     not_after: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pended:
+class Pended(Struct, frozen=True):
     """The channel has the instruction and has not finished."""
 
     kind: ClassVar[str] = "pending"
@@ -352,8 +337,7 @@ class Pended:
     action: PayeeAction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Doubted:
+class Doubted(Struct, frozen=True):
     """No answer, or none that proves anything."""
 
     kind: ClassVar[str] = "in_doubt"
@@ -366,8 +350,7 @@ class Doubted:
     """When an absence that counts was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True):
     """The channel's verified word that the beneficiary has the money."""
 
     kind: ClassVar[str] = "paid"
@@ -378,8 +361,7 @@ class Confirmed:
     fee_minor: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Died:
+class Died(Struct, frozen=True):
     """A certificate proves that the attempt moved no money."""
 
     kind: ClassVar[str] = "attempt_dead"
@@ -388,8 +370,7 @@ class Died:
     certificate: Certificate
 
 
-@dataclass(frozen=True, slots=True)
-class CameBack:
+class CameBack(Struct, frozen=True):
     """Money that had been paid is on our account again (退票)."""
 
     kind: ClassVar[str] = "returned"
@@ -400,8 +381,7 @@ class CameBack:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The payout was found on the channel's statement, with the right amount."""
 
     kind: ClassVar[str] = "settled"
@@ -411,8 +391,7 @@ class Settled:
     fee_minor: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contradicted:
+class Contradicted(Struct, frozen=True):
     """Evidence against a proven fact. Nothing is rewritten; money goes to suspense, people look."""
 
     kind: ClassVar[str] = "contradicted"
@@ -426,8 +405,7 @@ class Contradicted:
     """What the channel charged for it, if it named that; a statement may correct it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeeCorrected:
+class FeeCorrected(Struct, frozen=True):
     """Statements show another channel fee than was booked: a later line, a refund, none at all."""
 
     kind: ClassVar[str] = "fee_corrected"
@@ -437,8 +415,7 @@ class FeeCorrected:
     """All that statements up to that day show, not the difference."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Struct, frozen=True):
     """In doubt for too long: it has an owner now; inquiries go on."""
 
     kind: ClassVar[str] = "parked"
@@ -446,8 +423,7 @@ class Parked:
     owner: str = "operations"
 
 
-@dataclass(frozen=True, slots=True)
-class Unparked:
+class Unparked(Struct, frozen=True):
     """Its owner handed it back to the gateway."""
 
     kind: ClassVar[str] = "unparked"
@@ -506,6 +482,8 @@ def lasting_id(installation: str, merchant: MerchantId, merchant_ref: str, at: d
     return sortable_id("po_", at, sha256(named.encode()).digest()[:10])
 
 
+@lru_cache(maxsize=1024)
+# Accepting, routing and signing each ask for the one reference.
 @lru_cache(maxsize=1024)
 def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> str:
     """Our reference for one attempt, in the channel's alphabet and as long as it allows up to 32.

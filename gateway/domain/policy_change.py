@@ -7,10 +7,12 @@ Who may do what, and when, is in `policy_rules`.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from channels.money import Currency
 
@@ -68,8 +70,7 @@ AGREED = UNFINISHED - {ChangeState.OPEN}
 """Two people agreed to it, and it is not active yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPolicy:
+class StoredPolicy(Struct, frozen=True):
     """A policy's text as it was given; stored once under its hash and never changed."""
 
     policy_hash: str
@@ -83,8 +84,7 @@ class StoredPolicy:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShadowCell:
+class ShadowCell(Struct, frozen=True):
     """How often a shadow would have gone from one channel to another, and what that saves."""
 
     currency: Currency
@@ -98,8 +98,7 @@ class ShadowCell:
     """Over the priced ones, in millionths of a minor unit; negative where it would cost more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What an approval sets going by itself; nothing means that somebody does it later."""
 
     shadow: bool = False
@@ -108,8 +107,7 @@ class Plan:
     activates_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """One numbered line of the history."""
 
     seq: int
@@ -129,16 +127,14 @@ class Act:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A canary's share for payouts accepted since."""
 
     since: datetime
     share_ppm: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One policy on its way into use, as it stands now."""
 
     id: str
@@ -177,8 +173,7 @@ class Change:
         return lot(self.id, payout_id) < next(begun, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Reign:
+class Reign(Struct, frozen=True):
     """A policy's time in use for everybody."""
 
     policy_hash: str
@@ -188,8 +183,7 @@ class Reign:
     change_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What all acts together say."""
 
     seq: int = 0

@@ -1,13 +1,13 @@
 """Why a routing policy's text must not be used: every mistake with its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.domain.errors import InvalidError
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """One thing that is wrong in a text, and where; lines and columns count from 1."""
 
     line: int

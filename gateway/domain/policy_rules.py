@@ -5,8 +5,9 @@ Two people are two persons, as for certificate C7 (`proposal.same_person`). Acts
 the standing they were decided on, so the store takes them only if nothing happened in between.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from gateway.domain.errors import AbsenceError, ConflictError, ForbiddenError, InvalidError
 from gateway.domain.policy_change import (
@@ -30,8 +31,7 @@ SHARE_MIN_PPM, SHARE_MAX_PPM = 1, PPM - 1
 GATEWAY = "gateway"
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(Struct, frozen=True):
     """Who acts: a key, and whose it is."""
 
     actor: str

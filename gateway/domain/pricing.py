@@ -5,15 +5,16 @@
 
 from datetime import datetime, time, tzinfo
 from functools import lru_cache
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from channels.contract import Tariff, Terms, Window
 from policies.facts import Cycle, Hours
 from policies.fees import Commitment, Fee, FeeSchedule, Tier
 
 
-class Priced(NamedTuple):
+class Priced(Struct, frozen=True):
     """What a channel charges, how long it takes, and when it is open."""
 
     fees: FeeSchedule | None

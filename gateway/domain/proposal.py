@@ -6,11 +6,13 @@ happened to it since, a send or an answer, makes it void.
 """
 
 import unicodedata
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
+
 from channels.contract import Reason
+from channels.unprinted import Unprinted
 from gateway.domain.payout import Attempt, AttemptState, MerchantId, Payout, PayoutId
 
 
@@ -22,9 +24,10 @@ class ProposalState(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Unprinted, frozen=True):
     """One person's request to declare an attempt dead."""
+
+    hidden = frozenset({"evidence"})
 
     id: str
     payout_id: PayoutId
@@ -35,7 +38,7 @@ class Proposal:
     version: int
     """Of the payout, at that moment."""
     reason: Reason
-    evidence: str = field(repr=False)
+    evidence: str
     """What proves it, in words; may name the payee, so it is stored sealed."""
     evidence_sha256: str | None
     """Of a document that is kept elsewhere."""
@@ -49,8 +52,7 @@ class Proposal:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """That a second person agreed; committed together with the certificate it makes."""
 
     proposal_id: str

@@ -7,8 +7,10 @@ before it is proven dead (I2). What does not fit that rule is a `ConflictingErro
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.contract import LineKind, Outcome, Paid, Rail, Reason, StatementLine
 from gateway.domain.certify import after_death, events_of
@@ -43,8 +45,7 @@ class ConflictingError(Exception):
     """The traces cannot all be of one payout that was handled by the rules; a person must look."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """What a channel says about a reference that the restored record does not know."""
 
     number: int

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from msgspec import Struct
+
 from channels.contract import LineKind, StatementLine
 from channels.money import Currency
 from gateway.domain.payout import Attempt, AttemptState, MerchantId, PayoutId
@@ -29,8 +31,7 @@ class BreakKind(StrEnum):
     """The statement shows money moving for an attempt that is proven dead, or never paid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """One open disagreement with a channel's statement."""
 
     channel: str
@@ -45,8 +46,7 @@ class Break:
     opened_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Struct, frozen=True):
     """An attempt as reconciliation needs it."""
 
     payout_id: PayoutId
@@ -60,8 +60,7 @@ class Booked:
     settled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A statement line and the attempt it is about, with the fee lines under the same reference."""
 
     attempt: Booked
@@ -69,8 +68,7 @@ class Match:
     fee_minor: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
+class Fees(Struct, frozen=True):
     """The fee lines of one attempt on one statement."""
 
     attempt: Booked

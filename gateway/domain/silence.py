@@ -12,8 +12,9 @@ Worked example: W 300 s, dwell 60 s, lag 120 s, skew 120 s make a wait of 600 s.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+
+from msgspec import Struct
 
 from channels.contract import Profile
 from gateway.domain.payout import Attempt, AttemptState
@@ -22,8 +23,7 @@ ABSENCES_MIN = 3
 CANARY_WITHIN = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The circumstances of an inquiry, as far as its silence may count."""
 
     profile: Profile
@@ -33,8 +33,7 @@ class Asked:
     """When the same channel found a payout that is known to be paid; None: not asked, not found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statements:
+class Statements(Struct, frozen=True):
     """What a channel's complete statements say about one attempt."""
 
     profile: Profile

@@ -6,10 +6,11 @@ and the merchant decides (pay that leg again in a new payout, or ask the benefic
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, NewType
+
+from msgspec import Struct
 
 from channels.money import Money
 from gateway.domain.payout import MerchantId, PayoutState
@@ -69,8 +70,7 @@ def status_of(states: Iterable[PayoutState]) -> SplitStatus:
     return SplitStatus.PAID
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """One instruction over several payouts."""
 
     id: SplitId

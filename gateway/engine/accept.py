@@ -5,11 +5,14 @@ a conflict; it is never half-stored.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from channels.contract import Instrument
 from channels.money import Currency, Money
+from channels.unprinted import Unprinted
 from gateway.domain.errors import InvalidError
 from gateway.domain.ledger import posting
 from gateway.domain.merchant_fee import Charge, month_of
@@ -39,13 +42,14 @@ PRICINGS_MAX = 50
 """A fee is computed anew when others take the month past a tier; of all who try, one gets there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Unprinted, frozen=True):
     """What a merchant asks for, already read into types at the door."""
+
+    hidden = frozenset({"instruments"})
 
     merchant_ref: str
     amount: Money
-    instruments: tuple[Instrument, ...] = field(repr=False)
+    instruments: tuple[Instrument, ...]
     purpose: str
     speed: Speed = "standard"
     deadline_at: datetime | None = None
@@ -57,8 +61,7 @@ class Request:
     """Why a person must look first, whatever the rules say; no part of what makes it the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """A payout that is stored, and whether an earlier request had stored it."""
 
     payout: Payout
@@ -104,7 +107,7 @@ async def _accept(
     floor: int | None = merchant.floor_minor
     if reserved is not None:
         # With its batch: due once all rows are accepted; until then they can all be cancelled.
-        payout = payout._replace(due_at=None)
+        payout = replace(payout, due_at=None)
         if (price.amount + price.fee).minor <= reserved:
             # What was reserved with the batch needs no look at the balance again.
             floor = None
@@ -164,7 +167,8 @@ def first_payout(
     if said is UNSCREENED:
         return payout
     state, reason = _first_state(merchant, request, release_at, said, now)
-    return payout._replace(
+    return replace(
+        payout,
         state=state,
         reason=reason,
         owner=_first_owner(state),
@@ -197,8 +201,7 @@ async def _is_known(gateway: Gateway, merchant: Merchant, request: Request) -> b
     return bool(await gateway.store.search(wanted))
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """What the beneficiary gets and what the merchant pays for it."""
 
     amount: Money

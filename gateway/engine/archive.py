@@ -7,9 +7,10 @@ written again under the same name, or lies there and harms nobody.
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.domain.archive import (
     RETENTION_DAYS,
@@ -42,8 +43,7 @@ class Files(Protocol):
         """A file's bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What one step found, and did unless it only looked."""
 
     payouts: int

@@ -6,9 +6,10 @@ until a person has said that the database was restored.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.domain.audit import Leaf
 from gateway.domain.checkpoint import Checkpoint, NoteError, Signer, Verifier
@@ -41,16 +42,14 @@ class Memory(Protocol):
         """Replace it, durably. Raises `OSError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Struct, frozen=True):
     """A leaf with its way to the checkpoint's root."""
 
     leaf: Leaf
     path: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What a merchant needs to check one payout's history without trusting us."""
 
     payout_id: PayoutId

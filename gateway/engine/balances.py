@@ -8,8 +8,9 @@ so that all replicas see the same and a restart asks nobody anew.
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from channels.contract import Balance, Channel, ChannelError, Funded, ThrottledError
 from gateway.domain.errors import AbsenceError, ConflictError

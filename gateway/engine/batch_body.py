@@ -5,11 +5,11 @@ again and need not ask a second time whether an account is one.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from channels.contract import INSTRUMENTS, AlipayAccount, AlipayIdentity, Instrument, Rail
 from channels.money import Currency, Money

@@ -9,8 +9,10 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.money import Money
 from gateway.domain.batch import Batch, BatchMode, BatchRow, BatchState, Refused, RowState
@@ -36,8 +38,7 @@ CUT_OFF_AFTER = timedelta(days=1)
 _LOOKED_AFTER = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A batch as it was read and found free of faults, but for rows that are refused as such."""
 
     key: str
@@ -52,8 +53,7 @@ class Order:
     """The same content may have been uploaded before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """A batch whose rows are all stored, and whether an earlier upload had made it."""
 
     batch: Batch

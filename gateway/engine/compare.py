@@ -1,9 +1,10 @@
 """Two channels side by side: what each costs today, and where the cheaper one changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+from msgspec import Struct
 
 from gateway.domain.errors import AbsenceError, InvalidError
 from gateway.domain.pricing import priced
@@ -18,8 +19,7 @@ from policies.health import WHOLE
 AMOUNTS_MAJOR: Final = (1, 10, 100, 1_000, 10_000, 50_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of the two, today."""
 
     channel: str
@@ -37,8 +37,7 @@ class Side:
         return not (fee.tiers or fee.flat_minor or fee.rate_ppm or fee.min_minor)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Both sides, and the amounts from each of which on the other one costs less."""
 
     currency: str

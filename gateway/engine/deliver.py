@@ -17,12 +17,16 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from channels.unprinted import Unprinted
 from gateway.domain.dialect import ACCOUNT_PREFIX
 from gateway.domain.pace import DELIVERY_LADDER_S, jitter, next_delivery
 from gateway.domain.payout import PayoutId
@@ -52,13 +56,14 @@ _GONE = 410
 _Lane = tuple[PayoutId, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Unprinted, frozen=True):
     """What came of one try: the receiver's status, or else why there is none."""
+
+    hidden = frozenset({"said"})
 
     status: int | None
     error: str | None = None
-    said: bytes = field(default=b"", repr=False)
+    said: bytes = b""
     """The beginning of the reply, where it counts."""
 
     @property
@@ -79,15 +84,16 @@ class Sender(Protocol):
         """Try once, signed as of `at`; never raises for what the receiver does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Unprinted, frozen=True):
     """What another platform would send its caller now."""
+
+    hidden = frozenset({"body"})
 
     receiver: str
     """Whose silence is counted together."""
     url: str
     content_type: str
-    body: bytes = field(repr=False)
+    body: bytes
     word: str
     """By which, alone in the reply, the receiver says that it has it; in any case."""
     ladder_s: Sequence[int]
@@ -104,8 +110,7 @@ class Notice:
         return f"the receiver answered {answer.status} without the word {self.word!r} alone"
 
 
-@dataclass(frozen=True, slots=True)
-class Unsaid:
+class Unsaid(Struct, frozen=True):
     """Why there is nothing to send; what comes later is owed by a commit of its own."""
 
     reason: str
@@ -133,8 +138,7 @@ class DeliveryStore(OutboxStore, Protocol):
         """Insert or replace a webhook endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Struct, frozen=True):
     """How a try ended, as it is to be written down."""
 
     answer: Answer

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import perf_counter
 
+from msgspec.structs import replace
+
 from channels.contract import (
     STICKY,
     Absent,
@@ -148,7 +150,7 @@ async def put_off(gateway: Gateway, payout: Payout) -> Payout:
         return payout
     later = gateway.clock.now() + STOPPED_FOR
     await gateway.store.postpone(payout, later, None)
-    return payout._replace(due_at=later)
+    return replace(payout, due_at=later)
 
 
 async def _take_turns(gateway: Gateway, payout: Payout, wait_s: float) -> Payout:
@@ -160,7 +162,7 @@ async def _take_turns(gateway: Gateway, payout: Payout, wait_s: float) -> Payout
     await gateway.store.postpone(payout, later, None)
     loop = asyncio.get_running_loop()
     loop.call_later(wait_s + TIMER_SLACK_S, gateway.wake, Told(payout.id))
-    return payout._replace(due_at=later)
+    return replace(payout, due_at=later)
 
 
 async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
@@ -181,7 +183,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
         number=attempt.number,
     )
     # A reference is derived once and then stored: whatever the rule says by now, this is its name.
-    told = told._replace(reference=attempt.reference)
+    told = replace(told, reference=attempt.reference)
     with gateway.load.sends(channel.name):
         wait_s = await gateway.throttle.turn(channel.name)
         if wait_s is not None:
@@ -195,7 +197,7 @@ async def resend(gateway: Gateway, payout: Payout, attempt: Attempt) -> Payout:
             gateway.observer.alarm("attempt.unrepeatable", channel=channel.name)
             later = next_inquiry(payout, attempt, channel.traits, now)
             await gateway.store.postpone(payout, later, None)
-            return payout._replace(due_at=later)
+            return replace(payout, due_at=later)
         fence = gateway.store.fence()
         event = Resent(attempt.number, prepared.digest, prepared.signed_at, prepared.not_after)
         due_at = now + gateway.limits.send_grace
@@ -423,7 +425,7 @@ async def _nowhere(gateway: Gateway, payout: Payout, chosen: Route, now: datetim
     retry_at = chosen.decision.retry_at
     if retry_at is not None and retry_at < until and len(payout.attempts) < limits.attempts_max:
         await gateway.store.postpone(payout, retry_at, chosen.decision_json)
-        return payout._replace(due_at=retry_at)
+        return replace(payout, due_at=retry_at)
     reason = _why_nowhere(payout, chosen.decision)
     event = Failed(reason)
     return await move(gateway, payout, [event], actor="gateway", decision=chosen.decision_json)

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from channels.contract import Channel, Credential
+from channels.unprinted import Unprinted
 from gateway.domain.credentials import End, expired
 from gateway.domain.floats import BalancePace
 from gateway.domain.payout import Payout, PayoutId
@@ -32,8 +36,7 @@ KNOWN_MAX = 1_000
 """So many payouts wait for the worker whole; more are read again, rather than fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of the installation."""
 
     give_up_after: timedelta = timedelta(hours=24)
@@ -46,17 +49,17 @@ class Limits:
     """A float that lasts less long at the present pace is told about."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelLabel:
+class ChannelLabel(Struct, frozen=True):
     """What people call a channel: several accounts of one kind are told apart by it."""
 
     zh: str
     en: str
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Unprinted, frozen=True):
     """Work for the worker: a payout, and the reference a channel's notice named, if any."""
+
+    hidden = frozenset({"known", "opening"})
 
     payout_id: PayoutId
     reference: str | None = None
@@ -66,15 +69,14 @@ class Told:
     from."""
     watch: Watch | None = None
     """A dead attempt of it is to be asked about."""
-    known: Payout | None = field(default=None, repr=False)
+    known: Payout | None = None
     """The payout as it was just committed: what need not be read again."""
-    opening: Callable[[], Awaitable[Payout | None]] | None = field(default=None, repr=False)
+    opening: Callable[[], Awaitable[Payout | None]] | None = None
     """What its turn begins with, in place of reading it; None when there is nothing to go on
     with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """Why nothing is sent or taken in any more; what is stored stays readable."""
 
     code: str
@@ -123,8 +125,7 @@ class NoHands:
         raise RuntimeError(f"nobody works here on {told.payout_id}")
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """A policy beside the active one: a canary decides for some payouts, a shadow for none."""
 
     change: Change

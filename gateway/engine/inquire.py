@@ -1,8 +1,9 @@
 """Find out what became of an attempt: at the channel's pace, backing off, never giving up."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
+
+from msgspec.structs import replace
 
 from channels.contract import Absent, Inquiry, Outcome, Paid, Pending, Unknown, UnknownCause
 from gateway.domain.pace import may_resend, next_inquiry
@@ -57,7 +58,7 @@ async def inquire(
     at = gateway.clock.now()
     if routine and payout.due_at is not None and not gateway.throttle.may_ask(attempt.channel):
         await gateway.store.postpone(payout, at + WHILE_SHORT, None)
-        return payout._replace(due_at=at + WHILE_SHORT)
+        return replace(payout, due_at=at + WHILE_SHORT)
     outcome = await ask(gateway, payout, attempt)
     if noticed and isinstance(outcome, Absent | Unknown) and attempt.state is AttemptState.IN_DOUBT:
         outcome = Pending(attempt.channel_ref, NOTICED)

@@ -4,8 +4,9 @@ Also the step from there to a plan, which runs in a thread and touches nothing s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+
+from msgspec import Struct
 
 from gateway.engine.following import BUSINESS
 from gateway.ports import PlanVolume
@@ -33,8 +34,7 @@ LEAST_DAYS, LEAST_PAYOUTS = 7, 1_000
 _HOUR_S = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """What a plan is made for, and a hash that tells when that has changed."""
 
     channels: tuple[ChannelFacts, ...]
@@ -43,8 +43,7 @@ class Basis:
     mark: str
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Volumes by day and channel, before the month and in it, and when in a day payouts come."""
 
     before: tuple[Day, ...]

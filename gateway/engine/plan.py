@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 from datetime import date, datetime, timedelta
 
+from msgspec.structs import replace
+
 from gateway.domain.errors import ConflictError
 from gateway.domain.pricing import priced
 from gateway.engine.gateway import Gateway
@@ -319,7 +321,7 @@ class Planner:
                     day_used_minor=gateway.load.used(name, at),
                     hours=price.hours,
                     # What quarantine does to one hour says nothing about a month.
-                    health=views[name]._replace(quarantined=False, probing=False),
+                    health=replace(views[name], quarantined=False, probing=False),
                 )
             )
         mark = hashlib.sha256(repr(told).encode()).hexdigest()[:16]

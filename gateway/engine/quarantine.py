@@ -8,9 +8,10 @@ forgotten, or two people vouch for it.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from channels.contract import Channel
 from gateway.domain.errors import AbsenceError, ConflictError, InvalidError
@@ -27,8 +28,7 @@ TOGETHER = 8
 """So many payouts are rebuilt at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How far a quarantine has come."""
 
     quarantine: Quarantine

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from channels.contract import Evidence
 from gateway.domain.incident import Incident, of_event
 from gateway.domain.ledger import posting
@@ -133,7 +135,7 @@ def due(gateway: Gateway, payout: Payout, now: datetime, asked: datetime | None)
             at = asked or now + gateway.limits.send_grace
         case _:
             at = None
-    return payout._replace(due_at=at)
+    return replace(payout, due_at=at)
 
 
 def is_news(payout: Payout, event: Event) -> bool:

@@ -4,11 +4,11 @@ The decision itself is `policies.decide`, pure; here the gateway's values become
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
 
 import orjson
+from msgspec import Struct
 
 from channels.contract import (
     BankAccount,
@@ -48,8 +48,7 @@ AGAIN_S: Mapping[Reason, int] = {
 """Troubles that pass: the same channel may be tried again after so many seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where the next attempt goes, or when to ask again, with the decision that says why."""
 
     decision: Decision

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.money import Money
 from gateway.domain.errors import AbsenceError, InvalidError
@@ -24,16 +26,14 @@ from gateway.ports import Change, Intake, Merchant, MonthMovedError
 from policies.fees import MonthUse
 
 
-@dataclass(frozen=True, slots=True)
-class SplitRequest:
+class SplitRequest(Struct, frozen=True):
     """What a merchant asks for: its own number, and a payout for each leg in one currency."""
 
     merchant_ref: str
     legs: tuple[Request, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSplit:
+class StoredSplit(Struct, frozen=True):
     """A split with its legs as they stand."""
 
     split: Split
@@ -157,7 +157,7 @@ def _change(
 ) -> Change:
     now = split.accepted_at
     payout = first_payout(gateway, merchant, request, price, payout_id, now)
-    payout = payout._replace(leg=Leg(split.id, number, split.legs, split.merchant_ref))
+    payout = replace(payout, leg=Leg(split.id, number, split.legs, split.merchant_ref))
     event = Accepted(payout.state, payout.reason)
     return Change(None, payout, (event,), (posting(None, payout, event),), actor)
 

@@ -5,15 +5,15 @@ marks beside it notice, and a quarantine follows (`engine.quarantine`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.ports import Observer, Standby, StoreError, WorkerStore
 
 _NAMED = "synchronous_standby_names"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Something operators should know that keeps nothing from going on."""
 
     code: str

@@ -5,8 +5,9 @@ opens an incident and freezes the channel's failover; nothing is ever rewritten.
 the following days are the second net (`engine.reconcile`).
 """
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from channels.contract import Unknown
 from gateway.domain.pace import next_look

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from gateway.domain.payout import PayoutId
 
 AT_ONCE = 200
@@ -24,8 +26,7 @@ class _Waiting:
     let_go_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What a segment has to offer now."""
 
     well: bool

@@ -11,8 +11,9 @@ process one payout is worked on by one task at a time.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from gateway.domain.dialect import SOFT_DEDUPE_MINUTES_MAX
 from gateway.domain.payout import Attempt, AttemptState, Payout, PayoutId, PayoutState, Released

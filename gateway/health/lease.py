@@ -7,8 +7,9 @@ the two Redis believes. That gap is what keeps the sum of all replicas below the
 stops, is cut off, comes back, or carries out late what it was asked before.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 LEASE_S = 1.0
 LATE_S = 0.25
@@ -37,8 +38,7 @@ class Standing(Enum):
     BETWEEN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(Struct, frozen=True):
     """Redis's answer to a sign of life."""
 
     renewed: bool

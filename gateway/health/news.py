@@ -6,11 +6,11 @@ What does not look exactly like ours is left out and counted.
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeGuard, get_args
 
 import orjson
+from msgspec import Struct
 
 from channels.contract import Rail
 from gateway.domain.payout import PayoutId
@@ -32,8 +32,7 @@ _RAILS = frozenset(rail.value for rail in Rail)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A channel caused an outcome."""
 
     channel: str
@@ -46,8 +45,7 @@ class Seen:
     """The payout had failed elsewhere before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(Struct, frozen=True):
     """A payout was given to a channel in quarantine."""
 
     channel: str
@@ -55,8 +53,7 @@ class Probed:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """A payout may be due: look into the store."""
 
     payout_id: PayoutId

@@ -8,8 +8,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
+
+from msgspec import Struct
 
 from gateway.domain.payout import PayoutId
 from gateway.engine.standby import Note
@@ -27,8 +28,7 @@ NO_LEASE_US = 20_000
 GOODBYE_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """How to reach Redis."""
 
     url: str

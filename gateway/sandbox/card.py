@@ -2,29 +2,32 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import orjson
+from msgspec.structs import asdict, replace
+
+from channels.unprinted import Unprinted
 
 FOLDER = ".hangdao"
 FILE = "sandbox.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Unprinted, frozen=True):
     """What commands need to reach a sandbox."""
+
+    hidden = frozenset({"operator_key", "merchant_key", "second_key"})
 
     url: str
     control_url: str
-    operator_key: str = field(repr=False)
+    operator_key: str
     merchant: str
-    merchant_key: str = field(repr=False)
+    merchant_key: str
     accounts: Mapping[str, str]
     """The institutions' name for each channel's account."""
     ahead_s: int = 0
     """How far both clocks have been moved; a sandbox started again goes there first."""
-    second_key: str = field(default="", repr=False)
+    second_key: str = ""
     """Another operator's: what takes two people can be tried by one who plays both."""
 
 
@@ -49,7 +52,7 @@ def write(folder: Path, card: Card) -> None:
     fresh = folder / f"{FILE}.{os.getpid()}"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as private:
-        private.write(orjson.dumps(asdict(card), option=orjson.OPT_INDENT_2))
+        private.write(orjson.dumps(card, default=asdict, option=orjson.OPT_INDENT_2))
     fresh.replace(folder / FILE)
 
 

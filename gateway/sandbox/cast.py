@@ -1,8 +1,9 @@
 """Who plays in the rehearsal: ten channel accounts of eight kinds, with their contracts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from gateway.sandbox.institutions import Account
 
@@ -29,8 +30,7 @@ _T1 = {"days": 1, "calendar": "cn_statutory", "cutoff": "17:00:00", "timezone": 
 _BANK_DAY = {"days": 0, "calendar": "cn_statutory", "cutoff": "17:00:00"}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One account: the operator's name for it, and its contract on both sides."""
 
     channel: str

@@ -4,18 +4,17 @@ import base64
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 import yaml
+from msgspec import Struct
 
 from gateway.sandbox.credentials import credentials
 from gateway.sandbox.institutions import Account
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """Where a sandbox's gateway lives and which secrets it needs in its environment."""
 
     config: Path

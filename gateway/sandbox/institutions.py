@@ -3,19 +3,18 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import orjson
 import yaml
+from msgspec import Struct
 
 from gateway.sandbox.processes import Child, ProcessError
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Credentials of one account, as its institution handed them out."""
 
     kind: str

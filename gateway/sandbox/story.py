@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.sandbox.cast import RESOLD_MIN
 
@@ -30,8 +31,7 @@ RETURNED = 1
 """So many payouts come back after they were paid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Abroad:
+class Abroad(Struct, frozen=True):
     """What the stablecoin institution has registered: a bank account and an address."""
 
     wire_id: str
@@ -40,8 +40,7 @@ class Abroad:
     recipient_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Special:
+class Special(Struct, frozen=True):
     """A payout with a fate of its own."""
 
     amount_minor: int
@@ -96,8 +95,7 @@ _NAMES = ("王小明", "李芳", "张伟", "刘洋", "陈静", "杨帆", "赵磊
 _BANKS = ("ICBC", "CCB", "ABC", "CMB")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """One payout of the story, and the payees under which institutions may book it."""
 
     merchant: str
@@ -110,8 +108,7 @@ class Asked:
         return str(self.body["merchant_ref"])
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Something that goes wrong between two points of the story (shares of payouts asked)."""
 
     starts: float

@@ -3,8 +3,9 @@
 import keyword
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from channels.contract import Rail
 from channels.money import Currency
@@ -22,8 +23,7 @@ class NameRefusedError(ValueError):
         self.zh = zh
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(Struct, frozen=True):
     """How tests of a rail name a payee, as source text."""
 
     name: str
@@ -70,8 +70,7 @@ _INSTRUMENTS: Final[Mapping[Rail, Instrument]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NewKind:
+class NewKind(Struct, frozen=True):
     """A kind that is to be made. Raises `NameRefusedError` for a name it cannot have."""
 
     name: str

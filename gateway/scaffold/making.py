@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import jinja2
+from msgspec import Struct
 
 from gateway.scaffold.kind import NewKind
 
@@ -26,8 +26,7 @@ class CannotMakeError(Exception):
         self.zh = zh
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What a file that is there already needs for the new kind: lines, and where they belong."""
 
     file: str

@@ -6,17 +6,16 @@ not 83, `no` is text and not false. A key given twice is an error, not the last 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from msgspec import Struct
 
 Key = tuple[str | int, ...]
 """Where a value stands: section, key, list position."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One mistake: where (file and line, variable or flag) and what."""
 
     where: str
@@ -32,8 +31,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A parsed file. `lines` knows every key and list item, counted from 1."""
 
     data: Mapping[str, object]

@@ -1,8 +1,8 @@
 """What `hangdao config show` prints: every value, where it came from, secrets masked."""
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from pydantic import BaseModel, SecretStr
 
 from gateway.settings.document import Key
@@ -12,8 +12,7 @@ MASK = "********"
 _ADDRESSES: tuple[Key, ...] = (("database", "url"), ("redis", "url"))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line: a dotted key, a value that may be shown to anyone, and its origin."""
 
     key: str

@@ -7,8 +7,9 @@ thousands, blanks within a number) is put right, with a warning.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from gateway.domain.batch import Fault
 
@@ -22,8 +23,7 @@ _MOBILE = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
 WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """What a spreadsheet holds as a number, written out exactly; it never was text."""
 
     text: str

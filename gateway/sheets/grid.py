@@ -10,8 +10,9 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from gateway.domain.batch import Fault
 from gateway.sheets.cells import Cell
@@ -34,8 +35,7 @@ Line = tuple[int, list[Cell]]
 """Its number in the file, and its cells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """A file as lines, read while they are taken; blank ones are left out."""
 
     kind: Kind

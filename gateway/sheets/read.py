@@ -6,11 +6,13 @@ of, and what only shows when all rows are seen: a number, or payee and amount, g
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.batch import Fault
@@ -52,8 +54,7 @@ class Draft:
     faults: list[Fault] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """A file as it is read: what concerns it as a whole, and its rows, one by one.
 
     Taking `drafts` may raise `FileFaultError`; then nothing of the file counts.
@@ -86,8 +87,7 @@ def read_sheet(content: bytes, profile: Profile, currency: Currency) -> Sheet:
     return Sheet(found.kind, found.encoding, headings, drafts, [], warnings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Struct, frozen=True):
     """How the rows of one file are read."""
 
     profile: Profile

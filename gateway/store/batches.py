@@ -1,11 +1,11 @@
 """Batches of payouts and their rows (`ports.BatchStore`)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict, replace
 
 from channels.money import Currency
 from gateway.domain.batch import (
@@ -262,7 +262,7 @@ def _place(batch: Batch) -> dict[str, object]:
 
 
 def _written(refused: Refused | None) -> str | None:
-    return None if refused is None else orjson.dumps(asdict(refused)).decode()
+    return None if refused is None else orjson.dumps(refused, default=asdict).decode()
 
 
 def _refused(text: str | None) -> Refused | None:

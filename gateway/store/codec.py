@@ -5,11 +5,11 @@ without any session's time zone. Only lossless forms; nothing here knows about r
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from channels.contract import (
     INSTRUMENTS,
@@ -139,7 +139,7 @@ def charge_of(text: str | None) -> Charge | None:
 
 def leg_json(leg: Leg | None) -> str | None:
     """Which part of which split; None for None."""
-    return None if leg is None else orjson.dumps(leg).decode()
+    return None if leg is None else orjson.dumps(leg, default=asdict).decode()
 
 
 def leg_of(text: str | None) -> Leg | None:
@@ -181,7 +181,7 @@ def constraints_json(constraints: Constraints) -> str | None:
     """What a request says about channels; None when it says nothing."""
     if constraints is UNCONSTRAINED or constraints == UNCONSTRAINED:
         return None
-    return orjson.dumps(asdict(constraints), option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(constraints, default=asdict, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def constraints_of(text: str | None) -> Constraints:
@@ -243,7 +243,7 @@ def certificate_of(text: str, message: str) -> Certificate:
 
 def refusal_json(refusal: Refusal | None) -> bytes | None:
     """A refusal with the channel's words."""
-    return None if refusal is None else orjson.dumps(refusal)
+    return None if refusal is None else orjson.dumps(refusal, default=asdict)
 
 
 def refusal_of(text: bytes) -> Refusal:

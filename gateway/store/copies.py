@@ -7,12 +7,13 @@ as in the database: without the key-encryption key it is worth nothing, also to 
 import asyncio
 import os
 import shutil
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from gateway.engine.quarantine import FEED_LEAP
 from gateway.ports import Backup, Clock, Position, RestoreStore, StoreError
@@ -26,8 +27,7 @@ from gateway.store.vault import Vault
 FOLDER = "backups"
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """What a restore did."""
 
     backup: Backup
@@ -58,7 +58,7 @@ def write_manifest(file: Path, made: Backup) -> None:
     target = manifest_of(file)
     try:
         with open(target, "wb", opener=_private) as stream:
-            stream.write(orjson.dumps(asdict(made), option=orjson.OPT_INDENT_2))
+            stream.write(orjson.dumps(made, default=asdict, option=orjson.OPT_INDENT_2))
             stream.flush()
             os.fsync(stream.fileno())
         sync_folder(target.parent)

@@ -7,9 +7,10 @@ it. Balances are checked against the group's running sums and written once per a
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway.ports import StoreError
 from gateway.store.queries import Params, Queries, Query
@@ -36,8 +37,7 @@ GROUP_MAX = 256
 """Units in one commit; bounds how long the first one waits for the last one's statements."""
 
 
-@dataclass(slots=True, eq=False)
-class Step:
+class Step(Struct, frozen=True, eq=False):
     """One statement of a unit."""
 
     query: Query
@@ -46,8 +46,7 @@ class Step:
     """What the unit fails with unless the statement returns exactly one row; None: any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True):
     """A floor that an account's balance must keep after the unit's moves."""
 
     account: AccountKey
@@ -55,8 +54,7 @@ class Guard:
     otherwise: Otherwise
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """Between what a tally must lie just before the unit counts towards it."""
 
     tally: TallyKey
@@ -66,8 +64,7 @@ class Bound:
     otherwise: Otherwise
 
 
-@dataclass(slots=True)
-class Unit:
+class Unit(Struct, eq=False):
     """What commits together or not at all."""
 
     steps: list[Step] = field(default_factory=list)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from channels.contract import Instrument
 from channels.money import Money
@@ -216,7 +217,7 @@ class Dialects(Part):
         return {
             "id": account.id,
             "keys": sealed,
-            "switches": orjson.dumps(account.switches).decode(),
+            "switches": orjson.dumps(account.switches, default=asdict).decode(),
             "version": account.version,
             "removed_at": micros_or_none(account.removed_at),
         }
@@ -254,5 +255,5 @@ def _told(account: DialectAccount) -> dict[str, object]:
         "dialect": account.dialect,
         "public_id": account.public_id,
         "keys": [one.id for one in account.keys],
-        "switches": orjson.loads(orjson.dumps(account.switches)),
+        "switches": orjson.loads(orjson.dumps(account.switches, default=asdict)),
     }

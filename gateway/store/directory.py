@@ -6,11 +6,11 @@ Every change of the directory leaves an audit row in the same commit.
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import get_args
 
 import orjson
+from msgspec import Struct
 
 from gateway.domain.errors import ConflictError
 from gateway.domain.merchant_fee import MerchantFee
@@ -28,8 +28,7 @@ ENDPOINTS_KEPT = 10_000
 _STATUSES: dict[str, ChannelStatus] = {status: status for status in get_args(ChannelStatus)}
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(Struct, frozen=True):
     """Who changed what in the directory."""
 
     id: int

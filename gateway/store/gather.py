@@ -9,7 +9,8 @@ goes at once. Patient ones, which nobody waits for, ride with the others or go a
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.store.database import Returned, Unit
 
@@ -21,7 +22,7 @@ PATIENCE_S = 0.01
 """As long as a patient unit waits for company."""
 
 
-class Write(NamedTuple):
+class Write(Struct, frozen=True):
     """A unit, and who waits for it."""
 
     unit: Unit

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.ports import Delivery, DeliveryState, Owed
 from gateway.store.codec import micros, moment
@@ -39,7 +41,7 @@ class Outbox(Part):
             return []
         until = now + CLAIM
         found = await member.fetch("claim_deliveries", {**params, "until": micros(until)})
-        return [_head(row)._replace(claimed_until=until) for row in found]
+        return [replace(_head(row), claimed_until=until) for row in found]
 
     async def delivered(self, delivery_id: str, status: int, at: datetime) -> None:
         """Mark as done; later calls change nothing."""

@@ -13,6 +13,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Literal
 
+from msgspec import Struct
+
 Dialect = Literal["sqlite", "postgres"]
 Params = Mapping[str, object]
 
@@ -106,8 +108,7 @@ class Query:
         return self._row
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """The row of a statement that holds all of its parameters, so that it can be written again."""
 
     before: str

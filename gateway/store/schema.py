@@ -7,8 +7,9 @@ still run: it takes nothing away that they read and asks for nothing that they d
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
+
+from msgspec import Struct
 
 from gateway.store.errors import SchemaError
 from gateway.store.queries import Dialect
@@ -30,8 +31,7 @@ FROM schema_version AS v LEFT JOIN schema_compatible AS c ON c.version = v.versi
 """Of a newer database: every step it took, and since which schema programs can live with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One numbered step of the schema."""
 
     version: int

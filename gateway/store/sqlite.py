@@ -19,9 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
+from msgspec import Struct
 
 from gateway.ports import StoreBrokenError, StoreError
 from gateway.store.database import GROUP_MAX, ClosedError, Returned, Rows, Unit
@@ -54,7 +55,7 @@ _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
 """What ends everything even when a reader meets it."""
 
 
-class _Job(NamedTuple):
+class _Job(Struct, frozen=True):
     """A group for the writer thread."""
 
     writes: list[Write]
@@ -62,7 +63,7 @@ class _Job(NamedTuple):
     """The outcomes if its rows are written, so that only the commit is missing."""
 
 
-class _Read(NamedTuple):
+class _Read(Struct, frozen=True):
     query: Query
     params: Params
     future: asyncio.Future[Rows]

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.batch import unreserve
@@ -475,7 +476,7 @@ class Units:
         )
         if not self._may_want(payout.merchant_id, event.kind):
             return
-        then = payout if payout.state is state else payout._replace(state=state)
+        then = payout if payout.state is state else replace(payout, state=state)
         unit.add(
             self._queries["insert_deliveries"],
             {

@@ -13,7 +13,6 @@ import base64
 import binascii
 import hmac
 import os
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_unwrap,
     aes_key_wrap,
 )
+from msgspec import Struct
 
 from gateway.store.errors import SealError
 
@@ -38,8 +38,7 @@ _NONCES = 256
 """Drawn at once: each draw gives the interpreter's lock away."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
+class WrappedKey(Struct, frozen=True):
     """A data key as it is stored."""
 
     id: str

@@ -8,7 +8,6 @@ a name that points elsewhere later gains nothing. The installation's allow-list 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -18,6 +17,7 @@ from ipaddress import (
     ip_network,
 )
 
+from msgspec import Struct
 from yarl import URL
 
 PORTS = frozenset({443, 8443})
@@ -61,8 +61,7 @@ class EgressError(OSError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """A URL that passed the rules that need no look-up."""
 
     url: URL

@@ -8,11 +8,12 @@ have heard; redirects are answers like any other and never followed.
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import aiohttp
 from aiohttp.http import RawResponseMessage
+from msgspec.structs import replace
 
 from channels.line import Line
 from gateway.engine.deliver import Answer

@@ -13,6 +13,8 @@ from datetime import date
 from operator import add
 from typing import NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 from policies.backtest.terms import Terms
 from policies.facts import MICRO
 from policies.fees import UNUSED, Fee, MonthUse, fee_minor, tier_reached
@@ -86,8 +88,7 @@ def _closed(cell: Cell, tier: int) -> Sum:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MonthLine:
+class MonthLine(Struct, frozen=True):
     """How a channel's month stands: use, tier, and what its commitment misses."""
 
     month: Month

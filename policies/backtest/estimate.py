@@ -16,6 +16,8 @@ from datetime import date
 from math import ceil, sqrt
 from typing import Final, Literal, TypeAlias
 
+from msgspec import Struct
+
 from policies.backtest.record import SETTLES_SUCCESS, Ending
 from policies.facts import MICRO
 
@@ -49,8 +51,7 @@ class _Sums:
     explored: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """How to get an effective sample of 1,000."""
 
     days: int | None
@@ -59,8 +60,7 @@ class Advice:
     """What exploration gives it in as many days as were read; None when none is enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """Rates from 0 to 1. Without data all of them are 0 and there is no verdict."""
 
     payouts: int = 0

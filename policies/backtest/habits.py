@@ -11,6 +11,8 @@ from datetime import date
 from statistics import median
 from typing import Final
 
+from msgspec import Struct
+
 from policies.backtest.record import Ending, Record
 from policies.backtest.terms import Terms, local_day
 from policies.cost import capital_micro
@@ -166,8 +168,7 @@ def _reachable(reach: Reach, record: Record, name: str, fee: Fee) -> None:
     reach.moves.append((without_fee + listed * MICRO - there, chosen.channel, day))
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(Struct, frozen=True):
     """Moving `moved` payouts from other channels reaches a tier or keeps a commitment."""
 
     channel: str
@@ -188,8 +189,7 @@ class Within:
         return -(-self.moved // len(self.per_day))
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """A floor that pays: what a payout costs below and from it on, in flat fees."""
 
     tier: int | None

@@ -9,12 +9,12 @@ Some findings stay with people: what a failure is worth, what a denial is for, h
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from random import Random
 from typing import Final, TypeVar
 
 import yaml
+from msgspec import Struct
 
 from policies.backtest.edit import with_parameter, without_list, without_rule
 from policies.backtest.estimate import ESS_MIN
@@ -46,8 +46,7 @@ _SOFT: Final = frozenset({"prefer", "avoid", "weight", "split"})
 """Effects of rules that say a wish; others may be there for reasons that no cost shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Saving:
+class Saving(Struct, frozen=True):
     """A month's saving in micro units with its 95 % interval, and how sure it is one at all."""
 
     micro: int
@@ -56,8 +55,7 @@ class Saving:
     sure: float
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True):
     """One finding. `applied`: it is in the proposed text; else it is for people to weigh."""
 
     kind: str
@@ -66,8 +64,7 @@ class Suggestion:
     applied: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """All findings, and the policy's text with those applied that proved themselves."""
 
     suggestions: list[Suggestion]
@@ -80,8 +77,7 @@ class Advice:
     """Candidates beyond `TRIALS_MAX`, or that the policy's own examples forbid."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
+class _Trial(Struct, frozen=True):
     """A candidate: what it takes away, as text and as policy."""
 
     kind: str

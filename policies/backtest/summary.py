@@ -6,8 +6,9 @@ Signs: a negative change means that the draft costs less, or arrives earlier.
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from policies.backtest.bill import Closed, MonthLine, Sum
 from policies.backtest.estimate import ESS_MIN, Doubt, Judged
@@ -26,8 +27,7 @@ PARTS: tuple[tuple[str, str, str], ...] = (
 """Key, Chinese and English name of each part of the cost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """Both sides of one currency, in micro units."""
 
     currency: str
@@ -51,8 +51,7 @@ class Money:
         return self.after - self.before
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Both sides of a day, a merchant, or a channel."""
 
     name: str

@@ -16,6 +16,8 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from policies.backtest.bill import Priced, Side
 from policies.backtest.record import Choice, Ending, Record, Result, Way, choice_of
 from policies.backtest.terms import ALWAYS, Terms, local_day
@@ -58,8 +60,7 @@ _TRUE_RATES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(Struct, frozen=True):
     """A channel succeeds less often for a while."""
 
     begins_at: datetime

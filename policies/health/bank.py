@@ -14,13 +14,13 @@ seconds, and an earlier time is taken as no time.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from policies.health.estimator import Observed
 
 
-@dataclass(frozen=True, slots=True)
-class BankSettings:
+class BankSettings(Struct, frozen=True):
     """Constants of the detector."""
 
     window_s: float = 900.0
@@ -86,7 +86,7 @@ class _Usual:
     bad: float
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True):
     """Who learns from one outcome."""
 
     channel: bool
@@ -97,7 +97,7 @@ class Verdict(NamedTuple):
     """The bank has just been found down, or back: what channels learned there is void."""
 
 
-class BankView(NamedTuple):
+class BankView(Struct, frozen=True):
     """A bank that is down now; times in seconds."""
 
     since: float

@@ -10,15 +10,15 @@ these are probabilities.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import sqrt
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Observed: TypeAlias = Literal["success", "failure", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class HealthSettings:
+class HealthSettings(Struct, frozen=True):
     """Constants of the estimator.
 
     Where a comment names no other source, tuned on seeds 0-39 of the benchmark's six worlds and
@@ -88,7 +88,7 @@ class HealthSettings:
     latency_decay_s: float = 10.0
 
 
-class Belief(NamedTuple):
+class Belief(Struct, frozen=True):
     """What is believed of one channel in one segment."""
 
     success: float

@@ -8,8 +8,9 @@ caused may be observed; the caller maps codes to faults. Time is an argument thr
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from policies.facts import MICRO, HealthView
 from policies.health.bank import Banks, BankSettings, BankView

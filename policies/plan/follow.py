@@ -6,9 +6,10 @@ bounds to be worth) is passed over; what it misses stays its deficit.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from policies.facts import MICRO, Candidate, PayoutFacts
 from policies.plan.classes import PayoutClass, class_of
@@ -21,8 +22,7 @@ Counts: TypeAlias = Mapping[PayoutClass, Mapping[str, int]]
 _NO_COUNTS: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class PlanView:
+class PlanView(Struct, frozen=True):
     """What `decide` needs of a plan. `given` counts payouts by class and channel since it began."""
 
     plan_id: str

@@ -6,10 +6,11 @@ may be off as a whole is one number, its spread. `from_history` makes one from p
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from math import isqrt
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from policies.fees import PPM
 from policies.plan.classes import PayoutClass
@@ -43,8 +44,7 @@ class Day(NamedTuple):
     volumes: Mapping[PayoutClass, Volume]
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """Expected volume per class until the month's end, spread over `days`.
 
     `days` holds each remaining day's share of it in parts per million (they add up to a million);

@@ -7,8 +7,9 @@ optimum, but it hits the cliffs that pricing at the current tier misses.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, product
+
+from msgspec import Struct
 
 from policies.facts import ChannelFacts
 from policies.fees import PPM, tier_reached
@@ -31,8 +32,7 @@ COMBINATIONS_MAX = 256
 _EPSILON = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class _Aim:
+class _Aim(Struct, frozen=True):
     """One combination: each tiered channel's planned tier, the units that channels must reach.
 
     `risk_micro` is what floors that may well be missed are expected to cost.

@@ -6,11 +6,12 @@ which way a plan was made.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from policies.calendars.workdays import PUBLISHED, Almanac
 from policies.facts import ChannelFacts
@@ -229,7 +230,7 @@ def unplanned_micro(layout: Layout) -> int:
                 more = MonthUse(
                     used.payouts + round(part), used.minor + round(part * lot.amount_minor)
                 )
-                channels[k] = channels[k]._replace(month=more)
+                channels[k] = replace(channels[k], month=more)
                 if left <= 0:
                     break
             if left > 0:

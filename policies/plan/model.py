@@ -1,9 +1,10 @@
 """A plan as a plain value: shares by group of days and class, planned tiers, what it relies on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from policies.plan.classes import PayoutClass
 from policies.plan.forecast import Forecast
@@ -11,8 +12,7 @@ from policies.plan.layout import DayGroup
 from policies.plan.split import Marginal, Method
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """How the payouts of one class are divided on a group of days; the parts are a million."""
 
     group: int
@@ -20,8 +20,7 @@ class Share:
     parts: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bonus:
+class Bonus(Struct, frozen=True):
     """What a channel's bounds add to its price in one group of days (see `Marginal`)."""
 
     group: int
@@ -29,8 +28,7 @@ class Bonus:
     marginal: Marginal
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelPlan:
+class ChannelPlan(Struct, frozen=True):
     """What is planned for one channel until the month's end.
 
     `used`, `planned`, `floor`, `next_floor` and the commitment count in the fee's basis: payouts or
@@ -59,8 +57,7 @@ class ChannelPlan:
         return None if self.margin is None else self.margin * 1_000_000 // max(1, self.floor)
 
 
-@dataclass(frozen=True, slots=True)
-class Scarce:
+class Scarce(Struct, frozen=True):
     """Payouts that no capacity was found for, and whose day caps stood in the way."""
 
     kind: PayoutClass
@@ -68,8 +65,7 @@ class Scarce:
     channels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The division of a month's rest from `made_at` on; `id` is a hash of everything else.
 
     `cost_micro` is the expected all-in cost of the rest, with what tiers change about the month so

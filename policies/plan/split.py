@@ -1,8 +1,9 @@
 """How a solver divides a layout: payouts per offer, planned tiers, and what a bound is worth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 Method: TypeAlias = Literal["milp", "greedy"]
 
@@ -24,8 +25,7 @@ class Marginal(NamedTuple):
 NO_MARGINAL = Marginal()
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """A divided layout. `given` is by offer, in payouts; `tiers` and `marginals` by channel.
 
     `marginals` are by (group, channel). `unserved` has the lots for which no capacity was left.

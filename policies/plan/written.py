@@ -43,7 +43,8 @@ def as_mapping(plan: Plan) -> dict[str, Any]:
             for one in plan.shares
         ],
         "channels": [
-            {name: getattr(one, name) for name in ChannelPlan.__slots__} for one in plan.channels
+            {name: getattr(one, name) for name in ChannelPlan.__struct_fields__}
+            for one in plan.channels
         ],
         "bonuses": [[one.group, one.channel, *one.marginal] for one in plan.bonuses],
         "scarce": [[one.kind.text, one.payouts, list(one.channels)] for one in plan.scarce],

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.clock import SystemClock
 from gateway.domain.payout import Payout, PayoutState
@@ -60,7 +61,7 @@ def numbers(kind: str, count: int, begin: datetime, worker: int) -> Iterator[Pay
             due_at=at,
         )
         # Where several share a database, whoever takes a payout in works on it.
-        yield made._replace(worker=worker, epoch=1) if worker else made
+        yield replace(made, worker=worker, epoch=1) if worker else made
 
 
 async def paid(store: Store, payout: Payout) -> None:
@@ -80,7 +81,7 @@ async def pending(store: Store, payout: Payout) -> None:
 async def scheduled(store: Store, payout: Payout) -> None:
     """Accepted for tomorrow."""
     at = payout.accepted_at + LATER
-    waiting = payout._replace(state=PayoutState.SCHEDULED, release_at=at, due_at=at)
+    waiting = replace(payout, state=PayoutState.SCHEDULED, release_at=at, due_at=at)
     await _accepted(store, waiting)
 
 

@@ -1,9 +1,9 @@
 """What a kind or a channel can do is told from its constants, one row a capability."""
 
-from dataclasses import replace
 from datetime import date, time
 
 import pytest
+from msgspec.structs import replace
 
 from channels.capabilities import ROWS, Capabilities, document, rows
 from channels.contract import (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import get_args, get_type_hints
 
 import pytest
+from msgspec import Struct
 
 from channels import contract
 from channels.contract import (
@@ -46,8 +47,8 @@ AT = datetime(2026, 3, 2, tzinfo=UTC)
 VALUES = [
     value
     for value in vars(contract).values()
-    if dataclasses.is_dataclass(value)
-    and isinstance(value, type)
+    if isinstance(value, type)
+    and (dataclasses.is_dataclass(value) or issubclass(value, Struct))
     and value.__module__ == "channels.contract"
 ]
 
@@ -196,8 +197,11 @@ def test_repr_shows_what_is_no_secret() -> None:
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
 def test_values_are_immutable_and_closed(value: type) -> None:
     """Frozen, with slots: nobody adds a field in passing or changes an answer after the fact."""
-    params = value.__dataclass_params__  # type: ignore[attr-defined]  # every dataclass has it
-    assert params.frozen
+    if issubclass(value, Struct):
+        assert value.__struct_config__.frozen
+    else:
+        params = value.__dataclass_params__  # type: ignore[attr-defined]  # every dataclass has it
+        assert params.frozen
     assert "__slots__" in vars(value)
 
 

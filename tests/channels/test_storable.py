@@ -1,11 +1,11 @@
 """Laws of what can be kept: no verdict is lost silently, no number is mended into another."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

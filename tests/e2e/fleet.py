@@ -6,13 +6,14 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.engine.worker import REFRESH
 from gateway.sandbox.installation import Installation, free_port, install

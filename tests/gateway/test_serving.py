@@ -6,13 +6,13 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import apsw
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from gateway import serving
 from gateway.engine.deliver import Courier

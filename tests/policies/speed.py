@@ -11,6 +11,8 @@ from datetime import time, timedelta
 from statistics import median
 from time import perf_counter_ns
 
+from msgspec.structs import replace
+
 from policies.build import build
 from policies.decide import decide
 from policies.document import parse
@@ -105,7 +107,8 @@ def eight_channels() -> list[ChannelFacts]:
         hours=Hours(((time(0, 30), time(23, 30)),)),
     )
     return [
-        plain._replace(
+        replace(
+            plain,
             name=f"channel-{n}",
             fee=Fee(30 * n, 600, 10, 2500, 100 * n),
             cycle=T1 if n % 2 else Cycle(instant=True),

@@ -5,6 +5,7 @@ from datetime import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from policies.alternatives import Alternative, alternatives
 from policies.build import build
@@ -67,10 +68,10 @@ def test_following_the_fee_lever_wins_and_a_fen_less_does_not(
     assert told == (theirs >= less and one.gap_micro > 0)
     if not told:
         return
-    enough = decided(best, other._replace(fee=Fee(theirs - less)))
+    enough = decided(best, replace(other, fee=Fee(theirs - less)))
     assert enough.chosen is not None
     assert enough.chosen.channel == "other"
-    short = decided(best, other._replace(fee=Fee(theirs - less + 1)))
+    short = decided(best, replace(other, fee=Fee(theirs - less + 1)))
     assert short.chosen is not None
     assert short.order[0].cost.total <= short.order[1].cost.total
     assert short.chosen.channel == "best" or short.order[0].cost.total == short.order[1].cost.total
@@ -84,7 +85,7 @@ def test_success_and_days_that_would_be_enough_are_told() -> None:
     told = only(decided(QUICK, sick))
     assert "its success rate reaches 74.0001 %" in told.sentence.en
     for success, winner in ((740_001, "sick"), (739_999, "quick")):
-        chosen = decided(QUICK, sick._replace(health=HealthView(success_ppm=success))).chosen
+        chosen = decided(QUICK, replace(sick, health=HealthView(success_ppm=success))).chosen
         assert chosen is not None
         assert chosen.channel == winner
 

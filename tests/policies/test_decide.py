@@ -1,13 +1,14 @@
 """Which candidate wins, which are out and why, in which order the others follow."""
 
+import dataclasses
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from policies.decide import decide, next_after
 from policies.exclusions import Code
@@ -301,7 +302,7 @@ def test_no_channels_at_all() -> None:
 def failed(elsewhere: str = "any", fault: str = "channel", **changes: object) -> Tried:
     """A proven failure of channel a with instrument 0."""
     one = Tried("a", 0, fault, elsewhere)  # type: ignore[arg-type]  # as written in the tests
-    return replace(one, **changes)  # type: ignore[arg-type]  # names checked by the class
+    return replace(one, **changes)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +376,7 @@ def test_large_payouts_are_not_risked_on_a_probe() -> None:
     assert codes(decision) == [Code.QUARANTINED]
 
 
-@pytest.mark.parametrize("health", [PROBING, BANK_DOWN._replace(probing=True)])
+@pytest.mark.parametrize("health", [PROBING, replace(BANK_DOWN, probing=True)])
 def test_a_large_payout_waits_although_a_probe_is_due(health: HealthView) -> None:
     """It is looked at again when the next probe is due: a small one may have cleared the way."""
     decision = run([channel("a", health=health)], payout(100_001))
@@ -414,7 +415,7 @@ def test_nobody_is_forced_upon_the_ill_while_somebody_is_well() -> None:
 def test_waiting_since_the_future_is_waiting_from_now() -> None:
     """A clock that was set back does not make a payout wait longer."""
     asked = payout(waiting_since=NOW + timedelta(hours=5))
-    health = QUARANTINED._replace(probe_at=NOW + timedelta(hours=1))
+    health = replace(QUARANTINED, probe_at=NOW + timedelta(hours=1))
     assert run([channel("a", health=health)], asked).retry_at == NOW + timedelta(seconds=900)
 
 
@@ -440,7 +441,7 @@ def test_probes_keep_within_the_money_bound() -> None:
     dear = channel("a", 300, health=PROBING)
     assert winner(run([dear, channel("b")])) == ("b", 0)
     decision = run(
-        [dear, channel("c", 150, health=PROBING._replace(success_ppm=0)), channel("b", 60)],
+        [dear, channel("c", 150, health=replace(PROBING, success_ppm=0)), channel("b", 60)],
         rules=policy(explore_cost_max_minor=90, fail_penalty_minor=2000),
     )
     assert [one.channel for one in decision.order] == ["c", "b", "a"]
@@ -479,7 +480,9 @@ def test_exploration_by_the_draw(draw_ppm: int, name: str, outcome: str) -> None
 
 def test_exploration_keeps_within_the_preference() -> None:
     """Only channels as preferred as the best are explored."""
-    rules = replace(policy(explore_ppm=500_000), lists={"*": ChannelLists(prefer=frozenset({"b"}))})
+    rules = dataclasses.replace(
+        policy(explore_ppm=500_000), lists={"*": ChannelLists(prefer=frozenset({"b"}))}
+    )
     decision = run([channel("a", 99), channel("b")], rules=rules, draw_ppm=999_999)
     assert decision.propensities_ppm == (1_000_000, 0)
 

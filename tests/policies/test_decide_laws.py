@@ -1,10 +1,11 @@
 """Laws that hold for every decision, whatever the facts."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import time, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from policies.decide import decide, next_after
 from policies.explain import explain, from_json, to_json
@@ -202,7 +203,7 @@ def test_same_facts_same_decision(
     shuffled = list(channels)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
     # Compiled afresh, so that nothing an earlier decision left behind can matter.
-    fresh = replace(policy, rules=RuleSet(policy.rules.rules))
+    fresh = dataclasses.replace(policy, rules=RuleSet(policy.rules.rules))
     assert decide(payout, shuffled, fresh, FRIDAY_NOON, draw) == first
 
 
@@ -258,7 +259,10 @@ def test_the_best_is_no_dearer_than_its_equals(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy
 ) -> None:
     """Without rules or wishes the winner is the cheapest among the equally preferred."""
-    plain, free = replace(policy, rules=NO_RULES), payout._replace(constraints=FREE)
+    plain, free = (
+        dataclasses.replace(policy, rules=NO_RULES),
+        replace(payout, constraints=FREE),
+    )
     decision = decide(free, channels, plain, FRIDAY_NOON, 0)
     if decision.outcome in ("cheapest", "preferred"):
         best = decision.order[0]
@@ -324,14 +328,14 @@ def test_failing_over_ends(
     payout: PayoutFacts, channels: list[ChannelFacts], policy: Policy, draw: int
 ) -> None:
     """If every attempt fails for good, no candidate is tried twice and the payout comes to rest."""
-    asked = payout._replace(tried=())
+    asked = replace(payout, tried=())
     seen: set[tuple[str, int]] = set()
     while (chosen := decide(asked, channels, policy, FRIDAY_NOON, draw).chosen) is not None:
         pair = (chosen.channel, chosen.instrument)
         assert pair not in seen
         seen.add(pair)
-        asked = asked._replace(tried=(*asked.tried, Tried(*pair, "beneficiary", "any")))
-    first = decide(payout._replace(tried=()), channels, policy, FRIDAY_NOON, draw)
+        asked = replace(asked, tried=(*asked.tried, Tried(*pair, "beneficiary", "any")))
+    first = decide(replace(payout, tried=()), channels, policy, FRIDAY_NOON, draw)
     assert next_after(first, asked.tried, FRIDAY_NOON) is None
 
 

@@ -1,10 +1,9 @@
 """The policy file: what is accepted, what each mistake says, and what the hash covers."""
 
-from dataclasses import fields
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from pydantic import ValidationError
 
 from policies.document import ParametersDocument, PolicyError, example, lint, load, parse

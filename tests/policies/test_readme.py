@@ -1,8 +1,9 @@
 """The README's tables say what the code does."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
+
+from msgspec.structs import fields
 
 import policies
 from policies import cost

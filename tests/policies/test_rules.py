@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from policies.build import build
 from policies.decide import decide
@@ -142,7 +143,7 @@ def test_a_deadline_counts_from_acceptance_and_only_tightens() -> None:
     decision = run(rule("deadline: 2h"), slow, big)
     assert decision.deadline_at == accepted_at + timedelta(hours=2)
     assert decision.order[0].channel == "quick"
-    earlier = big._replace(deadline_at=FRIDAY_NOON)
+    earlier = replace(big, deadline_at=FRIDAY_NOON)
     assert run(rule("deadline: 2h"), slow, earlier).deadline_at == FRIDAY_NOON
 
 
@@ -165,9 +166,9 @@ def test_a_split_draws_by_share(draw_ppm: int, expected: str) -> None:
 def test_who_is_out_passes_the_share_on() -> None:
     """The others' shares grow in proportion and still add up to one."""
     thirds = rule("split: {a: 500000, b: 300000, c: 200000}")
-    out = [ABC[0]._replace(status="paused"), *ABC[1:]]
+    out = [replace(ABC[0], status="paused"), *ABC[1:]]
     assert run(thirds, out).propensities_ppm == (600_000, 400_000)
-    both_out = [one._replace(status="paused") for one in ABC[1:]]
+    both_out = [replace(one, status="paused") for one in ABC[1:]]
     assert order(run(SHARES, [ABC[0], *both_out])) == "a"
 
 
@@ -200,14 +201,14 @@ def test_a_rule_splits_behind_what_it_prefers(preferred: str, draw_ppm: int, exp
     """Whether or not the preferred one has a share as well."""
     both = rule(f"prefer: [{preferred}], split: {{b: 700000, c: 300000}}")
     assert order(run(both, draw_ppm=draw_ppm)) == expected
-    out = [one._replace(status="paused") if one.name in preferred else one for one in ABC]
+    out = [replace(one, status="paused") if one.name in preferred else one for one in ABC]
     assert set(order(run(both, out, draw_ppm=draw_ppm))) == set("abc") - set(preferred)
 
 
 def test_a_due_probe_goes_before_the_split() -> None:
     """A quarantined member is probed as ever; otherwise its share could never come back."""
     sick = HealthView(success_ppm=500_000, quarantined=True, probing=True)
-    decision = run(SHARES, [ABC[0], ABC[1]._replace(health=sick), ABC[2]])
+    decision = run(SHARES, [ABC[0], replace(ABC[1], health=sick), ABC[2]])
     assert (order(decision), decision.outcome) == ("bca", "probe")
 
 
@@ -216,7 +217,7 @@ def test_a_due_probe_goes_before_the_split() -> None:
 
 def test_rules_about_the_channel_act_on_this() -> None:
     """Each candidate is judged by its own facts."""
-    weak = ABC[0]._replace(health=HealthView(success_ppm=700_000))
+    weak = replace(ABC[0], health=HealthView(success_ppm=700_000))
     decision = run(rule("deny: this", "channel.success_ppm < 800000"), [weak, *ABC[1:]])
     assert order(decision) == "bc"
     assert against(decision, "a") == [("policy_rule_denies", ("r",))]
@@ -299,7 +300,7 @@ def test_tiers_and_pool_and_constants() -> None:
     more = "merchants: {m_1: {tier: vip, tags: [new]}}\nlists: {few: [1, 2]}\nvalues: {top: vip}\n"
     rules = rule("prefer: [c]", "merchant.tier == values.top && 'new' in merchant.tags", name="one")
     rules += rule("review: few", "pool.eligible in lists.few && pool.open == 2", name="two")
-    paused = [*ABC[:2], ABC[2]._replace(status="paused")]
+    paused = [*ABC[:2], replace(ABC[2], status="paused")]
     decision = run(rules, paused, more=more)
     assert (decision.rules, decision.review) == (("one", "two"), "few")
     other = run(rules, asked=payout(merchant_id="m_2"), more=more)
@@ -337,7 +338,7 @@ def test_a_policy_travels_to_another_process() -> None:
 
 def test_all_channels_down_is_explained() -> None:
     """Nobody can pay: every reason is there, the rules that applied as well."""
-    down = [one._replace(status="paused") for one in ABC]
+    down = [replace(one, status="paused") for one in ABC]
     decision = run(rule("prefer: [c]") + rule("review: few", "pool.open == 0", name="s"), down)
     assert (decision.outcome, decision.order) == ("none", ())
     assert decision.rules == ("r", "s")

@@ -1,14 +1,15 @@
 """L0: the shipped attempt protocol has no violation in its whole space, every wrong rule has."""
 
+import dataclasses
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Absent, NotSent, NotSentCause, Outcome, Reason, Rejected, Unknown
 from channels.contract import UnknownCause as Cause
@@ -69,7 +70,7 @@ def key_of(case: Case) -> str:
     return case.key
 
 
-PAIR = replace(SHORT, slots_max=2)
+PAIR = dataclasses.replace(SHORT, slots_max=2)
 """As `python -m tests.proof.model` searches it, with one attempt less."""
 
 WORLDS = {"pair": PAIR, "live": LIVE}
@@ -228,7 +229,7 @@ def test_the_model_forgets_nothing_a_rule_reads() -> None:
                 kept = real.payout_of(real._back(view, moved)).attempts[0]
                 lost = {
                     name
-                    for name in Attempt._fields
+                    for name in Attempt.__struct_fields__
                     if getattr(kept, name) != getattr(moved.attempts[0], name)
                 }
                 assert lost <= FORGOTTEN
@@ -351,8 +352,8 @@ async def test_engine_reads_afresh_before_it_judges_an_answer_to_a_send() -> Non
 def replace_attempt(payout: Payout, **changes: object) -> Payout:
     """The same payout, one version on, its attempt changed."""
     known = payout.attempts[0]
-    changed = known._replace(**changes)  # type: ignore[arg-type] # by name
-    return payout._replace(version=payout.version + 1, attempts=(changed,))
+    changed = replace(known, **changes)
+    return replace(payout, version=payout.version + 1, attempts=(changed,))
 
 
 def gateway_over(store: Moved) -> Gateway:

@@ -1,10 +1,10 @@
 """Reconciliation over any statement: every line accounted for, whatever their order."""
 
 from collections import Counter
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.contract import LineKind, StatementLine
 from channels.money import Currency

@@ -9,8 +9,9 @@ one of the latter; a refusal is for what nothing is, and nothing will be, paid u
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from channels.contract import Rail
 from channels.money import Currency, Money
@@ -62,8 +63,7 @@ is signed, or it cannot be done without."""
 Node = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Call(Asked):
+class _Call(Asked, frozen=True):
     given: Mapping[str, str]
     """Parameters as they were sent."""
     charset: str | None

@@ -11,9 +11,9 @@ exactly the bytes of the node. An example to build a caller against:
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from channels.unprinted import Unprinted
 from gateway.api.dialects import rsa
 from gateway.api.dialects.alipay_codes import RefusedError
 from gateway.api.dialects.wire import FIELDS_MAX, RAW, Ask, Said, raw
@@ -29,13 +29,14 @@ CHARSETS: Mapping[str, str] = {
 ERROR_NODE = "error_response"
 
 
-@dataclass(frozen=True, slots=True)
-class Tone:
+class Tone(Unprinted, frozen=True):
     """How a reply is said, as far as is known when it must be."""
+
+    hidden = frozenset({"key"})
 
     node: str = ERROR_NODE
     charset: str = "utf-8"
-    key: str | None = field(default=None, repr=False)
+    key: str | None = None
     """The private key it is signed with; None while nobody knows who asks."""
     merchant_id: str | None = None
 

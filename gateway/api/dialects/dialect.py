@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from msgspec import Struct
+
 from channels.contract import PayeeAction, Receipt
+from channels.unprinted import Unprinted
 from gateway.api.confirm_links import ConfirmLinks, where_to_confirm
 from gateway.api.dialects.order import NotifyUrl, Shown
 from gateway.api.dialects.orders import ANSWER_S, Orders
@@ -161,8 +164,7 @@ class Counter:
         return self.confirm_links.early(self.gateway, payout)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request whose signature is proven."""
 
     counter: Counter
@@ -170,12 +172,13 @@ class Asked:
     merchant: Merchant
 
 
-@dataclass(frozen=True, slots=True)
-class Minted:
+class Minted(Unprinted, frozen=True):
     """Fresh keys: what is stored, and what the caller is given, this once."""
 
+    hidden = frozenset({"shown"})
+
     keys: KeySet
-    shown: Mapping[str, str] = field(repr=False)
+    shown: Mapping[str, str]
 
 
 class Dialect(Protocol):
@@ -208,12 +211,13 @@ class Dialect(Protocol):
         """Answer a request. Raises nothing for what a caller can do wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Unprinted, frozen=True):
     """A notice as it goes on the wire."""
 
+    hidden = frozenset({"body"})
+
     url: str
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     content_type: str = "application/x-www-form-urlencoded"
 
 

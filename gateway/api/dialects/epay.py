@@ -8,7 +8,6 @@ submission gets a non-zero code only when nothing is, and nothing will be, paid 
 import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from channels.money import Currency, Money
@@ -42,8 +41,7 @@ BUSY = "系统繁忙，请稍后再试"
 _STAMP = re.compile(r"[0-9]{10}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked(Asked):
+class _Asked(Asked, frozen=True):
     fields: Mapping[str, str]
     proof: Proof
     fresh: bool

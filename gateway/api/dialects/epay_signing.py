@@ -14,7 +14,8 @@ travel as bare base64 of PKCS #8 and SubjectPublicKeyInfo. An example to build a
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.api.dialects import rsa
 from gateway.api.dialects.wire import raw
@@ -25,8 +26,7 @@ BLANKS = b" \t\n\r\0\x0b"
 UNSIGNED = frozenset({"sign", "sign_type"})
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """Which keys a request was signed with, and which of its fields nobody knows."""
 
     keys: KeySet

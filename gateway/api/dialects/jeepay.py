@@ -8,12 +8,12 @@ order's number. Only code 0 is signed, and of it `data` alone.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from msgspec import Struct
 
 from channels.contract import AlipayAccount, BankCard, Instrument, WechatWallet
 from channels.keyed_md5 import SIGN, signature
@@ -63,8 +63,7 @@ TRANSFER_DIGITS = 22
 STOCK_LADDER_S = (0, 30, 60, 90, 120, 150)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked(Asked):
+class _Asked(Asked, frozen=True):
     fields: Fields
     proof: Proof
 
@@ -126,8 +125,7 @@ class Jeepay:
 # --- Who asks ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
+class _Act(Struct, frozen=True):
     """What a path does, how it may be asked, and what must be said with it."""
 
     run: Callable[[_Asked], Awaitable[Said]]

@@ -7,7 +7,8 @@ payment holds no such text. `extParam` and `channelExtra` are only kept and show
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from channels.contract import AlipayAccount, AlipayIdentity, BankCard, Instrument, WechatWallet
 from channels.keyed_md5 import SIGN, Secrets, read_object
@@ -87,8 +88,7 @@ def params_error(what: str) -> RefusedError:
     return RefusedError(11, f"参数有误[{what}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """Which keys a request was signed with."""
 
     keys: KeySet

@@ -2,17 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import orjson
+from msgspec import Struct, field
 
 from channels.contract import Instrument
 from channels.money import Money
+from channels.unprinted import Unprinted
 from gateway.domain.payout import Payout
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyUrl:
+class NotifyUrl(Struct, frozen=True):
     """Where a caller wants to hear how its order ends."""
 
     url: str
@@ -20,14 +21,15 @@ class NotifyUrl:
     """Why nothing can be sent there as things are; no reason to refuse the order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Unprinted, frozen=True):
     """What a caller asks for, read into types."""
+
+    hidden = frozenset({"instrument"})
 
     number: str
     """Theirs."""
     amount: Money
-    instrument: Instrument = field(repr=False)
+    instrument: Instrument
     purpose: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     notify: NotifyUrl | None = None
@@ -46,8 +48,7 @@ class Order:
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """An order as its caller is told of it."""
 
     number: str

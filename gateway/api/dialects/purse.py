@@ -1,6 +1,6 @@
 """What a merchant has, as other platforms' protocols tell it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from channels.money import Currency
 from gateway.domain.ledger import Book
@@ -8,8 +8,7 @@ from gateway.engine.gateway import Gateway
 from gateway.ports import Merchant
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
+class Purse(Struct, frozen=True):
     """In fen."""
 
     available_minor: int

@@ -4,13 +4,13 @@ Nothing that may still be paid is ever shown as failed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.domain.dialect import Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """One standing in each protocol's own words."""
 
     epay_submit: int

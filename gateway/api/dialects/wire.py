@@ -6,11 +6,12 @@ sent; whoever uses a value asks for `plain` first.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+
+from channels.unprinted import Unprinted
 
 FIELDS_MAX = 200
 RAW = "surrogateescape"
@@ -18,9 +19,10 @@ POSES_AS_FIELD = re.compile(r"&\w+=")
 """Signed texts do not say where a value ends: one that holds this could be read as two fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Unprinted, frozen=True):
     """One request to a dialect."""
+
+    hidden = frozenset({"body"})
 
     method: str
     path: str
@@ -28,16 +30,17 @@ class Ask:
     content_type: str
     query: str
     """As on the wire."""
-    body: bytes = field(repr=False)
+    body: bytes
     remote: str | None
     """The caller's address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Unprinted, frozen=True):
     """One reply."""
 
-    body: bytes = field(repr=False)
+    hidden = frozenset({"body"})
+
+    body: bytes
     code: str = ""
     """For the log line: the dialect's own code."""
     merchant_id: str | None = None

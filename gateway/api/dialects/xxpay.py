@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -60,8 +59,7 @@ NOT_FOUND = "代付订单不存在"
 BUSY = "系统繁忙，请稍后再试"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked(Asked):
+class _Asked(Asked, frozen=True):
     fields: Fields
     proof: Proof
 

@@ -7,7 +7,8 @@ one that holds `&name=` could be read as two fields: it is refused where people 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from channels.contract import BankAccount, BankCard, Instrument
 from channels.keyed_md5 import SIGN, Secrets, read_object
@@ -57,8 +58,7 @@ class RefusedError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """Which keys a request was signed with, and how."""
 
     keys: KeySet

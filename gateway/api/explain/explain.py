@@ -8,7 +8,9 @@ sign.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.api.explain.difference import difference, without_secret
 from gateway.api.explain.keys import Key
@@ -30,8 +32,7 @@ from gateway.api.explain.words import DROPPED, MISTAKES, NOTES
 MD5_CHARS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What is to be explained."""
 
     dialect: str
@@ -92,8 +93,7 @@ def explain(asked: Question) -> ExplanationView:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Struct, frozen=True):
     """What became of the signature."""
 
     found: Found | None

@@ -7,7 +7,6 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from cryptography import x509
@@ -15,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from channels.unprinted import Unprinted
 from gateway.domain.dialect import KeySet
 
 KEY_CHARS_MAX = 16_384
@@ -41,15 +41,16 @@ class KeyMaterialError(ValueError):
         self.zh = zh
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Unprinted, frozen=True):
     """One key that a signature may have been made with."""
+
+    hidden = frozenset({"secret", "public", "private"})
 
     name: str
     """For people: a key set's id, or where it was given."""
-    secret: str | None = field(default=None, repr=False)
-    public: RSAPublicKey | None = field(default=None, repr=False)
-    private: RSAPrivateKey | None = field(default=None, repr=False)
+    secret: str | None = None
+    public: RSAPublicKey | None = None
+    private: RSAPrivateKey | None = None
     """Only where whoever asks gave it."""
     form: Form | None = None
     label: Form | None = None

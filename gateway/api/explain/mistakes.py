@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.api.explain.keys import Key
 from gateway.api.explain.proof import Rsa, Shared, Way
@@ -16,16 +18,14 @@ WORK_MAX = 60_000
 _NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,8})?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A mistake that was made; `field` where it is about one."""
 
     code: str
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The way in which the signature was made."""
 
     way: Way
@@ -41,7 +41,7 @@ Vary = Callable[[Way], Iterable[Variation]]
 
 def _recipe(code: str, **cells: object) -> Vary:
     def vary(way: Way) -> Iterable[Variation]:
-        changed = replace(way.recipe, **cells)  # type: ignore[arg-type] # by name
+        changed = replace(way.recipe, **cells)
         if changed != way.recipe:
             yield Made(code), replace(way, recipe=changed)
 
@@ -50,7 +50,7 @@ def _recipe(code: str, **cells: object) -> Vary:
 
 def _cells(code: str, **cells: object) -> Vary:
     def vary(way: Way) -> Iterable[Variation]:
-        changed = replace(way, **cells)  # type: ignore[arg-type] # by name
+        changed = replace(way, **cells)
         if changed != way:
             yield Made(code), changed
 

@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from gateway.api.explain.difference import difference
 from gateway.api.explain.keys import Key
@@ -25,8 +26,7 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - announces a secret, is none
 _BODY_SHOWN_MAX = 400
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(Struct, frozen=True):
     """What is signed, in parts."""
 
     message: Sent
@@ -37,8 +37,7 @@ class _Parts:
         return self.message.headers.get(name, "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(Struct, frozen=True):
     """One text and one key, and the mistake that they stand for."""
 
     code: str
@@ -252,8 +251,7 @@ def _decoded(secret: str) -> bytes:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
+class _Rules(Struct, frozen=True):
     """One of our own signatures."""
 
     headers: tuple[str, ...]

@@ -10,12 +10,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from msgspec import Struct
 
+from channels.unprinted import Unprinted
 from gateway.api.explain.keys import Key
 from gateway.api.explain.recipe import Recipe, bytes_of
 from gateway.api.explain.sent import Field, raw
@@ -31,8 +32,7 @@ _DIGEST_INFO = {
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """One way in which the signature may have been made."""
 
     recipe: Recipe
@@ -69,11 +69,12 @@ DIGESTS: Mapping[str, Callable[[bytes, bytes], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Unprinted, frozen=True):
     """A signature that is a digest over the string and a secret."""
 
-    keys: tuple[Key, ...] = field(repr=False)
+    hidden = frozenset({"keys"})
+
+    keys: tuple[Key, ...]
     offered: str
     """The signature, trimmed; hex in lower case."""
 
@@ -96,17 +97,17 @@ class Shared:
         return DIGESTS[way.digest](content, raw(secret))
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Unprinted, frozen=True):
     """What is inside an RSA signature."""
 
-    key: Key = field(repr=False)
+    hidden = frozenset({"key"})
+
+    key: Key
     hash: str
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rsa:
+class Rsa(Struct, frozen=True):
     """A signature that was opened with one of the keys."""
 
     opened: Opened
@@ -144,8 +145,7 @@ def open_rsa(keys: Sequence[Key], signature: bytes) -> Opened | None:
 # --- How the signature itself was written ------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A signature as it was given, and what its form says."""
 
     text: str

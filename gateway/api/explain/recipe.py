@@ -6,9 +6,10 @@ A dialect is one row of `DIALECTS`; a mistake is the same row with one cell chan
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape, unescape
 from urllib.parse import quote, quote_plus, unquote
+
+from msgspec import Struct
 
 from gateway.api.dialects import epay_reading, jeepay_reading, xxpay_reading
 from gateway.api.explain.sent import Field, raw
@@ -20,8 +21,7 @@ HIDDEN = "***"
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """How fields become bytes to sign."""
 
     left_out: frozenset[str]
@@ -40,8 +40,7 @@ class Recipe:
     """`as sent`, `gbk` or `utf-8`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """What the explainer knows of one protocol."""
 
     request: tuple[Recipe, ...]

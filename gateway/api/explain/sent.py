@@ -6,9 +6,10 @@ Text keeps bytes that are no UTF-8 (as surrogates), since a signature is taken o
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote_plus, urlsplit
+
+from msgspec import Struct, field
 
 SENT_BYTES_MAX = 32 * 1024
 FIELDS_MAX = 200
@@ -31,8 +32,7 @@ class UnreadableError(ValueError):
         self.zh = zh
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field as it was sent."""
 
     name: str
@@ -43,8 +43,7 @@ class Field:
     """As it stood in the form or query, still encoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A request, or a message of the gateway's."""
 
     shape: Shape

@@ -22,6 +22,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec.structs import replace
 
 from policies.calendars.arrivals import arrival
 from policies.cost import capital_micro
@@ -235,7 +236,7 @@ class Planned:
         left[0] = (on, PPM * (4 - quarter) // 4)
         forecast = from_history(self.history, left, level(seen, day_ppm=self.noise))
         facts = [
-            one._replace(month=books.use(at), day_used_minor=books.today[at])
+            replace(one, month=books.use(at), day_used_minor=books.today[at])
             for at, one in enumerate(CHANNELS)
         ]
         started = perf_counter()

@@ -6,12 +6,14 @@ tests/contracts/channels.
 """
 
 import base64
+import dataclasses
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from channels.alipay.channel import AlipayChannel, build
 from channels.alipay.settings import AlipaySettings
@@ -161,7 +163,7 @@ async def test_payee_that_cannot_be_paid_is_rejected(
     scene: Scene, payee: str, reason: Reason
 ) -> None:
     """A definite refusal; nothing moved."""
-    order = instruct(instrument=replace(ZHANG, identity=payee))
+    order = instruct(instrument=dataclasses.replace(ZHANG, identity=payee))
     outcome = await scene.pay(order)
     assert isinstance(outcome, Rejected)
     assert (outcome.reason, outcome.confirm) == (reason, False)

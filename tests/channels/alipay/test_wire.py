@@ -1,11 +1,11 @@
 """What is asked of Alipay, and what its verified answers mean."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.alipay import codes, wire
 from channels.alipay.envelope import Node

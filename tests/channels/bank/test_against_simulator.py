@@ -4,12 +4,14 @@ Neither knows the other's code: both were written from the standard. What money 
 read from the simulator's own books.
 """
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from channels.bank.channel import BankChannel, build
 from channels.bank.profile import BankProfile
@@ -94,7 +96,7 @@ async def scene(
 
 def card(number: str) -> Instruction:
     """Pay to this card."""
-    return instruction(replace(house.CARD, number=number))
+    return instruction(dataclasses.replace(house.CARD, number=number))
 
 
 async def test_stages_follow_one_another() -> None:

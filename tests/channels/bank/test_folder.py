@@ -2,10 +2,10 @@
 
 import errno
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from channels.bank.folder import STEPS, FolderError, Steps, drop, fetch, listed
 from channels.bank.profile import Folder

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from urllib.parse import parse_qs
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     ChannelError,

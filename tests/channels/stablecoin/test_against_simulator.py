@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -357,7 +358,7 @@ async def test_a_conversion_waits_for_a_fresh_quote() -> None:
         await scene.world.advance(timedelta(minutes=5))
         assert isinstance(await scene.ask(euros, number), Paid)
         assert scene.moved() == [("payout", 11_000)]
-        late = await scene.pay(euros._replace(reference="PO2A1"))
+        late = await scene.pay(replace(euros, reference="PO2A1"))
         assert isinstance(late, NotSent)
         assert "old" in late.detail
 

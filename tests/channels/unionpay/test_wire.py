@@ -1,11 +1,12 @@
 """What UnionPay is asked, and what a verified answer means."""
 
 import base64
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -246,7 +247,7 @@ def test_taken_in_without_a_number_is_pending_all_the_same() -> None:
         ({"amount": Money(100, Currency.USD)}, "amount.currency"),
         ({"instrument": BankCard("622202", "张三丰")}, "instrument.number"),
         ({"instrument": BankCard("62220212345678901234", "张三丰")}, "instrument.number"),
-        ({"instrument": replace(CORPORATE, number="02-00")}, "instrument.number"),
+        ({"instrument": dataclasses.replace(CORPORATE, number="02-00")}, "instrument.number"),
         ({"instrument": BankCard(CARD.number, " ")}, "instrument.name"),
         ({"instrument": BankCard(CARD.number, "A&B")}, "instrument.name"),
         ({"instrument": BankCard(CARD.number, "{A}")}, "instrument.name"),

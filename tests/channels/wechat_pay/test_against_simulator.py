@@ -5,13 +5,14 @@ Here stands what only WeChat Pay has; what every kind must do stands in tests/co
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -72,7 +73,7 @@ class Here:
     def instruction(self, reference: str = "PO1", **changes: object) -> Instruction:
         """12.34 yuan to somebody who confirms after a second."""
         made = platform.instruction(reference=reference, **changes)  # type: ignore[arg-type] # builder's keywords
-        return made._replace(notify_url=self.notify_url)
+        return replace(made, notify_url=self.notify_url)
 
     async def send(self, instruction: Instruction) -> Outcome:
         """Prepare and send now."""

@@ -1,12 +1,12 @@
 """Reading replies: nothing without proof, nothing on a mismatch, and what is left to believe."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

@@ -1,8 +1,7 @@
 """What the channel promises and what it refuses before anything is sent."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import BankCard, Channel, Funded, Instruction, Rail, Recallable
 from channels.money import Currency, Money
@@ -69,7 +68,7 @@ def test_a_good_instruction_has_no_problems() -> None:
 def test_only_wallets_are_paid() -> None:
     """Another rail is one problem, and no other check runs on it."""
     card = BankCard("6222021234567890123", "王五")
-    assert fields(platform.instruction()._replace(instrument=card)) == ["instrument"]
+    assert fields(replace(platform.instruction(), instrument=card)) == ["instrument"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_the_contract_may_be_narrower() -> None:
 def test_another_currency_is_refused() -> None:
     """Fen and nothing else."""
     dollars = Money(1234, Currency.USD)
-    assert fields(platform.instruction()._replace(amount=dollars)) == ["amount"]
+    assert fields(replace(platform.instruction(), amount=dollars)) == ["amount"]
 
 
 def test_all_problems_come_at_once() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from msgspec.structs import replace
+
 from channels.contract import Paid, Pending, Rejected, Unknown, UnknownCause
 from channels.money import Money
 from tests.contracts.channels.cases import TAKEN, case
@@ -106,8 +108,8 @@ async def two_payouts(scene: Scene) -> None:
     """The same payee and amount under two numbers are two payouts."""
     first, second = scene.order(1), scene.order(2)
     assert first.amount == second.amount == Money(scene.rig.amount, scene.rig.currency)
-    assert first._replace(attempt_id="", reference="") == second._replace(
-        attempt_id="", reference=""
+    assert replace(first, attempt_id="", reference="") == replace(
+        second, attempt_id="", reference=""
     )
     for order in (first, second):
         scene.answers("send", await scene.pay(order))

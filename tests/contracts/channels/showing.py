@@ -3,6 +3,8 @@
 import hashlib
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from channels.contract import Funded, NoticeRefused, Prepared, Recallable, Receipted
 from channels.money import Currency, Money
 from gateway.domain.payout import PayoutId, channel_reference
@@ -121,17 +123,17 @@ async def check(scene: Scene) -> None:
     """A reference, amount or currency it cannot carry is named with its field."""
     order, rule, terms = scene.order(), scene.channel.traits.reference, scene.channel.traits.terms
     refused = {
-        "reference": order._replace(reference="0" * (rule.length_max + 1)),
-        "amount": order._replace(amount=Money(terms.amount_max + 1, terms.currency)),
+        "reference": replace(order, reference="0" * (rule.length_max + 1)),
+        "amount": replace(order, amount=Money(terms.amount_max + 1, terms.currency)),
     }
     for name, instruction in refused.items():
         assert [p.field for p in scene.channel.check(instruction) if p.field == name], name
     other = next(one for one in Currency if one is not terms.currency)
-    assert scene.channel.check(order._replace(amount=Money(order.amount.minor, other)))
+    assert scene.channel.check(replace(order, amount=Money(order.amount.minor, other)))
     # At the door it is asked in anybody's name, so all references of its rule are one to it.
     for number in range(3):
         reference = channel_reference(PayoutId(f"po_{number:026}"), 1 + number, rule)
-        assert scene.channel.check(order._replace(reference=reference)) == ()
+        assert scene.channel.check(replace(order, reference=reference)) == ()
     assert scene.place.journal() == []
 
 

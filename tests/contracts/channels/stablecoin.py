@@ -6,11 +6,14 @@ came, the list shows payouts like ours and cannot prove which: `Unknown`, and th
 the request (`Resend.answers`), as tests/gateway/engine/test_mint.py plays through.
 """
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -82,7 +85,7 @@ class _Mint(Place):
         """What money really moved."""
         simulator = self.world.shells[self.simulator].simulator
         return [
-            replace(one, reference=REFERENCES.get(one.reference, one.reference))
+            dataclasses.replace(one, reference=REFERENCES.get(one.reference, one.reference))
             for one in simulator.truth()
         ]
 

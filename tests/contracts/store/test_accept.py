@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.errors import ConflictError, UnfundedError
@@ -194,7 +195,8 @@ async def test_can_be_armed_in_the_same_commit(store: SqlStore, fund: Fund) -> N
     await fund()
     subject = build.payout()
     accepted, armed = build.accepted_change(subject), build.arm(subject)
-    both = accepted._replace(
+    both = replace(
+        accepted,
         after=armed.after,
         events=accepted.events + armed.events,
         postings=accepted.postings + armed.postings,
@@ -217,7 +219,8 @@ async def test_armed_in_the_same_commit_needs_float(store: SqlStore, fund: Fund)
     await fund(channel=None)
     subject = build.payout()
     accepted, armed = build.accepted_change(subject), build.arm(subject)
-    both = accepted._replace(
+    both = replace(
+        accepted,
         after=armed.after,
         events=accepted.events + armed.events,
         postings=accepted.postings + armed.postings,

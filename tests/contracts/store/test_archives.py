@@ -1,7 +1,8 @@
 """Archives in the store: only what has ended may go, and only what is bulky goes."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from gateway.domain.archive import Archive, Bulk, described, packed
 from gateway.domain.payout import MerchantId, Payout, PayoutId

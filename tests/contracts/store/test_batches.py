@@ -1,12 +1,13 @@
 """Batches on both databases: accepted whole or not at all, one payout a row, also after a crash."""
 
+import dataclasses
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from channels.money import Currency, Money
 from gateway.api.payouts import requested
@@ -487,12 +488,12 @@ TIERED = MerchantFee(
 HUMP = Fee(tiers=(Tier(0, 0, 1_000), Tier(3_000, 7, 50_000), Tier(6_000, 0, 1_000)), basis="amount")
 """Dearest in the middle: what the month costs before the batch and after it says nothing of it."""
 OTHERS = (
-    MerchantFee(replace(TIERED.fee, mode="deducted")),
-    MerchantFee(replace(TIERED.fee, scheme="all_units")),
+    MerchantFee(dataclasses.replace(TIERED.fee, mode="deducted")),
+    MerchantFee(dataclasses.replace(TIERED.fee, scheme="all_units")),
     MerchantFee(Fee(tiers=(Tier(0, 50, 0), Tier(4, 10, 0)), basis="payouts")),
     MerchantFee(Fee(flat_minor=40, mode="deducted")),
     MerchantFee(HUMP),
-    MerchantFee(replace(HUMP, scheme="all_units", mode="deducted")),
+    MerchantFee(dataclasses.replace(HUMP, scheme="all_units", mode="deducted")),
 )
 
 

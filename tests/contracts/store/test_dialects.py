@@ -1,10 +1,10 @@
 """Accounts in other platforms' protocols, order numbers, and claims on a payee."""
 
 import asyncio
-from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.dialect import DialectAccount, DialectOrder, KeySet, Switches
 from gateway.domain.errors import ConflictError
@@ -26,7 +26,7 @@ def account(name: str = "da_1", **changes: object) -> DialectAccount:
     made = DialectAccount(
         name, build.MERCHANT, "epay", f"10{name[-1]}", keys, Switches(), build.NOW
     )
-    return replace(made, **changes)  # type: ignore[arg-type] # fields by name
+    return replace(made, **changes)
 
 
 async def claim(store: SqlStore, holder: str, seconds: int, **rest: str | None) -> str:
@@ -190,7 +190,11 @@ async def test_payouts_to_a_payee_are_found_by_what_was_asked_for(
     """The same merchant, payee, amount and window; the newest first, without one's own."""
     await fund()
     charge = Charge(MerchantFee(Fee(flat_minor=30, mode="deducted")), date(2026, 3, 1))
-    deducted = {"amount": build.cny(9_970), "fee": build.cny(30), "charge": charge}
+    deducted: dict[str, object] = {
+        "amount": build.cny(9_970),
+        "fee": build.cny(30),
+        "charge": charge,
+    }
     wanted: dict[str, dict[str, object]] = {
         "old": {"accepted_at": build.after(-601)},
         "first": {"accepted_at": build.after(-600)},

@@ -1,9 +1,9 @@
 """Merchants, keys, nonces, endpoints, channel switches."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.errors import ConflictError
 from gateway.domain.merchant_fee import MerchantFee

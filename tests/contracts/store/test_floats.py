@@ -1,7 +1,8 @@
 """Balances at institutions, their incidents and the audit of receipts, the same on both."""
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.floats import Extent, KeptBalance

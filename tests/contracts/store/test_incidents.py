@@ -1,9 +1,9 @@
 """Incidents, proposals and watches, the same on both databases."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Reason
 from gateway.domain.errors import ConflictError
@@ -60,7 +60,7 @@ async def test_an_incident_is_stored_with_the_change_that_reveals_it(
     change = build.change(dead.after, build.contradicted())
     revealed = replace(INCIDENT, payout_id=subject.id)
     assert await store.frozen() == {}
-    await store.record(change._replace(incidents=(revealed,)))
+    await store.record(replace(change, incidents=(revealed,)))
     assert await store.incidents(open_only=True) == [revealed]
     assert await store.frozen() == {CHANNEL: "in_1"}
 
@@ -68,9 +68,9 @@ async def test_an_incident_is_stored_with_the_change_that_reveals_it(
 async def test_a_change_that_fails_opens_nothing(store: SqlStore, fund: Fund) -> None:
     """Stale: neither event nor incident."""
     subject = await doubtful(store, fund)
-    stale = build.change(subject._replace(version=subject.version - 1), build.parked())
+    stale = build.change(replace(subject, version=subject.version - 1), build.parked())
     with pytest.raises(StaleError):
-        await store.record(stale._replace(incidents=(INCIDENT,)))
+        await store.record(replace(stale, incidents=(INCIDENT,)))
     assert await store.incidents(open_only=False) == []
 
 
@@ -121,10 +121,10 @@ async def test_approval_and_certificate_are_one_commit(store: SqlStore, fund: Fu
     approval = Approval("pr_1", "key:2", "zhao", after(7))
     await store.reject_proposal("pr_1", after(6), "key:3", "li", "no")
     with pytest.raises(StaleError):
-        await store.record(build.kill(subject)._replace(approval=approval))
+        await store.record(replace(build.kill(subject), approval=approval))
     assert (await store.payout(subject.id)) == subject
     await store.propose(proposal(subject, "pr_2"))
-    won = build.kill(subject)._replace(approval=replace(approval, proposal_id="pr_2"))
+    won = replace(build.kill(subject), approval=replace(approval, proposal_id="pr_2"))
     await store.record(won)
     (spent, _) = await store.proposals(open_only=False)
     assert (spent.state, spent.checker_person) == (ProposalState.APPROVED, "zhao")

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.merchant_fee import Charge, MerchantFee
@@ -70,7 +71,7 @@ async def test_a_deducted_fee_counts_with_its_amount(store: SqlStore) -> None:
 
 async def test_a_charge_reads_back_equal(store: SqlStore) -> None:
     """Every part of how a fee was computed survives, with and without tiers."""
-    plain = priced(UNUSED)._replace(charge=Charge(MerchantFee(Fee(1, 2, 3, 4, 5)), MARCH))
+    plain = replace(priced(UNUSED), charge=Charge(MerchantFee(Fee(1, 2, 3, 4, 5)), MARCH))
     for subject in (priced(UNUSED), plain, build.payout()):
         await take(store, subject)
         assert await store.payout(subject.id) == subject

@@ -4,6 +4,7 @@ import asyncio
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.dialect import NotifyTo
 from gateway.domain.payout import Cancelled, Event, MerchantId, Payout, PayoutState
@@ -25,7 +26,7 @@ async def take(store: SqlStore, number: str = "A-1", *, problem: str | None = No
     """Accept an order whose caller wants to be told."""
     subject = build.payout(merchant_ref=f"da_1:{number}")
     to = NotifyTo("da_1", number, f"own-{number}", URL, problem)
-    intake = build.intake(subject)._replace(notify=to)
+    intake = replace(build.intake(subject), notify=to)
     return await store.accept(build.accepted_change(subject), intake, None)
 
 
@@ -96,7 +97,7 @@ async def test_a_repeated_order_keeps_the_first_address(store: SqlStore) -> None
     first = await take(store)
     again = build.payout(merchant_ref="da_1:A-1")
     to = NotifyTo("da_1", "A-1", "own-A-1", "https://elsewhere.example/")
-    intake = build.intake(again)._replace(notify=to)
+    intake = replace(build.intake(again), notify=to)
 
     stored = await store.accept(build.accepted_change(again), intake, None)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.payout import MerchantId, Payout, PayoutId
 from gateway.ports import DeliveryState, FloatShortError, Owed
@@ -249,7 +250,7 @@ async def test_where_nobody_else_writes_all_that_a_commit_owes_is_handed_over(
     handed = {one.id: one for owed in told for one in owed.deliveries or ()}
     stored = await store.deliveries(build.MERCHANT, subject.id, 10)
     assert len(handed) == 3
-    assert handed == {one.id: one._replace(may_be_followed=False) for one in stored}
+    assert handed == {one.id: replace(one, may_be_followed=False) for one in stored}
 
 
 async def test_events_of_one_commit_are_handed_over_together(

@@ -1,7 +1,8 @@
 """Plans and the volumes they are made from, the same on both databases."""
 
-from dataclasses import replace
 from datetime import date, timedelta
+
+from msgspec.structs import replace
 
 from gateway.ports import PlanVolume, StoredPlan
 from gateway.store import SqlStore
@@ -64,7 +65,7 @@ async def test_the_database_bands_amounts_as_plans_do(store: SqlStore, fund: Fun
     at = NOW
     for amount in amounts:
         subject = build.payout()
-        subject = subject._replace(amount=replace(subject.amount, minor=amount))
+        subject = replace(subject, amount=replace(subject.amount, minor=amount))
         await store.accept(build.accepted_change(subject), build.intake(subject), None)
         made = build.arm(subject)
         await store.record(made)

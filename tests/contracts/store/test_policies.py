@@ -1,11 +1,10 @@
 """Policies and the acts on them, the same on both databases."""
 
-from dataclasses import replace
-
 import apsw
 import asyncpg
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.policy_change import Act, ActKind, Plan, ShadowCell, StoredPolicy

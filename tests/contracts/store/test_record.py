@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.payout import AttemptState, Event, MerchantId, Payout, PayoutState
 from gateway.ports import Change, FloatShortError, StaleError, StoreError
@@ -275,13 +276,13 @@ async def test_postponing_what_has_moved_on_does_nothing(store: SqlStore, accept
 async def test_a_change_that_does_not_add_up_is_a_defect(store: SqlStore, accepted: Payout) -> None:
     """Such a change never reaches the database."""
     armed = build.arm(accepted)
-    stranger = armed.after._replace(merchant_id=MerchantId("m_other"))
+    stranger = replace(armed.after, merchant_id=MerchantId("m_other"))
     dead = build.kill(armed.after)
     broken = {
-        "events lead to": armed._replace(after=accepted),
-        "has one posting": armed._replace(postings=()),
-        "cannot become": armed._replace(after=stranger),
-        "never removed": dead._replace(after=dead.after._replace(attempts=())),
+        "events lead to": replace(armed, after=accepted),
+        "has one posting": replace(armed, postings=()),
+        "cannot become": replace(armed, after=stranger),
+        "never removed": replace(dead, after=replace(dead.after, attempts=())),
         "use accept": build.accepted_change(),
     }
 

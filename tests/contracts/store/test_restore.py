@@ -1,10 +1,10 @@
 """Positions, quarantines, waivers and the ledger's quick look, the same on both databases."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import LineKind
 from gateway.domain.errors import ConflictError

@@ -4,6 +4,7 @@ import asyncio
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.errors import ConflictError, UnfundedError
 from gateway.domain.payout import Leg, MerchantId, Payout, PayoutId
@@ -20,7 +21,7 @@ def split_of(legs: int = 3, ref: str = "split-1") -> tuple[Split, list[Payout]]:
         SplitId(f"sp_{ref}"), build.MERCHANT, ref, build.cny(10_000 * legs), legs, build.NOW
     )
     payouts = [
-        build.payout(merchant_ref=f"{ref}.{number}")._replace(leg=Leg(split.id, number, legs, ref))
+        replace(build.payout(merchant_ref=f"{ref}.{number}"), leg=Leg(split.id, number, legs, ref))
         for number in range(1, legs + 1)
     ]
     return split, payouts

@@ -2,11 +2,11 @@
 
 import asyncio
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.incident import of_bank
 from gateway.domain.payout import Payout

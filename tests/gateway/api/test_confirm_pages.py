@@ -1,12 +1,12 @@
 """The page on which payees confirm, as strangers and payees meet it."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 
 from channels.contract import Outcome, Paid, PayeeAction, Pending, Reason, Rejected
 from gateway.api.app import build_app

@@ -1,7 +1,8 @@
 """What channels cost: tiers and months as shown, two side by side, and the float that is quoted."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from channels.contract import Cycle, Paid, Tariff, TariffTier
 from gateway.domain.payout import PayoutId

@@ -1,9 +1,9 @@
 """Making, following and showing plans, on payouts that were really made."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Tariff, TariffTier
 from gateway.engine import outlook

@@ -4,13 +4,14 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from channels.contract import NOTICE_QUERY, Credential, NoticeRefused, NoticeReply

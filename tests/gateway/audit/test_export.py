@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 
 from gateway.audit import keys
 from gateway.audit.export import ToFolder, ToUrl, notes_in

@@ -149,7 +149,7 @@ def _start(served: Served, config: str) -> None:
 
 
 def _fields(made: Card) -> dict[str, Any]:
-    return {name: getattr(made, name) for name in Card.__slots__}
+    return {name: getattr(made, name) for name in Card.__struct_fields__}
 
 
 def stop(served: Served) -> None:

@@ -1,12 +1,14 @@
 """A running API with an account for the merchant in each protocol, and its caller."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Rail
 from gateway.api.dialects.alipay import Alipay
@@ -42,7 +44,7 @@ class Site(Place):
 
     def md5(self) -> Epayn:
         """The plugin of a caller that signs with MD5."""
-        return replace(self.plugin, md5_key=MD5_KEY, appsecret=None)
+        return dataclasses.replace(self.plugin, md5_key=MD5_KEY, appsecret=None)
 
 
 @asynccontextmanager

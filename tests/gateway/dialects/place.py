@@ -1,6 +1,8 @@
 """What every caller's place in the tests has: a running API, and an account in its protocol."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from gateway.api.dialects.notices import DialectNotices
 from gateway.domain.dialect import DialectAccount
@@ -20,13 +22,13 @@ class Place:
 
     async def set(self, **switches: object) -> None:
         """Change the account's switches."""
-        changed = replace(self.account.switches, **switches)  # type: ignore[arg-type] # by name
+        changed = replace(self.account.switches, **switches)
         await self.change(switches=changed)
 
     async def change(self, **fields: object) -> None:
         """Change the account."""
         version = self.account.version + 1
-        self.account = replace(self.account, **fields, version=version)  # type: ignore[arg-type] # by name
+        self.account = replace(self.account, **fields, version=version)
         await self.desk.store.change_dialect_account(self.account, "changed", "test")
 
     async def payouts(self) -> list[Payout]:

@@ -1,13 +1,14 @@
 """Alipay's gateway as its callers meet it: signed calls on the wire, replies they believe."""
 
 import asyncio
+import dataclasses
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     AlipayAccount,
@@ -247,7 +248,7 @@ async def test_a_number_in_use_is_never_told_a_refusal_that_reads_as_not_paid(
 
 async def test_who_is_not_proven_changes_nothing(platform: OpenPlatform) -> None:
     """A stranger's key, a changed parameter, no signature: refused in signed words."""
-    stranger = replace(platform.app, private_key=pairs()[2][0])
+    stranger = dataclasses.replace(platform.app, private_key=pairs()[2][0])
     good = platform.app.signed(TRANSFER, transfer("A"))
     changed = {**good, "biz_content": good["biz_content"].replace("12.30", "99.30")}
     bare = {name: value for name, value in good.items() if name != "sign"}
@@ -276,7 +277,7 @@ async def test_a_parameter_that_stands_twice_is_refused(platform: OpenPlatform) 
 
 async def test_parameters_may_all_come_by_query_or_by_form(platform: OpenPlatform) -> None:
     """Some clients use GET, others one form."""
-    by_get = replace(platform.app, by_get=True)
+    by_get = dataclasses.replace(platform.app, by_get=True)
     good = platform.app.signed(TRANSFER, transfer("B", payee_info=card()))
     form = "&".join(f"{name}={quote_plus(value)}" for name, value in good.items())
 
@@ -287,7 +288,7 @@ async def test_parameters_may_all_come_by_query_or_by_form(platform: OpenPlatfor
 
 async def test_gbk_is_read_and_answered_in_gbk(platform: OpenPlatform) -> None:
     """Signed over the bytes on the wire, both ways."""
-    app = replace(platform.app, charset="gbk")
+    app = dataclasses.replace(platform.app, charset="gbk")
     taken = await app.pay("转账一号")
     refused = await app.pay("B", trans_amount="x")
     mixed = app.signed(TRANSFER, transfer("C"), charset="utf-8")
@@ -360,7 +361,9 @@ async def test_a_replayed_signature_is_the_idempotent_answer(platform: OpenPlatf
 @pytest.mark.parametrize("hours", [-23, -8, 8, 23])
 async def test_a_wrong_time_zone_does_not_matter(platform: OpenPlatform, hours: int) -> None:
     """SDKs write local time."""
-    app = replace(platform.app, now=lambda: platform.desk.clock.now() + timedelta(hours=hours))
+    app = dataclasses.replace(
+        platform.app, now=lambda: platform.desk.clock.now() + timedelta(hours=hours)
+    )
 
     assert (await app.pay("A"))["status"] == "DEALING"
 
@@ -514,7 +517,7 @@ async def test_a_deducted_fee_leaves_the_order_what_was_asked_for(platform: Open
         merchant_id=type(ACME)("m_in"),
     )
     await platform.desk.store.add_dialect_account(other, "test")
-    app = replace(platform.app, app_id="2021000000000003")
+    app = dataclasses.replace(platform.app, app_id="2021000000000003")
 
     taken, found = await app.pay("A"), await app.query("A")
     eaten = await app.pay("B", trans_amount="1.00")
@@ -530,7 +533,7 @@ async def test_nobody_sees_another_accounts_orders(platform: OpenPlatform) -> No
     taken = await platform.app.pay("A")
     other = replace(platform.account, id="da_2", public_id="2021000000000002")
     await platform.desk.store.add_dialect_account(other, "test")
-    app = replace(platform.app, app_id="2021000000000002")
+    app = dataclasses.replace(platform.app, app_id="2021000000000002")
 
     assert (await app.query("A"))["sub_code"] == "ORDER_NOT_EXIST"
     absent = await app.call(QUERY, {"order_id": taken["order_id"]})
@@ -584,7 +587,7 @@ async def test_two_key_sets_work_while_keys_are_exchanged(platform: OpenPlatform
     rotated = platform.account.rotated(fresh, only=False)
     await platform.desk.store.change_dialect_account(rotated, "rotated", "ops")
     private, public = pairs()[2]
-    new = replace(platform.app, private_key=private, alipay_public_key=public)
+    new = dataclasses.replace(platform.app, private_key=private, alipay_public_key=public)
 
     assert (await platform.app.pay("A"))["code"] == "10000"
     assert (await new.pay("A"))["code"] == "10000"
@@ -593,7 +596,7 @@ async def test_two_key_sets_work_while_keys_are_exchanged(platform: OpenPlatform
 @pytest.mark.parametrize("path", ["/d/alipay/", "/d/alipay/other.do", "/d/alipay/gateway.do/"])
 async def test_other_addresses_say_where_to_ask(platform: OpenPlatform, path: str) -> None:
     """Unsigned, since nobody was asked for by then."""
-    app = replace(platform.app, url=str(platform.desk.server.make_url(path)))
+    app = dataclasses.replace(platform.app, url=str(platform.desk.server.make_url(path)))
     told = json.loads(await app.post(app.signed(QUERY, about("A"))))
 
     assert told["alipay_fund_trans_common_query_response"]["sub_code"] == "isv.invalid-method"
@@ -603,7 +606,7 @@ async def test_the_stock_path_answers_on_a_host_of_its_own(platform: OpenPlatfor
     """On others it does not exist."""
     server = platform.desk.server
     platform.desk.api.dialect_hosts = {"127.0.0.1": "alipay"}
-    here = replace(platform.app, url=str(server.make_url("/gateway.do")))
+    here = dataclasses.replace(platform.app, url=str(server.make_url("/gateway.do")))
     assert (await here.pay("A"))["status"] == "DEALING"
 
     platform.desk.api.dialect_hosts = {"pay.example.com": "alipay"}

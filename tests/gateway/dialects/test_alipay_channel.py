@@ -1,9 +1,9 @@
 """Our own Alipay channel with another gateway in Alipay's place: gateway to gateway, both ways."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from channels.alipay.channel import AlipayChannel, build
 from channels.alipay.settings import AlipaySettings
@@ -106,7 +106,7 @@ async def test_a_short_balance_is_ours_to_fill(
     platform: OpenPlatform, channel: AlipayChannel
 ) -> None:
     """And believed once the look finds nothing."""
-    big = instruction()._replace(amount=Money(100_000_000, Currency.CNY))
+    big = replace(instruction(), amount=Money(100_000_000, Currency.CNY))
     refused = await send(channel, big)
 
     assert isinstance(refused, Rejected)
@@ -119,7 +119,7 @@ async def test_another_content_under_its_number_proves_nothing(
 ) -> None:
     """A conflict is a reason to look, never a refusal."""
     await send(channel, instruction())
-    other = await send(channel, instruction()._replace(amount=cny(1231)))
+    other = await send(channel, replace(instruction(), amount=cny(1231)))
 
     assert isinstance(other, Unknown)
     assert other.cause is UnknownCause.CHANNEL_UNSURE

@@ -1,8 +1,7 @@
 """Alipay's words for our facts, held against what our own adapter reads in them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from channels.alipay import codes
 from channels.contract import Fault, Reason, UnknownCause

@@ -1,11 +1,12 @@
 """Alipay's callers are told how their transfers ended, where they gave an address."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from channels.alipay.channel import build as build_channel
 from channels.alipay.settings import AlipaySettings

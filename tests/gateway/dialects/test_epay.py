@@ -1,10 +1,11 @@
 """Epay V2 as its callers meet it: requests on the wire, replies they believe."""
 
 import asyncio
-from dataclasses import replace
+import dataclasses
 from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     PayeeAction,
@@ -107,7 +108,7 @@ async def test_errors_before_a_caller_is_proven_are_unsigned(site: Site) -> None
     """Each with the stock software's code."""
     plugin = site.plugin
     good = plugin.signed({"out_biz_no": NUMBER})
-    stranger = replace(plugin, appsecret=pairs()[2][0])
+    stranger = dataclasses.replace(plugin, appsecret=pairs()[2][0])
     late = plugin.signed({"timestamp": str(int(plugin.now()) - 301)})
     told = [
         await plugin.post(QUERY, {}),
@@ -223,7 +224,7 @@ async def test_nobody_sees_another_accounts_orders(site: Site) -> None:
     await site.plugin.submit(NUMBER)
     other = replace(site.account, id="da_2", public_id="10002")
     await site.desk.store.add_dialect_account(other, "test")
-    plugin = replace(site.plugin, appid="10002")
+    plugin = dataclasses.replace(site.plugin, appid="10002")
 
     assert (await plugin.query(NUMBER))["code"] == -1
     assert (await plugin.submit(NUMBER, money="7.00")).ok
@@ -284,7 +285,7 @@ async def test_the_rate_is_told_in_percent(site: Site) -> None:
     other = replace(site.account, id="da_2", public_id="10002", merchant_id=type(ACME)("m_rate"))
     await site.desk.store.add_dialect_account(other, "test")
 
-    told = await replace(site.plugin, appid="10002").ask("api/transfer/balance")
+    told = await dataclasses.replace(site.plugin, appid="10002").ask("api/transfer/balance")
 
     assert (told["transfer_rate"], told["available_money"]) == ("0.35", "0.00")
 
@@ -296,7 +297,7 @@ async def test_a_deducted_fee_leaves_the_order_what_was_asked_for(site: Site) ->
     await site.desk.add_merchant(replace(merchant, id=type(ACME)("m_in"), fee=fee))
     other = replace(site.account, id="da_3", public_id="10003", merchant_id=type(ACME)("m_in"))
     await site.desk.store.add_dialect_account(other, "test")
-    plugin = replace(site.plugin, appid="10003")
+    plugin = dataclasses.replace(site.plugin, appid="10003")
 
     first, again = await plugin.submit(NUMBER), await plugin.submit(NUMBER)
     told = await plugin.ask("api/transfer/query", out_biz_no=NUMBER)
@@ -435,7 +436,7 @@ async def test_two_key_sets_work_while_keys_are_exchanged(site: Site) -> None:
     await site.desk.store.change_dialect_account(
         site.account.rotated(fresh, only=False), "rotated", "ops"
     )
-    new = replace(old, appsecret=pairs()[2][0], appkey=pairs()[2][1])
+    new = dataclasses.replace(old, appsecret=pairs()[2][0], appkey=pairs()[2][1])
 
     assert (await old.submit("A")).ok
     assert (await new.submit("A")).ok
@@ -445,7 +446,7 @@ async def test_the_stock_paths_answer_on_a_host_of_their_own(site: Site) -> None
     """On others they do not exist."""
     server = site.desk.server
     site.desk.api.dialect_hosts = {"127.0.0.1": "epay"}
-    here = replace(site.plugin, appurl=str(server.make_url("/")))
+    here = dataclasses.replace(site.plugin, appurl=str(server.make_url("/")))
     assert (await here.submit(NUMBER)).ok
 
     site.desk.api.dialect_hosts = {"pay.example.com": "epay"}

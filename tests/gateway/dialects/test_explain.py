@@ -2,12 +2,12 @@
 
 import base64
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.api.auth import new_key
 from gateway.api.explain.sent import SENT_BYTES_MAX

@@ -1,12 +1,14 @@
 """When a refusal may be said, and when nothing at all: "not paid" must stay true for ever."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Reason, Rejected
 from gateway.api.dialects.door import ORDERS
@@ -54,7 +56,7 @@ async def test_first_contact_while_the_store_is_away_is_met_with_silence(
 
 async def test_an_account_that_nobody_has_is_still_refused(site: Site) -> None:
     """That is certain: accounts are never deleted."""
-    told = await replace(site.plugin, appid="99999").submit("A")
+    told = await dataclasses.replace(site.plugin, appid="99999").submit("A")
 
     assert told.reply == {"code": -1, "msg": "商户不存在"}
 

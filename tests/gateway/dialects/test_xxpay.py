@@ -1,9 +1,10 @@
 """XxPay as its callers meet it: requests on the wire, replies they believe."""
 
 import asyncio
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     BankAccount,
@@ -171,7 +172,7 @@ async def test_errors_before_a_caller_is_proven_are_unsigned(xxshop: XxShop) -> 
         await caller.send(QUERY, {**good, "mchId": "999"}),
         await caller.send(QUERY, {**good, "mchOrderNo": "other"}),
         await caller.send(QUERY, {**good, "sign": ""}),
-        await caller.send(QUERY, replace(caller, key="ANOTHER-KEY").signed({})),
+        await caller.send(QUERY, dataclasses.replace(caller, key="ANOTHER-KEY").signed({})),
         await caller.send("api/agentpay/cancel", good),
     ]
 
@@ -272,7 +273,7 @@ async def test_clones_paths_are_the_same_calls(
     xxshop: XxShop, apply_path: str, query_path: str, balance_path: str
 ) -> None:
     """They moved and renamed what they took over."""
-    caller = replace(
+    caller = dataclasses.replace(
         xxshop.caller, apply_path=apply_path, query_path=query_path, balance_path=balance_path
     )
 
@@ -332,7 +333,7 @@ async def test_a_deducted_fee_leaves_the_order_what_was_asked_for(xxshop: XxShop
     await xxshop.desk.add_merchant(replace(merchant, id=type(ACME)("m_in"), fee=fee))
     other = replace(xxshop.account, id="da_3", public_id="3", merchant_id=type(ACME)("m_in"))
     await xxshop.desk.store.add_dialect_account(other, "test")
-    caller = replace(xxshop.caller, mch_id="3")
+    caller = dataclasses.replace(xxshop.caller, mch_id="3")
 
     first, again = await caller.apply(NUMBER), await caller.apply(NUMBER)
     told = await caller.query(NUMBER)
@@ -359,7 +360,9 @@ async def test_two_keys_work_while_they_are_exchanged(xxshop: XxShop) -> None:
     await xxshop.desk.store.change_dialect_account(rotated, "rotated", "ops")
 
     assert (await xxshop.caller.apply(NUMBER)).ok
-    assert (await replace(xxshop.caller, key="THE-KEY-THAT-COMES-NEXT").apply(NUMBER)).ok
+    assert (
+        await dataclasses.replace(xxshop.caller, key="THE-KEY-THAT-COMES-NEXT").apply(NUMBER)
+    ).ok
 
 
 async def test_a_review_is_pending(xxshop: XxShop) -> None:
@@ -490,7 +493,7 @@ async def test_a_halted_gateway_tells_what_it_knows(xxshop: XxShop) -> None:
 async def test_the_stock_paths_answer_on_a_host_of_their_own(xxshop: XxShop, path: str) -> None:
     """With those that clones use outside of /api."""
     xxshop.desk.api.dialect_hosts = {"127.0.0.1": "xxpay"}
-    caller = replace(xxshop.caller, base_url=str(xxshop.desk.server.make_url("/")))
+    caller = dataclasses.replace(xxshop.caller, base_url=str(xxshop.desk.server.make_url("/")))
     if path != "/":
         caller.apply_path = "agentPay/apply"
 

@@ -1,11 +1,11 @@
 """Archive files: the same content gives the same bytes, and whatever was changed in one shows."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.domain.archive import (
     ArchiveDamagedError,

@@ -1,8 +1,7 @@
 """Which answer proves what: every rule of `certify`, as a table."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -60,7 +59,7 @@ REFUSED = through(payout(), FIRST, Doubted(1, SEND, "rejected:X", Refusal(REASON
 LOOKED_ONCE = through(REFUSED, Doubted(1, INQUIRY, "absent", absent=True, absent_at=after(3)))
 RESENT = through(payout(), FIRST, doubted(), resent())
 RESENT_AFTER_REFUSAL = through(REFUSED, resent())
-REFUSED_AND_SENT_TWICE = REFUSED._replace(attempts=(REFUSED.attempts[0]._replace(sends=2),))
+REFUSED_AND_SENT_TWICE = replace(REFUSED, attempts=(replace(REFUSED.attempts[0], sends=2),))
 """No history leads here: a resend voids the refusal. The rule holds all the same."""
 DEAD = situation("routing after a dead attempt")
 CONFIRMED = situation("paid")

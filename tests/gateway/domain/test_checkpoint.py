@@ -1,10 +1,10 @@
 """Signed checkpoints: the C2SP form, whose signature counts, and what is refused."""
 
 import base64
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.checkpoint import Checkpoint, NoteError, Signer, Verifier, key_id
 from tests.builders import NOW

@@ -1,8 +1,7 @@
 """Late, repeated and contradicting evidence: booked once, never a ticket to another attempt."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

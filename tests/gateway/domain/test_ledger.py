@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from channels.money import Currency, Money
 from gateway.domain.ledger import (
@@ -321,7 +321,7 @@ def test_known_fee_beats_the_quote() -> None:
     """The quote stands in until the channel has said what it charged, be it nothing."""
     subject = FIRST.attempt
     assert charged_minor(subject) == 10
-    assert charged_minor(subject._replace(fee_minor=0)) == 0
+    assert charged_minor(replace(subject, fee_minor=0)) == 0
 
 
 def test_accounts_have_names() -> None:

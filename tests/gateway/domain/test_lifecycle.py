@@ -6,6 +6,7 @@ from datetime import date
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Reason
 from gateway.domain.lifecycle import (
@@ -254,7 +255,7 @@ def test_new_attempt_starts_armed(state: AttemptState) -> None:
 
 def test_second_live_attempt_is_refused_even_in_a_corrupt_row() -> None:
     """A payout read as ROUTING although its attempt is live is not armed again."""
-    corrupt = situation("attempting, in doubt")._replace(state=P.ROUTING)
+    corrupt = replace(situation("attempting, in doubt"), state=P.ROUTING)
     with pytest.raises(TransitionError, match="would be a second"):
         apply(corrupt, armed(attempt(2)), NOW)
 
@@ -392,7 +393,7 @@ def test_contradiction_elsewhere_changes_nothing_but_the_history(name: str) -> N
     """State, reason and owner stay; the version grows."""
     before = situation(name)
     moved = apply(before, Contradicted(1, Source.INQUIRY, "rejected:X", 0), NOW)
-    assert moved._replace(version=before.version, attempts=before.attempts) == before
+    assert replace(moved, version=before.version, attempts=before.attempts) == before
 
 
 def test_event_concerns_the_attempt_it_names_only() -> None:
@@ -423,13 +424,13 @@ def _corrupt(name: str, state: PayoutState, *attempts: AttemptState) -> Payout:
     """A row no history leads to."""
     dead = {True: certificate(), False: None}
     made = tuple(
-        attempt(number, state=one)._replace(certificate=dead[one is A.DEAD])
+        replace(attempt(number, state=one), certificate=dead[one is A.DEAD])
         for number, one in enumerate(attempts, 1)
     )
     return (
         payout(id=f"po_{name}", state=state)
         if not made
-        else payout(id=f"po_{name}")._replace(state=state, attempts=made)
+        else replace(payout(id=f"po_{name}"), state=state, attempts=made)
     )
 
 
@@ -464,7 +465,7 @@ def test_impossible_rows_are_refused(subject: Payout, what: str) -> None:
 def test_death_without_certificate_is_refused() -> None:
     """I2: a dead attempt has its proof."""
     bare = _corrupt("q", P.ROUTING, A.DEAD)
-    bare = bare._replace(attempts=(bare.attempts[0]._replace(certificate=None),))
+    bare = replace(bare, attempts=(replace(bare.attempts[0], certificate=None),))
     with pytest.raises(TransitionError, match="without certificate"):
         check(bare)
 
@@ -472,7 +473,7 @@ def test_death_without_certificate_is_refused() -> None:
 def test_certificate_on_a_live_attempt_is_refused() -> None:
     """A proof of death and a live attempt cannot both be."""
     both = _corrupt("r", P.ATTEMPTING, A.PENDING)
-    both = both._replace(attempts=(both.attempts[0]._replace(certificate=certificate()),))
+    both = replace(both, attempts=(replace(both.attempts[0], certificate=certificate()),))
     with pytest.raises(TransitionError, match="certificate on a live one"):
         check(both)
 

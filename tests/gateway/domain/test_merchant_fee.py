@@ -1,7 +1,7 @@
 """What merchants pay: exact at every edge of tiers and months, booked and given back in full."""
 
+import dataclasses
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain.ledger import Book, posting
@@ -178,7 +179,9 @@ def test_a_merchant_promises_no_volume() -> None:
 
 def test_the_words_name_mode_parts_bounds_and_month() -> None:
     """In both languages, to the fen."""
-    fee = replace(OF_THE_SEEDS, mode="deducted", min_minor=100, max_minor=90_000, surcharge_ppm=50)
+    fee = dataclasses.replace(
+        OF_THE_SEEDS, mode="deducted", min_minor=100, max_minor=90_000, surcharge_ppm=50
+    )
     made = charge(fee, MonthUse(7, 9_900_000))
     zh, en = told(made, cny(200_000), cny(410))
     assert en == (

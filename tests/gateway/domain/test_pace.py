@@ -1,11 +1,11 @@
 """When to look again, when to send again, when to tell a person."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.contract import Profile, Reason, Resend
 from gateway.domain.pace import (
@@ -57,7 +57,7 @@ def test_jitter_spreads_a_crowd() -> None:
 def test_gaps_double_up_to_the_channels_maximum(open_s: int, delay_s: int) -> None:
     """As long again as it has been open; a clock that went back costs the first delay only."""
     payout = situation("attempting, in doubt")
-    live = payout.attempts[0]._replace(armed_at=after(-open_s), signed_at=NOW)
+    live = replace(payout.attempts[0], armed_at=after(-open_s), signed_at=NOW)
     wait = next_inquiry(payout, live, traits(), NOW) - NOW
     assert wait == jitter(f"{payout.id}{payout.version}", delay_s)
 
@@ -92,7 +92,7 @@ def test_open_attempts_always_have_a_next_time(name: str, open_s: int) -> None:
 )
 def test_long_doubt_is_given_to_a_person(doubted_s: int, parks: bool) -> None:
     """After four hours of doubt, not before."""
-    live = attempt()._replace(state=AttemptState.IN_DOUBT, doubted_at=after(-doubted_s))
+    live = replace(attempt(), state=AttemptState.IN_DOUBT, doubted_at=after(-doubted_s))
     assert must_park(live, Profile(), NOW) == ("in_doubt_too_long" if parks else None)
 
 
@@ -103,45 +103,45 @@ def test_pending_for_longer_than_a_channel_may_rest_is_given_to_a_person(
     open_s: int, parks: bool
 ) -> None:
     """A day of the channel's own, and four hours of grace; a person's look starts it anew."""
-    pending = attempt()._replace(state=AttemptState.PENDING, armed_at=after(-open_s))
+    pending = replace(attempt(), state=AttemptState.PENDING, armed_at=after(-open_s))
     slow = Profile(dwell_s=24 * 3600)
     assert must_park(pending, slow, NOW) == ("pending_too_long" if parks else None)
-    assert must_park(pending._replace(doubted_at=after(-60)), slow, NOW) is None
+    assert must_park(replace(pending, doubted_at=after(-60)), slow, NOW) is None
 
 
 @pytest.mark.parametrize("state", [AttemptState.DEAD, AttemptState.CONFIRMED, AttemptState.ARMED])
 def test_what_is_known_is_not_parked(state: AttemptState) -> None:
     """Only open questions are for people."""
-    known = attempt()._replace(state=state, doubted_at=after(-(10**6)))
+    known = replace(attempt(), state=state, doubted_at=after(-(10**6)))
     assert must_park(known, Profile(), NOW) is None
 
 
 # --- Sending again -------------------------------------------------------------------------------
 
-DOUBTFUL = attempt()._replace(absences=2)
+DOUBTFUL = replace(attempt(), absences=2)
 
 
 def test_resend_is_allowed_after_two_absences() -> None:
     """The channel honours its reference, and twice found nothing under it."""
     assert may_resend(DOUBTFUL, traits(), after(60))
-    assert may_resend(DOUBTFUL._replace(absences=5), traits(), after(60))
+    assert may_resend(replace(DOUBTFUL, absences=5), traits(), after(60))
 
 
 @pytest.mark.parametrize("absences", [0, 1])
 def test_resend_waits_for_the_second_absence(absences: int) -> None:
     """One "not found" may be a slow index."""
-    assert not may_resend(DOUBTFUL._replace(absences=absences), traits(), after(60))
+    assert not may_resend(replace(DOUBTFUL, absences=absences), traits(), after(60))
 
 
 @pytest.mark.parametrize("absences", [0, 1, 2])
 def test_where_a_repetition_is_the_question_nothing_has_to_be_absent(absences: int) -> None:
     """Doubt is enough; the quiet time, the window and a refusal's looks still count."""
     asks = replace(traits(), resend=Resend(86_400, answers=True))
-    doubtful = DOUBTFUL._replace(absences=absences)
+    doubtful = replace(DOUBTFUL, absences=absences)
     assert may_resend(doubtful, asks, after(60))
     assert not may_resend(doubtful, asks, after(59))
     assert not may_resend(doubtful, asks, after(86_400 * 9 // 10))
-    refused = doubtful._replace(refusal=Refusal(Reason.SIGNATURE_REFUSED, "401", ""))
+    refused = replace(doubtful, refusal=Refusal(Reason.SIGNATURE_REFUSED, "401", ""))
     assert not may_resend(refused, asks, after(60))
 
 
@@ -153,21 +153,21 @@ def test_sticky_channel_is_never_sent_to_again() -> None:
 @pytest.mark.parametrize(("age_s", "allowed"), [(899, True), (900, False), (1000, False)])
 def test_resend_ends_before_the_promise_does(age_s: int, allowed: bool) -> None:
     """Nine tenths of the window, counted from the first send, whatever was sent since."""
-    late = DOUBTFUL._replace(signed_at=after(age_s // 2 - 1), sends=3)
+    late = replace(DOUBTFUL, signed_at=after(age_s // 2 - 1), sends=3)
     assert may_resend(late, traits(resend_window_s=1000), after(age_s)) is allowed
 
 
 @pytest.mark.parametrize(("at_s", "allowed"), [(30, False), (89, False), (90, True)])
 def test_resend_leaves_the_channel_alone_after_the_last_send(at_s: int, allowed: bool) -> None:
     """Two requests under one number at the same moment have been paid twice by real channels."""
-    sent = DOUBTFUL._replace(signed_at=after(30))
+    sent = replace(DOUBTFUL, signed_at=after(30))
     assert may_resend(sent, traits(), after(at_s)) is allowed
 
 
 @pytest.mark.parametrize(("at_s", "allowed"), [(300, False), (599, False), (600, True)])
 def test_each_resend_waits_as_long_again(at_s: int, allowed: bool) -> None:
     """A reference that the channel will not take is not sent over and over for a day."""
-    sent = DOUBTFUL._replace(signed_at=after(300), sends=2)
+    sent = replace(DOUBTFUL, signed_at=after(300), sends=2)
     assert may_resend(sent, traits(), after(at_s)) is allowed
 
 

@@ -1,7 +1,6 @@
 """When silence proves that no money moved: certificates C4, C5 and C6 as tables and as laws."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from zoneinfo import ZoneInfo
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.contract import (
     STICKY,
@@ -132,7 +132,7 @@ def test_absences_are_counted_only_when_far_enough_apart() -> None:
     one = IN_DOUBT.attempts[0]
     first = counted(one, Asked(PROVING, after(10)))
     assert first == (after(10),)
-    one = one._replace(absent_at=first)
+    one = replace(one, absent_at=first)
     assert counted(one, Asked(PROVING, after(209))) == first
     assert counted(one, Asked(PROVING, after(210))) == (after(10), after(210))
 
@@ -317,8 +317,8 @@ def test_the_last_cut_off_lies_after_everything_that_could_happen(
 ) -> None:
     """Law: the days begin with the first send and end past signature, window, dwell and lag."""
     profile = Profile(window, dwell, 600, 60, finality=Finality(grace))
-    one: Attempt = IN_DOUBT.attempts[0]._replace(
-        armed_at=NOW, signed_at=NOW + timedelta(seconds=sent)
+    one: Attempt = replace(
+        IN_DOUBT.attempts[0], armed_at=NOW, signed_at=NOW + timedelta(seconds=sent)
     )
     found = statement_days(one, profile, BEIJING)
     wait = wait_of(profile)

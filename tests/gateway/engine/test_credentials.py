@@ -1,10 +1,11 @@
 """Keys that end and keys that change, on the running whole: nobody is paid twice, others go on."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import datetime, timedelta
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Credential
 from gateway.engine import credentials
@@ -50,7 +51,7 @@ async def test_a_channel_with_an_ended_certificate_gets_nothing(rig: Rig) -> Non
 
 async def test_open_payouts_of_such_a_channel_are_asked_about(url: str) -> None:
     """Only new ones are kept away: what was sent must not be forgotten."""
-    mute = replace(A, account={"notify_url": None})
+    mute = dataclasses.replace(A, account={"notify_url": None})
     async with running(url, (mute, B)) as rig:
         rig.fault("reset_after")
         payout = await rig.pay()
@@ -99,7 +100,7 @@ async def test_what_is_told_names_channel_and_key_in_both_languages(rig: Rig) ->
 async def test_the_platforms_old_and_new_key_both_prove(signs: str, url: str) -> None:
     """While two are configured, whichever it signs answers and notices with."""
     both = [pair("before").public_pem, pair("after").public_pem]
-    seats = (replace(A, settings={"alipay_public_key": both}),)
+    seats = (dataclasses.replace(A, settings={"alipay_public_key": both}),)
     institution = {"alipay": {"platform_private_key": pair(signs).private_pem}}
     async with running(url, seats, simulators=institution) as rig:
         payout = await rig.pay()
@@ -111,7 +112,7 @@ async def test_the_platforms_old_and_new_key_both_prove(signs: str, url: str) ->
 async def test_a_key_that_is_not_configured_proves_nothing(url: str) -> None:
     """A third key is a stranger's: the payout is in doubt, not paid."""
     both = [pair("before").public_pem, pair("after").public_pem]
-    seats = (replace(A, settings={"alipay_public_key": both}),)
+    seats = (dataclasses.replace(A, settings={"alipay_public_key": both}),)
     async with running(url, seats) as rig:
         payout = await rig.pay()
         assert await rig.states(payout) == [(A.name, "in_doubt")]
@@ -126,7 +127,7 @@ async def test_our_own_key_is_switched_by_a_restart(url: str) -> None:
         payout = await rig.pay()
         assert rig.moved("payout") == []
         assert (await rig.look(payout)).state is not PAID
-        rig.seats = (replace(old, settings={"private_key": pair("next").private_pem}),)
+        rig.seats = (dataclasses.replace(old, settings={"private_key": pair("next").private_pem}),)
         await rig.reopen()
         await rig.start()
         await rig.pass_time(hours=1)

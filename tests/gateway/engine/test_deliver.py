@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from standardwebhooks import Webhook
 
 from gateway.domain.pace import DELIVERY_LADDER_S
@@ -606,7 +606,7 @@ async def test_a_webhook_that_nothing_follows_is_no_reason_to_look_again(
     """Looks cost a query each; what was owed about other payouts is found by one that is due."""
     answered = asyncio.Event()
     merchant.behaviours["/hook"] = held_until(answered)
-    alone = delivery()._replace(may_be_followed=False)
+    alone = replace(delivery(), may_be_followed=False)
     outbox = Outbox(endpoint(url=merchant.url()), alone)
     courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
     assert await courier.start_due() == 1
@@ -624,7 +624,7 @@ async def test_what_is_owed_while_a_look_is_under_way_is_looked_for_after_what_i
 ) -> None:
     """The look may be older than the commit, and knew of nothing that follows."""
     first, second = delivery("msg_1", seq=1), delivery("msg_2", seq=2)
-    outbox = Outbox(endpoint(url=merchant.url()), first._replace(may_be_followed=False))
+    outbox = Outbox(endpoint(url=merchant.url()), replace(first, may_be_followed=False))
     courier = Courier(outbox, sender, clock, limit=10, concurrency=4)
 
     async def owe() -> None:

@@ -1,12 +1,12 @@
 """What a commit has just owed is begun without a look: when it may, when not, and never twice."""
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.domain.payout import PayoutId
 from gateway.engine import deliver
@@ -74,7 +74,7 @@ class Place:
             for name in to or ("we_1",)
         ]
         self.outbox.rows.update({row.id: row for row in rows})
-        fresh = tuple(row._replace(may_be_followed=False) for row in rows)
+        fresh = tuple(replace(row, may_be_followed=False) for row in rows)
         return Owed(PayoutId(payout), seq, max(seq, last), fresh)
 
     async def wants_a_look(self) -> bool:

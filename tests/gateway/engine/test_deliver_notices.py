@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.domain.pace import NOTICE_TAIL_S
 from gateway.engine.deliver import Answer, Courier, Notice, Unsaid
@@ -167,7 +168,7 @@ async def test_webhooks_go_their_own_way_beside_them(caller: Receiver, rounds: R
     rounds.notices.url = "http://127.0.0.1:9/none"
     hook = endpoint(url=caller.url())
     rounds.outbox.endpoints[hook.id] = hook
-    rounds.outbox.rows["w_1"] = delivery("w_1")._replace(payload=b"{}")
+    rounds.outbox.rows["w_1"] = replace(delivery("w_1"), payload=b"{}")
 
     assert await rounds.turn() is DUE
     assert rounds.outbox.state("w_1") is DELIVERED

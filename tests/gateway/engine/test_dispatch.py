@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Instruction, Instrument, Outcome, Prepared
 from gateway.domain.payout import AttemptState, PayoutState

@@ -1,11 +1,12 @@
 """Proof from silence, proof by people, and proof that was wrong: against the simulators."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Channel, Finality, Profile, Reason, Traits
 from gateway.domain.errors import AbsenceError, ConflictError, ForbiddenError, InvalidError
@@ -436,7 +437,7 @@ async def test_a_resend_makes_a_proposal_void(url: str) -> None:
 async def test_returned_money_is_never_sent_again_by_itself(url: str) -> None:
     """退票: credited to the merchant, and not one more submission, whatever time passes."""
     async with running(url, (FREE, DEAR)) as rig:
-        payout = await rig.pay(40_000, replace(CARD, number="6222000000000002"))
+        payout = await rig.pay(40_000, dataclasses.replace(CARD, number="6222000000000002"))
         for _ in range(3):
             await rig.next_morning()
             await rig.statements()

@@ -1,10 +1,11 @@
 """Numbers of institutions that no store keeps: the gateway goes on, and nothing is paid twice."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,

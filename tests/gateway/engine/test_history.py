@@ -5,6 +5,7 @@ from datetime import datetime
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from channels.contract import Reason
 from gateway.domain.payout import Attempt, AttemptState
@@ -28,16 +29,15 @@ def decided(*names: str, at: datetime = build.NOW) -> Decision:
 
 def past(decisions: Sequence[Decision], attempts: Sequence[Attempt]) -> Past:
     """A payout to one bank card with these decisions and attempts."""
-    subject = build.payout(instruments=(build.bank_card(),))._replace(attempts=tuple(attempts))
+    subject = replace(build.payout(instruments=(build.bank_card(),)), attempts=tuple(attempts))
     stored = tuple((one.decided_at, orjson.dumps(to_json(one))) for one in decisions)
     return Past(subject, stored)
 
 
 def dead(number: int, name: str, reason: Reason, at: datetime) -> Attempt:
     """An attempt that is proven dead."""
-    return build.attempt(
-        number=number, channel=name, armed_at=at, state=AttemptState.DEAD
-    )._replace(
+    return replace(
+        build.attempt(number=number, channel=name, armed_at=at, state=AttemptState.DEAD),
         certificate=build.certificate(reason=reason, at=build.after(1)),
     )
 

@@ -1,8 +1,9 @@
 """What memory knows between two looks into the store: a month's use turns at its local end."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from gateway.domain.payout import Payout
 from gateway.domain.pricing import month_start

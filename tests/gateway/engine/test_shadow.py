@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.policy_change import Change, ChangeState, Plan
 from gateway.engine import shadow as subject
@@ -62,7 +63,7 @@ def test_without_a_price_nothing_is_claimed() -> None:
     nothing = decided(policy(ChannelLists(deny=frozenset({"cheap", "dear"}))))
     assert saving_micro(decided(policy()), nothing) is None
     assert saving_micro(nothing, decided(policy())) is None
-    ours = decided(policy())._replace(order=(), excluded=())
+    ours = replace(decided(policy()), order=(), excluded=())
     theirs = decided(policy(NO_CHEAP))
     assert saving_micro(ours, theirs) is None
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from gateway.domain.payout import MerchantId, PayoutId
 from gateway.ports import Delivery, DeliveryState, Endpoint, StoreBrokenError
 from tests.builders import NOW
@@ -80,7 +82,7 @@ class Outbox:
         row = self.rows.get(delivery_id)
         if row is None or row.merchant_id != merchant_id:
             return False
-        self.rows[delivery_id] = row._replace(state=DeliveryState.DUE, due_at=now)
+        self.rows[delivery_id] = replace(row, state=DeliveryState.DUE, due_at=now)
         return True
 
     async def endpoint(self, endpoint_id: str) -> Endpoint | None:
@@ -103,7 +105,8 @@ class Outbox:
         if delivery_id in self.broken_for:
             raise StoreBrokenError("disk full")
         row = self.rows[delivery_id]
-        self.rows[delivery_id] = row._replace(
+        self.rows[delivery_id] = replace(
+            row,
             state=state,
             tries=row.tries + 1,
             due_at=due_at,

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from policies.decide import decide
 from policies.facts import MICRO, InstrumentFacts, PayoutFacts
 from policies.plan.follow import view_on
@@ -48,7 +50,7 @@ def test_the_fast_path_decides_as_decide_does() -> None:
             speed="instant" if month.urgent[index] else "standard",
         )
         channels = [
-            one._replace(month=books.use(at), day_used_minor=books.today[at])
+            replace(one, month=books.use(at), day_used_minor=books.today[at])
             for at, one in enumerate(CHANNELS)
         ]
         assert ours.plan is not None

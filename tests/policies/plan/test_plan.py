@@ -1,10 +1,10 @@
 """What plans say and do in months made for it."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 
 from policies.decide import decide
 from policies.fees import PPM, Commitment, Fee, MonthUse, Tier
@@ -158,7 +158,7 @@ def test_hasty_payouts_have_no_share_at_slow_channels() -> None:
 def test_two_currencies_make_no_plan() -> None:
     """Their amounts cannot be compared."""
     with pytest.raises(ValueError, match="one currency"):
-        make_plan(MONTH, [FLAT, TIERED._replace(currency="USD")], PARAMETERS, START)
+        make_plan(MONTH, [FLAT, replace(TIERED, currency="USD")], PARAMETERS, START)
 
 
 def test_without_the_solver_the_heuristic_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:

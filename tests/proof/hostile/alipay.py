@@ -7,7 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from msgspec.structs import replace
 
 from channels.alipay import statement
 from channels.alipay.settings import AlipaySettings
@@ -66,7 +67,7 @@ WORDS: Sequence[str] = (
 
 def _settings(key: object) -> AlipaySettings:
     made = platform.settings()
-    made._keys = replace(made.keys, private=OURS, platform={"": key})  # type: ignore[arg-type, dict-item]  # a stamp
+    made._keys = replace(made.keys, private=OURS, platform={"": key})
     return made
 
 

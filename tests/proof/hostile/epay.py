@@ -3,12 +3,13 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from msgspec.structs import replace
 
 from channels.contract import (
     Absent,
@@ -81,7 +82,7 @@ class _Channels:
     def __init__(self) -> None:
         self.wire = Wire()
         self.stamped, self.real = platform.channel(), platform.channel()
-        keys = replace(self.stamped._settings.keys, platform=(OURS,))  # type: ignore[arg-type]  # a stamp
+        keys = replace(self.stamped._settings.keys, platform=(OURS,))
         self.stamped._settings._keys = keys
         for one in (self.stamped, self.real):
             one._transport = self.wire  # type: ignore[assignment]  # no sockets here

@@ -11,6 +11,7 @@ from unittest import mock
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
+from msgspec.structs import replace
 
 from gateway.domain.payout import Armed, AttemptState, Payout, PayoutId, Resent
 from gateway.ports import Change, Claim, StaleError
@@ -120,9 +121,10 @@ class ClaimLaws(StoreMoves):
         if change is None or change.before is None:
             return
         epoch = max(0, change.before.epoch - back)
-        change = change._replace(
-            before=change.before._replace(epoch=epoch),
-            after=change.after._replace(epoch=epoch),
+        change = replace(
+            change,
+            before=replace(change.before, epoch=epoch),
+            after=replace(change.after, epoch=epoch),
         )
         self.both(store.record(change), lambda: self._write(change, _id(store)))
 
@@ -133,7 +135,7 @@ class ClaimLaws(StoreMoves):
         known = self._known(which)
         if known.due_at is None:
             return
-        past = known._replace(epoch=max(0, known.epoch - back))
+        past = replace(known, epoch=max(0, known.epoch - back))
         due_at = Shared.clock.at + timedelta(seconds=seconds)
         self.both(
             self._crew(side).postpone(past, due_at, None),
@@ -155,7 +157,7 @@ class ClaimLaws(StoreMoves):
         old = _id(self._crew(side))
         for one in self.model.payouts.values():
             if one.worker == old and one.due_at is not None:
-                self.model.payouts[one.id] = one._replace(worker=0)
+                self.model.payouts[one.id] = replace(one, worker=0)
         Shared.replace(side)
         self._bury(old)
 
@@ -179,7 +181,7 @@ class ClaimLaws(StoreMoves):
         for one in self.model.payouts.values():
             armed = any(attempt.state is AttemptState.ARMED for attempt in one.attempts)
             if one.worker == old and armed and one.due_at is not None and one.due_at > now:
-                self.model.payouts[one.id] = one._replace(due_at=now)
+                self.model.payouts[one.id] = replace(one, due_at=now)
 
     # --- ---
 
@@ -194,7 +196,7 @@ class ClaimLaws(StoreMoves):
 
     def _own(self, taken: list[Payout], store: SqlStore) -> None:
         for one in taken:
-            self.model.payouts[one.id] = one._replace(worker=_id(store), epoch=one.epoch + 1)
+            self.model.payouts[one.id] = replace(one, worker=_id(store), epoch=one.epoch + 1)
 
     def teardown(self) -> None:
         """Whatever was found: the store has what the dictionaries have."""

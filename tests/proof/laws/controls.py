@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from unittest import mock
 
+from msgspec.structs import replace
+
 from gateway.domain.audit import Deed
 from gateway.domain.payout import MerchantId, Payout
 from gateway.ports import Change
@@ -106,7 +108,7 @@ def _spent_twice() -> Iterator[None]:
     looked_after = Units._looked_after
 
     def careless(self: Units, unit: Any, change: Change) -> None:
-        looked_after(self, unit, change._replace(approval=None))
+        looked_after(self, unit, replace(change, approval=None))
 
     with mock.patch.object(units.Units, "_looked_after", careless):
         yield
@@ -120,7 +122,7 @@ def _epoch_forgotten() -> Iterator[None]:
     async def careless(self: SqlStore, change: Change) -> None:
         before, known = change.before, await self.payout(change.after.id)
         if before is not None and known is not None:
-            change = change._replace(before=before._replace(epoch=known.epoch))
+            change = replace(change, before=replace(before, epoch=known.epoch))
         await record(self, change)
 
     with mock.patch.object(SqlStore, "record", careless):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
+from msgspec.structs import replace
 
 from channels.money import Currency
 from gateway.domain import ledger
@@ -60,14 +61,14 @@ class ForgeryLaws(OnStore):
         """I4: another payout's attempt under a reference of the same channel."""
         taken = self._armed(side).attempts[0]
         known = self._accepted()
-        attempt = self._attempt(1, side)._replace(reference=taken.reference)
+        attempt = replace(self._attempt(1, side), reference=taken.reference)
         self._refused(known, (attempt,), Armed(attempt), PayoutState.ATTEMPTING)
 
     @rule(side=SIDES)
     def bury_without_proof(self, side: int) -> None:
         """I2: dead, and no certificate says why."""
         known = self._armed(side)
-        buried = known.attempts[0]._replace(state=AttemptState.DEAD, certificate=None)
+        buried = replace(known.attempts[0], state=AttemptState.DEAD, certificate=None)
         event = Died(1, Source.INQUIRY, build.certificate())
         self._refused(known, (buried,), event, PayoutState.ROUTING)
 
@@ -96,7 +97,7 @@ class ForgeryLaws(OnStore):
     def _refused(
         self, known: Payout, attempts: tuple[Attempt, ...], event: Event, state: PayoutState
     ) -> None:
-        after = known._replace(attempts=attempts, state=state, version=known.version + 1)
+        after = replace(known, attempts=attempts, state=state, version=known.version + 1)
         change = Change(known, after, (event,), (ledger.posting(known, after, event),), "forger")
         try:
             Shared.run(self.store.record(change))

@@ -7,13 +7,14 @@ and nothing may be logged twice, out of order or as something else than its row 
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
+from msgspec.structs import replace
 
 from channels.contract import Reason
 from gateway.domain.audit import CHAIN_START, Origin
@@ -163,7 +164,7 @@ class GuardLaws(StoreLaws):
             evidence="event",
             opened_at=Shared.clock.at,
         )
-        revealing = change._replace(incidents=(made,))
+        revealing = replace(change, incidents=(made,))
 
         def wanted() -> None:
             self.model.record(revealing)
@@ -250,7 +251,7 @@ class GuardLaws(StoreLaws):
         if change is None or len(change.after.attempts) != len(self._known(other).attempts):
             return
         said = Approval(known.id, f"key:{person}", f"person {person}", at)
-        change = change._replace(approval=said)
+        change = replace(change, approval=said)
         fits = known.state is ProposalState.OPEN and known.payout_id == change.after.id
 
         def wanted() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from msgspec.structs import replace
+
 from channels.contract import LineKind, StatementLine
 from gateway.domain.errors import ConflictError, UnfundedError
 from gateway.domain.ledger import Account, Book, Posting
@@ -117,7 +119,7 @@ class Model:
         """Only what has not moved on."""
         known = self.payouts[payout.id]
         if self._is_now(payout):
-            self.payouts[payout.id] = known._replace(due_at=due_at)
+            self.payouts[payout.id] = replace(known, due_at=due_at)
             if decision is not None:
                 self.decisions[payout.id].append(decision)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.domain.ledger import Posting
 from gateway.domain.lifecycle import PAYOUT_EDGES
@@ -114,7 +115,7 @@ def _wants(endpoint: Endpoint, kind: str) -> bool:
 
 
 def _payload(after: Payout, state: PayoutState, event: Event, seq: int) -> bytes:
-    return webhook_payload(after._replace(state=state), event, seq, after.updated_at)
+    return webhook_payload(replace(after, state=state), event, seq, after.updated_at)
 
 
 def _tuple(value: object) -> tuple[object, ...]:

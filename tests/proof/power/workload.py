@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+from msgspec.structs import replace
+
 from channels.money import Currency
 from gateway.domain import ledger
 from gateway.domain.errors import ConflictError, UnfundedError
@@ -236,7 +238,7 @@ class Workload:
         known = self._pick(lambda payout: payout.state is PayoutState.ROUTING)
         if known is None:
             return None
-        old = known._replace(version=known.version + 1)
+        old = replace(known, version=known.version + 1)
         change = build.change(old, build.cancelled(), at=self.clock.at)
         return Operation(
             f"cancel {known.id} on a version it is not at",
@@ -249,7 +251,7 @@ class Workload:
         if known is None:
             return None
         due_at = self.clock.at + timedelta(seconds=self._rng.randint(1, 9_000))
-        effects = Effects({("payout", known.id): known._replace(due_at=due_at)})
+        effects = Effects({("payout", known.id): replace(known, due_at=due_at)})
         return Operation(
             f"postpone {known.id}",
             lambda store: store.postpone(known, due_at, None),

@@ -8,10 +8,12 @@ committed.
 import asyncio
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from channels.alipay.channel import build as build_alipay
 from channels.alipay.settings import AlipaySettings

@@ -3,12 +3,14 @@
 They replace one rule of the engine for as long as the context lasts, and never touch its files.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest import mock
+
+from msgspec.structs import replace
 
 from channels.contract import Absent, Instruction, Reason, Rejected, Unknown
 from gateway.domain import certify, silence
@@ -107,15 +109,13 @@ def _post_is_retried() -> list[Patch]:
 
 
 def _new_reference_on_resend() -> list[Patch]:
-    class Renamed(Instruction):
-        def _replace(self, /, **changes: Any) -> Any:
-            changed = super()._replace(**changes)
-            return super(Renamed, changed)._replace(reference=changed.reference[:-1] + "Z")
+    def renamed(value: Any, /, **changes: Any) -> Any:
+        changed = replace(value, **changes)
+        if not isinstance(value, Instruction):
+            return changed
+        return replace(changed, reference=changed.reference[:-1] + "Z")
 
-    def renamed(*given: Any, **named: Any) -> Any:
-        return Renamed(*instruction_of(*given, **named))
-
-    return [(dispatch, "instruction_of", renamed)]
+    return [(dispatch, "replace", renamed)]
 
 
 def _no_version_guard() -> list[Patch]:
@@ -124,11 +124,11 @@ def _no_version_guard() -> list[Patch]:
     text = query.text.replace("AND version = :before_version", "AND :before_version > 0")
     if text == query.text:
         raise AssertionError("the version guard is no longer where it was")
-    queries._queries["update_payout"] = replace(query, text=text, _variants={})
+    queries._queries["update_payout"] = dataclasses.replace(query, text=text, _variants={})
     # A store without the guard would not have the unique event numbers that come from it either.
     event = queries["insert_event"]
     ignoring = event.text.replace("INSERT INTO events", "INSERT OR IGNORE INTO events")
-    queries._queries["insert_event"] = replace(event, text=ignoring, _variants={})
+    queries._queries["insert_event"] = dataclasses.replace(event, text=ignoring, _variants={})
     return [(server, "QUERIES", queries)]
 
 
@@ -231,12 +231,12 @@ def plan_for(name: str, seed: int) -> Plan:
     if name not in FOCUS:
         return plan
     stretch = LONG_S / plan.disturbed_s
-    return replace(
+    return dataclasses.replace(
         plan,
         faults=FOCUS[name],
         disturbed_s=LONG_S,
-        seats=tuple(replace(seat, is_strict="silence" in name) for seat in plan.seats),
-        wishes=tuple(replace(wish, at=wish.at * stretch) for wish in plan.wishes),
+        seats=tuple(dataclasses.replace(seat, is_strict="silence" in name) for seat in plan.seats),
+        wishes=tuple(dataclasses.replace(wish, at=wish.at * stretch) for wish in plan.wishes),
     )
 
 

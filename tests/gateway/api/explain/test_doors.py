@@ -1,7 +1,6 @@
 """The explainer and the doors are one opinion: laws over any request."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +8,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from channels.alipay.signing import string_to_sign as alipay_string
 from channels.keyed_md5 import UnsignableError, read_object, signature
