@@ -193,7 +193,8 @@ class Transport:
                 # hide inside the connect timeout.
                 aiohttp.TCPConnector(
                     limit=0,
-                    ssl=self._tls or ssl.create_default_context(),
+                    # Reading whom the system trusts takes the loop's time; aiohttp has done it.
+                    ssl=self._tls or True,
                     keepalive_timeout=IDLE_CONNECTION_S,
                 ),
                 connect_timeout_s=self._connect_timeout_s,

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Literal, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -86,9 +86,12 @@ class PinningResolver(AbstractResolver):
 
 
 def connector(
-    egress: Egress, lookup: Lookup, tls: ssl.SSLContext, *, listed: bool
+    egress: Egress, lookup: Lookup, tls: ssl.SSLContext | Literal[True], *, listed: bool
 ) -> aiohttp.TCPConnector:
-    """Make a pool of connections; `listed` for destinations that the allow-list names."""
+    """Make a pool of connections; `listed` for destinations that the allow-list names.
+
+    `tls` says whom to trust; True: whom the system does.
+    """
     admits = _anywhere if listed else egress.admits
 
     def opened(

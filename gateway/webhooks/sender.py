@@ -90,10 +90,11 @@ class WebhookSender:
             raise EgressError("the gateway is stopping")
         line = self._lines.get(destination.listed)
         if line is None:
-            self._tls = self._tls or ssl.create_default_context()
-            line = self._lines[destination.listed] = Line(
-                connector(self._egress, self._lookup, self._tls, listed=destination.listed)
+            # Reading whom the system trusts takes the loop's time; aiohttp has done it.
+            pool = connector(
+                self._egress, self._lookup, self._tls or True, listed=destination.listed
             )
+            line = self._lines[destination.listed] = Line(pool)
         return line
 
     def _described(self, error: Exception) -> str:

@@ -197,6 +197,19 @@ async def test_localhost_by_the_systems_resolver_is_let_in_when_listed(tls: Tls)
             assert await send(url) == Answer(None, "the URL must begin with https://")
 
 
+async def test_certificate_that_the_system_does_not_trust_is_refused(inside: Receiver) -> None:
+    """The control of all the others: unless told whom to trust, the sender asks the system."""
+    sender = WebhookSender(
+        Egress([f"{inside.host}/32"]), timeout_s=2.0, lookup=Names([inside.host])
+    )
+    try:
+        answer = await sender.send(endpoint(url=URL), delivery(), NOW)
+    finally:
+        await sender.aclose()
+    assert answer == Answer(None, "the TLS certificate is not trusted or is for another host")
+    assert inside.heard == []
+
+
 async def test_certificate_of_another_host_is_refused(inside: Receiver, tls: Tls) -> None:
     """TLS checks the URL's name, not the pinned address."""
     async with sending(Names([inside.host]), tls, ["127.0.0.0/8"]) as send:
