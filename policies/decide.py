@@ -222,7 +222,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
         index = instrument.index
         reasons = screened.reasons + own_reasons(payout, channel, index, instrument.rail, now)
         health = channel.health_of.get(index, channel.health)
-        standing = INDIFFERENT
+        ill, standing = health.ill, INDIFFERENT
         # Where the channel does no such payouts at all, price and rules would mean nothing.
         fits = instrument.rail in channel.rails and channel.currency == payout.currency
         if charged is not None and fits and case.hearing is not None:
@@ -233,7 +233,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             if standing.against:
                 reasons += exclusions(standing, now)
         reasons += case.exhausted
-        if reasons and health.ill and not health.probing:
+        if reasons and ill and not health.probing:
             reasons += illness_reasons(health, now)
         if charged is None or not fits:
             into.excluded.append(Excluded(channel.name, index, reasons))
@@ -261,14 +261,14 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
             health.success_ppm,
             health.unknown_ppm,
             standing.rank < UNRANKED,
-            health.ill,
+            ill,
             level,
             standing.weight_ppm,
             standing.effects,
         )
         waiting = health.latency_ms * (channel.inflight + 1)
         key = (level, cost.total * standing.weight_ppm, waiting, channel.name, index)
-        (into.probes if health.ill else into.healthy).append(Ranked(key, candidate))
+        (into.probes if ill else into.healthy).append(Ranked(key, candidate))
 
 
 def _wished(case: _Case, name: str, standing: Standing) -> Standing:

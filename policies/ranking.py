@@ -58,7 +58,8 @@ def pick(
         outcome, head, chances = _split(peers, shares, draw_ppm)
     else:
         head, chances = order[:count], propensities[:count]
-        if outcome == "cheapest" and any(one.cost.total < head[0].cost.total for one in every):
+        costs = head[0].cost.total
+        if outcome == "cheapest" and any(one.cost.total < costs for one in every):
             outcome = "preferred"
     return (
         outcome,

@@ -114,7 +114,7 @@ def open_reply(body: bytes, method: str, keys: Keys) -> Node:
 
     `error_response` stands in for the method's own node when the gateway itself refuses.
     """
-    members = dict(_unique(scan(body)))
+    members = _unique(scan(body))
     expected = method.replace(".", "_") + "_response"
     nodes = [members[name] for name in (expected, "error_response") if name in members]
     if len(nodes) != 1:
@@ -252,13 +252,12 @@ def _skip(body: bytes, at: int) -> int:
     return at if space is None else space.end()
 
 
-def _unique(pairs: Iterable[tuple[str, _Value]]) -> Iterator[tuple[str, _Value]]:
-    seen: set[str] = set()
-    for name, value in pairs:
-        if name in seen:
-            raise WireError(UnknownCause.UNREADABLE, "a name stands twice")
-        seen.add(name)
-        yield name, value
+def _unique(pairs: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
+    every = tuple(pairs)
+    members = dict(every)
+    if len(members) != len(every):
+        raise WireError(UnknownCause.UNREADABLE, "a name stands twice")
+    return members
 
 
 def _no_constant(_: str) -> object:
@@ -269,5 +268,5 @@ _STRICT = json.JSONDecoder(
     parse_float=str,
     parse_int=str,
     parse_constant=_no_constant,
-    object_pairs_hook=lambda pairs: dict(_unique(pairs)),
+    object_pairs_hook=_unique,
 )
