@@ -745,8 +745,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "Alipay: a name may stand twice",
         "§6: hostile replies",
         ALIPAY_ENVELOPE,
-        "        if name in seen:",
-        "        if name in seen and not name:",
+        "    if len(members) != len(every):",
+        "    if len(members) > len(every):",
         ALIPAY,
     ),
     mutant(
