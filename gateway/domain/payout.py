@@ -483,8 +483,6 @@ def lasting_id(installation: str, merchant: MerchantId, merchant_ref: str, at: d
 
 
 @lru_cache(maxsize=1024)
-# Accepting, routing and signing each ask for the one reference.
-@lru_cache(maxsize=1024)
 def channel_reference(payout_id: PayoutId, number: int, rule: ReferenceRule) -> str:
     """Our reference for one attempt, in the channel's alphabet and as long as it allows up to 32.
 
