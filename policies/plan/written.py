@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from msgspec.structs import asdict
+
 from policies.plan.classes import PayoutClass, class_from
 from policies.plan.forecast import Forecast, Volume
 from policies.plan.layout import DayGroup
@@ -42,10 +44,7 @@ def as_mapping(plan: Plan) -> dict[str, Any]:
             {"group": one.group, "class": one.kind.text, "ppm": dict(one.parts)}
             for one in plan.shares
         ],
-        "channels": [
-            {name: getattr(one, name) for name in ChannelPlan.__struct_fields__}
-            for one in plan.channels
-        ],
+        "channels": [asdict(one) for one in plan.channels],
         "bonuses": [[one.group, one.channel, *one.marginal] for one in plan.bonuses],
         "scarce": [[one.kind.text, one.payouts, list(one.channels)] for one in plan.scarce],
         "cost_micro": plan.cost_micro,

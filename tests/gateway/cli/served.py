@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import orjson
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from gateway.cli import main
 from gateway.sandbox import card, cast
@@ -140,16 +141,12 @@ def _start(served: Served, config: str) -> None:
         accounts={CHANNEL: "alipay-1"},
     )
     # Booked while no institution is known: what was opened there lies there already.
-    card.write(served.folder, Card(**{**_fields(made), "accounts": {}}))
+    card.write(served.folder, replace(made, accounts={}))
     served.ask("merchant", "add", "acme", "--name", "Acme")
     served.ask("merchant", "fund", "acme", "--amount", "1000000.00")
     served.ask("channel", "topup", CHANNEL, "--amount", "1000000.00", "--booking", "opening")
     key = served.ask("key", "create", "acme", "--label", "tests")["key"]
-    card.write(served.folder, Card(**{**_fields(made), "merchant_key": key}))
-
-
-def _fields(made: Card) -> dict[str, Any]:
-    return {name: getattr(made, name) for name in Card.__struct_fields__}
+    card.write(served.folder, replace(made, merchant_key=key))
 
 
 def stop(served: Served) -> None:
