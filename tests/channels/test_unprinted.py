@@ -4,8 +4,6 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 
-import pytest
-
 import channels
 import gateway
 from channels.unprinted import Unprinted
@@ -49,10 +47,3 @@ def test_only_fields_that_there_are_can_be_hidden() -> None:
     for kind in kinds:
         assert kind.hidden, kind
         assert kind.hidden <= set(kind.__struct_fields__), kind
-
-
-@pytest.mark.parametrize("name", ["hidden", "__struct_fields__"])
-def test_nobody_changes_what_is_hidden(name: str) -> None:
-    """A value is frozen, and its class's names are no fields of it."""
-    with pytest.raises(AttributeError):
-        setattr(Letter("acme", "secret"), name, frozenset())
