@@ -6,19 +6,17 @@ stays bounded.
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     generate_latest,
 )
-from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.domain.floats import KeptBalance
+from gateway.observe.series import Counted, Timed
 from gateway.ports import ChannelUse
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -28,8 +26,6 @@ _FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
 _CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _PAID = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
-_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
-
 
 class Metrics:
     """All metrics of one process."""
@@ -37,7 +33,6 @@ class Metrics:
     def __init__(self, version: str) -> None:
         """Register everything at zero; `version` becomes the build info."""
         self.registry = CollectorRegistry()
-        self._series: dict[tuple[MetricWrapperBase, tuple[str, ...]], Any] = {}
         self._totals: dict[tuple[Counter, tuple[str, ...]], int] = {}
         self._banks: set[str] = set()
         self._watch_payouts()
@@ -45,19 +40,19 @@ class Metrics:
         self._watch_process(version)
 
     def _watch_payouts(self) -> None:
-        self.payouts = self._counter("payouts_total", "Payouts that reached a state.", "state")
-        self.attempts = self._counter(
+        self.payouts = self._counted("payouts_total", "Payouts that reached a state.", "state")
+        self.attempts = self._counted(
             "attempts_total", "Attempts that reached a state.", "channel", "outcome"
         )
-        self.certificates = self._counter(
+        self.certificates = self._counted(
             "certificates_total", "Proofs that an attempt moved no money.", "channel", "kind"
         )
-        self.to_paid = self._histogram(
+        self.to_paid = self._timed(
             "payout_to_paid_seconds",
             "From acceptance to the channel's word that it is paid.",
             _PAID,
         )
-        self.route = self._histogram("route_seconds", "One routing decision.", _FAST)
+        self.route = self._timed("route_seconds", "One routing decision.", _FAST)
         self.policy = self._gauge(
             "policy_info",
             "1 for each policy that decides: `active`, `canary`, `shadow`.",
@@ -66,10 +61,10 @@ class Metrics:
         self.in_doubt = self._gauge("in_doubt", "Attempts of which nobody knows the outcome.")
 
     def _watch_channels(self) -> None:
-        self.calls = self._histogram(
+        self.calls = self._timed(
             "channel_call_seconds", "One question, answered or not.", _CALL, "channel", "op"
         )
-        self.answers = self._counter(
+        self.answers = self._counted(
             "channel_answers_total", "What channels answered.", "channel", "op", "outcome"
         )
         self.inflight = self._gauge("inflight", "Attempts a channel is carrying.", "channel")
@@ -126,7 +121,7 @@ class Metrics:
         )
 
     def _watch_process(self, version: str) -> None:
-        self.requests = self._histogram(
+        self.requests = self._timed(
             "http_request_seconds", "One request.", _CALL, "route", "method", "status"
         )
         self.shed = self._counter(
@@ -138,7 +133,7 @@ class Metrics:
         self.intake_in_flight = self._gauge(
             "intake_in_flight", "Requests for payouts that wait for their answer."
         )
-        self.deliveries = self._counter(
+        self.deliveries = self._counted(
             "webhook_deliveries_total", "Webhook tries by result.", "result"
         )
         self.alarms = self._counter("alarms_total", "Things a person should see.", "event")
@@ -167,10 +162,15 @@ class Metrics:
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(PREFIX + name, meaning, labels, registry=self.registry)
 
-    def _histogram(
-        self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str
-    ) -> Histogram:
-        return Histogram(PREFIX + name, meaning, labels, registry=self.registry, buckets=buckets)
+    def _counted(self, name: str, meaning: str, *labels: str) -> Counted:
+        counted = Counted(PREFIX + name, meaning, labels)
+        self.registry.register(counted)
+        return counted
+
+    def _timed(self, name: str, meaning: str, bounds_s: tuple[float, ...], *labels: str) -> Timed:
+        timed = Timed(PREFIX + name, meaning, labels, bounds_s)
+        self.registry.register(timed)
+        return timed
 
     def stopped(self, why: str | None, worker: int | None = 0) -> None:
         """Take over whether sending has stopped, and who we are; called before a scrape."""
@@ -269,14 +269,7 @@ class Metrics:
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, not the path."""
-        self.series(self.requests, route, method, str(status)).observe(seconds)
-
-    def series(self, metric: _Metric, *labels: str) -> _Metric:
-        """One series, looked up once: there are few, and each request and payout needs some."""
-        found: _Metric | None = self._series.get((metric, labels))
-        if found is None:
-            found = self._series[metric, labels] = metric.labels(*labels)
-        return found
+        self.requests.add(seconds, route, method, str(status))
 
     def render(self) -> bytes:
         """Everything in the text format (`CONTENT_TYPE`)."""

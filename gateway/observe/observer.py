@@ -46,22 +46,22 @@ class Observe:
         """Count the states reached, and write the line of every attempt that has just closed."""
         before, after = change.before, change.after
         if before is None or before.state is not after.state:
-            self.metrics.series(self.metrics.payouts, after.state).inc()
+            self.metrics.payouts.add(after.state)
         earlier = () if before is None else before.attempts
         for attempt in after.attempts:
             known = earlier[attempt.number - 1] if attempt.number <= len(earlier) else None
             if known is None or known.state is not attempt.state:
-                self.metrics.series(self.metrics.attempts, attempt.channel, attempt.state).inc()
+                self.metrics.attempts.add(attempt.channel, attempt.state)
                 if attempt.state in CLOSED:
                     self._closed(after, attempt)
         first = after.version - len(change.events) + 1
         for seq, event in enumerate(change.events, first):
             if isinstance(event, Died):
                 channel = after.attempts[event.number - 1].channel
-                self.metrics.certificates.labels(channel, event.certificate.kind.value).inc()
+                self.metrics.certificates.add(channel, event.certificate.kind)
             if isinstance(event, Confirmed):
                 waited = after.updated_at - after.accepted_at
-                self.metrics.to_paid.observe(waited.total_seconds())
+                self.metrics.to_paid.add(waited.total_seconds())
             name = f"payout.{event.kind}"
             self.log.debug(
                 name,
@@ -96,18 +96,18 @@ class Observe:
     @_harmless
     def called(self, channel: str, operation: str, outcome: str, seconds: float) -> None:
         """Count one question to a channel."""
-        self.metrics.series(self.metrics.calls, channel, operation).observe(seconds)
-        self.metrics.series(self.metrics.answers, channel, operation, outcome).inc()
+        self.metrics.calls.add(seconds, channel, operation)
+        self.metrics.answers.add(channel, operation, outcome)
 
     @_harmless
     def decided(self, seconds: float) -> None:
         """Count one routing decision."""
-        self.metrics.route.observe(seconds)
+        self.metrics.route.add(seconds)
 
     @_harmless
     def delivered(self, result: str) -> None:
         """Count one webhook try."""
-        self.metrics.series(self.metrics.deliveries, result).inc()
+        self.metrics.deliveries.add(result)
         self.log.debug(WEBHOOK_TRIED, result=result)
 
     @_harmless

@@ -18,6 +18,7 @@ from gateway.domain.ledger import Side, posting
 from gateway.domain.lifecycle import PAYOUT_EDGES, TransitionError, apply
 from gateway.domain.payout import Accepted, Event, Payout
 from gateway.observe.metrics import Metrics
+from gateway.observe.series import Counted, Timed
 from gateway.settings.model import Settings
 from tests.builders import NOW, payout, settled
 from tests.gateway.domain.situations import HISTORIES, every_event, situation
@@ -25,6 +26,8 @@ from tests.tidy import diagram, marks
 from tests.tidy.marks import table
 
 README = Path(__file__).parents[2] / "gateway" / "README.md"
+
+_Metric = MetricWrapperBase | Counted | Timed
 
 
 def code(*names: str) -> str:
@@ -140,10 +143,12 @@ def metrics() -> str:
     """Every metric with its kind, labels and meaning."""
     registry = Metrics("0").registry
     rows = []
-    for collector in cast("Iterable[MetricWrapperBase]", registry._collector_to_names):
+    for collector in cast("Iterable[_Metric]", registry._collector_to_names):
         (family,) = collector.describe()
         name = family.name + ("_total" if family.type == "counter" else "")
-        labels = collector._labelnames
+        labels = (
+            collector.labels if isinstance(collector, Counted | Timed) else collector._labelnames
+        )
         rows.append((code(name), family.type, code(*labels) or "none", family.documentation))
     return table(("metric", "type", "labels", "meaning"), rows)
 
