@@ -541,10 +541,8 @@ class _Requests(Struct, frozen=True):
         self, method: str, route: str, status: int, seconds: float, who: Mapping[str, str]
     ) -> None:
         """One request was answered."""
-        self.observe.metrics.request(route=route, method=method, status=status, seconds=seconds)
-        request_line(
-            self.observe.log, method=method, route=route, status=status, seconds=seconds, **who
-        )
+        self.observe.metrics.request(route, method, status, seconds)
+        request_line(self.observe.log, method, route, status, seconds, who)
 
 
 async def create_operator_key(loaded: Loaded, label: str, person: str | None = None) -> str:

@@ -267,7 +267,7 @@ class Metrics:
             (counter.labels(*labels) if labels else counter).inc(total - before)
             self._totals[counter, labels] = total
 
-    def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the template, not the path."""
         self.requests.add(seconds, route, method, str(status))
 

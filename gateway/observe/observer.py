@@ -76,21 +76,23 @@ class Observe:
         certificate = attempt.certificate
         attempt_line(
             self.log,
-            payout_id=payout.id,
-            merchant_id=payout.merchant_id,
-            attempt=attempt.number,
-            channel=attempt.channel,
-            reference=attempt.reference,
-            outcome=attempt.state,
-            certificate=None if certificate is None else certificate.kind,
-            reason=None if certificate is None else certificate.reason,
-            code=None if certificate is None else certificate.code,
-            amount_minor=payout.asked.minor,
-            currency=payout.amount.currency,
-            fee_minor=attempt.fee_minor,
-            sends=attempt.sends,
-            inquiries=attempt.inquiries,
-            seconds=(payout.updated_at - attempt.armed_at).total_seconds(),
+            {
+                "payout_id": payout.id,
+                "merchant_id": payout.merchant_id,
+                "attempt": attempt.number,
+                "channel": attempt.channel,
+                "reference": attempt.reference,
+                "outcome": attempt.state,
+                "certificate": None if certificate is None else certificate.kind,
+                "reason": None if certificate is None else certificate.reason,
+                "code": None if certificate is None else certificate.code,
+                "amount_minor": payout.asked.minor,
+                "currency": payout.amount.currency,
+                "fee_minor": attempt.fee_minor,
+                "sends": attempt.sends,
+                "inquiries": attempt.inquiries,
+                "seconds": (payout.updated_at - attempt.armed_at).total_seconds(),
+            },
         )
 
     @_harmless

@@ -67,7 +67,11 @@ _SUSPECT = re.compile(
     r"[0-9](?:[ -]?[0-9]){10}|[A-Z]{2}[0-9]{2}|-----BEGIN|whsec_|@|(?i:bearer|basic)"
 )
 """A first look: text without any of these needs no further one."""
-_PLAIN = re.compile(r"(?:[a-z_.:/]++|[0-9]{1,10}+(?![0-9 -])|[A-Z](?![A-Z][0-9]{2}))*+")
+_PLAIN = re.compile(
+    # An id: no number has a letter in it, but for a resident's last.
+    r"(?:[a-z]+_)?[0-9]*+[a-wyz][0-9a-z]*+"
+    r"|(?:[a-z_.:/]++|[0-9]{1,10}+(?![0-9 -])|[A-Z](?![A-Z][0-9]{2}))*+"
+)
 """A cheaper one, for ids and names: nothing in such text is masked but a webhook secret."""
 
 
