@@ -133,7 +133,23 @@ def test_the_scanner_leaves_ids_and_times_alone(text: str) -> None:
     assert scan(text) == text
 
 
-PIECES = ("6222", "138", "0", "GB", "82", "X", "x", "a", "_", "-", " ", "@", "://", "whsec_", "basic ")
+PIECES = (
+    "6222",
+    "138",
+    "0",
+    "GB",
+    "82",
+    "X",
+    "x",
+    "a",
+    "_",
+    "-",
+    " ",
+    "@",
+    "://",
+    "whsec_",
+    "basic ",
+)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
