@@ -75,11 +75,12 @@ class Money(Struct, frozen=True):
 
     def __str__(self) -> str:
         """Write major units with all decimals, e.g. `12.30`; `parse` reads it back."""
-        digits = str(abs(self.minor)).rjust(self.currency.exponent + 1, "0")
+        decimals = self.currency.exponent
+        digits = str(abs(self.minor)).rjust(decimals + 1, "0")
         sign = "-" if self.minor < 0 else ""
-        if self.currency.exponent == 0:
+        if decimals == 0:
             return sign + digits
-        return f"{sign}{digits[: -self.currency.exponent]}.{digits[-self.currency.exponent :]}"
+        return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
 
     def __add__(self, other: "Money") -> "Money":
         """Add money of the same currency."""

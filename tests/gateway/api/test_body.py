@@ -45,6 +45,10 @@ _PIECES = some.sampled_from(
     [
         b'{"a":1',
         b',"a":2',
+        b',"a" :2',
+        b',"a"\t:2',
+        b',"a"\n:2',
+        b',"a"\r:2',
         b',"b":"c\\":"',
         b',"\\u0061":3',
         b',"d":{"a":1}',
@@ -57,6 +61,10 @@ _PIECES = some.sampled_from(
 @given(some.lists(_PIECES, max_size=6))
 @example([b'{"a":1', b',"\\u0061":3', b"}"])
 @example([b'{"a":1', b',"b":"c\\":"', b',"a":2', b"}"])
+@example([b'{"a":1', b',"t":"2026-01-01T00:00:00Z"', b',"a" :2', b"}"])
+@example([b'{"a":1', b',"a"\t:2', b"}"])
+@example([b'{"a":1', b',"a"\n:2', b"}"])
+@example([b'{"a":1', b',"a"\r:2', b"}"])
 def test_a_key_given_twice_is_never_read_the_short_way(pieces: list[bytes]) -> None:
     """However the key is spelt, and whatever looks like a key beside it."""
     raw = b"".join(pieces)

@@ -82,10 +82,11 @@ def test_reference_fits_the_channel(rule: ReferenceRule, payout_id: str, number:
 def test_reference_is_a_function_of_payout_and_attempt(rule: ReferenceRule) -> None:
     """The same for ever for one attempt, another for the next."""
     po = PayoutId("po_0k2j9")
-    again = [channel_reference(po, 1, rule) for _ in range(3)]
-    assert len(set(again)) == 1
-    assert channel_reference(po, 2, rule) != again[0]
-    assert channel_reference(PayoutId("po_0k2j8"), 1, rule) != again[0]
+    first = channel_reference(po, 1, rule)
+    channel_reference.cache_clear()
+    assert channel_reference(po, 1, rule) == first
+    assert channel_reference(po, 2, rule) != first
+    assert channel_reference(PayoutId("po_0k2j8"), 1, rule) != first
 
 
 GOLDEN = {
