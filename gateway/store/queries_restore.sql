@@ -91,13 +91,21 @@ ORDER BY l.day_on, l.reference
 SELECT 1 FROM audit WHERE action = 'database.restored' AND subject = :subject LIMIT 1
 
 -- name: unbalanced_since
--- Postings of events after a position that do not balance.
-SELECT n.posting, n.currency
-FROM events AS e
-JOIN entries AS n ON n.merchant_id = e.merchant_id AND n.posting = e.payout_id || '/' || e.seq
-WHERE e.feed > :after
-GROUP BY n.posting, n.currency
-HAVING SUM(CASE n.side WHEN 'debit' THEN n.amount_minor ELSE -n.amount_minor END) <> 0
+-- Postings of events after a position that do not balance, one at a time: nothing is sorted.
+SELECT posting, currency FROM (
+    SELECT
+        e.payout_id || '/' || e.seq AS posting,
+        (
+            SELECT n.currency FROM entries AS n
+            WHERE n.merchant_id = e.merchant_id AND n.posting = e.payout_id || '/' || e.seq
+            GROUP BY n.currency
+            HAVING SUM(CASE n.side WHEN 'debit' THEN n.amount_minor ELSE -n.amount_minor END) <> 0
+            LIMIT 1
+        ) AS currency
+    FROM events AS e
+    WHERE e.feed > :after
+) AS one
+WHERE currency IS NOT NULL
 LIMIT 20
 
 -- name: trial_balance
