@@ -15,6 +15,11 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 
+def _check(values: Sequence[str], names: Sequence[str]) -> None:
+    if len(values) != len(names):
+        raise ValueError(f"{len(values)} values for the labels {', '.join(names) or 'none'}")
+
+
 class Counted(Collector):
     """A counter of things that happen one at a time."""
 
@@ -24,7 +29,9 @@ class Counted(Collector):
         self._totals: defaultdict[tuple[str, ...], int] = defaultdict(int)
 
     def add(self, *labels: str) -> None:
-        """One more, by label values in order."""
+        """One more, by label values in order. Raises ValueError for more or fewer values."""
+        if labels not in self._totals:
+            _check(labels, self.labels)
         self._totals[labels] += 1
 
     def describe(self) -> Iterable[CounterMetricFamily]:
@@ -56,9 +63,10 @@ class Timed(Collector):
             self._counts[()] = [0] * len(self._written)
 
     def add(self, seconds: float, *labels: str) -> None:
-        """One more that took so long, by label values in order."""
+        """One more that took so long, by label values in order. Raises ValueError as `Counted`."""
         counts = self._counts.get(labels)
         if counts is None:
+            _check(labels, self.labels)
             counts = self._counts[labels] = [0] * len(self._written)
         counts[bisect_left(self._bounds_s, seconds)] += 1
         self._sums_s[labels] += seconds

@@ -1,5 +1,6 @@
 """Our counters and histograms beside prometheus_client's own: a scraper reads the same."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -53,3 +54,19 @@ def test_a_histogram_without_labels_is_there_before_anything_happened() -> None:
     ours.register(Timed("call_seconds", "A call.", (), BOUNDS_S))
     Histogram("call_seconds", "A call.", registry=theirs, buckets=BOUNDS_S)
     assert scraped(ours) == scraped(theirs)
+
+
+def test_a_value_with_a_label_too_many_or_too_few_is_refused_and_not_kept() -> None:
+    """The library refuses it as well; a series under a wrong name would be found by nobody."""
+    counted = Counted("seen_total", "What was seen.", ("channel",))
+    timed = Timed("call_seconds", "A call.", (), BOUNDS_S)
+    registry = CollectorRegistry()
+    registry.register(counted)
+    registry.register(timed)
+    before = scraped(registry)
+    for labels in ((), ("alipay-main", "paid")):
+        with pytest.raises(ValueError, match="channel"):
+            counted.add(*labels)
+    with pytest.raises(ValueError, match="none"):
+        timed.add(0.1, "alipay-main")
+    assert scraped(registry) == before
