@@ -91,21 +91,20 @@ ORDER BY l.day_on, l.reference
 SELECT 1 FROM audit WHERE action = 'database.restored' AND subject = :subject LIMIT 1
 
 -- name: unbalanced_since
--- Postings of events after a position that do not balance, one at a time: nothing is sorted.
-SELECT posting, currency FROM (
-    SELECT
-        e.payout_id || '/' || e.seq AS posting,
-        (
-            SELECT n.currency FROM entries AS n
-            WHERE n.merchant_id = e.merchant_id AND n.posting = e.payout_id || '/' || e.seq
-            GROUP BY n.currency
-            HAVING SUM(CASE n.side WHEN 'debit' THEN n.amount_minor ELSE -n.amount_minor END) <> 0
-            LIMIT 1
-        ) AS currency
-    FROM events AS e
-    WHERE e.feed > :after
-) AS one
-WHERE currency IS NOT NULL
+-- Postings of events after a position that do not balance. Each is looked at by itself first: all
+-- entries of a minute would be sorted to be grouped.
+SELECT n.posting, n.currency
+FROM events AS e
+JOIN entries AS n ON n.merchant_id = e.merchant_id AND n.posting = e.payout_id || '/' || e.seq
+WHERE e.feed > :after
+  AND EXISTS (
+    SELECT 1 FROM entries AS o
+    WHERE o.merchant_id = e.merchant_id AND o.posting = e.payout_id || '/' || e.seq
+    GROUP BY o.currency
+    HAVING SUM(CASE o.side WHEN 'debit' THEN o.amount_minor ELSE -o.amount_minor END) <> 0
+  )
+GROUP BY n.posting, n.currency
+HAVING SUM(CASE n.side WHEN 'debit' THEN n.amount_minor ELSE -n.amount_minor END) <> 0
 LIMIT 20
 
 -- name: trial_balance
