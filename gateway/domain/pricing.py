@@ -3,7 +3,7 @@
 `channels` and `policies` know nothing of each other; here their values meet.
 """
 
-from datetime import datetime, time, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,9 @@ from msgspec import Struct
 from channels.contract import Tariff, Terms, Window
 from policies.facts import Cycle, Hours
 from policies.fees import Commitment, Fee, FeeSchedule, Tier
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = timedelta(minutes=1)
 
 
 class Priced(Struct, frozen=True):
@@ -77,7 +80,7 @@ def fee_of(tariff: Tariff) -> Fee:
 def month_start(now: datetime, zone: tzinfo | None) -> datetime:
     """Midnight of the first of the local month."""
     # Months begin on whole minutes of UTC; those before 1901 did not, and nothing was paid then.
-    return _month_start(int(now.timestamp() // 60), zone)
+    return _month_start((now - _EPOCH) // _MINUTE, zone)
 
 
 @lru_cache(maxsize=1024)

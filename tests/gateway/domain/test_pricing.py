@@ -1,6 +1,6 @@
 """Months of channels and merchants: where they begin."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,10 +33,15 @@ def test_a_month_begins_at_its_local_midnight(name: str, at: datetime) -> None:
 
 @pytest.mark.parametrize("name", ZONES)
 def test_the_last_microsecond_of_a_month_is_still_in_it(name: str) -> None:
-    """Months end between two minutes, and a float keeps microseconds apart that far."""
+    """Months end between two minutes."""
     zone = ZoneInfo(name)
     begins = datetime(2026, 4, 1, tzinfo=zone)
-    before = datetime.fromtimestamp(begins.timestamp() - 0.000_001, UTC)
-    assert before.microsecond == 999_999
+    before = begins.astimezone(UTC) - timedelta(microseconds=1)
     assert month_start(before, zone) == datetime(2026, 3, 1, tzinfo=zone)
     assert month_start(begins.astimezone(UTC), zone) == begins
+
+
+def test_a_naive_time_is_in_no_month() -> None:
+    """Nobody knows whose clock it was read from."""
+    with pytest.raises(TypeError):
+        month_start(datetime(2026, 4, 1), UTC)  # noqa: DTZ001 - the point of the test
