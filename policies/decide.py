@@ -218,6 +218,7 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
     """Sort each of the channel's instruments into one of the three lists."""
     payout, now = case.payout, case.now
     channel, charged, arrives = screened.facts, screened.charged, screened.arrives
+    wished = bool(payout.constraints.prefer or case.lists.prefer)
     for instrument in payout.instruments:
         index = instrument.index
         reasons = screened.reasons + own_reasons(payout, channel, index, instrument.rail, now)
@@ -250,7 +251,8 @@ def _examine(case: _Case, screened: Screened, into: _Sorted) -> None:
         if reasons:
             into.excluded.append(Excluded(channel.name, index, reasons, cost))
             continue
-        standing = _wished(case, channel.name, standing)
+        if wished:
+            standing = _wished(case, channel.name, standing)
         level = standing.level
         candidate = Candidate(
             channel.name,

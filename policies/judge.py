@@ -97,7 +97,8 @@ class Judge:
         module = ast.fix_missing_locations(ast.Module([function], []))
         names: dict[str, object] = {"__builtins__": {}, "ArithmeticError": ArithmeticError}
         names |= NAMES
-        names |= {f"read_{local(one)}": FACTS[one].read for one in read}
+        computed = [one for one in read if callable(FACTS[one].read)]
+        names |= {f"read_{local(one)}": FACTS[one].read for one in computed}
         names |= {f"ask_{at}": self._ask(at) for at in range(len(self._conditions))}
         code = compile(module, "<rules>", "exec")
         exec(code, names)  # noqa: S102  # made of allowed nodes only; no text becomes code
@@ -105,9 +106,14 @@ class Judge:
 
 
 def _read(fact: str) -> ast.stmt:
-    value = ast.Call(
-        ast.Name(f"read_{local(fact)}", ast.Load()), [ast.Name(FACTS[fact].root, ast.Load())], []
-    )
+    """The fact into its variable; attributes are loaded in place, as a call takes three of them."""
+    read = FACTS[fact].read
+    value: ast.expr = ast.Name(FACTS[fact].root, ast.Load())
+    if isinstance(read, str):
+        for name in read.split("."):
+            value = ast.Attribute(value, name, ast.Load())
+    else:
+        value = ast.Call(ast.Name(f"read_{local(fact)}", ast.Load()), [value], [])
     return ast.Assign([ast.Name(local(fact), ast.Store())], value)
 
 

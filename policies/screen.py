@@ -98,11 +98,12 @@ def pool_of(payout: PayoutFacts, screened: list[Screened], now: datetime) -> Poo
             opened += not any(reason.code in _SHUT for reason in one.reasons)
             continue
         opened += 1
-        eligible += any(
-            not channel.health_of.get(instrument.index, channel.health).ill
-            and not own_reasons(payout, channel, instrument.index, instrument.rail, now)
-            for instrument in payout.instruments
-        )
+        for instrument in payout.instruments:
+            index = instrument.index
+            ill = channel.health_of.get(index, channel.health).ill
+            if not ill and not own_reasons(payout, channel, index, instrument.rail, now):
+                eligible += 1
+                break
     return Pool(len(screened), opened, eligible, quarantined, in_doubt, inflight, held)
 
 

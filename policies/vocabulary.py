@@ -7,7 +7,6 @@ no condition can meet an absent field. `policies/README.md` lists the facts; a t
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from policies.situation import ZONE, Asked, AtHand
@@ -45,12 +44,14 @@ class Bounds(NamedTuple):
 class Fact(NamedTuple):
     """One name of the language.
 
-    `every_s` tells how soon the value may change while a payout waits; 0 means that it never does.
+    `read`: where it stands under what its root stands for (`situation`), as a dotted path, or what
+    computes it from that. `every_s` tells how soon the value may change while a payout waits; 0
+    means that it never does.
     """
 
     name: str
     kind: Kind
-    read: Callable[[Any], Value]
+    read: str | Callable[[Any], Value]
     bounds: Bounds = Bounds()
     every_s: int = 0
 
@@ -127,14 +128,14 @@ def _day_left(at: AtHand) -> int:
 
 
 _ALL: Final = (
-    Fact("payout.amount_minor", INT, attrgetter("facts.amount_minor"), _AMOUNT),
-    Fact("payout.currency", STRING, attrgetter("facts.currency")),
+    Fact("payout.amount_minor", INT, "facts.amount_minor", _AMOUNT),
+    Fact("payout.currency", STRING, "facts.currency"),
     Fact("payout.rail", STRING, lambda a: a.facts.instruments[0].rail),
     Fact("payout.rails", STRINGS, _rails),
     Fact("payout.bank", STRING, lambda a: a.facts.instruments[0].bank_code or ""),
     Fact("payout.banks", STRINGS, _banks),
     Fact("payout.instruments", INT, lambda a: len(a.facts.instruments), _ORDINAL),
-    Fact("payout.speed", STRING, attrgetter("facts.speed"), _SPEED),
+    Fact("payout.speed", STRING, "facts.speed", _SPEED),
     Fact("payout.merchant_ref", STRING, lambda a: a.facts.merchant_ref or ""),
     Fact("payout.attempt", INT, lambda a: len(a.facts.tried) + 1, _ORDINAL),
     Fact("payout.hour", INT, lambda a: _accepted_at(a).astimezone(ZONE).hour, _range(0, 23)),
@@ -142,47 +143,47 @@ _ALL: Final = (
     Fact("payout.has_deadline", BOOL, lambda a: a.facts.deadline_at is not None),
     Fact("payout.deadline_minutes", INT, _deadline_minutes, _LEFT, _MINUTE),
     Fact("payout.max_fee_minor", INT, _max_fee, _MONEY),
-    Fact("merchant.id", STRING, attrgetter("id")),
-    Fact("merchant.tier", STRING, attrgetter("tier")),
-    Fact("merchant.tags", STRINGS, attrgetter("tags")),
-    Fact("channel.name", STRING, attrgetter("facts.name")),
-    Fact("channel.rail", STRING, attrgetter("rail")),
-    Fact("channel.rails", STRINGS, attrgetter("facts.rails")),
-    Fact("channel.success_ppm", INT, attrgetter("health.success_ppm"), _SHARE, _MINUTE),
-    Fact("channel.unknown_ppm", INT, attrgetter("health.unknown_ppm"), _SHARE, _MINUTE),
-    Fact("channel.observations", INT, attrgetter("health.observations"), _COUNT, _MINUTE),
-    Fact("channel.latency_ms", INT, attrgetter("health.latency_ms"), _COUNT, _MINUTE),
-    Fact("channel.quarantined", BOOL, attrgetter("health.quarantined"), _ANY, _MINUTE),
-    Fact("channel.cycle_days", INT, attrgetter("facts.cycle.days"), _COUNT),
-    Fact("channel.calendar", STRING, attrgetter("facts.cycle.calendar"), _CALENDAR),
-    Fact("channel.instant", BOOL, attrgetter("facts.cycle.instant")),
-    Fact("channel.fee_minor", INT, attrgetter("fee_minor"), _MONEY),
-    Fact("channel.arrival_days", INT, attrgetter("arrival_days"), _COUNT, _HOUR),
+    Fact("merchant.id", STRING, "id"),
+    Fact("merchant.tier", STRING, "tier"),
+    Fact("merchant.tags", STRINGS, "tags"),
+    Fact("channel.name", STRING, "facts.name"),
+    Fact("channel.rail", STRING, "rail"),
+    Fact("channel.rails", STRINGS, "facts.rails"),
+    Fact("channel.success_ppm", INT, "health.success_ppm", _SHARE, _MINUTE),
+    Fact("channel.unknown_ppm", INT, "health.unknown_ppm", _SHARE, _MINUTE),
+    Fact("channel.observations", INT, "health.observations", _COUNT, _MINUTE),
+    Fact("channel.latency_ms", INT, "health.latency_ms", _COUNT, _MINUTE),
+    Fact("channel.quarantined", BOOL, "health.quarantined", _ANY, _MINUTE),
+    Fact("channel.cycle_days", INT, "facts.cycle.days", _COUNT),
+    Fact("channel.calendar", STRING, "facts.cycle.calendar", _CALENDAR),
+    Fact("channel.instant", BOOL, "facts.cycle.instant"),
+    Fact("channel.fee_minor", INT, "fee_minor", _MONEY),
+    Fact("channel.arrival_days", INT, "arrival_days", _COUNT, _HOUR),
     Fact("channel.float_minor", INT, _float, _MONEY, _MINUTE),
     Fact("channel.float_known", BOOL, lambda a: a.facts.float_minor is not None),
-    Fact("channel.day_used_minor", INT, attrgetter("facts.day_used_minor"), _MONEY, _MINUTE),
+    Fact("channel.day_used_minor", INT, "facts.day_used_minor", _MONEY, _MINUTE),
     Fact("channel.day_left_minor", INT, _day_left, _MONEY, _MINUTE),
-    Fact("channel.month_payouts", INT, attrgetter("facts.month.payouts"), _COUNT, _MINUTE),
-    Fact("channel.month_minor", INT, attrgetter("facts.month.minor"), _MONEY, _MINUTE),
-    Fact("channel.inflight", INT, attrgetter("facts.inflight"), _COUNT, _MINUTE),
-    Fact("channel.in_doubt", INT, attrgetter("facts.in_doubt"), _COUNT, _MINUTE),
-    Fact("pool.channels", INT, attrgetter("channels"), _COUNT, _MINUTE),
-    Fact("pool.open", INT, attrgetter("open"), _COUNT, _MINUTE),
-    Fact("pool.eligible", INT, attrgetter("eligible"), _COUNT, _MINUTE),
-    Fact("pool.quarantined", INT, attrgetter("quarantined"), _COUNT, _MINUTE),
-    Fact("pool.in_doubt", INT, attrgetter("in_doubt"), _COUNT, _MINUTE),
-    Fact("pool.inflight", INT, attrgetter("inflight"), _COUNT, _MINUTE),
-    Fact("pool.float_minor", INT, attrgetter("float_minor"), _MONEY, _MINUTE),
-    Fact("clock.year", INT, attrgetter("year"), _ORDINAL, _HOUR),
-    Fact("clock.month", INT, attrgetter("month"), _range(1, 12), _HOUR),
-    Fact("clock.day", INT, attrgetter("day"), _range(1, 31), _HOUR),
-    Fact("clock.hour", INT, attrgetter("hour"), _range(0, 23), _HOUR),
-    Fact("clock.minute", INT, attrgetter("minute"), _range(0, 59), _MINUTE),
-    Fact("clock.weekday", INT, attrgetter("weekday"), _range(1, 7), _HOUR),
-    Fact("clock.date", STRING, attrgetter("date"), _ANY, _HOUR),
-    Fact("clock.is_workday", BOOL, attrgetter("is_workday"), _ANY, _HOUR),
-    Fact("clock.is_holiday_eve", BOOL, attrgetter("is_holiday_eve"), _ANY, _HOUR),
-    Fact("clock.rest_days_ahead", INT, attrgetter("rest_days_ahead"), _COUNT, _HOUR),
+    Fact("channel.month_payouts", INT, "facts.month.payouts", _COUNT, _MINUTE),
+    Fact("channel.month_minor", INT, "facts.month.minor", _MONEY, _MINUTE),
+    Fact("channel.inflight", INT, "facts.inflight", _COUNT, _MINUTE),
+    Fact("channel.in_doubt", INT, "facts.in_doubt", _COUNT, _MINUTE),
+    Fact("pool.channels", INT, "channels", _COUNT, _MINUTE),
+    Fact("pool.open", INT, "open", _COUNT, _MINUTE),
+    Fact("pool.eligible", INT, "eligible", _COUNT, _MINUTE),
+    Fact("pool.quarantined", INT, "quarantined", _COUNT, _MINUTE),
+    Fact("pool.in_doubt", INT, "in_doubt", _COUNT, _MINUTE),
+    Fact("pool.inflight", INT, "inflight", _COUNT, _MINUTE),
+    Fact("pool.float_minor", INT, "float_minor", _MONEY, _MINUTE),
+    Fact("clock.year", INT, "year", _ORDINAL, _HOUR),
+    Fact("clock.month", INT, "month", _range(1, 12), _HOUR),
+    Fact("clock.day", INT, "day", _range(1, 31), _HOUR),
+    Fact("clock.hour", INT, "hour", _range(0, 23), _HOUR),
+    Fact("clock.minute", INT, "minute", _range(0, 59), _MINUTE),
+    Fact("clock.weekday", INT, "weekday", _range(1, 7), _HOUR),
+    Fact("clock.date", STRING, "date", _ANY, _HOUR),
+    Fact("clock.is_workday", BOOL, "is_workday", _ANY, _HOUR),
+    Fact("clock.is_holiday_eve", BOOL, "is_holiday_eve", _ANY, _HOUR),
+    Fact("clock.rest_days_ahead", INT, "rest_days_ahead", _COUNT, _HOUR),
 )
 
 FACTS: Final[Mapping[str, Fact]] = {fact.name: fact for fact in _ALL}

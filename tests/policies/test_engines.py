@@ -5,6 +5,7 @@ characters and negates the smallest integer without complaint, so it takes part 
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import cel as rust
@@ -82,8 +83,7 @@ def by_us(condition: Any, values: Mapping[str, Value]) -> bool | str:
     """Generated code with the engine behind it, as rules are asked."""
     bits = Judge([condition], [True])
     shared = [values[name] for name in condition.facts if FACTS[name].root != "channel"]
-    facts = {FACTS[name].read: values[name] for name in condition.facts}
-    at_hand = _Stub(facts)
+    at_hand = _Stub({FACTS[name].read: values[name] for name in condition.facts})
     found = bits.each(tuple(shared), at_hand)  # type: ignore[arg-type]  # reads only what it holds
     return FAULT if found & 2 else bool(found & 1)
 
@@ -91,14 +91,13 @@ def by_us(condition: Any, values: Mapping[str, Value]) -> bool | str:
 class _Stub:
     """A channel at hand that has the given values where the facts are read."""
 
-    def __init__(self, facts: Mapping[Any, Value]) -> None:
+    def __init__(self, values: Mapping[Any, Value]) -> None:
         self.health = self
         self.facts = self
         self.cycle = self
-        for name in ("success_ppm", "instant"):
-            reader = FACTS[f"channel.{name}"].read
-            if reader in facts:
-                setattr(self, name, facts[reader])
+        for path in ("health.success_ppm", "facts.cycle.instant"):
+            if path in values:
+                setattr(self, path.rpartition(".")[2], values[path])
 
 
 def by_rust(condition: Any, values: Mapping[str, Value]) -> bool | str:
@@ -234,7 +233,8 @@ def test_every_fact_can_be_read_and_named() -> None:
     kinds = {Kind.INT: int, Kind.STRING: str, Kind.BOOL: bool, Kind.STRINGS: (tuple, frozenset)}
     trial = {Kind.INT: "> 0", Kind.STRING: "== 'x'", Kind.BOOL: "", Kind.STRINGS: "== ['x']"}
     for name, fact in FACTS.items():
-        value = fact.read(subjects[fact.root])
+        read = attrgetter(fact.read) if isinstance(fact.read, str) else fact.read
+        value = read(subjects[fact.root])
         assert type(value) is kinds[fact.kind] or isinstance(value, (tuple, frozenset)), name
         assert LANGUAGE.compile(f"{name} {trial[fact.kind]}").facts == (name,)
 
