@@ -119,6 +119,20 @@ async def test_what_belongs_to_a_payout_finds_it_by_itself(
     assert not re.search(r"on payouts.*\n\s+Index Cond: \(merchant_id = \$\d\)\n", plan)
 
 
+async def test_an_event_to_log_looks_its_predecessor_up(fresh_postgres_url: str) -> None:
+    """However few events there were when that was planned; joined, all of the merchant's are read
+    for the dozen that are logged."""
+    await migrate(fresh_postgres_url)
+    connection = await asyncpg.connect(fresh_postgres_url)
+    try:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        plan = await _plan(connection, Queries("postgres")["events_to_log"])
+    finally:
+        await connection.close()
+    assert "Join" not in plan
+    assert "(payout_id = e.payout_id) AND (seq = (e.seq - 1))" in plan
+
+
 async def _plan(connection: "asyncpg.Connection[asyncpg.Record]", query: Query) -> str:
     """How the server would go about it, whatever the values are."""
     nothing = f"({', '.join(['NULL'] * len(query.names))})" if query.names else ""
