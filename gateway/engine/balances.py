@@ -150,7 +150,7 @@ class Balances:
             incident = of_float(looked, now, incident_id(gateway))
             if await gateway.store.open_float_incident(incident):
                 tell(gateway, incident)
-            gateway.observer.alarm("float.off", channel=looked.channel, minor=looked.off_minor)
+            gateway.observer.alarm("float.off", channel=looked.channel, off_minor=looked.off_minor)
         elif verdict is Verdict.AGREES:
             closed = await gateway.store.close_float_incident(
                 looked.channel, now, "gateway", AGREES

@@ -29,7 +29,7 @@ def look(gateway: Gateway) -> None:
         note = _note(channel, end, now)
         facts = {
             "channel": channel,
-            "credential": end.name,
+            "setting": end.name,
             "ends_at": end.at.isoformat(),
             "days_left": end.days_left(now),
             "problem": note.en,

@@ -241,7 +241,7 @@ class Gateway:
         """Send nothing and take nothing in from now on; only a new process goes on."""
         if self.halted is None:
             self.halted = why
-            self.observer.alarm("gateway.halted", code=why.code, problem=why.en)
+            self.observer.alarm("gateway.halted", code=why.code, problem=why.en, problem_zh=why.zh)
 
     def wake(self, told: Told) -> None:
         """Have the worker look at a payout now; when the queue is full its due time will do."""

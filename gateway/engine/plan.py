@@ -195,7 +195,9 @@ class Planner:
             await self.make(currency, reason, "planner")
         except ConflictError as error:
             if error.code == "plan_impossible":
-                self._gateway.observer.alarm("plan.failed", problem=error.message)
+                self._gateway.observer.alarm(
+                    "plan.failed", problem=error.message, problem_zh=error.zh
+                )
             self._tried_at[currency] = self._gateway.clock.now()
             self._notes[currency] = Note(error.code, error.message, error.zh)
 

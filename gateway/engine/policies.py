@@ -252,7 +252,9 @@ class Board:
     def _refuse(self, error: PolicyInvalidError | None) -> None:
         before, self.refused = self.refused, error
         if error is not None and (before is None or before.message != error.message):
-            self.gateway.observer.alarm("policy.refused", problem=error.message)
+            self.gateway.observer.alarm(
+                "policy.refused", problem=error.message, problem_zh=error.zh
+            )
 
     async def _do_what_is_due(self) -> None:
         """The scheduled time has come: whichever process is first writes it down."""

@@ -75,8 +75,11 @@ class StandbyWatch:
         """See whether one is attached; an alarm when that changed. Raises `StoreError`."""
         seen = await self._store.standby()
         changed, self._seen = seen is not self._seen, seen
-        if changed and self.note is not None:
-            self._observer.alarm("standby.missing", code=self.note.code, problem=self.note.en)
+        note = self.note
+        if changed and note is not None:
+            self._observer.alarm(
+                "standby.missing", code=note.code, problem=note.en, problem_zh=note.zh
+            )
         return seen
 
     async def require(self) -> None:

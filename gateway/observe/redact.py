@@ -26,9 +26,10 @@ ALLOWED = frozenset(
         # what became of it
         *("state", "kind", "seq", "outcome", "cause", "code", "reason", "stage", "certificate"),
         *("operation", "result", "verdict", "line_ref", "on", "problem", "due_at", "rail", "tries"),
-        "share_ppm",
+        *("problem_zh", "share_ppm", "setting", "ends_at", "days_left"),
         # how much and how long
         *("amount_minor", "fee_minor", "currency", "count", "sends", "inquiries", "seconds"),
+        *("off_minor", "looks", "in_flight", "limit", "shed"),
         # the request
         *("method", "route", "status", "bytes"),
         # the process

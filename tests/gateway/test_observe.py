@@ -321,6 +321,23 @@ def test_an_alarm_is_a_warning_and_a_count(observe: Observe, lines: _Lines) -> N
     assert samples(observe.metrics)["hangdao_alarms_total", ("notice.refused",)] == 1
 
 
+def test_what_a_certificate_that_ends_is_told_with_is_shown(
+    observe: Observe, lines: _Lines
+) -> None:
+    """Which one, when, and in Chinese too: nobody could act on a masked line."""
+    facts = {
+        "channel": "alipay-main",
+        "setting": "app_cert_file",
+        "days_left": 7,
+        "ends_at": "2026-03-09T02:00:00+00:00",
+        "problem": "ends soon",
+        "problem_zh": "即将过期",
+    }
+    observe.alarm("channel.credential_expiring", **facts)
+    [line] = lines.all()
+    assert facts.items() <= line.items()
+
+
 def test_a_defect_is_an_error_without_its_message(observe: Observe, lines: _Lines) -> None:
     """Type and place are enough to find the bug."""
     observe.defect("channel.defect", failure("canary-name"), channel="alipay-main")

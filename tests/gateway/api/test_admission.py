@@ -17,6 +17,7 @@ from gateway.api.admission import FEW, QUIET_S, START, Admission, OverloadedErro
 from gateway.api.dialects.dialect import Dialect
 from gateway.api.dialects.registry import DIALECTS
 from gateway.api.dialects.wire import Ask
+from gateway.observe.redact import ALLOWED
 from gateway.store.sqlite import SqliteDatabase
 from tests.gateway.api.desk import Answer, Desk, payout_body
 
@@ -179,7 +180,8 @@ class Shop:
         )
 
     def alarm(self, event: str, **facts: object) -> None:
-        """Remember what people would be told."""
+        """Remember what people would be told; what the log masks they would not be."""
+        assert facts.keys() <= ALLOWED
         self.told.append((event, facts))
 
     def run(self, seconds: float, per_s: float, *, together: bool = False) -> None:

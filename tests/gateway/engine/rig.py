@@ -43,6 +43,7 @@ from gateway.engine.load import Load
 from gateway.engine.notices import receive
 from gateway.engine.reconcile import Report, reconcile_all
 from gateway.engine.worker import Worker, advance, refresh
+from gateway.observe.redact import ALLOWED
 from gateway.ports import Change, Merchant, StoredEvent
 from gateway.store import SqlStore, Vault, open_store
 from policies.health import Health
@@ -142,7 +143,8 @@ class Witness:
         """Of no interest here."""
 
     def alarm(self, event: str, **facts: object) -> None:
-        """Keep it."""
+        """Keep it. Nobody could read what the log masks."""
+        assert facts.keys() <= ALLOWED
         self.alarms.append((event, facts))
 
     def defect(self, event: str, error: Exception, **facts: object) -> None:

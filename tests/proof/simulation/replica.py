@@ -27,6 +27,7 @@ from gateway.engine.gateway import Gateway
 from gateway.engine.load import Load
 from gateway.engine.reconcile import Patience, reconcile_all
 from gateway.engine.worker import STORE_BROKEN
+from gateway.observe.redact import ALLOWED
 from gateway.ports import Change, StoreError
 from gateway.store import SqlStore, Vault, webhook_payload
 from policies.health import Health
@@ -101,7 +102,8 @@ class Witness:
         """Of no interest here."""
 
     def alarm(self, event: str, **facts: object) -> None:
-        """Something a person should see."""
+        """Something a person should see, and can: the log masks none of it."""
+        assert facts.keys() <= ALLOWED
         self._around.alarmed(self._process, event, facts)
 
     def defect(self, event: str, error: Exception, **facts: object) -> None:
