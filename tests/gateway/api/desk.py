@@ -217,10 +217,12 @@ class Desk:
             for (name,) in beside.read(self.file, named)
             if name != "heartbeats" and not name.startswith("sqlite_")
         ]
-        return {
-            name: beside.read(self.file, f"SELECT COUNT(*) FROM {name}")[0][0]  # noqa: S608 - names come from the schema
+        # One look: opening the file for each table takes longer than counting.
+        counted = " UNION ALL ".join(
+            f"SELECT '{name}', COUNT(*) FROM {name}"  # noqa: S608 - names come from the schema
             for name in names
-        }
+        )
+        return dict(beside.read(self.file, counted))
 
     def log_lines(self) -> list[dict[str, Any]]:
         """What was logged."""
