@@ -83,16 +83,21 @@ class Fleet:
 
     async def ask_all(self, numbers: Iterable[int], gateways: Iterable[int]) -> None:
         """Ask for each until somebody has answered that it is stored, as merchants do."""
-        turns = list(gateways)
+        turns, refused = list(gateways), Counter[tuple[int, int]]()
 
         async def insist(number: int) -> None:
             tries = number
-            while await self.ask(number, turns[tries % len(turns)]) != 201:
+            while (said := await self.ask(number, turns[tries % len(turns)])) != 201:
+                refused[number, said] += 1
                 tries += 1
                 await asyncio.sleep(0.1)
 
-        async with asyncio.timeout(PATIENCE_S):
-            await asyncio.gather(*(insist(number) for number in numbers))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.gather(*(insist(number) for number in numbers))
+        except TimeoutError:
+            told = (self.folder / f"gateway{turns[0]}.log").read_text().splitlines()[-20:]
+            raise AssertionError("\n".join([f"by number, status: {refused}", *told])) from None
 
     async def ready(self, gateway: int) -> Mapping[str, Any]:
         """What one says of itself."""
