@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gateway.api.auth import Authenticator, new_key
 from gateway.api.confirm_links import ConfirmLinks
 from gateway.api.context import Api
 from gateway.api.dialects.notices import DialectNotices
+from gateway.api.pressure import Pressure
 from gateway.audit import keys
 from gateway.audit.export import LastSigned, ToFolder, ToUrl
 from gateway.clock import SystemClock, SystemEntropy
@@ -425,7 +427,7 @@ def _api(
         most=intake.in_flight_max,
         enabled=intake.shed,
         alarms=observe,
-        under_way=lambda: worker.in_hand,
+        pressure=Pressure(follows=worker, worked=time.thread_time),
         soon=asyncio.get_running_loop().call_soon,
     )
 

@@ -91,19 +91,18 @@ class Admission:
         most: int,
         enabled: bool = True,
         alarms: Alarms | None = None,
-        under_way: Callable[[], int] = int,
+        pressure: Pressure | None = None,
         soon: Callable[[Callable[[], None]], object] | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
         """The bound never grows above `most`. `alarms` hear once when an episode begins or ends.
 
-        `under_way`: what was taken in and takes its turns on the loop, beside those who ask.
         `soon` has something done in the loop's next turn; without it turns are not measured.
         """
         self._delay_s, self._most, self._enabled = delay_s, max(most, FEW), enabled
         self._alarms: Alarms = alarms or _Nobody()
         self._now, self._soon = now, soon
-        self.pressure = Pressure(under_way=under_way, now=now)
+        self.pressure = pressure or Pressure(now=now)
         self._turning_since: float | None = None
         self._start = float(min(START, self._most))
         self.limit = self._start

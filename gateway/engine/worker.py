@@ -69,6 +69,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._banks = Banks(gateway)
+        self.done = 0
+        """Turns that have come to their end since the start."""
         self.broken: StoreBrokenError | None = None
         """Set when the store failed for good; the process must leave."""
 
@@ -251,6 +253,7 @@ class Worker:
             gateway.observer.defect("payout.defect", error, payout_id=told.payout_id)
             await self._set_aside(told.payout_id)
         finally:
+            self.done += 1
             self._slots.release()
             self._busy.discard(told.payout_id)
             for again in self._again.pop(told.payout_id, ()):

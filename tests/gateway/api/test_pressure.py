@@ -14,7 +14,7 @@ from itertools import count
 import pytest
 
 from gateway.api.admission import Admission, OverloadedError
-from gateway.api.pressure import LEAST, SAMPLES, START, TURN_S, WINDOW_S, Pressure
+from gateway.api.pressure import LEAST, SAMPLES, START, TURN_S, WAIT_S, WINDOW_S, Pressure
 
 STEPS = (
     (0.00025, 0.001, "disk"),
@@ -29,6 +29,8 @@ CAPACITY = 1 / sum(cost for cost, _, _ in STEPS)
 REFUSAL_S = 0.0002
 LOOK_S = 0.00002
 SLOTS = 64
+QUICK = 0.25
+"""What a step takes on a core four times as fast."""
 
 
 @dataclass
@@ -42,12 +44,15 @@ class Going:
 
 @dataclass
 class House:
-    """A process; `channel_s` is how long the channel takes."""
+    """A process; `channel_s` is how long the channel takes, `cost` how slow the core is."""
 
     channel_s: float = 0.003
+    cost: float = 1.0
+    worked: float = 0.0
     at: float = 0.0
     took: list[float] = field(default_factory=list)
     finished: int = 0
+    done: int = 0
     shed: int = 0
     at_channel: int = 0
     slots_used: int = 0
@@ -61,10 +66,15 @@ class House:
         self.admission = Admission(
             delay_s=0.05,
             most=512,
-            under_way=lambda: len(self.queue) + self.slots_used - self.at_channel,
+            pressure=Pressure(follows=self, worked=lambda: self.worked, now=lambda: self.at),
             soon=self._ready_soon,
             now=lambda: self.at,
         )
+
+    @property
+    def in_hand(self) -> int:
+        """As a worker has it: what waits for a channel is not."""
+        return len(self.queue) + self.slots_used - self.at_channel
 
     @property
     def backlog(self) -> int:
@@ -80,7 +90,7 @@ class House:
             if not self._ready:
                 nexts = [until, *list(coming)[:1], *(one[0] for one in self._waiting[:1])]
                 self.at = max(self.at, min(nexts))
-            self.at += LOOK_S
+            self._work(LOOK_S)
             while self._waiting and self._waiting[0][0] <= self.at:
                 self._back(heapq.heappop(self._waiting)[2])
             while coming and coming[0] <= self.at:
@@ -90,6 +100,10 @@ class House:
             for one in turn:
                 one()
 
+    def _work(self, seconds: float) -> None:
+        self.at += seconds * self.cost
+        self.worked += seconds * self.cost
+
     def _ready_soon(self, what: Callable[[], None]) -> None:
         self._ready.append(what)
 
@@ -98,7 +112,7 @@ class House:
             entered = self.admission.enter()
         except OverloadedError:
             self.shed += 1
-            self.at += REFUSAL_S
+            self._work(REFUSAL_S)
             return
         self._go_on(Going(asked_at, entered))
 
@@ -109,7 +123,7 @@ class House:
 
     def _go_on(self, going: Going) -> None:
         cost_s, wait_s, what = STEPS[going.step]
-        self.at += cost_s
+        self._work(cost_s)
         going.step += 1
         if what == "answered":
             self.admission.leave(going.entered)
@@ -118,6 +132,7 @@ class House:
             self._hand_out()
         elif what == "done":
             self.finished += 1
+            self.done += 1
             self.slots_used -= 1
             self._hand_out()
         else:
@@ -138,6 +153,14 @@ class House:
         return ordered[int(len(ordered) * quantile)]
 
 
+@dataclass
+class Full:
+    """Always as many under way, none of which is ever finished."""
+
+    in_hand: int
+    done: int = 0
+
+
 @pytest.mark.parametrize("times", [1.5, 3.0])
 def test_more_than_a_core_can_do_is_turned_away_and_the_rest_is_answered_soon(times: float) -> None:
     """An answer needs a few turns, so it comes in some turns' time, from the first second on."""
@@ -149,6 +172,18 @@ def test_more_than_a_core_can_do_is_turned_away_and_the_rest_is_answered_soon(ti
     assert house.waited(0.99) <= 12 * TURN_S
     assert house.backlog == 0
     assert house.slots_used < SLOTS
+
+
+@pytest.mark.parametrize("times", [1.5, 3.0])
+def test_a_quick_core_takes_in_no_more_than_it_finishes_soon(times: float) -> None:
+    """Slots keep its turns short, so what counts is how long all that follows will take."""
+    house = House(cost=QUICK)
+    house.run(3, CAPACITY / QUICK / 2)
+    assert house.shed == 0
+    house.run(15, CAPACITY / QUICK * times)
+
+    assert house.in_hand <= WAIT_S * CAPACITY / QUICK
+    assert house.finished >= 0.95 * (15 - house.shed * REFUSAL_S * QUICK) * CAPACITY / QUICK
 
 
 def test_turning_away_costs_only_what_the_refusals_cost() -> None:
@@ -179,10 +214,11 @@ def test_nearly_as_much_as_a_core_can_do_is_let_in() -> None:
     assert house.shed == 0
 
 
-def test_a_slow_channel_is_no_reason_to_turn_anybody_away() -> None:
+@pytest.mark.parametrize("cost", [1.0, QUICK])
+def test_a_slow_channel_is_no_reason_to_turn_anybody_away(cost: float) -> None:
     """Its payouts are safe and wait; the loop is idle meanwhile."""
-    house = House(channel_s=5.0)
-    house.run(30, CAPACITY * 0.4)
+    house = House(channel_s=5.0, cost=cost)
+    house.run(30, CAPACITY / cost * 0.4)
 
     assert house.shed == 0
     assert house.backlog > 10 * START
@@ -190,7 +226,7 @@ def test_a_slow_channel_is_no_reason_to_turn_anybody_away() -> None:
 
 def test_one_caller_at_a_time_is_always_let_in() -> None:
     """However long turns are, or nobody would see that they are short again."""
-    admission = Admission(delay_s=1.0, most=512, under_way=lambda: 10_000)
+    admission = Admission(delay_s=1.0, most=512, pressure=Pressure(follows=Full(10_000)))
 
     admission.leave(admission.enter())
     entered = admission.enter()
@@ -202,7 +238,7 @@ def test_one_caller_at_a_time_is_always_let_in() -> None:
 def test_the_bound_keeps_a_least_and_grows_again() -> None:
     """Late turns shrink it, short ones bring it back to where it began."""
     at = [0.0]
-    pressure = Pressure(under_way=lambda: int(LEAST) + 1, now=lambda: at[0])
+    pressure = Pressure(follows=Full(int(LEAST) + 1), now=lambda: at[0])
 
     def turns(seconds: float, windows: int) -> None:
         for _ in range(windows * SAMPLES):
