@@ -54,6 +54,8 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
+    # Statements here touch few rows: to compile one takes longer than to run it.
+    "jit": "off",
     # Of a process that was stopped in the middle of a commit: its locks are on balances that every
     # other process needs.
     "idle_in_transaction_session_timeout": "5s",
