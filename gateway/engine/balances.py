@@ -140,7 +140,14 @@ class Balances:
         gateway.load.balances = {**gateway.load.balances, kept.channel: after}
         if after.failures == pace.looks:
             gateway.observer.alarm(
-                "float.unseen", channel=kept.channel, looks=after.failures, problem=after.problem
+                "float.unseen",
+                channel=kept.channel,
+                looks=after.failures,
+                problem=after.problem,
+                problem_zh=(
+                    f"机构连续 {after.failures} 次未返回余额，账面余额暂时无法核对："
+                    f"请检查其查询接口、凭证与权限（{after.problem}）"
+                ),
             )
 
     async def _tell(self, looked: KeptBalance, verdict: Verdict) -> None:

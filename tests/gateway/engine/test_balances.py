@@ -202,6 +202,19 @@ async def test_throttled_it_asks_ever_more_slowly(rig: Rig) -> None:
     assert kept(rig).problem == "ChannelError: odd"
 
 
+async def test_people_hear_in_both_languages_that_a_balance_is_not_told(rig: Rig) -> None:
+    """With how often it was asked for in vain, and what stood in the way."""
+    told = stand_in(rig)
+    told.said = [ChannelError("odd")] * BalancePace().looks
+    balances = await begun(rig)
+    for _ in range(BalancePace().looks):
+        await look(rig, balances, seconds=(kept(rig).due_at - rig.now()).total_seconds() + 1)
+
+    (facts,) = (facts for event, facts in rig.witness.alarms if event == "float.unseen")
+    assert "ChannelError: odd" in str(facts["problem"])
+    assert str(facts["looks"]) in str(facts["problem_zh"])
+
+
 async def test_an_institution_that_refuses_connections_is_not_heard(rig: Rig) -> None:
     """What it said before stays, with its age; payouts through others go on."""
     balances = await begun(rig)
