@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import click
 
 from simulators.control import Control
+from simulators.memory import let_books_grow
 from simulators.opening import Wishes
 from simulators.registry import KINDS
 from simulators.sandbox import make_sandbox
@@ -84,6 +85,7 @@ async def _serve(plan: Plan, source: Source) -> None:
         loop.add_signal_handler(name, stop.set)
     async with world:
         await control.start()
+        let_books_grow()
         urls = {name: shell.url for name, shell in world.shells.items()}
         ready = {"ready": True, "control": control.url, "simulators": urls}
         click.echo(json.dumps(ready))
