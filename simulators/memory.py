@@ -2,6 +2,8 @@
 
 import gc
 
+OLDEST = 2
+"""The generation whose search is a full one."""
 FULL_EVERY = 2
 """Searches of the middle generation for each full one: each goes through some 15,000 objects."""
 
@@ -19,5 +21,5 @@ def let_books_grow() -> None:
 
 
 def _set_aside(phase: str, found: dict[str, int]) -> None:
-    if phase == "stop" and found["generation"] == len(gc.get_threshold()) - 1:
+    if phase == "stop" and found["generation"] == OLDEST:
         gc.freeze()
