@@ -54,7 +54,8 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
-    # Statements here touch few rows: to compile one takes longer than to run it.
+    # Estimates decide what is compiled; for short statements that takes more than it saves (manual,
+    # "When to JIT?").
     "jit": "off",
     # Of a process that was stopped in the middle of a commit: its locks are on balances that every
     # other process needs.

@@ -15,6 +15,7 @@ from gateway.domain.payout import Cancelled, PayoutId
 from gateway.ports import CommitUnknownError, StoreBrokenError, StoreError
 from gateway.store import SchemaError, SqlStore, Vault, open_store
 from gateway.store.database import ClosedError
+from gateway.store.postgres import PostgresDatabase
 from gateway.store.postgres_group import GroupCommit
 from tests import builders as build
 from tests.contracts.store.conftest import KEK, SettableClock
@@ -54,6 +55,16 @@ async def _accept(store: SqlStore, floor: int | None = None) -> str:
 
 async def _stored(store: SqlStore) -> int:
     return sum((await store.counts()).values())
+
+
+async def test_no_statement_is_compiled(fresh_postgres_url: str, open_at: Open) -> None:
+    """Neither where it reads nor where it writes, whatever the server's own setting is."""
+    database = (await open_at(fresh_postgres_url))._database
+    assert isinstance(database, PostgresDatabase)
+
+    writer = (await database._connected())._connection
+
+    assert [await one.fetchval("SHOW jit") for one in (writer, database._pool)] == ["off", "off"]
 
 
 @pytest.mark.parametrize(("deliver", "stored"), [(True, 2), (False, 1)])
