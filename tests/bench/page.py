@@ -13,6 +13,10 @@ CHANGES: Final = HERE / "changes"
 """What was measured before and after a change for speed: a file of rows for each subject."""
 BEFORE: Final = HERE / "before.json"
 """The profile of the program before one commit accepted and armed, on an idle machine."""
+NOT_SIDE_BY_SIDE: Final = (
+    "Before one commit accepted and armed, that is, and once, on whichever machine there was: "
+    "compare shares rather than microseconds."
+)
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 BARS: Final[Mapping[str, tuple[str, str, float]]] = {
@@ -199,13 +203,14 @@ def _overload(one: Mapping[str, Any]) -> str:
 def _stages(profile: Mapping[str, Any]) -> str:
     before: Mapping[str, Any] = json.loads(BEFORE.read_text(encoding="utf-8"))
     columns = [one[key] for key in ("stages_us", "accept_stages_us") for one in (before, profile)]
-    return _table(
+    table = _table(
         ("stage", "whole payouts, before", "now", "intake alone, before", "now"),
         (
             (one, *(column.get(one, "") for column in columns))
             for one in dict.fromkeys(name for column in columns for name in column)
         ),
     )
+    return f"{table}\n\n{NOT_SIDE_BY_SIDE}"
 
 
 def _dearest(profile: Mapping[str, Any]) -> str:
