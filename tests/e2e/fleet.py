@@ -88,7 +88,7 @@ class Fleet:
         async def insist(number: int) -> None:
             tries = number
             while (said := await self.ask(number, turns[tries % len(turns)])) != 201:
-                refused[number, said] += 1
+                refused[turns[tries % len(turns)], said] += 1
                 tries += 1
                 await asyncio.sleep(0.1)
 
@@ -96,8 +96,9 @@ class Fleet:
             async with asyncio.timeout(PATIENCE_S):
                 await asyncio.gather(*(insist(number) for number in numbers))
         except TimeoutError:
-            told = (self.folder / f"gateway{turns[0]}.log").read_text().splitlines()[-20:]
-            raise AssertionError("\n".join([f"by number, status: {refused}", *told])) from None
+            logs = [(self.folder / f"gateway{one}.log").read_text() for one in turns]
+            told = [line for log in logs for line in log.splitlines()[-20:]]
+            raise AssertionError("\n".join([f"by gateway, status: {refused}", *told])) from None
 
     async def ready(self, gateway: int) -> Mapping[str, Any]:
         """What one says of itself."""
