@@ -11,9 +11,9 @@ Turns alone would say nothing on a core that is quick: workers' slots bound how 
 not how many payouts wait for one. So while the loop has no time to spare, what follows may take
 `WAIT_S` as well, by Little's law: what is under way, over what was finished in a second.
 
-The bound moves as that of `Admission`: while turns take longer than `TURN_S`, or what follows
-longer than that, it shrinks by as much as they do, half at most each twentieth of a second, and
-never below `LEAST`; else it grows by its square root where it was used, from what is under way on.
+The bound moves as that of `Admission`: while either takes longer than it may, it shrinks by as
+much as that is too long, half at most each twentieth of a second, and never below `LEAST`; else it
+grows by its square root where it was used, from what is under way on.
 So a channel or a receiver that takes its time bounds nothing: what waits for it may pile up, since
 the loop has little to do meanwhile. A slow or busy machine is no overload either: turns may take
 twice as long as they do while next to nothing is under way.
